@@ -1,0 +1,43 @@
+# Two commands are the whole set-up: `make ship` and `make test`. Both make .venv from the lock file first.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+WORKSPACE ?= .workspace
+BIN := .venv/bin
+STAMP := .venv/.made-from-lock
+
+.DEFAULT_GOAL := help
+.PHONY: help setup ship stop test test-fast lint lock
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## make .venv from requirements.lock
+
+$(STAMP): requirements.lock requirements-uv.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info[:2] >= (3, 11) else "bighead needs Python 3.11 or newer; set PYTHON=")'
+	@echo "== making .venv from requirements.lock"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock
+	@$(BIN)/uv pip sync --python $(BIN)/python --require-hashes --compile-bytecode requirements.lock
+	@$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+ship: setup ## set up, then ship the example models end to end in $(WORKSPACE)
+	@$(BIN)/bighead ship $(WORKSPACE)
+
+stop: ## stop everything that `make ship` left running
+	@test ! -x $(BIN)/bighead || $(BIN)/bighead stop $(WORKSPACE)
+
+test: setup lint ## set up, then run every check and test
+	@$(BIN)/python -m pytest
+
+test-fast: setup ## only the tests that start no processes
+	@$(BIN)/python -m pytest -m 'not e2e'
+
+lint: setup ## ruff, mypy --strict, import-linter
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+lock: setup ## lock again after editing pyproject.toml
+	$(BIN)/uv pip compile --universal --python-version 3.11 --extra dev --generate-hashes --no-emit-index-url \
+	  --no-annotate --no-header --quiet --output-file requirements.lock pyproject.toml
