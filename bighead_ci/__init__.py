@@ -1,0 +1,1 @@
+"""Bighead, delivered by git: the engine behind the `bighead` command."""

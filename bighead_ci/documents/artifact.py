@@ -1,0 +1,63 @@
+"""A model artifact on disk: `artifact.json`, `model.onnx`, `golden.json`. Data only: loading runs none of its code.
+
+The artifact's digest is over the sorted (file name, file digest) pairs, so a changed, missing or extra file is seen.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from bighead_ci.documents.base import Digest, Document, Name, Version
+from bighead_ci.documents.definition import ColumnType, FeatureSchema, RequestField
+
+
+class ArtifactInput(Document):
+    """One named input of the ONNX graph, a column."""
+
+    name: str
+    """Request field, or `set.feature`."""
+    type: ColumnType
+    size: int | None = None
+
+
+class GoldenRow(Document):
+    """Estimator inputs and the scores the framework itself gave them."""
+
+    inputs: dict[str, Any]
+    scores: list[float]
+
+
+class GoldenRows(Document):
+    """Rows that are re-scored at load; a mismatch refuses to serve."""
+
+    tolerance: float
+    rows: list[GoldenRow]
+
+
+class ArtifactManifest(Document):
+    """`artifact.json`: all that serving needs to know besides the parameters."""
+
+    format: Literal[1] = 1
+    model: Name
+    version: Version
+    task: Literal["binary", "multiclass"]
+    classes: list[str]
+    inputs: list[ArtifactInput]
+    request: dict[str, RequestField]
+    features: list[FeatureSchema]
+    feature_keys: dict[str, dict[str, str]]
+    """Feature set id → key column of the set → request field."""
+
+
+class ImageManifest(Document):
+    """`image.json` of a locally built image: what runs a model version."""
+
+    format: Literal[1] = 1
+    digest: Digest
+    model: Name
+    version: Version
+    engine: Digest
+    lock: Digest
+    python: str
+    interpreter: str | None = None
+    """Interpreter of the environment made for the lock; None: the one that runs the engine satisfied it."""

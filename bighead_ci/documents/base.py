@@ -1,0 +1,58 @@
+"""What every document shares: frozen, no unknown fields, canonical JSON and a digest of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+"""A model, feature set, source, environment or gate: lower-case snake case, at most 63 characters."""
+Version = Annotated[str, StringConstraints(pattern=r"^v[1-9][0-9]{0,5}$")]
+"""`v1`, `v2`, …"""
+Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+"""Content digest, `sha256:` and 64 hex digits."""
+CommitId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
+Moment = AwareDatetime
+"""A point in time with its zone."""
+
+
+class Document(BaseModel):
+    """A frozen value that can be written as JSON and read back equal."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read the document from a JSON file."""
+        return cls.model_validate_json(path.read_bytes())
+
+    def write(self, path: Path) -> None:
+        """Write the document as JSON beside `path`, then rename: a reader never sees half a file."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(f".{path.name}.partial")
+        beside.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        beside.replace(path)
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no spaces, the form that digests are taken of."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def digest_of(value: Any) -> str:
+    """`sha256:…` of a value's canonical JSON."""
+    return digest_of_bytes(canonical_json(value).encode())
+
+
+def digest_of_bytes(data: bytes) -> str:
+    """`sha256:…` of bytes."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def short(digest: str) -> str:
+    """A digest or commit id as people read it: the first twelve hex digits."""
+    return digest.removeprefix("sha256:")[:12]

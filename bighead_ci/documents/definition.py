@@ -1,0 +1,255 @@
+"""What people author: sources, feature sets, models and environments, as validated values.
+
+Names and versions are not fields: they come from the path (`models/<name>/v<N>/model.yaml`), so that copying `v1` to
+`v2` needs no edit inside the file.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, PositiveInt, StringConstraints
+
+from bighead_ci.documents.base import Digest, Document, Moment, Name, Version
+
+Column = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
+ColumnType = Literal["int64", "float64", "string", "bool", "timestamp"]
+Operation = Literal["count", "sum", "mean", "min", "max", "variance", "first", "last"]
+Owner = Annotated[str, StringConstraints(min_length=1, max_length=80)]
+
+_UNITS = {"m": 60, "h": 3600, "d": 86400}
+DurationText = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,4}[smhd]$")]
+
+
+def duration(text: str) -> timedelta:
+    """`30s`, `5m`, `1h` or `30d` as a time span."""
+    return timedelta(seconds=int(text[:-1]) * {"s": 1, **_UNITS}[text[-1]])
+
+
+def microseconds(text: str) -> int:
+    """A duration text in microseconds."""
+    return int(duration(text) / timedelta(microseconds=1))
+
+
+class Definition(Document):
+    """An authored value. Scalars are strict: `"3"` is not 3 and `1` is not true."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+
+
+class SourceDefinition(Definition):
+    """A table of rows, one an event, versioned by content with DVC (`features/sources/<name>.yaml`)."""
+
+    owner: Owner
+    description: str = ""
+    path: str
+    """Parquet file, relative to the source file."""
+    columns: dict[Column, ColumnType]
+    sizes: dict[Column, PositiveInt] = Field(default_factory=dict)
+    """Length of every list in a list column; a column that is not here is a scalar."""
+    timestamp: Column | None = None
+    """When the event happened. Needed by feature sets and by time splits."""
+    event_id: Column
+    """Unique per row; makes the order (timestamp, event_id) total."""
+    known_at: Column | None = None
+    """When the row became known: visible at q only if known_at < q. Null: never known. Absent: the timestamp."""
+
+
+class Aggregation(Definition):
+    """Operations over windows of one column."""
+
+    column: Column
+    operations: Annotated[list[Operation], Field(min_length=1)]
+    windows: Annotated[list[DurationText], Field(min_length=1)]
+    hop: DurationText | Literal["exact"] | None = None
+    """To what a window's left end is floored. None: 1d for windows of 12d and more, 1h from 12h, else 5m."""
+    default: float | None = None
+    """Value in place of null for an empty window."""
+
+
+class FeatureSetDefinition(Definition):
+    """Aggregations of one source by key (`features/<name>/v<N>/feature_set.yaml`)."""
+
+    owner: Owner
+    description: str = ""
+    source: Name
+    key: Annotated[list[Column], Field(min_length=1, max_length=4)]
+    aggregations: Annotated[list[Aggregation], Field(min_length=1)]
+
+
+class RequestField(Definition):
+    """One field that a caller sends."""
+
+    type: ColumnType
+    required: bool = True
+    use: Literal["input", "lookup"] = "input"
+    """`input`: the estimator sees it. `lookup`: only finds features."""
+    column: Column | None = None
+    """Column of the spine's source when its name differs."""
+    size: PositiveInt | None = None
+    """Length of a list of numbers; None for a scalar."""
+    description: str = ""
+    example: Any = None
+
+
+class FeatureUse(Definition):
+    """Columns of one feature set that a model takes."""
+
+    set: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*/v[1-9][0-9]*$")]
+    columns: list[str] | None = None
+    """Feature names without the set's prefix; None takes all."""
+    keys: dict[Column, Column] = Field(default_factory=dict)
+    """Key column of the set → request field, where the names differ."""
+
+
+class Spine(Definition):
+    """Which rows a model is trained on."""
+
+    source: Name
+
+
+class Label(Definition):
+    """What is predicted: a column of a source joined to the spine by event id."""
+
+    source: Name
+    column: Column
+    offset: DurationText | None = None
+    """A row's label counts as mature when the row's timestamp + offset <= `as_of`; others are left out and counted."""
+
+
+class TimeSplit(Definition):
+    """Train on one time range, evaluate on a later one; ends are exclusive."""
+
+    kind: Literal["time"]
+    train: Annotated[list[Moment], Field(min_length=2, max_length=2)]
+    evaluate: Annotated[list[Moment], Field(min_length=2, max_length=2)]
+
+
+class HashSplit(Definition):
+    """Split by a hash of the event id, for data without time."""
+
+    kind: Literal["hash"]
+    evaluate_percent: Annotated[int, Field(ge=5, le=50)]
+
+
+def _known_once(values: list[str]) -> list[str]:
+    if len(set(values)) != len(values):
+        raise ValueError("each value may appear once")
+    return values
+
+
+class Evaluation(Definition):
+    """How a trained model is judged."""
+
+    primary: Literal["auc", "accuracy", "log_loss", "brier"]
+    slices: Annotated[list[Column], AfterValidator(_known_once)] = Field(default_factory=list)
+    bootstrap_samples: Annotated[int, Field(ge=50, le=2000)] = 200
+
+
+class Serving(Definition):
+    """How the model answers."""
+
+    log_predictions: bool = True
+    max_concurrency: PositiveInt = 64
+
+
+class ModelDefinition(Definition):
+    """One model version (`models/<name>/v<N>/model.yaml`)."""
+
+    owner: Owner
+    description: str
+    task: Literal["binary", "multiclass"]
+    spine: Spine
+    label: Label
+    split: Annotated[TimeSplit | HashSplit, Field(discriminator="kind")]
+    as_of: Moment | None = None
+    """The moment whose knowledge training uses. Required with features or a time split."""
+    request: Annotated[dict[Column, RequestField], Field(min_length=1)]
+    features: list[FeatureUse] = Field(default_factory=list)
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    """Handed to `build(parameters)` in model.py."""
+    evaluation: Evaluation
+    serving: Serving = Field(default_factory=Serving)
+
+
+class CanaryPlan(Definition):
+    """How traffic moves to a new version."""
+
+    steps: Annotated[list[Annotated[int, Field(ge=1, le=100)]], Field(min_length=1)]
+    """Weights of the new version in percent, rising, ending at 100."""
+    soak: DurationText
+    """The least time at a step before analysis may pass it."""
+    minimum_requests: Annotated[int, Field(ge=0)]
+    """The fewest requests the new version must have answered at a step."""
+    person_above: Annotated[int, Field(ge=0, le=100)] = 100
+    """Steps to a weight above this need a person's approval."""
+
+
+class Router(Definition):
+    """Where callers reach an environment on the local platform."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)]
+    """0 lets the platform choose one."""
+
+
+class EnvironmentDefinition(Definition):
+    """A place where models run (`environments/<name>/environment.yaml`)."""
+
+    description: str = ""
+    platform: Literal["local"]
+    promotes_from: Name | None = None
+    """The environment a version must serve in before it may be promoted here; None: straight from a merged PR."""
+    router: Router
+    canary: CanaryPlan
+    approvals: Annotated[int, Field(ge=0, le=5)] = 1
+    """People who must approve a promotion PR."""
+    keep_warm: DurationText = "10m"
+    """How long the old stable variant stays ready without traffic once it left a release: a revert is then quick."""
+
+
+class VersionedModel(Document):
+    """A model definition with its place."""
+
+    name: Name
+    version: Version
+    definition: ModelDefinition
+
+    @property
+    def path(self) -> str:
+        """Directory, relative to the repository."""
+        return f"models/{self.name}/{self.version}"
+
+    @property
+    def id(self) -> str:
+        """`flight_delay/v2`."""
+        return f"{self.name}/{self.version}"
+
+
+class VersionedFeatureSet(Document):
+    """A feature set definition with its place."""
+
+    name: Name
+    version: Version
+    definition: FeatureSetDefinition
+    source: SourceDefinition
+
+    @property
+    def path(self) -> str:
+        """Directory, relative to the repository."""
+        return f"features/{self.name}/{self.version}"
+
+    @property
+    def id(self) -> str:
+        """`carrier_delays/v1`."""
+        return f"{self.name}/{self.version}"
+
+
+class FeatureSchema(Document):
+    """What a model artifact expects of a feature set: enough to say whether the same feature can still be had."""
+
+    set: str
+    digest: Digest
+    """Of the set's meaning: source columns, key, aggregations; not of owner or description."""
+    columns: list[str]

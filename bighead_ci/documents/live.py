@@ -1,0 +1,145 @@
+"""What runs, and what it did: the platform's answers, telemetry, and the prediction log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ConfigDict
+
+from bighead_ci.documents.base import CommitId, Digest, Document, Moment, Name, Version
+
+
+class DesiredVariant(Document):
+    """One process that should run."""
+
+    name: str
+    model: Name
+    version: Version
+    image: Digest
+    artifact: Digest
+    weight: int
+
+
+class DesiredModel(Document):
+    """One model's traffic in one environment, as git says."""
+
+    environment: Name
+    model: Name
+    commit: CommitId
+    """The commit of main that says so."""
+    variants: list[DesiredVariant]
+
+
+class VariantConfig(Document):
+    """What a variant's process is told. Unknown fields are ignored: an older engine reads a newer platform's."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    format: Literal[1] = 1
+    environment: Name
+    variant: str
+    model: Name
+    version: Version
+    image: Digest
+    artifact: Digest
+    artifact_path: Path
+    online_store: Path
+    """Opened only if the artifact takes features."""
+    predictions: Path | None
+    """Root of the prediction log; None: predictions are not logged."""
+    directory: Path
+    """Where the process says who and where it is, or why it refuses to serve."""
+    clock_offset_seconds: float = 0.0
+    max_concurrency: int = 64
+    host: str = "127.0.0.1"
+
+
+class ServingProcess(Document):
+    """`process.json`, written by a variant's process once it answers."""
+
+    pid: int
+    port: int
+
+
+class LiveVariant(Document):
+    """One process that does run."""
+
+    name: str
+    version: Version
+    image: Digest
+    artifact: Digest
+    state: Literal["starting", "ready", "unready", "dead"]
+    weight: int
+    """In force at the router."""
+    pid: int | None
+    port: int | None
+    reason: str = ""
+    """Why it is not ready."""
+
+
+class LiveModel(Document):
+    """One model's traffic in one environment, as the platform sees it."""
+
+    environment: Name
+    model: Name
+    url: str
+    variants: list[LiveVariant]
+
+
+class VariantTelemetry(Document):
+    """What one variant did over a span of time; input of the canary gates."""
+
+    variant: str
+    version: Version
+    requests: int
+    errors: int
+    """Answers with status 5xx or 4xx, and failures to answer."""
+    error_ratio: float
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    score_mean: float
+    score_histogram: list[int]
+    """Twenty equal bins over [0, 1]."""
+    null_ratio: dict[str, float]
+    """Input → share of answered requests in which it was null."""
+
+
+class CanaryAnalysis(Document):
+    """Candidate against stable since the last change of weight."""
+
+    environment: Name
+    model: Name
+    weight: int
+    """The candidate's, by git."""
+    measured_share: float
+    """Candidate's requests / all requests, in percent, at the router."""
+    since: Moment
+    until: Moment
+    seconds: float
+    candidate: VariantTelemetry
+    stable: VariantTelemetry
+    score_shift: float
+    """How much further the candidate's scores lie from those of its own evaluation than the stable's do from theirs.
+
+    Both are population stability indices; the difference takes out what changed in the world since, which both see.
+    """
+
+
+class Prediction(Document):
+    """One row of the prediction log."""
+
+    prediction_id: str
+    at: Moment
+    environment: Name
+    model: Name
+    version: Version
+    variant: str
+    artifact: Digest
+    as_of: Moment
+    """The instant features were looked up for."""
+    request: dict[str, Any]
+    inputs: dict[str, Any]
+    scores: list[float]
+    milliseconds: float

@@ -1,0 +1,198 @@
+"""What a run of the stages leaves: data summary, quality, drift, evaluation, package, and the record of it all."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from bighead_ci.documents.base import CommitId, Digest, Document, Moment, Name, Version
+from bighead_ci.documents.definition import FeatureSchema, RequestField
+
+
+class TrainingSetSummary(Document):
+    """What the training set holds and what was left out, counted."""
+
+    rows: int
+    train_rows: int
+    evaluate_rows: int
+    outside_split: int
+    """Spine rows in neither range."""
+    unlabelled: int
+    """Rows whose label is null or was not found."""
+    immature: int
+    """Rows whose label was not yet mature at `as_of`."""
+    columns: list[str]
+    """Estimator inputs in order: request inputs, then `set.feature` columns."""
+    seconds: float
+
+
+class ExpectationResult(Document):
+    """One expectation of a suite, checked on data."""
+
+    suite: str
+    """`features/carrier_delays/v1` or `models/flight_delay/v2`."""
+    type: str
+    column: str | None
+    success: bool
+    observed: str
+    """What was seen, short and readable."""
+    expected: str
+    unexpected_count: int | None = None
+
+
+class QualityResult(Document):
+    """All expectations of one run."""
+
+    results: list[ExpectationResult]
+
+    @property
+    def passed(self) -> int:
+        """How many expectations hold."""
+        return sum(result.success for result in self.results)
+
+    @property
+    def failed(self) -> int:
+        """How many do not."""
+        return len(self.results) - self.passed
+
+
+class ColumnProfile(Document):
+    """One column's distribution in short."""
+
+    column: str
+    type: str
+    rows: int
+    nulls: int
+    mean: float | None = None
+    std: float | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    quantiles: list[float] = Field(default_factory=list)
+    """At 0.05, 0.25, 0.5, 0.75, 0.95 for numbers."""
+    top: dict[str, int] = Field(default_factory=dict)
+    """Most frequent values of a string column, at most ten."""
+
+
+class ColumnDrift(Document):
+    """How far one column moved."""
+
+    column: str
+    method: str
+    score: float
+    """Distance by `method`, larger is further."""
+    threshold: float
+    drifted: bool
+
+
+class DriftResult(Document):
+    """Current data against reference data."""
+
+    reference: str
+    """What the reference is, for people: `training set of flight_delay/v1 (3f2a…)`."""
+    current: str
+    reference_rows: int
+    current_rows: int
+    columns: list[ColumnDrift]
+    """Furthest first."""
+
+    @property
+    def drifted(self) -> int:
+        """How many columns drifted."""
+        return sum(column.drifted for column in self.columns)
+
+
+class Metric(Document):
+    """A measured figure with its 95 % confidence interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Slice(Document):
+    """Metrics on the rows where `column` = `value`."""
+
+    column: str
+    value: str
+    rows: int
+    metrics: dict[str, Metric]
+
+
+class CurvePoint(Document):
+    """A point of a curve."""
+
+    x: float
+    y: float
+
+
+class EvaluationResult(Document):
+    """How well the packaged artifact (not the estimator in memory) does on the evaluation rows."""
+
+    primary: str
+    metrics: dict[str, Metric]
+    slices: list[Slice]
+    rows: int
+    calibration: list[CurvePoint]
+    """Mean score → observed rate, by score decile (binary)."""
+    roc: list[CurvePoint]
+    """False → true positive rate (binary)."""
+    confusion: list[list[int]]
+    """Row: truth, column: prediction."""
+    classes: list[str]
+    score_histogram: list[int]
+    """Twenty equal bins of the score over [0, 1] (binary: of the positive class; else of the highest)."""
+    conversion_error: float
+    """Largest difference between the framework's own scores and the artifact's, on evaluation and golden rows."""
+
+
+class MetricDifference(Document):
+    """This run against another on the rows both scored; the interval is of the paired difference."""
+
+    metric: str
+    against: str
+    """Whose: an environment name."""
+    model_version: Version
+    theirs: float
+    difference: float
+    low: float
+    high: float
+    rows: int
+
+
+class Timings(Document):
+    """Wall seconds by stage, and the stages that were reused."""
+
+    seconds: dict[str, float]
+    reused: list[str]
+
+
+class RunRecord(Document):
+    """What one run left: the evidence that gates read. Same content key, same record."""
+
+    run_id: str
+    model: Name
+    version: Version
+    content_key: Digest
+    commit: CommitId
+    recorded_at: Moment
+    image: Digest
+    artifact: Digest
+    artifact_bytes: int
+    parameters: dict[str, Any]
+    request: dict[str, RequestField]
+    features: list[FeatureSchema]
+    training_set: TrainingSetSummary
+    training_set_digest: Digest
+    quality: QualityResult
+    drift: DriftResult | None
+    """Of the training set against the one of what serves now; None when nothing does."""
+    evaluation: EvaluationResult
+    profile: list[ColumnProfile]
+    timings: Timings
+    status: Literal["complete"] = "complete"
+
+    @property
+    def id(self) -> str:
+        """`flight_delay/v2`."""
+        return f"{self.model}/{self.version}"

@@ -1,0 +1,77 @@
+"""`environments/<env>/<model>.yaml`: what serves there. Only promote, advance and rollback edit it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field, model_validator
+
+from bighead_ci.documents.base import CommitId, Digest, Document, Name, Version
+from bighead_ci.documents.definition import CanaryPlan
+
+ALL = 100
+"""All the traffic, in percent."""
+
+
+class Variant(Document):
+    """A model version + image + artifact, and its share of the traffic."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    version: Version
+    image: Digest
+    artifact: Digest
+    run: str
+    """The record's run id."""
+    commit: CommitId
+    """The commit whose record this is."""
+    weight: Annotated[int, Field(ge=0, le=100)]
+
+    @property
+    def name(self) -> str:
+        """Unique in a release, a host name label: `v2-3f2a9c1d`."""
+        return f"{self.version}-{self.artifact.removeprefix('sha256:')[:8]}"
+
+
+class Release(Document):
+    """Variants of one model in one environment. The last variant is the newest; with two, a canary is under way."""
+
+    variants: Annotated[list[Variant], Field(min_length=1, max_length=2)]
+    canary: CanaryPlan
+
+    @model_validator(mode="after")
+    def _whole(self) -> Release:
+        if sum(variant.weight for variant in self.variants) != ALL:
+            raise ValueError("the weights of the variants must add up to 100")
+        names = [variant.name for variant in self.variants]
+        if len(set(names)) != len(names):
+            raise ValueError("the variants must differ in version or artifact")
+        steps = self.canary.steps
+        if steps != sorted(set(steps)) or steps[-1] != ALL:
+            raise ValueError("canary.steps must rise and end at 100")
+        if self.candidate is not None and self.candidate.weight not in steps:
+            raise ValueError(f"the new variant's weight must be one of canary.steps {steps}")
+        return self
+
+    @property
+    def stable(self) -> Variant:
+        """The variant that served before the canary; the only one when there is none."""
+        return self.variants[0]
+
+    @property
+    def candidate(self) -> Variant | None:
+        """The variant that a canary is bringing in, if any."""
+        return self.variants[1] if len(self.variants) > 1 else None
+
+
+class PlacedRelease(Document):
+    """A release with its place."""
+
+    environment: Name
+    model: Name
+    release: Release
+
+    @property
+    def path(self) -> str:
+        """File, relative to the repository."""
+        return f"environments/{self.environment}/{self.model}.yaml"

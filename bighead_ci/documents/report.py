@@ -1,0 +1,92 @@
+"""Everything a pull request's report shows, as data; `reporting` turns it into Markdown and HTML."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from bighead_ci.documents.base import CommitId, Digest, Document, Moment
+from bighead_ci.documents.definition import RequestField
+from bighead_ci.documents.live import CanaryAnalysis
+from bighead_ci.documents.plan import Plan
+from bighead_ci.documents.record import MetricDifference, RunRecord
+from bighead_ci.documents.verdict import Verdict
+
+
+class RunningVersion(Document):
+    """What one environment serves now, with its record."""
+
+    environment: str
+    version: str
+    weight: int
+    record: RunRecord
+
+
+class Link(Document):
+    """A named place to look further."""
+
+    title: str
+    url: str
+
+
+class ModelReport(Document):
+    """One model version of the pull request."""
+
+    record: RunRecord
+    running: list[RunningVersion]
+    """The stable variant of each environment that serves the model."""
+    differences: list[MetricDifference]
+    verdict: Verdict
+    reused: bool
+    """True: the content key had a record, nothing was run."""
+    seconds: float
+    """Wall seconds that this pull request spent on it."""
+    request_changes: list[str]
+    """What callers must know: `added optional field seats`; against what prod (else staging) runs."""
+    links: list[Link]
+
+
+class PullRequestReport(Document):
+    """The one report on a pull request."""
+
+    number: int
+    title: str
+    commit: CommitId
+    base: CommitId
+    at: Moment
+    state: Literal["passed", "failed", "invalid", "error", "running"]
+    plan: Plan | None
+    problems: list[str]
+    """Input errors, ready to read; the state is then `invalid`."""
+    models: list[ModelReport]
+    seconds: float
+    reproduce: list[str]
+    """Commands that give the same on a laptop."""
+    links: list[Link]
+
+
+class PromotionReport(Document):
+    """The body of a promotion, advance or rollback pull request."""
+
+    environment: str
+    model: str
+    move: Literal["promote", "advance", "retire", "rollback"]
+    summary: str
+    """`v1 → v2 (canary 10 %)`."""
+    at: Moment
+    verdict: Verdict
+    differences: list[MetricDifference]
+    record: RunRecord | None
+    diff: str
+    """Unified diff of the release file."""
+    commits: list[str]
+    """Commits between what serves and what will, one line each."""
+    plan_steps: list[int]
+    soak: str
+    analysis: CanaryAnalysis | None
+    rollback: str
+    """The command that takes it back."""
+    approvals_needed: int
+    approvals_because: str
+    image: Digest | None
+    artifact: Digest | None
+    request: dict[str, RequestField]

@@ -1,0 +1,29 @@
+"""Key-value store of feature state for serving."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+
+class OnlineStore(Protocol):
+    """Bytes by (table, key). One writer at a time; any number of readers in other processes.
+
+    Raises:
+        RetryError: the store is locked by another writer, full or out of reach.
+    """
+
+    def put_many(self, table: str, rows: Iterable[tuple[bytes, bytes]]) -> int:
+        """Write rows in one transaction (all or nothing) and return how many."""
+
+    def replace(self, table: str, rows: Iterable[tuple[bytes, bytes]]) -> int:
+        """Make the table hold exactly these rows, in one transaction."""
+
+    def get_many(self, table: str, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Values in the order of the keys; None where there is none. All from one snapshot."""
+
+    def tables(self) -> list[str]:
+        """Names of the tables, sorted."""
+
+    def close(self) -> None:
+        """Release the store."""

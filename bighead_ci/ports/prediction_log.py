@@ -1,0 +1,19 @@
+"""What was predicted, read back."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import pandas as pd
+
+from bighead_ci.documents.live import Prediction
+
+
+class PredictionLog(Protocol):
+    """Reads the log that serving processes write."""
+
+    def find(self, prediction_id: str) -> Prediction | None:
+        """One prediction."""
+
+    def inputs(self, environment: str, model: str, artifact: str, limit: int) -> pd.DataFrame:
+        """Estimator inputs of an artifact's latest predictions, a column each; empty when there are none."""

@@ -1,0 +1,57 @@
+"""The git repository that is the source of truth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from bighead_ci.documents.base import Document, Moment
+from bighead_ci.ports.tree import Tree
+
+
+class Commit(Document):
+    """One commit."""
+
+    id: str
+    author: str
+    at: Moment
+    """Committer date."""
+    subject: str
+    parents: list[str]
+
+
+class Repository(Protocol):
+    """Reads commits and writes branches of the shared repository. No work tree is needed.
+
+    Raises:
+        InputError: no such branch or commit.
+        RetryError: the branch moved meanwhile.
+    """
+
+    def resolve(self, revision: str) -> str:
+        """Commit id of a branch, tag or abbreviated id."""
+
+    def tree(self, commit: str) -> Tree:
+        """The files of a commit."""
+
+    def merge_base(self, left: str, right: str) -> str:
+        """Where two histories part."""
+
+    def log(self, revision: str, path: str | None = None, limit: int | None = None) -> list[Commit]:
+        """Commits that touched the path, newest first; along first parents, so a merged PR is one entry."""
+
+    def diff(self, base: str, head: str) -> str:
+        """Unified diff from one commit's files to another's; empty when they are equal."""
+
+    def commit(self, branch: str, parent: str, changes: Mapping[str, bytes | None], message: str, author: str) -> str:
+        """Make `branch` (created or moved) one commit on top of `parent` with the changes (None deletes)."""
+
+    def revert(self, branch: str, commit: str, onto: str, message: str, author: str) -> str:
+        """Make `branch` one commit that undoes `commit` (its first-parent difference if a merge) on top of `onto`."""
+
+    def checkout(self, commit: str, directory: Path) -> None:
+        """Put the files of the commit into the directory, a fresh work tree."""
+
+    def delete_branch(self, branch: str) -> None:
+        """Delete a branch; a missing one is fine."""

@@ -1,0 +1,49 @@
+"""Where records are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from bighead_ci.documents.record import RunRecord
+
+
+class RecordStore(Protocol):
+    """Keeps one record and its files a run.
+
+    Raises:
+        RetryError: the store is busy or out of reach.
+        InputError: no such record; or an artifact that no longer has its digest.
+    """
+
+    def save(self, record: RunRecord, files: Mapping[str, Path]) -> RunRecord:
+        """Keep a record with its files and directories by name, and return it with its run id.
+
+        `artifact` is the model artifact's directory; others: `predictions.parquet`, `training_sample.parquet`,
+        `report/…`. Saving a content key that already has a complete record returns that record.
+        """
+
+    def attach(self, run_id: str, files: Mapping[str, Path]) -> None:
+        """Add files to a record, replacing those of the same name."""
+
+    def by_content_key(self, content_key: str) -> RunRecord | None:
+        """The complete record of that key."""
+
+    def by_artifact(self, digest: str) -> RunRecord | None:
+        """The record whose artifact has that digest, newest if several."""
+
+    def by_run(self, run_id: str) -> RunRecord | None:
+        """The record of that run."""
+
+    def file(self, run_id: str, name: str) -> Path | None:
+        """A local path to one file or directory of the record, or None."""
+
+    def artifact(self, digest: str) -> Path:
+        """A local directory with the artifact, whose digest was verified just now."""
+
+    def project_alias(self, model: str, alias: str, run_id: str | None) -> None:
+        """Show in the registry that this record is what the alias (an environment) serves; None takes it away."""
+
+    def run_url(self, run_id: str) -> str:
+        """Where people find the run."""

@@ -1,0 +1,23 @@
+"""A snapshot of the repository's files: one commit, or a directory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+
+class Tree(Protocol):
+    """Files by path relative to the repository, with `/`."""
+
+    def files(self) -> Mapping[str, str]:
+        """Every path → an id that is equal when the content is equal (git's blob id)."""
+
+    def read(self, path: str) -> bytes:
+        """One file's bytes.
+
+        Raises:
+            KeyError: there is no such file.
+        """
+
+    def containing(self, text: str, prefixes: Iterable[str]) -> list[str]:
+        """Paths under any of the prefixes whose content contains the text, sorted."""
