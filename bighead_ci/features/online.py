@@ -1,0 +1,183 @@
+"""Feature values for one key, now: what serving calls on every request."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from bighead_ci.documents.definition import FeatureSchema, Operation
+from bighead_ci.errors import InputError, RetryError
+from bighead_ci.features import kernel
+from bighead_ci.features.kernel import I64
+from bighead_ci.features.materialized import SETS, STRINGS, StoredSet, key_bytes, set_plans
+from bighead_ci.features.naming import full_name, meaning_digest
+from bighead_ci.features.state import ColumnPlan, Layout, finalize
+from bighead_ci.ports.online_store import OnlineStore
+
+FeatureValue = int | float | str | None
+_ATTEMPTS = 8
+_HEADER = 3
+
+
+@dataclass
+class _Held:
+    """One publication of a set, ready to read."""
+
+    row: bytes
+    stored: StoredSet
+    stamp: bytes
+    plans: list[ColumnPlan]
+    names: dict[str, str]
+    strings: dict[str, tuple[str, ...]]
+    empty: bytes
+    layouts: dict[tuple[frozenset[Operation], int, int, int], Layout] = field(default_factory=dict)
+
+
+class FeatureReader:
+    """Reads features of published sets; safe to use while another process publishes.
+
+    Args:
+        store: opened for reading.
+    """
+
+    def __init__(self, store: OnlineStore) -> None:
+        self._store = store
+        self._held: dict[str, _Held] = {}
+        self._wanted: dict[str, FeatureSchema] = {}
+
+    def open(self, schema: FeatureSchema) -> None:
+        """Make sure that the store holds what the schema expects, and compile what `fetch` needs.
+
+        Raises:
+            InputError: the set was never published, means something else, or lacks a column.
+        """
+        held = self._current(schema.set)
+        _check(schema, held)
+        self._wanted[schema.set] = schema
+        self._values(held, None, held.stored.until)
+
+    def until(self, set_id: str) -> int:
+        """The moment (UTC microseconds) up to which the published set knows events."""
+        return self._current(set_id).stored.until
+
+    def fetch(self, set_id: str, key_values: Mapping[str, Any], as_of_us: int) -> dict[str, FeatureValue]:
+        """Features of one key at a moment, equal to the offline computation over events known before `until`.
+
+        Args:
+            set_id: `carrier_delays/v1`.
+            key_values: the set's key columns; a None matches nothing.
+            as_of_us: query time in UTC microseconds, not before the publication's `until`.
+
+        Returns:
+            Values by full name, of the columns of the opened schema (of all, if none was opened). A key that the store
+            does not know has counts of 0 and nulls or defaults otherwise.
+
+        Raises:
+            InputError: the set is not there, a key is missing or of the wrong type, or the moment is too early.
+            RetryError: the set was republished again and again while it was read.
+        """
+        for _ in range(_ATTEMPTS):
+            held = self._current(set_id)
+            if as_of_us < held.stored.until:
+                raise InputError(
+                    f"{set_id} was published with events known before {held.stored.until}; "
+                    f"it cannot answer for the earlier moment {as_of_us} (UTC microseconds)"
+                )
+            key = _key(held.stored, key_values)
+            if key is None:
+                return self._values(held, None, as_of_us)
+            row = self._store.get_many(held.stored.table, [key])[0]
+            if row is not None and row[:8] == held.stamp:
+                return self._values(held, row, as_of_us)
+            if row is None and self._row(set_id) == held.row:
+                return self._values(held, None, as_of_us)
+        raise RetryError(f"{set_id} kept being republished while it was read")
+
+    def _row(self, set_id: str) -> bytes | None:
+        return self._store.get_many(SETS, [set_id.encode()])[0]
+
+    def _current(self, set_id: str) -> _Held:
+        for _ in range(_ATTEMPTS):
+            row = self._row(set_id)
+            if row is None:
+                raise InputError(f"feature set {set_id} was never published to the online store; materialize it first")
+            held = self._held.get(set_id)
+            if held is not None and held.row == row:
+                return held
+            stored = StoredSet.model_validate_json(row)
+            strings = self._store.get_many(stored.table, [STRINGS])[0]
+            stamp, values = json.loads(strings) if strings is not None else (None, {})
+            if stamp != stored.stamp:
+                continue
+            held = _held(row, stored, {name: tuple(members) for name, members in values.items()})
+            if set_id in self._wanted:
+                _check(self._wanted[set_id], held)
+            self._held[set_id] = held
+            return held
+        raise RetryError(f"{set_id} kept being republished while it was opened")
+
+    def _values(self, held: _Held, row: bytes | None, moment: int) -> dict[str, FeatureValue]:
+        block: I64 = np.frombuffer(held.empty if row is None else row, "<i8")
+        position = 1
+        values: dict[str, FeatureValue] = {}
+        for plan in held.plans:
+            header = tuple(block[position : position + _HEADER].tolist())
+            layout = held.layouts.get((plan.operations, *header))
+            if layout is None:
+                layout = held.layouts[(plan.operations, *header)] = Layout(plan.operations, *header)
+            states = np.empty((1, plan.windows.size, layout.operations.size), np.int64)
+            position = kernel.look_up(
+                block, position + _HEADER, layout.operations, moment, plan.windows, plan.hops, plan.tiers, states[0]
+            )
+            for feature, column in finalize(plan, layout, states, held.strings.get(plan.column)):
+                values[held.names[feature.name]] = column.to_list()[0]
+        schema = self._wanted.get(held.stored.feature_set.id)
+        if schema is None:
+            return values
+        return {held.names[name]: values[held.names[name]] for name in schema.columns}
+
+
+def _held(row: bytes, stored: StoredSet, strings: dict[str, tuple[str, ...]]) -> _Held:
+    plans = set_plans(stored.feature_set)
+    names = {
+        feature.name: full_name(stored.feature_set.name, feature.name) for plan in plans for feature in plan.features
+    }
+    # Nothing in any tier: exponent 0 and one digit a sum, then (0, 0) a tier.
+    empty = [stored.stamp]
+    for plan in plans:
+        empty += [0, 1, 1, *([0, 0] * len(plan.tier_hops))]
+    packed = struct.pack(f"<{len(empty)}q", *empty)
+    return _Held(row, stored, packed[:8], plans, names, strings, packed)
+
+
+def _check(schema: FeatureSchema, held: _Held) -> None:
+    stored = held.stored
+    if stored.digest != schema.digest or meaning_digest(stored.feature_set) != schema.digest:
+        raise InputError(
+            f"the online store's {schema.set} ({stored.digest}) means something else than the model was trained on "
+            f"({schema.digest}); materialize the definition the model was trained with, or retrain"
+        )
+    missing = [name for name in schema.columns if name not in held.names]
+    if missing:
+        raise InputError(f"{schema.set} has no {', '.join(missing)}; allowed: {', '.join(held.names)}")
+
+
+def _key(stored: StoredSet, values: Mapping[str, Any]) -> bytes | None:
+    """The key's bytes; None when a part is null."""
+    parts = []
+    for column in stored.feature_set.definition.key:
+        if column not in values:
+            raise InputError(f"{stored.feature_set.id}: the key {column} is missing; got {', '.join(values) or 'none'}")
+        value = values[column]
+        expected = str if stored.feature_set.source.columns[column] == "string" else int
+        if value is not None and (isinstance(value, bool) or not isinstance(value, expected)):
+            raise InputError(
+                f"{stored.feature_set.id}: the key {column} must be {expected.__name__}, got {type(value).__name__}"
+            )
+        parts.append(value)
+    return None if None in parts else key_bytes(parts)

@@ -1,0 +1,213 @@
+"""What serving fetches is what training computed, byte for byte."""
+
+from __future__ import annotations
+
+import struct
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bighead_ci.documents.definition import Aggregation
+from bighead_ci.errors import InputError
+from bighead_ci.features.materialized import SETS
+from bighead_ci.features.naming import feature_schema
+from bighead_ci.features.online import FeatureReader
+from bighead_ci.stores.offline import DuckDBOfflineStore
+from bighead_ci.stores.scan import Limits
+from fakes.online_store import FakeOnlineStore
+from oracles.events import SOURCE, feature_set, write_events
+
+HOUR, DAY = 3_600_000_000, 86_400_000_000
+UNTIL = 1_380_585_600_000_000 + 10 * HOUR
+MOMENT = datetime(2013, 10, 1, 10, tzinfo=UTC)
+SET = feature_set(
+    Aggregation(
+        column="x", operations=["count", "sum", "mean", "variance", "min", "max"], windows=["1h", "13d", "12h"]
+    ),
+    Aggregation(column="n", operations=["first", "last", "sum"], windows=["1h", "2d"], hop="exact", default=0.0),
+    Aggregation(column="s", operations=["first", "last", "min", "max", "count"], windows=["1d"]),
+)
+STORE = DuckDBOfflineStore(Limits(threads=1, chunk_events=6))
+
+edges = [
+    UNTIL + shift - window + step
+    for shift in (0, 1, HOUR - 1, 12 * HOUR)
+    for window in (0, HOUR, 12 * HOUR, 13 * DAY, 2 * DAY, DAY)
+    for step in (-1, 0, 1)
+]
+times = st.one_of(st.sampled_from(edges), st.integers(UNTIL - 14 * DAY, UNTIL + DAY))
+rows = st.fixed_dictionaries(
+    {
+        "at": times,
+        "known": st.one_of(st.none(), times),
+        "k": st.sampled_from(["UA", "AA", None]),
+        "n": st.one_of(st.none(), st.integers(-5, 5)),
+        "x": st.one_of(st.none(), st.sampled_from([0.1, -0.0, float("nan"), 1e16]), st.floats(-1e3, 1e3)),
+        "s": st.one_of(st.none(), st.sampled_from(["a", "b", "é"])),
+    }
+)
+
+
+def bits(value: Any) -> Any:
+    return struct.pack("<d", value) if isinstance(value, float) else value
+
+
+def numbered(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    timely = [event | {"known": event["at"]} if number % 2 else event for number, event in enumerate(events)]
+    return [event | {"id": number} for number, event in enumerate(timely)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(rows, max_size=14),
+    st.lists(st.one_of(st.just(0), st.integers(0, 3 * DAY), st.just(12 * HOUR)), min_size=1, max_size=4),
+)
+def test_fetch_equals_the_offline_computation_at_every_later_moment(
+    events: list[dict[str, Any]], delays: list[int]
+) -> None:
+    """For any moment from `until` on, fetch gives the bytes of the offline result over what was known by then."""
+    with TemporaryDirectory() as directory:
+        sources = {"events": (SOURCE, write_events(Path(directory) / "events.parquet", numbered(events)))}
+        online = FakeOnlineStore()
+        STORE.materialize([SET], sources, MOMENT, online)
+        reader = FeatureReader(online)
+        reader.open(feature_schema(SET, None))
+        queries = [(key, UNTIL + delay) for key in ("UA", "AA", "never seen", None) for delay in delays]
+        offline = STORE.features_at(
+            SET, sources, {"k": [key for key, _ in queries]}, [moment for _, moment in queries], known_before=UNTIL
+        )
+    for number, (key, moment) in enumerate(queries):
+        online_values = reader.fetch(SET.id, {"k": key}, moment)
+        assert {name: bits(value) for name, value in online_values.items()} == {
+            name: bits(values[number]) for name, values in offline.items()
+        }
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> dict[str, Any]:
+    events = [
+        {"at": UNTIL - 10 * number, "known": UNTIL - 10 * number, "k": "UA", "n": number, "x": 0.1, "s": "a"}
+        for number in range(1, 9)
+    ]
+    return {
+        "events": (
+            SOURCE,
+            write_events(tmp_path / "events.parquet", [event | {"id": n} for n, event in enumerate(events)]),
+        )
+    }
+
+
+def test_publishing_again_writes_nothing_and_a_later_moment_gives_the_same_bytes_as_a_fresh_store(
+    sources: dict[str, Any],
+) -> None:
+    """Publishing is idempotent; moving on leaves what a new store would hold."""
+    online, fresh = FakeOnlineStore(), FakeOnlineStore()
+    assert STORE.materialize([SET], sources, MOMENT, online) == 1
+    before, writes = {table: dict(rows) for table, rows in online.rows.items()}, online.writes
+    assert STORE.materialize([SET], sources, MOMENT, online) == 1
+    assert (online.rows, online.writes) == (before, writes)
+    later = MOMENT + timedelta(hours=1)
+    STORE.materialize([SET], sources, later, online)
+    STORE.materialize([SET], sources, later, fresh)
+    assert online.rows[f"{SET.id}#1"] == fresh.rows[f"{SET.id}#0"]
+    assert FeatureReader(online).until(SET.id) == UNTIL + HOUR
+
+
+def test_a_crash_while_publishing_leaves_the_old_state_to_readers(sources: dict[str, Any]) -> None:
+    """Rows that were written without the swap of the set's row are not seen, and publishing again repairs."""
+    online = FakeOnlineStore()
+    STORE.materialize([SET], sources, MOMENT, online)
+    reader = FeatureReader(online)
+    before = reader.fetch(SET.id, {"k": "UA"}, UNTIL + HOUR)
+    swapped = online.rows[SETS]
+    STORE.materialize([SET], sources, MOMENT + timedelta(minutes=50), online)
+    online.rows[SETS] = swapped
+    assert reader.fetch(SET.id, {"k": "UA"}, UNTIL + HOUR) == before
+    STORE.materialize([SET], sources, MOMENT + timedelta(minutes=55), online)
+    assert reader.until(SET.id) == UNTIL + 55 * 60_000_000
+
+
+def test_a_reader_that_is_overtaken_reads_the_new_state(sources: dict[str, Any]) -> None:
+    """A row of another publication than the one that was looked up is never used."""
+    online = FakeOnlineStore()
+    STORE.materialize([SET], sources, MOMENT, online)
+    reader = FeatureReader(online)
+    get = online.get_many
+    overtaken: list[str] = []
+
+    def overtake(table: str, keys: Any) -> list[bytes | None]:
+        if table == f"{SET.id}#0" and not overtaken:
+            overtaken.append(table)
+            STORE.materialize([SET], sources, MOMENT + timedelta(hours=1), online)
+            STORE.materialize([SET], sources, MOMENT + timedelta(hours=2), online)
+        return get(table, keys)
+
+    reader.until(SET.id)
+    online.get_many = overtake  # type: ignore[method-assign] # a writer strikes between two reads
+    values = reader.fetch(SET.id, {"k": "UA"}, UNTIL + 2 * HOUR)
+    assert overtaken
+    assert values["events.x_count_12h"] == 8
+    assert reader.until(SET.id) == UNTIL + 2 * HOUR
+
+
+def test_opening_refuses_a_set_that_means_something_else(sources: dict[str, Any]) -> None:
+    """A changed aggregation has another digest; serving the old one's numbers would be silent skew."""
+    online = FakeOnlineStore()
+    STORE.materialize([SET], sources, MOMENT, online)
+    other = feature_set(Aggregation(column="x", operations=["count"], windows=["1h"], hop="exact"))
+    with pytest.raises(InputError, match="means something else"):
+        FeatureReader(online).open(feature_schema(other, None))
+    with pytest.raises(InputError, match="never published"):
+        FeatureReader(FakeOnlineStore()).open(feature_schema(SET, None))
+
+
+def test_only_the_columns_of_the_opened_schema_are_fetched_in_its_order(sources: dict[str, Any]) -> None:
+    """A model that takes two features gets two."""
+    online = FakeOnlineStore()
+    STORE.materialize([SET], sources, MOMENT, online)
+    reader = FeatureReader(online)
+    reader.open(feature_schema(SET, ["n_last_2d", "x_count_1h"]))
+    assert list(reader.fetch(SET.id, {"k": "UA"}, UNTIL).items()) == [("events.n_last_2d", 1), ("events.x_count_1h", 8)]
+
+
+@pytest.mark.parametrize(
+    ("keys", "moment", "message"),
+    [
+        ({}, UNTIL, "key k is missing"),
+        ({"k": 3}, UNTIL, "must be str, got int"),
+        ({"k": "UA"}, UNTIL - 1, "earlier moment"),
+    ],
+)
+def test_a_wrong_question_is_refused(sources: dict[str, Any], keys: dict[str, Any], moment: int, message: str) -> None:
+    """A missing key, a key of another type or a moment before the publication: an error, never a wrong number."""
+    online = FakeOnlineStore()
+    STORE.materialize([SET], sources, MOMENT, online)
+    with pytest.raises(InputError, match=message):
+        FeatureReader(online).fetch(SET.id, keys, moment)
+
+
+def test_events_that_were_known_before_they_happen_enter_and_leave_windows_on_time(tmp_path: Path) -> None:
+    """An event ahead of the publication counts from just after its timestamp until the window's left end passes it."""
+    events = [
+        {"id": n, "at": UNTIL + HOUR + n, "known": UNTIL - 1, "k": "UA", "n": n, "x": 1.0, "s": None} for n in (0, 1)
+    ]
+    sources = {"events": (SOURCE, write_events(tmp_path / "events.parquet", events))}
+    online = FakeOnlineStore()
+    the_set = feature_set(Aggregation(column="n", operations=["count"], windows=["1h"], hop="exact"))
+    STORE.materialize([the_set], sources, MOMENT, online)
+    reader = FeatureReader(online)
+    moments = [
+        UNTIL + HOUR,
+        UNTIL + HOUR + 1,
+        UNTIL + HOUR + 2,
+        UNTIL + 2 * HOUR,
+        UNTIL + 2 * HOUR + 1,
+        UNTIL + 2 * HOUR + 2,
+    ]
+    counts = [reader.fetch(the_set.id, {"k": "UA"}, moment)["events.n_count_1h"] for moment in moments]
+    assert counts == [0, 1, 2, 2, 1, 0]
