@@ -1,0 +1,293 @@
+"""The model artifact at run time: verify it, load it, score with it. NumPy and ONNX Runtime only.
+
+An artifact is data. Loading verifies the digest of its files, that the graph uses standard operators only, that its
+inputs are those of the manifest, and that the golden rows get the scores the training framework gave them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+from pydantic import ValidationError
+
+from bighead_ci.documents.artifact import ArtifactInput, ArtifactManifest, GoldenRows
+from bighead_ci.documents.base import digest_of, digest_of_bytes, short
+from bighead_ci.errors import InputError
+from bighead_ci.transforms.onnx_file import STANDARD_DOMAINS, foreign_domains
+
+MANIFEST, GRAPH, GOLDEN = "artifact.json", "model.onnx", "golden.json"
+FILES = (MANIFEST, GOLDEN, GRAPH)
+OUTPUT = "probabilities"
+"""The graph's only output: (rows, classes)."""
+
+Floats = npt.NDArray[np.float64]
+
+
+def artifact_digest(directory: Path) -> str:
+    """Digest over the sorted (file name, file digest) pairs of an artifact's directory.
+
+    Raises:
+        InputError: the directory is missing or holds a directory.
+    """
+    try:
+        entries = sorted(directory.iterdir())
+        return digest_of([[entry.name, digest_of_bytes(entry.read_bytes())] for entry in entries])
+    except OSError as error:
+        raise InputError(f"{directory}: not a readable artifact: {error.strerror or error}") from error
+
+
+class Scorer:
+    """Scores rows with a verified graph. Safe to use from several threads."""
+
+    def __init__(self, manifest: ArtifactManifest, graph: bytes) -> None:
+        self.manifest = manifest
+        self._session = _session(graph)
+        self._columns = [(item, _reader(item)) for item in manifest.inputs]
+        self._local = threading.local()
+
+    def score(self, columns: Mapping[str, npt.NDArray[Any]]) -> Floats:
+        """Scores of many rows, shape (rows, classes).
+
+        Args:
+            columns: Every input by name: `(rows,)`, or `(rows, size)` for a list input. A missing number is NaN or
+                None, a missing text is None or "".
+
+        Raises:
+            InputError: an input is missing, or its values are not of its type and size (all problems at once).
+        """
+        problems, feeds = [], {}
+        for item in self.manifest.inputs:
+            if item.name not in columns:
+                problems.append(f"input {item.name} is missing")
+                continue
+            try:
+                feeds[item.name] = feed(item, columns[item.name])
+            except (ValueError, TypeError) as error:
+                problems.append(f"input {item.name}: {error}")
+        if problems:
+            raise InputError(f"{self.manifest.model}/{self.manifest.version}: " + "; ".join(problems))
+        if not feeds or len(next(iter(feeds.values()))) == 0:
+            return np.empty((0, len(self.manifest.classes)))
+        return self._run(feeds).astype(np.float64)
+
+    def score_row(self, inputs: Mapping[str, Any]) -> list[float]:
+        """Scores of one row, one a class. An input that is absent or None counts as missing (NaN, or "").
+
+        Raises:
+            InputError: a value is not of its input's type or size.
+        """
+        feeds = self._feeds()
+        for item, read in self._columns:
+            value = inputs.get(item.name)
+            try:
+                feeds[item.name][0] = read(value)
+            except (ValueError, TypeError) as error:
+                raise InputError(f"input {item.name}: {value!r} is not {_described(item)}") from error
+        scores: list[float] = self._run(feeds)[0].tolist()
+        return scores
+
+    def _feeds(self) -> dict[str, npt.NDArray[Any]]:
+        found: dict[str, npt.NDArray[Any]] | None = getattr(self._local, "feeds", None)
+        if found is None:
+            found = self._local.feeds = {
+                item.name: np.zeros((1, item.size or 1), dtype=object if item.type == "string" else np.float32)
+                for item in self.manifest.inputs
+            }
+        return found
+
+    def _run(self, feeds: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
+        try:
+            scores: npt.NDArray[np.float32] = self._session.run([OUTPUT], feeds)[0]
+        except Exception as error:  # the runtime raises a class of its own for each cause
+            name = f"{self.manifest.model}/{self.manifest.version}"
+            raise InputError(f"{name}: the graph cannot score these inputs: {str(error).splitlines()[0]}") from error
+        return scores
+
+
+def feed(item: ArtifactInput, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """One input of many rows as the graph takes it, shape (rows, size or 1).
+
+    Raises:
+        ValueError: the values have another size, or are no numbers.
+    """
+    if item.type == "string":
+        texts = np.asarray(values, dtype=object).reshape(-1, item.size or 1)
+        texts = texts.copy()
+        texts[texts == None] = ""  # noqa: E711 - elementwise over an object array
+        return texts
+    numbers = np.asarray(values)
+    if numbers.dtype == object:
+        numbers = np.array([_numbers(value, item.size) for value in numbers], dtype=np.float32)
+    numbers = np.ascontiguousarray(numbers, dtype=np.float32)
+    if item.size is not None and numbers.shape[1:] != (item.size,):
+        raise ValueError(f"rows have shape {numbers.shape[1:]}, not ({item.size},)")
+    return numbers.reshape(len(numbers), item.size or 1)
+
+
+def load_artifact(directory: Path, expected_digest: str) -> Scorer:
+    """Verify an artifact and make its scorer.
+
+    Raises:
+        InputError: the artifact is not the one expected, is damaged, of an unknown format, uses operators outside the
+            standard, or does not score its golden rows as the training framework did.
+    """
+    missing = [name for name in FILES if not (directory / name).is_file()]
+    if missing:
+        raise InputError(f"{directory}: the artifact lacks {', '.join(missing)}")
+    found = artifact_digest(directory)
+    if found != expected_digest:
+        raise InputError(
+            f"{directory}: the artifact is {short(found)}, expected {short(expected_digest)}: changed or damaged"
+        )
+    return open_artifact(directory)
+
+
+def open_artifact(directory: Path) -> Scorer:
+    """`load_artifact` for an artifact that was made just now and has no digest to hold it against.
+
+    Raises:
+        InputError: as `load_artifact`.
+    """
+    manifest = _document(ArtifactManifest, directory / MANIFEST)
+    golden = _document(GoldenRows, directory / GOLDEN)
+    graph = (directory / GRAPH).read_bytes()
+    try:
+        domains = foreign_domains(graph)
+    except ValueError as error:
+        raise InputError(f"{directory / GRAPH}: not an ONNX model: {error}") from error
+    if domains:
+        allowed = ", ".join(sorted(STANDARD_DOMAINS - {""}))
+        raise InputError(f"{directory / GRAPH}: operators of {', '.join(domains)}; allowed: {allowed}")
+    scorer = Scorer(manifest, graph)
+    _check_graph(scorer, directory)
+    difference = golden_difference(scorer, golden)
+    if not difference <= golden.tolerance:
+        raise InputError(
+            f"{directory}: golden rows score differently by {difference:.3g}, tolerance {golden.tolerance:.3g}: "
+            "refusing to serve"
+        )
+    return scorer
+
+
+def golden_difference(scorer: Scorer, golden: GoldenRows) -> float:
+    """Largest difference between the scorer and the scores kept with the golden rows; infinite if shapes differ."""
+    largest = 0.0
+    for row in golden.rows:
+        scores = scorer.score_row(row.inputs)
+        if len(scores) != len(row.scores):
+            return float("inf")
+        largest = max(largest, *(abs(ours - theirs) for ours, theirs in zip(scores, row.scores, strict=True)))
+    return largest
+
+
+def _document(kind: Any, path: Path) -> Any:
+    try:
+        return kind.read(path)
+    except ValidationError as error:
+        detail = error.errors()[0]
+        where = ".".join(str(step) for step in detail["loc"])
+        raise InputError(f"{path}: not a {kind.__name__} of a known format: {where}: {detail['msg']}") from error
+
+
+def _session(graph: bytes) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    # One row at a time is the serving case: handing work to a pool costs more than it saves, and one thread always
+    # adds in the same order.
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the runtime raises a class of its own for each cause
+        raise InputError(f"{GRAPH}: ONNX Runtime {ort.__version__} refuses it: {str(error).splitlines()[0]}") from error
+
+
+def _check_graph(scorer: Scorer, directory: Path) -> None:
+    problems = []
+    declared = {item.name: item for item in scorer.manifest.inputs}
+    graph = {item.name: item for item in scorer._session.get_inputs()}  # noqa: SLF001 - same module
+    for name in sorted(declared.keys() | graph.keys()):
+        if name not in graph:
+            problems.append(f"the graph has no input {name}")
+        elif name not in declared:
+            problems.append(f"the manifest has no input {name}")
+        else:
+            wanted = _graph_type(declared[name]), declared[name].size or 1
+            actual = graph[name].type, graph[name].shape[-1]
+            if wanted != actual:
+                problems.append(
+                    f"input {name} is {actual[0]} x {actual[1]} in the graph, {wanted[0]} x {wanted[1]} here"
+                )
+    outputs = [item.name for item in scorer._session.get_outputs()]  # noqa: SLF001 - same module
+    if outputs != [OUTPUT]:
+        problems.append(f"the graph's outputs are {', '.join(outputs)}, not {OUTPUT}")
+    if problems:
+        raise InputError(f"{directory}: {'; '.join(problems)}")
+
+
+def _graph_type(item: ArtifactInput) -> str:
+    return "tensor(string)" if item.type == "string" else "tensor(float)"
+
+
+def _described(item: ArtifactInput) -> str:
+    kind = "text" if item.type == "string" else "a number"
+    return kind if item.size is None else f"a list of {item.size} numbers"
+
+
+def _numbers(value: Any, size: int | None) -> Any:
+    if value is None:
+        return np.nan if size is None else [np.nan] * size
+    if size is None:
+        return float(value)
+    return [np.nan if number is None else float(number) for number in value]
+
+
+def _reader(item: ArtifactInput) -> Any:
+    """How one value of the input becomes what is assigned to its row of the feed."""
+    if item.type == "string":
+        return _text if item.size is None else _texts(item.size)
+    if item.size is None:
+        return _number
+    return _list_of(item.size)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _texts(size: int) -> Any:
+    def read(value: Sequence[Any] | None) -> list[str]:
+        texts = [""] * size if value is None else [_text(text) for text in value]
+        if len(texts) != size:
+            raise ValueError
+        return texts
+
+    return read
+
+
+def _number(value: Any) -> float:
+    if value is None:
+        return float("nan")
+    if isinstance(value, str):
+        raise TypeError
+    return float(value)
+
+
+def _list_of(size: int) -> Any:
+    def read(value: Sequence[Any] | None) -> list[float]:
+        numbers = [float("nan")] * size if value is None else [_number(number) for number in value]
+        if len(numbers) != size:
+            raise ValueError
+        return numbers
+
+    return read

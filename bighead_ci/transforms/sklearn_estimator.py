@@ -1,0 +1,52 @@
+"""Turns a fitted scikit-learn pipeline into an ONNX graph with one named input a column."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from skl2onnx import convert_sklearn
+from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+
+from bighead_ci.documents.artifact import ArtifactInput
+from bighead_ci.errors import InputError
+from bighead_ci.transforms.hist_gradient_boosting import register
+from bighead_ci.transforms.onnx_graph import finish
+
+OPSETS = {"": 21, "ai.onnx.ml": 3}
+"""The newest that skl2onnx writes and every ONNX Runtime since 1.20 reads."""
+
+_registered = threading.Lock()
+
+
+def to_onnx(estimator: Any, inputs: Sequence[ArtifactInput]) -> bytes:
+    """The graph of a fitted classifier that was trained on a frame of these inputs.
+
+    Raises:
+        InputError: a step of the pipeline has no ONNX form.
+    """
+    with _registered:
+        register()
+    types = [
+        (item.name, StringTensorType([None, 1]) if item.type == "string" else FloatTensorType([None, item.size or 1]))
+        for item in inputs
+    ]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model = convert_sklearn(
+                estimator, initial_types=types, options={"zipmap": False}, target_opset=OPSETS, name="estimator"
+            )
+    except InputError:
+        raise
+    except Exception as error:
+        step = type(estimator).__name__
+        raise InputError(f"{step} cannot be turned into ONNX: {_first_line(error)}") from error
+    return finish(model, inputs, [item.name for item in model.graph.input])
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__

@@ -1,0 +1,189 @@
+"""Estimators become graphs that give the same scores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from torch import nn
+
+from bighead_ci.documents.artifact import ArtifactInput, ArtifactManifest
+from bighead_ci.errors import InputError
+from bighead_ci.transforms.artifact import Scorer
+from bighead_ci.transforms.frame import estimator_frame
+from bighead_ci.transforms.hist_gradient_boosting import float32_below
+from bighead_ci.transforms.sklearn_estimator import to_onnx
+from bighead_ci.transforms.torch_estimator import TorchClassifier
+
+INPUTS = [
+    ArtifactInput(name="carrier", type="string"),
+    ArtifactInput(name="hour", type="int64"),
+    ArtifactInput(name="carrier_delays.dep_delay_mean_7d", type="float64"),
+]
+DELAY = INPUTS[2].name
+TOLERANCE = 1e-5
+
+
+def manifest(inputs: list[ArtifactInput], classes: int) -> ArtifactManifest:
+    return ArtifactManifest(
+        model="m", version="v1", task="binary" if classes == 2 else "multiclass",
+        classes=[str(index) for index in range(classes)], inputs=inputs, request={}, features=[], feature_keys={},
+    )  # fmt: skip
+
+
+def rows(count: int, seed: int = 0) -> tuple[dict[str, npt.NDArray[Any]], npt.NDArray[np.int64]]:
+    generator = np.random.default_rng(seed)
+    delay = generator.normal(10, 20, count).astype(np.float32)
+    truth = (delay + generator.normal(0, 10, count) > 10).astype(np.int64)
+    delay[generator.random(count) < 0.2] = np.nan
+    columns: dict[str, npt.NDArray[Any]] = {
+        "carrier": generator.choice(np.array(["AA", "UA", ""], dtype=object), count),
+        "hour": generator.integers(0, 24, count).astype(np.float32),
+        DELAY: delay,
+    }
+    return columns, truth
+
+
+def pipeline(classifier: Any, numbers: Any) -> Pipeline:
+    encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+    columns = ColumnTransformer([("text", encoder, ["carrier"]), ("numbers", numbers, ["hour", DELAY])])
+    return Pipeline([("columns", columns), ("classifier", classifier)])
+
+
+PIPELINES = {
+    "logistic regression": lambda: pipeline(
+        LogisticRegression(), Pipeline([("fill", SimpleImputer()), ("scale", StandardScaler())])
+    ),
+    "boosted trees": lambda: pipeline(HistGradientBoostingClassifier(max_iter=40, random_state=0), "passthrough"),
+}
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_a_pipeline_scores_the_same_as_a_graph(name: str) -> None:
+    """Unknown categories and missing values included."""
+    columns, truth = rows(3000)
+    estimator = PIPELINES[name]().fit(estimator_frame(columns), truth)
+    unseen, _ = rows(3000, seed=1)
+    unseen["carrier"][:50] = "??"
+    scores = Scorer(manifest(INPUTS, 2), to_onnx(estimator, INPUTS)).score(unseen)
+    assert np.abs(scores - estimator.predict_proba(estimator_frame(unseen))).max() <= TOLERANCE
+
+
+def test_one_row_scores_as_the_batch_does() -> None:
+    """A row by itself, None for what is missing, gets the score it has in the batch."""
+    columns, truth = rows(500)
+    estimator = PIPELINES["boosted trees"]().fit(estimator_frame(columns), truth)
+    scorer = Scorer(manifest(INPUTS, 2), to_onnx(estimator, INPUTS))
+    batch = scorer.score(columns)
+    for index in range(40):
+        row = {name: values[index] for name, values in columns.items()}
+        row = {name: None if pd.isna(value) or value == "" else value for name, value in row.items()}
+        assert scorer.score_row(row) == batch[index].tolist()
+
+
+def test_boosted_trees_convert_with_several_classes() -> None:
+    """Each class has trees of its own."""
+    columns, _ = rows(1500)
+    truth = (columns["hour"] // 8).astype(np.int64)
+    estimator = PIPELINES["boosted trees"]().fit(estimator_frame(columns), truth)
+    scores = Scorer(manifest(INPUTS, 3), to_onnx(estimator, INPUTS)).score(columns)
+    assert np.abs(scores - estimator.predict_proba(estimator_frame(columns))).max() <= TOLERANCE
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False, width=64), st.floats(allow_nan=False, width=32))
+def test_a_rounded_threshold_decides_every_float32_alike(threshold: float, value: float) -> None:
+    """`x <= threshold` is the same with the float64 threshold and with the float32 below it."""
+    rounded = float32_below(np.array([threshold]))[0]
+    assert rounded.dtype == np.float32
+    assert (np.float32(value) <= rounded) == (value <= threshold)
+
+
+def test_values_on_a_threshold_take_the_same_branch() -> None:
+    """Float32 neighbours of every threshold score as in scikit-learn."""
+    generator = np.random.default_rng(3)
+    values = generator.normal(size=4000).astype(np.float32)
+    frame = pd.DataFrame({"x": values})
+    estimator = HistGradientBoostingClassifier(max_iter=30, random_state=0).fit(frame, (values > 0.1).astype(int))
+    nodes = np.concatenate([predictor.nodes for (predictor,) in estimator._predictors])
+    thresholds = nodes["num_threshold"][nodes["is_leaf"] == 0].astype(np.float32)
+    near = np.concatenate(
+        [thresholds, np.nextafter(thresholds, np.float32(9)), np.nextafter(thresholds, np.float32(-9))]
+    )
+    inputs = [ArtifactInput(name="x", type="float64")]
+    scores = Scorer(manifest(inputs, 2), to_onnx(estimator, inputs)).score({"x": near})
+    assert np.abs(scores - estimator.predict_proba(pd.DataFrame({"x": near}))).max() <= TOLERANCE
+
+
+def test_native_categories_are_refused_with_what_to_do() -> None:
+    """A split on categories has no ONNX form here."""
+    frame = pd.DataFrame({"x": np.tile([0.0, 1.0, 2.0, 3.0], 200).astype(np.float32)})
+    estimator = HistGradientBoostingClassifier(categorical_features=[0], max_iter=5)
+    estimator.fit(frame, np.tile([0, 1, 0, 1], 200))
+    with pytest.raises(InputError, match="OneHotEncoder"):
+        to_onnx(estimator, [ArtifactInput(name="x", type="float64")])
+
+
+def test_an_estimator_without_a_converter_is_refused() -> None:
+    """The message names the estimator."""
+
+    class Homemade:
+        def fit(self, _frame: object, _truth: object) -> None: ...
+
+    with pytest.raises(InputError, match="Homemade cannot be turned into ONNX"):
+        to_onnx(Homemade(), INPUTS)
+
+
+def network(inputs: int, classes: int) -> nn.Module:
+    return nn.Sequential(nn.Linear(inputs, 8), nn.ReLU(), nn.Linear(8, classes))
+
+
+TENSORS = [ArtifactInput(name="pixels", type="float64", size=6), ArtifactInput(name="shade", type="int64")]
+
+
+def tensors(count: int) -> tuple[dict[str, npt.NDArray[Any]], npt.NDArray[np.int64]]:
+    generator = np.random.default_rng(0)
+    pixels = generator.normal(size=(count, 6)).astype(np.float32)
+    shade = generator.integers(0, 4, count).astype(np.float32)
+    return {"pixels": pixels, "shade": shade}, (pixels[:, 0] + shade > 1.5).astype(np.int64) + (pixels[:, 1] > 1)
+
+
+def test_a_network_learns_and_scores_the_same_as_a_graph() -> None:
+    """List and scalar columns side by side; the graph holds no path of the training machine."""
+    columns, truth = tensors(400)
+    classifier = TorchClassifier(network, epochs=15, learning_rate=0.02).fit(estimator_frame(columns), truth)
+    graph = classifier.to_onnx(TENSORS)
+    scores = Scorer(manifest(TENSORS, 3), graph).score(columns)
+    assert np.abs(scores - classifier.predict_proba(estimator_frame(columns))).max() <= TOLERANCE
+    assert (scores.argmax(axis=1) == truth).mean() > 0.8
+    assert __file__.encode() not in graph
+    assert all(not node.metadata_props for node in onnx.load_from_string(graph).graph.node)
+
+
+def test_the_same_seed_gives_the_same_network() -> None:
+    """Training twice gives the same scores to the last bit, another seed does not."""
+    columns, truth = tensors(200)
+    frame = estimator_frame(columns)
+    first, second, other = (
+        TorchClassifier(network, epochs=3, seed=seed).fit(frame, truth).predict_proba(frame) for seed in (1, 1, 2)
+    )
+    assert (first == second).all()
+    assert (first != other).any()
+
+
+def test_a_network_refuses_text_and_missing_values_at_once() -> None:
+    """Both problems are named."""
+    frame = pd.DataFrame({"name": ["a", "b"], "x": np.array([1.0, np.nan], dtype=np.float32)})
+    with pytest.raises(InputError, match=r"column name holds no numbers; column x has missing values"):
+        TorchClassifier(network, epochs=1).fit(frame, np.array([0, 1]))
