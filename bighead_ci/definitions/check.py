@@ -1,0 +1,138 @@
+"""Finds everything that is wrong with the authored files of a tree, at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from bighead_ci.definitions.check_environments import environment_problems, release_problems
+from bighead_ci.definitions.check_expectations import feature_set_expectation_problems, model_expectation_problems
+from bighead_ci.definitions.check_gates import gate_problems
+from bighead_ci.definitions.check_golden_rows import golden_row_problems
+from bighead_ci.definitions.check_models import model_problems
+from bighead_ci.definitions.files import MODEL_FILES, NAME, VERSION, Files, Place, place_of
+from bighead_ci.documents.definition import SourceDefinition, VersionedFeatureSet
+from bighead_ci.errors import Problem
+from bighead_ci.features.naming import set_problems
+from bighead_ci.ports.tree import Tree
+
+
+def check_tree(tree: Tree, paths: Iterable[str] | None = None) -> list[Problem]:
+    """Every problem of the authored files, sorted by file and line; pure.
+
+    Args:
+        tree: What to check.
+        paths: Check only what these files are part of and what depends on it (files that no longer exist count too);
+            None checks everything.
+
+    Returns:
+        Problems; empty when all is well.
+    """
+    files = Files(tree)
+    places = files.places if paths is None else _concerned(files, paths)
+    problems = {problem for place in places for problem in _problems(files, place)}
+    return sorted(problems, key=lambda p: (p.file, p.line or 0, p.subject, p.message))
+
+
+def _concerned(files: Files, paths: Iterable[str]) -> set[Place]:
+    """The authored things the files are part of, and those that name them."""
+    own = {place for place in map(place_of, paths) if place is not None}
+    sources = [place.name for place in own if place.kind == "source"]
+    users = {p for name in sources for p in _naming(files, name, ("features/", "models/"))}
+    sets = {f"{p.name}/{p.of}" for p in own | users if p.kind == "feature-set"}
+    users |= {p for identity in sets for p in _naming(files, identity, ("models/",))}
+    if any(place.kind == "environment" for place in own):
+        users |= {place for place in files.places if place.kind in {"environment", "release"}}
+    return own | users
+
+
+def _naming(files: Files, text: str, prefixes: tuple[str, ...]) -> Iterator[Place]:
+    for path in files.tree.containing(text, prefixes):
+        place = place_of(path)
+        if place is not None and path == place.file and place.kind in {"feature-set", "model"}:
+            yield place
+
+
+def _problems(files: Files, place: Place) -> Iterator[Problem]:
+    if place not in files.places:
+        return  # removed, with everything in it
+    yield from _place_problems(place)
+    found = files.read(place)
+    if found is None:
+        yield Problem(place.file, None, "", "there is no such file, but its directory exists")
+        return
+    yield from found.problems
+    match place.kind:
+        case "source":
+            yield from _source_problems(files, place)
+        case "feature-set":
+            yield from _feature_set_problems(files, place)
+        case "model":
+            yield from _model_problems(files, place)
+        case "gate":
+            yield from gate_problems(files, place)
+        case "environment":
+            yield from environment_problems(files, place)
+        case "release":
+            yield from release_problems(files, place)
+
+
+def _place_problems(place: Place) -> Iterator[Problem]:
+    """Directory and file names."""
+    if not NAME.fullmatch(place.name):
+        rule = "lower-case letters, digits and _, starting with a letter, at most 63"
+        yield Problem(place.file, None, "", "the name is not written as it must be", place.name, rule)
+    if place.kind in {"feature-set", "model"} and not VERSION.fullmatch(place.of):
+        yield Problem(place.file, None, "", "a version's directory must be v and a number", place.of, "v1, v2, …")
+
+
+def _source_problems(files: Files, place: Place) -> Iterator[Problem]:
+    read = files.read(place)
+    if read is None or not isinstance(read.document, SourceDefinition):
+        return
+    source = read.document
+    for field in ("timestamp", "event_id", "known_at"):
+        column = getattr(source, field)
+        if column is None:
+            continue
+        if column not in source.columns:
+            yield read.problem(place.file, (field,), "the source has no such column", column, source.columns)
+        elif field != "event_id" and source.columns[column] != "timestamp":
+            kind = f"{column}: {source.columns[column]}"
+            yield read.problem(place.file, (field,), "must be a timestamp column", kind, wanted="timestamp")
+    for column in source.sizes:
+        if column not in source.columns:
+            yield read.problem(place.file, ("sizes", column), "the source has no such column", column, source.columns)
+    if source.path.startswith("/") or ".." in source.path.split("/"):
+        yield read.problem(place.file, ("path",), "must stay below the source file's directory", source.path)
+    if source.known_at and source.timestamp is None:
+        yield read.problem(place.file, ("known_at",), "needs a timestamp too")
+
+
+def _feature_set_problems(files: Files, place: Place) -> Iterator[Problem]:
+    read = files.read(place)
+    definition = files.feature_set(f"{place.name}/{place.of}")
+    if read is None or definition is None:
+        return
+    name = definition.source
+    if Place("source", name) not in files.places:
+        yield read.problem(place.file, ("source",), "there is no such source", name, files.names("source"))
+    source = files.source(name)
+    if source is None or not NAME.fullmatch(place.name) or not VERSION.fullmatch(place.of):
+        return
+    versioned = VersionedFeatureSet(name=place.name, version=place.of, definition=definition, source=source)
+    for problem in set_problems(versioned):
+        yield replace(problem, line=read.parsed.line(problem.subject.split(".")) if read.parsed else None)
+    yield from feature_set_expectation_problems(files, versioned)
+
+
+def _model_problems(files: Files, place: Place) -> Iterator[Problem]:
+    for name in MODEL_FILES:
+        if not files.has(f"{place.folder}/{name}"):
+            yield Problem(f"{place.folder}/{name}", None, "", "every model version has this file, but it is missing")
+    definition = files.model(place.name, place.of)
+    if files.has(f"{place.folder}/golden_rows.json"):
+        yield from golden_row_problems(files, place, definition)
+    if definition is not None:
+        yield from model_problems(files, place, definition)
+        yield from model_expectation_problems(files, place, definition)

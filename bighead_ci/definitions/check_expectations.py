@@ -1,0 +1,71 @@
+"""Expectations that name a column the data never has. Unknown expectation types are the quality runner's to find."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from bighead_ci.definitions.files import Files, Place, read_expectations
+from bighead_ci.definitions.words import closest
+from bighead_ci.documents.definition import ModelDefinition, VersionedFeatureSet
+from bighead_ci.errors import Problem
+from bighead_ci.features.naming import feature_name, full_name
+
+TRAINING_COLUMNS = ("__event_id", "__timestamp", "__part", "__label")
+"""Columns every training set may have besides the estimator's inputs."""
+
+
+def feature_names(definition: Any) -> list[str]:
+    """Names of a feature set definition's features, valid or not."""
+    return [
+        feature_name(aggregation.column, operation, window)
+        for aggregation in definition.aggregations
+        for operation in aggregation.operations
+        for window in aggregation.windows
+    ]
+
+
+def feature_set_expectation_problems(files: Files, feature_set: VersionedFeatureSet) -> Iterator[Problem]:
+    """A feature set's expectations are about its source's columns and its features."""
+    features = feature_names(feature_set.definition)
+    known = {*feature_set.source.columns, *features, *(full_name(feature_set.name, name) for name in features)}
+    yield from _problems(files, feature_set.path, known)
+
+
+def model_expectation_problems(files: Files, place: Place, definition: ModelDefinition) -> Iterator[Problem]:
+    """A model's expectations are about its training set's columns."""
+    known = {*TRAINING_COLUMNS, *definition.request, *definition.evaluation.slices}
+    for use in definition.features:
+        used = files.feature_set(use.set)
+        if used is None:
+            return  # said already
+        name = use.set.split("/")[0]
+        known |= {full_name(name, feature) for feature in use.columns or feature_names(used)}
+    yield from _problems(files, place.folder, known)
+
+
+def _problems(files: Files, folder: str, known: set[str]) -> Iterator[Problem]:
+    expectations, parsed, problems = read_expectations(files.tree, folder)
+    yield from problems
+    for index, expectation in enumerate(expectations):
+        for where, column in _columns(expectation):
+            if column not in known and parsed is not None:
+                steps: tuple[str | int, ...] = ("expectations", index, *where)
+                yield Problem(
+                    parsed.file,
+                    parsed.line(steps),
+                    ".".join(map(str, steps)),
+                    "the data has no such column",
+                    column,
+                    ", ".join(sorted(known)),
+                    closest(column, known),
+                )
+
+
+def _columns(expectation: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Columns an expectation names, beside its type or below `kwargs`."""
+    nested = expectation.get("kwargs")
+    for prefix, arguments in (((), expectation), (("kwargs",), nested if isinstance(nested, dict) else {})):
+        for name in ("column", "column_A", "column_B"):
+            if isinstance(arguments.get(name), str):
+                yield (*prefix, name), arguments[name]

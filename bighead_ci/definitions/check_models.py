@@ -1,0 +1,178 @@
+"""Problems of a model version across files: what it names must exist, and no row may know its own future."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from bighead_ci.definitions.check_expectations import feature_names
+from bighead_ci.definitions.files import Files, Place, Read
+from bighead_ci.documents.definition import (
+    FeatureSetDefinition,
+    FeatureUse,
+    ModelDefinition,
+    RequestField,
+    SourceDefinition,
+    TimeSplit,
+)
+from bighead_ci.errors import BugError, Problem
+
+
+def model_problems(files: Files, place: Place, definition: ModelDefinition) -> Iterator[Problem]:
+    """Everything wrong with one model version beyond its schema."""
+    read = files.read(place)
+    if read is None:
+        raise BugError(f"{place.file} was read and is gone")
+    model = _Model(files, place, definition, read)
+    yield from model.source_problems()
+    yield from model.request_problems()
+    yield from model.feature_problems()
+    yield from model.time_problems()
+    yield from model.evaluation_problems()
+
+
+class _Model:
+    """One model version with what it refers to."""
+
+    def __init__(self, files: Files, place: Place, definition: ModelDefinition, read: Read) -> None:
+        self.files = files
+        self.place = place
+        self.definition = definition
+        self.read = read
+        self.spine: SourceDefinition | None = files.source(definition.spine.source)
+
+    def say(
+        self,
+        location: Iterable[str | int],
+        message: str,
+        value: str | None = None,
+        known: Iterable[str] = (),
+        *,
+        wanted: str | None = None,
+    ) -> Problem:
+        return self.read.problem(self.place.file, location, message, value, known, wanted=wanted)
+
+    def source_problems(self) -> Iterator[Problem]:
+        label = self.definition.label
+        for field, name in (("spine", self.definition.spine.source), ("label", label.source)):
+            if Place("source", name) not in self.files.places:
+                yield self.say((field, "source"), "there is no such source", name, self.files.names("source"))
+        source = self.files.source(label.source)
+        if source and label.column not in source.columns:
+            yield self.say(
+                ("label", "column"), f"source {label.source} has no such column", label.column, source.columns
+            )
+
+    def request_problems(self) -> Iterator[Problem]:
+        spine, label = self.spine, self.definition.label
+        if spine is None:
+            return
+        for name, field in self.definition.request.items():
+            column = field.column or name
+            where = ("request", name, "column") if field.column else ("request", name)
+            if column not in spine.columns:
+                source = self.definition.spine.source
+                yield self.say(where, f"source {source} has no such column", column, spine.columns)
+            elif (label.source, label.column) == (self.definition.spine.source, column):
+                yield self.say(where, "the label cannot be an input: it is not known when a caller asks", column)
+            else:
+                yield from self._field_problems(name, field, column, spine)
+
+    def _field_problems(
+        self, name: str, field: RequestField, column: str, spine: SourceDefinition
+    ) -> Iterator[Problem]:
+        kind = spine.columns[column]
+        if field.type != kind and (field.type, kind) != ("float64", "int64"):
+            message = f"column {column} of the spine's source is {kind}"
+            yield self.say(("request", name, "type"), message, field.type, wanted=kind)
+        if field.size != spine.sizes.get(column):
+            message = f"column {column} of the spine's source has another length"
+            wanted = str(spine.sizes[column]) if column in spine.sizes else "no size: it is a scalar"
+            yield self.say(("request", name, "size"), message, str(field.size), wanted=wanted)
+
+    def feature_problems(self) -> Iterator[Problem]:
+        seen: dict[str, int] = {}
+        for index, use in enumerate(self.definition.features):
+            where = ("features", index)
+            name, version = use.set.split("/")
+            if name in seen:
+                first = self.definition.features[seen[name]].set
+                message = f"feature set {name} is used already ({first}); name all its columns in one place"
+                yield self.say((*where, "set"), message, use.set)
+            seen.setdefault(name, index)
+            if Place("feature-set", name, version) not in self.files.places:
+                known = self.files.names("feature-set")
+                yield self.say((*where, "set"), "there is no such feature set", use.set, known)
+            else:
+                yield from self._use_problems(where, use)
+
+    def _use_problems(self, where: tuple[str | int, ...], use: FeatureUse) -> Iterator[Problem]:
+        definition = self.files.feature_set(use.set)
+        if definition is None:
+            return
+        known, taken = set(feature_names(definition)), set[str]()
+        if use.columns is not None and not use.columns:
+            yield self.say((*where, "columns"), "takes no column; leave the field out to take all")
+        for index, column in enumerate(use.columns or []):
+            if column not in known:
+                yield self.say((*where, "columns", index), f"{use.set} has no such feature", column, known)
+            if column in taken:
+                yield self.say((*where, "columns", index), "the feature is requested twice", column)
+            taken.add(column)
+        yield from self._key_problems(where, use, definition)
+
+    def _key_problems(
+        self, where: tuple[str | int, ...], use: FeatureUse, definition: FeatureSetDefinition
+    ) -> Iterator[Problem]:
+        for key in use.keys:
+            if key not in definition.key:
+                yield self.say((*where, "keys", key), f"is not a key column of {use.set}", key, definition.key)
+        source = self.files.source(definition.source)
+        for key in definition.key:
+            field = use.keys.get(key, key)
+            place = (*where, "keys", key) if key in use.keys else where
+            request = self.definition.request.get(field)
+            if request is None:
+                message = f"key {key} of {use.set} is no request field; map it in keys, or add the field"
+                yield self.say(place, message, field, self.definition.request)
+            elif source and key in source.columns and request.type != source.columns[key]:
+                message = f"key {key} of {use.set} is {source.columns[key]}, the request field is {request.type}"
+                yield self.say(place, message, field)
+
+    def time_problems(self) -> Iterator[Problem]:
+        definition, split = self.definition, self.definition.split
+        reasons = {
+            "features": "features are looked up at a point in time" if definition.features else "",
+            "split": "a time split needs time" if isinstance(split, TimeSplit) else "",
+            "label": "a label's offset is counted from the row's time" if definition.label.offset else "",
+        }
+        for field, reason in reasons.items():
+            if reason and definition.as_of is None:
+                yield self.say((field,), f"{reason}: as_of is required", wanted="as_of: 2013-10-01T00:00:00Z")
+            if reason and self.spine and self.spine.timestamp is None:
+                yield self.say((field,), f"{reason}: the spine's source has no timestamp", definition.spine.source)
+        if isinstance(split, TimeSplit):
+            yield from self._split_problems(split)
+
+    def _split_problems(self, split: TimeSplit) -> Iterator[Problem]:
+        for field in ("train", "evaluate"):
+            start, end = getattr(split, field)
+            if start >= end:
+                yield self.say(("split", field), "the range must end after it starts", f"{start} … {end}")
+        if split.evaluate[0] < split.train[1]:
+            message = "evaluation must start when training ends or later, or the model has seen its own exam"
+            value = f"train ends {split.train[1].isoformat()}, evaluate starts {split.evaluate[0].isoformat()}"
+            yield self.say(("split", "evaluate"), message, value)
+        as_of = self.definition.as_of
+        if as_of is not None and as_of <= split.evaluate[0]:
+            message = "nothing of the evaluation range is known at as_of"
+            yield self.say(("as_of",), message, as_of.isoformat(), wanted=f"after {split.evaluate[0].isoformat()}")
+
+    def evaluation_problems(self) -> Iterator[Problem]:
+        evaluation = self.definition.evaluation
+        if self.spine is None:
+            return
+        known = {*self.spine.columns, *self.definition.request}
+        for index, column in enumerate(evaluation.slices):
+            if column not in known:
+                message = "is neither a request field nor a column of the spine's source"
+                yield self.say(("evaluation", "slices", index), message, column, known)

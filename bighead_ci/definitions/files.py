@@ -1,0 +1,231 @@
+"""The authored files of one tree: where each kind lives, read once each."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from bighead_ci.definitions.gate_file import GateFile
+from bighead_ci.definitions.validation import validate
+from bighead_ci.definitions.words import closest
+from bighead_ci.definitions.yaml_reader import Parsed, parse
+from bighead_ci.documents.base import Document
+from bighead_ci.documents.definition import (
+    EnvironmentDefinition,
+    FeatureSetDefinition,
+    ModelDefinition,
+    SourceDefinition,
+)
+from bighead_ci.documents.release import Release
+from bighead_ci.errors import Problem
+from bighead_ci.ports.tree import Tree
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+VERSION = re.compile(r"v[1-9][0-9]{0,5}")
+MODEL_FILES = (
+    "model.yaml",
+    "model.py",
+    "requirements.lock",
+    "README.md",
+    "golden_rows.json",
+    "expectations.yaml",
+    "dvc.yaml",
+)
+"""What every model version has."""
+Kind = Literal["source", "feature-set", "model", "environment", "release", "gate"]
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """One authored thing: its kind, its name, and its version or environment."""
+
+    kind: Kind
+    name: str
+    of: str = ""
+    """Version of a model or feature set; environment of a release."""
+
+    @property
+    def file(self) -> str:
+        """Its YAML file."""
+        return {
+            "source": f"features/sources/{self.name}.yaml",
+            "feature-set": f"features/{self.name}/{self.of}/feature_set.yaml",
+            "model": f"models/{self.name}/{self.of}/model.yaml",
+            "environment": f"environments/{self.name}/environment.yaml",
+            "release": f"environments/{self.of}/{self.name}.yaml",
+            "gate": f"policies/{self.name}.yaml",
+        }[self.kind]
+
+    @property
+    def folder(self) -> str:
+        """The directory of its YAML file."""
+        return self.file.rsplit("/", 1)[0]
+
+
+def place_of(path: str) -> Place | None:  # noqa: PLR0911 - one answer a pattern
+    """The authored thing that a file is part of; None for any other file. Names are not checked here."""
+    match path.split("/"):
+        case ["features", "sources", file] if file.endswith(".yaml"):
+            return Place("source", file.removesuffix(".yaml"))
+        case ["features", "sources", *_]:
+            return None
+        case ["features", name, version, _, *_]:
+            return Place("feature-set", name, version)
+        case ["models", name, version, _, *_]:
+            return Place("model", name, version)
+        case ["policies", file] if file.endswith(".yaml"):
+            return Place("gate", file.removesuffix(".yaml"))
+        case ["environments", name, "environment.yaml"]:
+            return Place("environment", name)
+        case ["environments", environment, file] if file.endswith(".yaml"):
+            return Place("release", file.removesuffix(".yaml"), environment)
+    return None
+
+
+@dataclass
+class Read:
+    """One file as read: the document (None if it has problems), its positions, its problems."""
+
+    document: Document | None
+    parsed: Parsed | None
+    problems: list[Problem] = field(default_factory=list)
+
+    def problem(
+        self,
+        file: str,
+        location: Iterable[str | int],
+        message: str,
+        value: str | None = None,
+        known: Iterable[str] = (),
+        *,
+        wanted: str | None = None,
+    ) -> Problem:
+        """A problem at a place of this file; `known` are the names that would be right, `wanted` says it in words."""
+        steps, names = tuple(location), sorted(known)
+        allowed = (", ".join(names) if names else None) if wanted is None else wanted
+        suggestion = closest(value, names) if value is not None and names else None
+        line = self.parsed.line(steps) if self.parsed else None
+        return Problem(file, line, ".".join(map(str, steps)), message, value, allowed, suggestion)
+
+
+class Files:
+    """Reads authored files of a tree, each at most once."""
+
+    def __init__(self, tree: Tree) -> None:
+        self.tree = tree
+        self._read: dict[Place, Read | None] = {}
+
+    @cached_property
+    def ids(self) -> Mapping[str, str]:
+        """Every path → content id."""
+        return self.tree.files()
+
+    @cached_property
+    def places(self) -> frozenset[Place]:
+        """Everything authored in the tree."""
+        return frozenset(place for place in map(place_of, self.ids) if place is not None)
+
+    def read(self, place: Place) -> Read | None:
+        """One authored file; None when the tree has no such file."""
+        if place not in self._read:
+            try:
+                raw = self.tree.read(place.file)
+            except KeyError:
+                self._read[place] = None
+            else:
+                self._read[place] = Read(*validate(place.kind, place.file, raw))
+        return self._read[place]
+
+    def source(self, name: str) -> SourceDefinition | None:
+        """A source, if it is there and valid."""
+        found = self.read(Place("source", name))
+        return found.document if found and isinstance(found.document, SourceDefinition) else None
+
+    def feature_set(self, identity: str) -> FeatureSetDefinition | None:
+        """A feature set by `name/vN`, if it is there and valid."""
+        name, version = identity.split("/")
+        found = self.read(Place("feature-set", name, version))
+        return found.document if found and isinstance(found.document, FeatureSetDefinition) else None
+
+    def model(self, name: str, version: str) -> ModelDefinition | None:
+        """A model version, if it is there and valid."""
+        found = self.read(Place("model", name, version))
+        return found.document if found and isinstance(found.document, ModelDefinition) else None
+
+    def environment(self, name: str) -> EnvironmentDefinition | None:
+        """An environment, if it is there and valid."""
+        found = self.read(Place("environment", name))
+        return found.document if found and isinstance(found.document, EnvironmentDefinition) else None
+
+    def release(self, environment: str, model: str) -> Release | None:
+        """A release, if it is there and valid."""
+        found = self.read(Place("release", model, environment))
+        return found.document if found and isinstance(found.document, Release) else None
+
+    def gate(self, name: str) -> GateFile | None:
+        """A gate's file, if it is there and valid."""
+        found = self.read(Place("gate", name))
+        return found.document if found and isinstance(found.document, GateFile) else None
+
+    def names(self, kind: Kind) -> list[str]:
+        """Names of a kind; with its version for feature sets and models."""
+        found = {
+            f"{p.name}/{p.of}" if kind in {"feature-set", "model"} else p.name for p in self.places if p.kind == kind
+        }
+        return sorted(found)
+
+    @cached_property
+    def _folders(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for path in self.ids:
+            *folder, name = path.split("/", 3)
+            found.setdefault("/".join([*folder, ""]), []).append(name)
+        return found
+
+    def under(self, folder: str) -> list[str]:
+        """Names of the files below a version's directory (`models/x/v1/`), relative to it, sorted."""
+        return sorted(self._folders.get(folder, []))
+
+    def has(self, path: str) -> bool:
+        """Whether the tree has a file."""
+        return path in self.ids
+
+
+def read_expectations(tree: Tree, folder: str) -> tuple[list[dict[str, Any]], Parsed | None, list[Problem]]:
+    """The expectations of a feature set or model version, each a mapping with `type` and its arguments."""
+    file = f"{folder}/expectations.yaml"
+    try:
+        raw = tree.read(file)
+    except KeyError:
+        return [], None, []
+    parsed, problems = parse(file, raw)
+    if parsed is None:
+        return [], None, problems
+    listed = parsed.data.get("expectations") if isinstance(parsed.data, dict) else None
+    if not isinstance(listed, list):
+        wrong = Problem(file, 1, "expectations", "must be a list of expectations, each with a type and kwargs")
+        return [], parsed, [*problems, wrong]
+    found = []
+    for index, one in enumerate(listed):
+        if isinstance(one, dict) and isinstance(one.get("type"), str):
+            found.append(one)
+        else:
+            line = parsed.line(("expectations", index))
+            message = "an expectation must be a mapping with a type and kwargs"
+            problems.append(Problem(file, line, f"expectations.{index}", message))
+    return found, parsed, problems
+
+
+def read_golden_rows(tree: Tree, folder: str) -> tuple[Any, list[Problem]]:
+    """The authored golden rows of a model version."""
+    file = f"{folder}/golden_rows.json"
+    try:
+        return json.loads(tree.read(file)), []
+    except KeyError:
+        return None, [Problem(file, None, "", "there is no such file")]
+    except (ValueError, RecursionError) as error:
+        return None, [Problem(file, getattr(error, "lineno", None), "", f"not JSON: {error}")]

@@ -1,0 +1,273 @@
+"""New definitions that pass `check` at once: a copy of what is there, or a small template. Pure: paths → bytes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bighead_ci.definitions.files import NAME, Files, Kind, Place
+from bighead_ci.definitions.loading import absent, load_source
+from bighead_ci.documents.definition import ColumnType, SourceDefinition
+from bighead_ci.errors import InputError
+from bighead_ci.features.naming import feature_name
+from bighead_ci.ports.tree import Tree
+
+NOT_COPIED = frozenset({"dvc.lock", "dvc.yaml", ".gitignore"})
+"""What runs and generators write; a copy makes its own."""
+_NUMBERS = ("int64", "float64", "bool")
+_EXAMPLES: dict[ColumnType, object] = {"int64": 1, "float64": 0.5, "string": "a", "bool": True, "timestamp": None}
+
+_MODEL_CODE = '''\
+"""Logistic regression on the request's own fields: a start to replace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import {transformers}
+
+{constants}
+
+def build(parameters: Mapping[str, Any]) -> Pipeline:
+    """The untrained pipeline; `regularisation` is the inverse strength C."""
+    columns = ColumnTransformer([
+{steps}    ])
+    return Pipeline([("columns", columns), ("classifier", LogisticRegression(C=parameters["regularisation"]))])
+'''
+_MODEL_YAML = """\
+owner: {owner}
+description: What does {name} predict, and for whom?
+task: {task}
+
+spine: {{source: {source}}}
+label: {{source: {label_source}, column: {label}}}
+split: {{kind: hash, evaluate_percent: 20}}
+
+request:
+{request}
+parameters:
+  regularisation: 1.0
+
+evaluation:
+  primary: {primary}
+"""
+_CARD = """\
+# {name}
+
+What it predicts, from which data, for whom; what it must not be used for; who answers questions.
+"""
+_FEATURE_SET = """\
+owner: {owner}
+description: What do these features say?
+source: {source}
+key: [{key}]
+aggregations:
+  - column: {column}
+    operations: [{operations}]
+    windows: [1d, 7d]
+"""
+_SOURCE = """\
+owner: {owner}
+description: What is one row, and where does it come from?
+path: {name}.parquet
+event_id: {event_id}
+{times}columns:
+{columns}"""
+
+
+@dataclass(frozen=True)
+class NewModel:
+    """What a model from the template needs to be told."""
+
+    source: str
+    label: str
+    label_source: str | None = None
+    task: str = "binary"
+    owner: str | None = None
+
+
+def next_version(files: Files, kind: Kind, name: str) -> str:
+    """The version after the highest there is: `v1` for a new name."""
+    numbers = [int(p.of[1:]) for p in files.places if p.kind == kind and p.name == name and p.of[1:].isdigit()]
+    return f"v{max(numbers, default=0) + 1}"
+
+
+def copied_version(tree: Tree, kind: Kind, name: str, original: Place) -> dict[str, bytes]:
+    """The next version of a name as a copy of an existing one.
+
+    Raises:
+        InputError: the original is not there, or the name is not written as it must be.
+    """
+    files = Files(tree)
+    check_name(name)
+    if original not in files.places:
+        raise InputError([absent(files, original)])
+    target = Place(kind, name, next_version(files, kind, name))
+    kept = [file for file in files.under(f"{original.folder}/") if file not in NOT_COPIED]
+    return {f"{target.folder}/{file}": tree.read(f"{original.folder}/{file}") for file in kept}
+
+
+def latest(tree: Tree, kind: Kind, name: str) -> Place | None:
+    """The highest version of a name; None if it has none."""
+    number = int(next_version(Files(tree), kind, name)[1:]) - 1
+    return Place(kind, name, f"v{number}") if number else None
+
+
+def new_model(tree: Tree, name: str, wanted: NewModel) -> dict[str, bytes]:
+    """The first version of a model, from the template, without its `dvc.yaml`.
+
+    Raises:
+        InputError: no such source or label, no field to send, or no model whose lock could be taken over.
+    """
+    check_name(name)
+    source = load_source(tree, wanted.source)
+    label_source = wanted.label_source or wanted.source
+    hidden = {source.event_id, source.timestamp, source.known_at}
+    hidden |= {wanted.label} if label_source == wanted.source else set()
+    fields = {
+        column: kind
+        for column, kind in source.columns.items()
+        if column not in hidden and kind != "timestamp" and column not in source.sizes
+    }
+    if not fields:
+        raise InputError(
+            f"source {wanted.source} has no plain column that a caller could send; columns: {', '.join(source.columns)}"
+        )
+    folder = f"models/{name}/v1"
+    texts = {
+        "model.yaml": _MODEL_YAML.format(
+            owner=json.dumps(wanted.owner or source.owner),
+            name=name,
+            task=wanted.task,
+            source=wanted.source,
+            label_source=label_source,
+            label=wanted.label,
+            request="".join(f"  {column}: {{type: {kind}}}\n" for column, kind in fields.items()),
+            primary="auc" if wanted.task == "binary" else "accuracy",
+        ),
+        "model.py": _model_code(fields),
+        "README.md": _CARD.format(name=name),
+        "golden_rows.json": json.dumps([{column: _EXAMPLES[kind] for column, kind in fields.items()}]) + "\n",
+        "expectations.yaml": _expectations(next(iter(fields))),
+    }
+    return {f"{folder}/{file}": text.encode() for file, text in texts.items()} | {
+        f"{folder}/requirements.lock": _any_lock(tree)
+    }
+
+
+def new_feature_set(tree: Tree, name: str, source: str, key: Sequence[str], owner: str | None) -> dict[str, bytes]:
+    """The first version of a feature set: a count, and a mean if the source has a number, over a day and a week.
+
+    Raises:
+        InputError: no such source.
+    """
+    check_name(name)
+    definition = load_source(tree, source)
+    column = _number_to_aggregate(definition, key) or key[0]
+    operations = ["count", "mean"] if column not in key else ["count"]
+    text = _FEATURE_SET.format(
+        owner=json.dumps(owner or definition.owner),
+        source=source,
+        key=", ".join(key),
+        column=column,
+        operations=", ".join(operations),
+    )
+    folder = f"features/{name}/v1"
+    return {
+        f"{folder}/feature_set.yaml": text.encode(),
+        f"{folder}/expectations.yaml": _expectations(feature_name(column, "count", "7d")).encode(),
+    }
+
+
+def new_source(
+    tree: Tree, name: str, columns: Mapping[str, str], event_id: str, times: Mapping[str, str | None], owner: str
+) -> dict[str, bytes]:
+    """A source's definition.
+
+    Args:
+        tree: The files, to refuse a name that is taken.
+        name: The source.
+        columns: Column → type.
+        event_id: The column that is unique per row.
+        times: `timestamp` and `known_at` → column, None for neither.
+        owner: Who answers for it.
+
+    Raises:
+        InputError: the name is taken.
+    """
+    check_name(name)
+    place = Place("source", name)
+    if place in Files(tree).places:
+        raise InputError(f"{place.file} exists already; edit it, or choose another name")
+    text = _SOURCE.format(
+        owner=json.dumps(owner),
+        name=name,
+        event_id=event_id,
+        times="".join(f"{field}: {column}\n" for field, column in times.items() if column),
+        columns="".join(f"  {column}: {kind}\n" for column, kind in columns.items()),
+    )
+    return {place.file: text.encode()}
+
+
+def check_name(name: str) -> None:
+    """Refuse what cannot be a name.
+
+    Raises:
+        InputError: it is not written as a name must be.
+    """
+    if not NAME.fullmatch(name):
+        rule = "lower-case letters, digits and _, starting with a letter, at most 63, as flight_delay"
+        raise InputError(f"{name!r} is no name: {rule}")
+
+
+def _number_to_aggregate(source: SourceDefinition, key: Sequence[str]) -> str | None:
+    skipped = {*key, source.event_id, *source.sizes}
+    return next((c for c, kind in source.columns.items() if kind in _NUMBERS and c not in skipped), None)
+
+
+def _any_lock(tree: Tree) -> bytes:
+    """The lock of the newest version of the first model that has one: what is known to install and to train."""
+    files = Files(tree)
+    for name in sorted({place.name for place in files.places if place.kind == "model"}):
+        place = latest(tree, "model", name)
+        if place and files.has(f"{place.folder}/requirements.lock"):
+            return tree.read(f"{place.folder}/requirements.lock")
+    raise InputError(
+        "no model has a requirements.lock to take over; make one with "
+        "`uv pip compile --universal --generate-hashes --no-emit-index-url` and give it with --lock"
+    )
+
+
+def _expectations(column: str) -> str:
+    return f"expectations:\n  - type: expect_column_values_to_not_be_null\n    kwargs: {{column: {column}}}\n"
+
+
+def _model_code(fields: Mapping[str, str]) -> str:
+    """Only the transformers that the fields need: an empty one is an error to some converters."""
+    groups = (
+        (
+            "CATEGORIES",
+            [column for column, kind in fields.items() if kind == "string"],
+            "OneHotEncoder",
+            'handle_unknown="ignore"',
+        ),
+        ("NUMBERS", [column for column, kind in fields.items() if kind != "string"], "StandardScaler", ""),
+    )
+    used = [group for group in groups if group[1]]
+    return _MODEL_CODE.format(
+        transformers=", ".join(transformer for _, _, transformer, _ in used),
+        constants="".join(f"{constant} = {_python_list(columns)}\n" for constant, columns, _, _ in used),
+        steps="".join(
+            f'        ("{constant.lower()}", {transformer}({arguments}), {constant}),\n'
+            for constant, _, transformer, arguments in used
+        ),
+    )
+
+
+def _python_list(names: list[str]) -> str:
+    return f"[{', '.join(json.dumps(name) for name in names)}]"

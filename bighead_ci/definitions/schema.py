@@ -1,0 +1,74 @@
+"""The published JSON Schema of each kind of authored file, made from the documents themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from bighead_ci.definitions.gate_file import GateFile
+from bighead_ci.documents.base import Document
+from bighead_ci.documents.definition import (
+    EnvironmentDefinition,
+    FeatureSetDefinition,
+    ModelDefinition,
+    SourceDefinition,
+)
+from bighead_ci.documents.release import Release
+
+KINDS: dict[str, type[Document]] = {
+    "model": ModelDefinition,
+    "feature-set": FeatureSetDefinition,
+    "source": SourceDefinition,
+    "environment": EnvironmentDefinition,
+    "release": Release,
+    "gate": GateFile,
+}
+"""Kind of authored file → the document it is read into."""
+
+PATTERN_WORDS = {
+    r"^[a-z][a-z0-9_]{0,62}$": "lower-case letters, digits and _, starting with a letter, at most 63",
+    r"^[A-Za-z_][A-Za-z0-9_]{0,62}$": "letters, digits and _, not starting with a digit, at most 63",
+    r"^[1-9][0-9]{0,4}[smhd]$": "a whole number and s, m, h or d: 30s, 5m, 1h, 7d",
+    r"^[a-z][a-z0-9_]*/v[1-9][0-9]*$": "a feature set and its version: carrier_delays/v1",
+    r"^v[1-9][0-9]{0,5}$": "v1, v2, …",
+    r"^sha256:[0-9a-f]{64}$": "sha256: and 64 hex digits",
+    r"^[0-9a-f]{40}([0-9a-f]{24})?$": "a full commit id, 40 hex digits",
+}
+"""What a pattern asks for, in words."""
+
+
+@cache
+def json_schema(kind: str) -> dict[str, Any]:
+    """The JSON Schema (2020-12) of one kind of file."""
+    schema = KINDS[kind].model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def subschema(kind: str, location: Sequence[str | int]) -> dict[str, Any]:
+    """The part of a kind's schema that describes one location, with references resolved; empty if there is none."""
+    root = json_schema(kind)
+    here = _resolve(root, root)
+    for step in location:
+        here = _resolve(root, _step(root, here, str(step)))
+    return here
+
+
+def _resolve(root: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    while "$ref" in schema:
+        schema = root["$defs"][schema["$ref"].rsplit("/", 1)[1]]
+    options = [option for option in schema.get("anyOf", []) if option.get("type") != "null"]
+    return _resolve(root, options[0]) if len(options) == 1 else schema
+
+
+def _step(root: dict[str, Any], schema: dict[str, Any], step: str) -> dict[str, Any]:
+    tags = schema.get("discriminator", {}).get("mapping", {})
+    if step in tags:
+        return {"$ref": tags[step]}
+    for option in (schema, *(_resolve(root, part) for part in schema.get("anyOf", []))):
+        found = option.get("properties", {}).get(step) or option.get("items") or option.get("additionalProperties")
+        if not isinstance(found, dict):
+            found = next(iter(option.get("patternProperties", {}).values()), None)
+        if isinstance(found, dict):
+            return found
+    return {}

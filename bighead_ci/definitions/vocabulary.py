@@ -1,0 +1,102 @@
+"""Every path that evidence can have, by occasion: a rule that names another can never pass, so `check` says so.
+
+`*` stands for one name (a metric, an environment, a request field). A prefix of a path is a path too.
+"""
+
+from __future__ import annotations
+
+from bighead_ci.documents.verdict import Occasion
+
+_METRIC = ("value", "low", "high")
+_CANDIDATE = (
+    "candidate.model",
+    "candidate.version",
+    "candidate.task",
+    "candidate.primary",
+    *(f"candidate.metrics.*.{part}" for part in _METRIC),
+    "candidate.slices",
+    "candidate.rows",
+    "candidate.train_rows",
+    "candidate.evaluate_rows",
+    "candidate.unlabelled",
+    "candidate.immature",
+    "candidate.quality.passed",
+    "candidate.quality.failed",
+    "candidate.quality.failures",
+    "candidate.drift.drifted",
+    "candidate.drift.columns",
+    "candidate.drift.reference",
+    "candidate.conversion_error",
+    "candidate.artifact_bytes",
+    "candidate.seconds",
+)
+_RUNNING = (
+    "running.*.version",
+    "running.*.weight",
+    *(f"running.*.metrics.*.{part}" for part in _METRIC),
+    *(f"running.*.difference.*.{part}" for part in (*_METRIC, "rows")),
+    *(f"running.*.gain.*.{part}" for part in _METRIC),
+    "running.*.request.*.type",
+    "running.*.request.*.required",
+)
+_REQUEST = ("request.*.type", "request.*.required")
+_ENVIRONMENT = (
+    "environment.name",
+    "environment.platform",
+    "environment.promotes_from",
+    "environment.approvals",
+    "environment.first_release",
+)
+_PROMOTION = (
+    "promotion.serving_in",
+    "promotion.from.seconds",
+    "promotion.from.requests",
+    "promotion.from.weight",
+    "promotion.approvals",
+    "promotion.weight",
+    "promotion.steps",
+)
+_VARIANT = ("version", "requests", "errors", "error_ratio", "p50_ms", "p95_ms", "p99_ms", "score_mean", "null_ratio.*")
+_ANALYSIS = (
+    "analysis.weight",
+    "analysis.measured_share",
+    "analysis.seconds",
+    "analysis.score_shift",
+    *(f"analysis.candidate.{part}" for part in (*_VARIANT, "null_ratio_max_rise", "null_ratio_max_rise_of")),
+    *(f"analysis.stable.{part}" for part in _VARIANT),
+)
+_PLAN = ("plan.soak_seconds", "plan.minimum_requests", "plan.steps", "plan.person_above")
+
+VOCABULARY: dict[Occasion, tuple[str, ...]] = {
+    "pull_request": (*_CANDIDATE, *_RUNNING, *_REQUEST),
+    "promotion": (*_CANDIDATE, *_RUNNING, *_REQUEST, *_ENVIRONMENT, *_PROMOTION, *_PLAN),
+    "canary": (*_ANALYSIS, *_PLAN, "environment.name"),
+}
+"""Occasion → paths its evidence can have."""
+
+
+def is_known(occasion: Occasion, steps: tuple[str | None, ...]) -> bool:
+    """Whether a path (None: a step that is computed) can be in the evidence of an occasion."""
+    return any(_matches(pattern.split("."), steps) for pattern in VOCABULARY[occasion])
+
+
+def filled(occasion: Occasion, path: str) -> list[str]:
+    """Known paths with their `*` filled from the given path, for suggestions."""
+    given = path.split(".")
+    return [
+        ".".join(given[i] if step == "*" and i < len(given) else step for i, step in enumerate(pattern.split(".")))
+        for pattern in VOCABULARY[occasion]
+    ]
+
+
+def known_beside(occasion: Occasion, steps: tuple[str | None, ...]) -> list[str]:
+    """Names that could stand where a path leaves what is known."""
+    good = max(length for length in range(len(steps) + 1) if length == 0 or is_known(occasion, steps[:length]))
+    patterns = [pattern.split(".") for pattern in VOCABULARY[occasion]]
+    return sorted({p[good] for p in patterns if len(p) > good and _matches(p, steps[:good])})
+
+
+def _matches(pattern: list[str], steps: tuple[str | None, ...]) -> bool:
+    if len(steps) > len(pattern):
+        return False
+    return all(step is None or want in ("*", step) for want, step in zip(pattern, steps, strict=False))

@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bighead_ci.definitions.check import check_tree
+from bighead_ci.definitions.tree import DirectoryTree
+from bighead_ci.errors import Problem
+from fakes.memory_tree import DELAYS, FLIGHTS, GATE, MODEL, PROD, STAGING, MemoryTree, model_files, repository
+
+MODEL_FILE = "models/late/v1/model.yaml"
+SET_FILE = "features/delays/v1/feature_set.yaml"
+SOURCE_FILE = "features/sources/flights.yaml"
+
+
+def problems(**changes: str | None) -> list[Problem]:
+    return check_tree(MemoryTree(repository(**changes)))
+
+
+def only(found: list[Problem]) -> Problem:
+    assert len(found) == 1, [str(problem) for problem in found]
+    return found[0]
+
+
+def test_a_valid_repository_has_no_problems() -> None:
+    """A repository in which all is well gives an empty list."""
+    assert problems() == []
+
+
+def test_this_repository_has_no_problems() -> None:
+    """The policies and environments that this project ships pass their own check."""
+    root = Path(__file__).parents[2]
+    mine = [path for folder in ("policies", "environments") for path in (root / folder).rglob("*.yaml")]
+    assert len(mine) > 2
+    assert check_tree(DirectoryTree(root), [path.relative_to(root).as_posix() for path in mine]) == []
+
+
+def test_every_problem_is_found_at_once() -> None:
+    """Three broken files are all reported by one call."""
+    found = problems(
+        **{
+            SOURCE_FILE: FLIGHTS.replace("delay: float64", "delay: float46"),
+            "environments/prod/environment.yaml": PROD.replace("platform: local", "platform: lokal"),
+            "policies/whole.yaml": GATE.replace("quality.failed == 0", "quality.failed =="),
+        }
+    )
+    assert {problem.file for problem in found} >= {
+        SOURCE_FILE,
+        "environments/prod/environment.yaml",
+        "policies/whole.yaml",
+    }
+
+
+# (old text, new text, line, subject, what is allowed, closest match)
+SCHEMA_CASES = [
+    ("task: binary", "task: binery", 3, "task", "binary, multiclass", "binary"),
+    ("description: Will", "descriptoin: Will", 2, "descriptoin", "description", "description"),
+    ("kind: time", "kind: tme", 6, "split", "hash, time", "time"),
+    ("primary: auc", "primary: acu", 18, "evaluation.primary", "auc", "auc"),
+    ("distance: {type: int64}", "distance: {typ: int64}", 13, "request.distance.typ", "type", "type"),
+    ("as_of: 2013-10-01T00:00:00Z", "as_of: 2013-10-01T00:00:00", 10, "as_of", None, None),
+]
+
+
+@pytest.mark.parametrize("case", SCHEMA_CASES, ids=lambda case: case[1])
+def test_schema_errors_say_line_field_and_what_is_right(
+    case: tuple[str, str, int, str, str | None, str | None],
+) -> None:
+    """A wrong value or field is reported at its line with the allowed ones and the closest match."""
+    old, new, line, subject, allowed, suggestion = case
+    found = [p for p in problems(**{MODEL_FILE: MODEL.replace(old, new)}) if p.subject == subject]
+    problem = only(found)
+    assert (problem.file, problem.line) == (MODEL_FILE, line)
+    assert allowed is None or allowed in (problem.allowed or "")
+    assert problem.suggestion == suggestion
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("owner: flights", "owner: flights\n    owner: others", "duplicate key, first given at line 1"),
+        ("port: 18081", 'port: "18081"', "must be a whole number"),
+        ("minimum_requests: 200", "minimum_requests: no", "must be a whole number"),
+        ("promotes_from: staging", "promotes_from: &x staging\n    description: *x", "aliases"),
+        ("platform: local", "platform: !!python/name:os.system local", "tags are not supported"),
+        ("platform: local", "platform: [local", "not YAML"),
+        ("steps: [10, 50, 100]", "steps: [10, 50]", "must rise and end at 100"),
+        ("steps: [10, 50, 100]", "steps: [50, 10, 100]", "must rise and end at 100"),
+        ("promotes_from: staging", "promotes_from: stagin", "there is no such environment"),
+        ("promotes_from: staging", "promotes_from: prod", "cannot promote from itself"),
+        ("port: 18081", "port: 18080", "environment staging uses the same address"),
+    ],
+)
+def test_a_broken_environment_is_explained(old: str, new: str, words: str) -> None:
+    """Each kind of mistake in an environment gives a message that names it."""
+    prod = ("    owner: flights\n" + PROD).replace(old, new) if old.startswith("owner") else PROD.replace(old, new)
+    assert any(words in problem.message for problem in problems(**{"environments/prod/environment.yaml": prod}))
+
+
+def test_a_circle_of_promotions_is_found() -> None:
+    """Two environments that promote from each other are both reported."""
+    staging = STAGING.replace("promotes_from: null", "promotes_from: prod")
+    found = problems(**{"environments/staging/environment.yaml": staging})
+    assert [p.value for p in found] == ["prod → staging → prod", "staging → prod → staging"]
+
+
+CROSS_CASES = [
+    (MODEL_FILE, "set: delays/v1", "set: delays/v2", "there is no such feature set", "delays/v1"),
+    (MODEL_FILE, "delay_mean_7d", "delay_maen_7d", "has no such feature", "delay_mean_7d"),
+    (MODEL_FILE, "[delay_mean_7d]", "[delay_mean_7d, delay_mean_7d]", "requested twice", None),
+    (MODEL_FILE, "spine: {source: flights}", "spine: {source: fligths}", "there is no such source", "flights"),
+    (MODEL_FILE, "column: late}", "column: lat}", "has no such column", "late"),
+    (MODEL_FILE, "distance: {type: int64}", "distanse: {type: int64}", "has no such column", "distance"),
+    (MODEL_FILE, "distance: {type: int64}", "distance: {type: string}", "column distance", None),
+    (MODEL_FILE, "distance: {type: int64}", "distance: {type: int64, size: 3}", "another length", None),
+    (MODEL_FILE, "distance: {type: int64}", "late: {type: bool}", "the label cannot be an input", None),
+    (MODEL_FILE, "carrier: {type: string, use: lookup}", "origin: {type: string}", "is no request field", None),
+    (MODEL_FILE, "slices: [origin]", "slices: [orgin]", "neither a request field nor a column", "origin"),
+    (MODEL_FILE, "as_of: 2013-10-01T00:00:00Z", "", "as_of is required", None),
+    (MODEL_FILE, "as_of: 2013-10-01", "as_of: 2013-05-01", "nothing of the evaluation range", None),
+    (MODEL_FILE, 'evaluate: ["2013-06-01', 'evaluate: ["2013-05-31', "the model has seen its own exam", None),
+    (MODEL_FILE, 'train: ["2013-01-01', 'train: ["2013-07-01', "must end after it starts", None),
+    (SET_FILE, "source: flights", "source: fligts", "there is no such source", "flights"),
+    (SET_FILE, "column: delay", "column: dealy", "no such column", "delay"),
+    (SET_FILE, "column: delay", "column: at", "no such operation", None),
+    (SET_FILE, "key: [carrier]", "key: [carier]", "no such column", "carrier"),
+    (SET_FILE, "windows: [1h, 7d]", "windows: [1h, 1h]", "defined twice", None),
+    (SET_FILE, "windows: [1h, 7d]", "windows: [1 hour]", "is not written as it must be", None),
+    (SOURCE_FILE, "event_id: id", "event_id: idd", "no such column", "id"),
+    (SOURCE_FILE, "timestamp: at", "timestamp: delay", "must be a timestamp column", None),
+    (SOURCE_FILE, "path: flights", "path: ../../flights", "must stay below", None),
+    ("features/delays/v1/expectations.yaml", "delay_count_7d", "delay_cuont_7d", "no such column", "delay_count_7d"),
+    ("policies/whole.yaml", "quality.failed == 0", "quality.failed == 0 &&", "Syntax error", None),
+    (
+        "policies/whole.yaml",
+        "quality.failed",
+        "qualty.failed",
+        "no evidence on a pull_request",
+        "candidate.quality.failed",
+    ),
+    ("policies/whole.yaml", "candidate.quality", "candidat.quality", "undeclared reference", None),
+    ("policies/whole.yaml", "candidate.quality.failed == 0", "candidate.quality.failed + 1", "", None),
+    ("policies/whole.yaml", "metrics.auc.value", "metrics.auc.vale", "no evidence on a", "candidate.metrics.auc.value"),
+    ("policies/whole.yaml", "{at_least: 0.6}", "{}", "give at least one of", None),
+]
+TEXTS = {
+    MODEL_FILE: MODEL,
+    SET_FILE: DELAYS,
+    SOURCE_FILE: FLIGHTS,
+    "policies/whole.yaml": GATE,
+}
+
+
+@pytest.mark.parametrize(("file", "old", "new", "words", "suggestion"), CROSS_CASES)
+def test_each_mistake_across_files_is_found(file: str, old: str, new: str, words: str, suggestion: str | None) -> None:
+    """A name that leads nowhere, or a contradiction, is reported in its file at a line, with the closest match."""
+    text = TEXTS.get(file) or repository()[file]
+    assert old in text
+    found = [p for p in problems(**{file: text.replace(old, new)}) if p.file == file and words in p.message]
+    assert found
+    assert all(problem.line for problem in found)
+    if suggestion:
+        assert suggestion in [problem.suggestion for problem in found]
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ("[]", "one row or more"),
+        ("{}", "one row or more"),
+        ("[1]", "a row must be a mapping"),
+        ("[{", "not JSON"),
+        ('[{"distanse": 1}]', "did you mean 'distance'?"),
+        ('[{"carrier": "UA"}]', "is no input of the estimator"),
+    ],
+)
+def test_golden_rows_are_rows_of_inputs(rows: str, words: str) -> None:
+    """Golden rows that are no rows, or name a lookup or a stranger, are found."""
+    assert words in str(only(problems(**{"models/late/v1/golden_rows.json": rows})))
+
+
+def test_an_expression_error_names_its_own_line() -> None:
+    """A multi-line expression that does not compile is reported at the line within it."""
+    gate = GATE.replace(
+        "expression: candidate.quality.failed == 0", "expression: |\n            true &&\n            bogus.x > 1"
+    )
+    text = repository(**{"policies/whole.yaml": gate})["policies/whole.yaml"]
+    expected = next(number for number, line in enumerate(text.splitlines(), 1) if "bogus" in line)
+    problem = only([p for p in problems(**{"policies/whole.yaml": gate}) if "bogus" in p.message])
+    assert problem.line == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("models/late/version2/model.yaml", "a version's directory must be v and a number"),
+        ("models/Late/v1/model.yaml", "the name is not written as it must be"),
+        ("models/late/v2/model.py", "there is no such file"),
+        ("environments/lab/late.yaml", "there is no such environment"),
+    ],
+)
+def test_a_misplaced_file_is_found(path: str, words: str) -> None:
+    """Directory names and missing definition files are problems too."""
+    assert any(words in problem.message for problem in problems(**{path: "{}\n"}))
+
+
+@pytest.mark.parametrize(
+    "name", sorted(path.rsplit("/", 1)[1] for path in model_files("m") if "model.yaml" not in path)
+)
+def test_a_model_version_without_one_of_its_files_is_incomplete(name: str) -> None:
+    """Each file that every model version has is missed when it is not there."""
+    found = problems(**{f"models/late/v1/{name}": None})
+    assert only(found).file == f"models/late/v1/{name}"
+
+
+def test_only_what_changed_and_its_dependents_are_checked() -> None:
+    """With paths, a broken file that has nothing to do with them is not read; a dependent is."""
+    tree = MemoryTree(
+        repository(
+            **{
+                SOURCE_FILE: FLIGHTS.replace("      delay: float64\n", ""),
+                "environments/prod/environment.yaml": "nonsense",
+            }
+        )
+    )
+    found = check_tree(tree, [SOURCE_FILE])
+    assert {problem.file for problem in found} == {SET_FILE}
+    assert "environments/prod/environment.yaml" not in tree.reads
+
+
+def test_a_removed_source_breaks_its_dependents() -> None:
+    """Removing a file that others name is found from the path of the removed file alone."""
+    found = check_tree(MemoryTree(repository(**{SOURCE_FILE: None})), [SOURCE_FILE])
+    assert {problem.file for problem in found} == {SET_FILE, MODEL_FILE}
+
+
+def test_a_hostile_file_is_a_problem_and_no_crash() -> None:
+    """Depth, size and bytes that are no text are refused with a message."""
+    deep = "a: " + "[" * 100_000
+    large = "a: " + "x" * 2_000_000
+    assert "nested deeper" in only(problems(**{"policies/whole.yaml": deep})).message
+    assert "larger than" in only(problems(**{"policies/whole.yaml": large})).message
+    tree = MemoryTree(repository())
+    tree.content["policies/whole.yaml"] = b"owner: \xff\xfe"
+    assert "not UTF-8" in only(check_tree(tree)).message
