@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bighead_ci.definitions.validation import validate
+from bighead_ci.documents.base import digest_of
+from bighead_ci.documents.definition import CanaryPlan
+from bighead_ci.documents.release import Release, Variant
+from bighead_ci.errors import InputError
+from bighead_ci.planning.releases import aborted, advanced, classify, promoted, render_release, retired
+
+PLAN = CanaryPlan(steps=[10, 50, 100], soak="8s", minimum_requests=200)
+AT_ONCE = CanaryPlan(steps=[100], soak="5s", minimum_requests=0)
+
+
+def variant(version: str = "v1", content: str = "", **changes: Any) -> Variant:
+    values: dict[str, Any] = {
+        "version": version,
+        "image": digest_of(f"image {version}"),
+        "artifact": digest_of(f"artifact {version} {content}"),
+        "run": f"run {version}",
+        "commit": "1" * 40,
+        "weight": 0,
+    }
+    return Variant(**(values | changes))
+
+
+FIRST = promoted(None, variant("v1"), PLAN)
+CANARY = promoted(FIRST, variant("v2"), PLAN)
+HALF = advanced(CANARY)
+FULL = advanced(HALF)
+SECOND = retired(FULL)
+
+
+def weights(release: Release) -> dict[str, int]:
+    return {one.version: one.weight for one in release.variants}
+
+
+def move(base: Release | None, head: Release | None, *history: Release) -> str:
+    return classify("prod", "late", base, head, list(history)).move
+
+
+def test_a_canary_runs_through_its_steps() -> None:
+    """First release, canary at each step, the old variant at 0, then gone."""
+    assert [weights(r) for r in (FIRST, CANARY, HALF, FULL, SECOND)] == [
+        {"v1": 100},
+        {"v1": 90, "v2": 10},
+        {"v1": 50, "v2": 50},
+        {"v1": 0, "v2": 100},
+        {"v2": 100},
+    ]
+
+
+def test_a_plan_of_one_step_replaces_at_once() -> None:
+    """With steps [100] a promotion leaves only the new variant."""
+    assert weights(promoted(FIRST, variant("v2"), AT_ONCE)) == {"v2": 100}
+
+
+def test_aborting_gives_the_old_variant_everything() -> None:
+    """The candidate leaves, at whatever step."""
+    assert [aborted(r) for r in (CANARY, HALF, FULL)] == [FIRST, FIRST, FIRST]
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        lambda: promoted(CANARY, variant("v3"), PLAN),
+        lambda: promoted(FIRST, variant("v1"), PLAN),
+        lambda: promoted(FIRST, variant("v1"), AT_ONCE),
+        lambda: advanced(FIRST),
+        lambda: advanced(FULL),
+        lambda: retired(HALF),
+        lambda: retired(FIRST),
+        lambda: aborted(FIRST),
+    ],
+)
+def test_moves_that_make_no_sense_are_refused(attempt: Any) -> None:
+    """Each constructor refuses a release it does not fit."""
+    with pytest.raises(InputError):
+        attempt()
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "history", "expected"),
+    [
+        (None, FIRST, (), "promote"),
+        (FIRST, CANARY, (), "promote"),
+        (FIRST, promoted(FIRST, variant("v1", "retrained"), PLAN), (), "promote"),
+        (FIRST, promoted(FIRST, variant("v2"), AT_ONCE), (), "promote"),
+        (CANARY, HALF, (), "advance"),
+        (HALF, FULL, (), "advance"),
+        (FULL, SECOND, (), "retire"),
+        (HALF, FIRST, (), "rollback"),
+        (SECOND, FIRST, (FIRST,), "rollback"),
+        (SECOND, FULL, (FULL,), "rollback"),
+        (HALF, CANARY, (CANARY,), "rollback"),
+        (FIRST, CANARY, (CANARY, FIRST), "promote"),
+        (FIRST, None, (), "remove"),
+        (FIRST, FIRST.model_copy(update={"canary": AT_ONCE}), (), "settings"),
+        (FIRST, FIRST, (), "settings"),
+    ],
+)
+def test_each_legal_edit_is_told_by_name(
+    base: Release | None, head: Release | None, history: tuple[Release, ...], expected: str
+) -> None:
+    """The move of an edit follows from the two contents and the file's history."""
+    assert move(base, head, *history) == expected
+
+
+def by_hand(base: Release, *changed: dict[str, Any]) -> Release:
+    pairs = zip(base.variants, changed, strict=True)
+    return Release(variants=[one.model_copy(update=change) for one, change in pairs], canary=base.canary)
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "history", "words"),
+    [
+        (None, CANARY, (), "one variant with all the traffic"),
+        (FIRST, HALF, (HALF, FIRST), "10 % of the traffic"),
+        (FIRST, FULL, (), "10 % of the traffic"),
+        (CANARY, FULL, (FULL,), "next step"),
+        (CANARY, SECOND, (), "next step"),
+        (SECOND, FIRST, (), "10 % of the traffic"),
+        (FIRST, by_hand(FIRST, {"image": digest_of("other")}), (), "10 % of the traffic"),
+        (CANARY, by_hand(HALF, {}, {"run": "forged"}), (), "next step"),
+        (
+            CANARY,
+            CANARY.model_copy(update={"canary": PLAN.model_copy(update={"soak": "1s"})}),
+            (),
+            "no canary is under way",
+        ),
+        (CANARY, HALF.model_copy(update={"canary": PLAN.model_copy(update={"soak": "1s"})}), (), "next step"),
+    ],
+)
+def test_an_edit_by_hand_is_refused_with_the_command(
+    base: Release | None, head: Release, history: tuple[Release, ...], words: str
+) -> None:
+    """The message says what would be allowed and which command does it."""
+    with pytest.raises(InputError, match="releases are edited by commands, not by hand") as caught:
+        move(base, head, *history)
+    assert words in str(caught.value)
+    assert "`bighead " in str(caught.value)
+
+
+names = st.text(st.characters(codec="utf-8"), max_size=12)
+variants = st.builds(
+    variant,
+    st.integers(1, 999_999).map("v{}".format),
+    names,
+    run=names,
+    commit=st.text("0123456789abcdef", min_size=40, max_size=40) | st.just("1" * 40) | st.just("0" * 39 + "e"),
+)
+plans = st.builds(
+    CanaryPlan,
+    steps=st.sets(st.integers(1, 99), max_size=4).map(lambda found: [*sorted(found), 100]),
+    soak=st.sampled_from(["5s", "90m", "1h", "30d"]),
+    minimum_requests=st.integers(0, 10**9),
+    person_above=st.integers(0, 100),
+)
+
+
+@st.composite
+def releases(draw: st.DrawFn) -> Release:
+    release = promoted(None, draw(variants), draw(plans))
+    if draw(st.booleans()):
+        candidate = draw(variants.filter(lambda one: one.name != release.stable.name))
+        release = promoted(release, candidate, draw(plans))
+    return release
+
+
+@given(releases())
+def test_a_rendered_release_reads_back_equal(release: Release) -> None:
+    """Rendering loses nothing, whatever the run ids and commit ids look like, and repeats to the byte."""
+    text = render_release(release)
+    document, _, problems = validate("release", "environments/prod/late.yaml", text.encode())
+    assert problems == []
+    assert document == release
+    assert render_release(Release.model_validate(document)) == text
+
+
+@given(releases(), st.data())
+def test_every_way_through_a_canary_is_legal_and_ends(release: Release, data: st.DataObject) -> None:
+    """From any release, advancing to the end classifies as advance and retire; aborting as rollback."""
+    while release.candidate is not None:
+        if data.draw(st.booleans()):
+            assert move(release, aborted(release)) == "rollback"
+        later = retired(release) if release.candidate.weight == 100 else advanced(release)
+        assert move(release, later) == ("retire" if later.candidate is None else "advance")
+        release = later
+    assert release.stable.weight == 100
