@@ -1,0 +1,1 @@
+"""Checks data: expectations with Great Expectations, drift with Evidently."""

@@ -1,0 +1,121 @@
+"""Compares two samples column by column with Evidently.
+
+Evidently chooses the method by the column's kind and the reference's size: above 1,000 rows a distance (Wasserstein,
+Jensen-Shannon), else a test (Kolmogorov-Smirnov, chi-square, proportions). A distance between few rows and many is
+mostly noise, so when the current sample is small the reference is cut to the size at which Evidently tests instead.
+
+Numbers are compared as numbers, everything else as categories. Columns of lists and of times are left out: lists have
+no order to compare by, and time always moves on.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import uuid
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from evidently import DataDefinition, Dataset, Report
+from evidently.metrics import ValueDrift
+from evidently.presets import DataDriftPreset
+
+from bighead_ci.documents.record import ColumnDrift, DriftResult
+from bighead_ci.quality.samples import Comparable, comparable, sample
+
+MAX_ROWS = 5000
+"""Of each sample; more changes no verdict and takes longer."""
+MISSING_THRESHOLD = 0.1
+"""Largest difference of the share of missing values where one sample has no values to compare."""
+_SMALLEST_P = 1e-300
+
+
+class EvidentlyDriftDetector:
+    """`DriftDetector` on Evidently. Scores of tests are −log10 of the p-value, so that larger is further for all."""
+
+    def __init__(self) -> None:
+        os.environ["DO_NOT_TRACK"] = "1"
+        logging.getLogger("evidently").setLevel(logging.ERROR)
+
+    def compare(
+        self, reference: pd.DataFrame, current: pd.DataFrame, names: tuple[str, str], html: Path | None = None
+    ) -> DriftResult:
+        """Compare the columns both have, furthest first, measured in thresholds.
+
+        `html` gets Evidently's own page, self-contained; where there is nothing to compare, none is written and an
+        older one is removed.
+        """
+        both = comparable(sample(reference, MAX_ROWS), sample(current, MAX_ROWS))
+        if html is not None:
+            html.unlink(missing_ok=True)
+        columns = [*_measured(both, html), *_unmeasured(both)] if len(reference) and len(current) else []
+        return DriftResult(
+            reference=names[0],
+            current=names[1],
+            reference_rows=len(reference),
+            current_rows=len(current),
+            columns=sorted(columns, key=lambda one: (-one.score / one.threshold, one.column)),
+        )
+
+
+def _measured(both: Comparable, html: Path | None) -> list[ColumnDrift]:
+    names = [*both.numbers, *both.categories]
+    if not names:
+        return []
+    definition = DataDefinition(numerical_columns=both.numbers, categorical_columns=both.categories)
+    # The preset's page is the better one to read; single metrics are twice as fast.
+    metrics = [ValueDrift(column=name) for name in names] if html is None else [DataDriftPreset(columns=names)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        snapshot = Report(metrics).run(
+            Dataset.from_pandas(both.current, definition), Dataset.from_pandas(both.reference, definition)
+        )
+        if html is not None:
+            _save_page(snapshot, html)
+    answers = [one for one in snapshot.dict()["metrics"] if one["config"]["type"].endswith(":ValueDrift")]
+    return [_column(one["config"], float(one["value"])) for one in answers]
+
+
+def _save_page(snapshot: Any, html: Path) -> None:
+    html.parent.mkdir(parents=True, exist_ok=True)
+    beside = html.with_name(f".{html.name}.{uuid.uuid4().hex}")
+    try:
+        snapshot.save_html(str(beside))
+        beside.replace(html)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _column(config: dict[str, Any], value: float) -> ColumnDrift:
+    name, method, threshold = config["column"], config["method"], float(config["threshold"])
+    if method.endswith("p_value"):
+        # A test that cannot tell the samples apart at all answers NaN.
+        p_value = 1.0 if math.isnan(value) else min(max(value, _SMALLEST_P), 1.0)
+        value, threshold = -math.log10(p_value), -math.log10(threshold)
+        method = f"{method.removesuffix('p_value').strip()}, −log10 p"
+    score = 0.0 if math.isnan(value) else value + 0.0
+    return ColumnDrift(column=name, method=method, score=score, threshold=threshold, drifted=score >= threshold)
+
+
+def _unmeasured(both: Comparable) -> list[ColumnDrift]:
+    """Columns that no distance is defined for: nothing to tell apart, or no values."""
+    constant = [
+        ColumnDrift(column=name, method="one value only", score=0.0, threshold=MISSING_THRESHOLD, drifted=False)
+        for name in both.constant
+    ]
+    missing = []
+    for name, (ours, theirs) in both.without_values.items():
+        score = abs(ours - theirs)
+        missing.append(
+            ColumnDrift(
+                column=name,
+                method="difference of missing share",
+                score=score,
+                threshold=MISSING_THRESHOLD,
+                drifted=score >= MISSING_THRESHOLD,
+            )
+        )
+    return constant + missing

@@ -1,0 +1,382 @@
+"""The embedded offline store: DuckDB over Parquet, the kernel over Arrow."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bighead_ci.documents.base import Moment
+from bighead_ci.documents.definition import FeatureUse, VersionedFeatureSet, VersionedModel
+from bighead_ci.documents.record import TrainingSetSummary
+from bighead_ci.errors import InputError, Problem
+from bighead_ci.features.batch import Events, compute
+from bighead_ci.features.kernel import I64
+from bighead_ci.features.materialized import (
+    earliest_needed,
+    key_bytes,
+    key_rows,
+    publish,
+    set_plans,
+    stamp_of,
+)
+from bighead_ci.features.naming import Feature, features_of, full_name, used_features
+from bighead_ci.features.state import Column, ColumnPlan, Values, plans_of
+from bighead_ci.ports.offline_store import Sources
+from bighead_ci.ports.online_store import OnlineStore
+from bighead_ci.stores.scan import (
+    Limits,
+    check_unique,
+    connection,
+    quoted,
+    register_all_keys,
+    register_keys,
+    scan_events,
+    table,
+)
+from bighead_ci.stores.sources import check_sources
+from bighead_ci.stores.training_set import (
+    ARROW_TYPES,
+    TIMESTAMP,
+    Rows,
+    epoch_us,
+    input_column,
+    inputs_of,
+    select_rows,
+    spine_column,
+    spine_columns,
+)
+
+
+class DuckDBOfflineStore:
+    """`OfflineStore` on one machine.
+
+    Args:
+        limits: memory, spill directory, threads and chunk size of scans.
+    """
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self._limits = limits or Limits()
+
+    def training_set(
+        self, model: VersionedModel, sets: Sequence[VersionedFeatureSet], sources: Sources, destination: Path
+    ) -> TrainingSetSummary:
+        """Write the model's training set; see the port."""
+        started = time.perf_counter()
+        uses = _uses(model, sets)
+        check_sources(sources, _needed(model, [feature_set for _, feature_set, _ in uses]))
+        with connection(self._limits) as database:
+            for name in sorted(_ordered_sources(model, sets)):
+                check_unique(database, name, sources[name][1], sources[name][0].event_id)
+            rows = select_rows(database, model, sources)
+            columns = _own_columns(model, rows)
+            inputs = list(inputs_of(model.definition))
+            for use, feature_set, features in uses:
+                keys = [
+                    rows.columns.column(spine_column(model.definition, use.keys.get(key, key)))
+                    for key in feature_set.definition.key
+                ]
+                found = self._features(
+                    database,
+                    feature_set,
+                    features,
+                    sources,
+                    keys=keys,
+                    timestamps=_timestamps(model, rows),
+                    known_before=_as_of(model),
+                )
+                columns.update(found)
+                inputs += found
+        _write(pa.table(columns), destination)
+        evaluate_rows = int(rows.evaluate.sum())
+        return TrainingSetSummary(
+            rows=len(rows.event_id),
+            train_rows=len(rows.event_id) - evaluate_rows,
+            evaluate_rows=evaluate_rows,
+            outside_split=rows.outside_split,
+            unlabelled=rows.unlabelled,
+            immature=rows.immature,
+            columns=inputs,
+            seconds=round(time.perf_counter() - started, 3),
+        )
+
+    def features_at(
+        self,
+        feature_set: VersionedFeatureSet,
+        sources: Sources,
+        keys: Mapping[str, Sequence[Any]],
+        timestamps: Sequence[int],
+        known_before: int | None = None,
+    ) -> dict[str, list[Any]]:
+        """Feature values for rows of keys and query times; see the port."""
+        check_sources(sources, {feature_set.definition.source: _set_columns(feature_set)})
+        columns = [
+            pa.array(keys[key], ARROW_TYPES[feature_set.source.columns[key]]) for key in feature_set.definition.key
+        ]
+        with connection(self._limits) as database:
+            _check_order(database, feature_set, sources)
+            found = self._features(
+                database,
+                feature_set,
+                features_of(feature_set),
+                sources,
+                keys=columns,
+                timestamps=np.array(timestamps, np.int64),
+                known_before=known_before,
+            )
+        return {name: column.to_pylist() for name, column in found.items()}
+
+    def materialize(
+        self, sets: Sequence[VersionedFeatureSet], sources: Sources, until: Moment, online: OnlineStore
+    ) -> int:
+        """Publish the sets to an online store; see the port."""
+        needed: dict[str, set[str]] = {}
+        for feature_set in sets:
+            needed.setdefault(feature_set.definition.source, set()).update(_set_columns(feature_set))
+        check_sources(sources, needed)
+        contents = {name: _file_digest(sources[name][1]) for name in needed}
+        with connection(self._limits) as database:
+            for name in sorted(needed):
+                check_unique(database, name, sources[name][1], sources[name][0].event_id)
+            return sum(
+                self._materialize(
+                    database,
+                    feature_set,
+                    sources,
+                    until=epoch_us(until),
+                    online=online,
+                    content=contents[feature_set.definition.source],
+                )
+                for feature_set in sets
+            )
+
+    def _materialize(
+        self,
+        database: duckdb.DuckDBPyConnection,
+        feature_set: VersionedFeatureSet,
+        sources: Sources,
+        *,
+        until: int,
+        online: OnlineStore,
+        content: str,
+    ) -> int:
+        path = sources[feature_set.definition.source][1]
+        stamp = stamp_of(feature_set, until, content)
+        strings = {
+            plan.column: _distinct(database, path, plan.column)
+            for plan in set_plans(feature_set)
+            if plan.column_type == "string"
+        }
+        rows = self._key_rows(database, feature_set, path, until=until, stamp=stamp, strings=strings)
+        return publish(online, feature_set, until=until, stamp=stamp, rows=rows, strings=strings)
+
+    def _key_rows(
+        self,
+        database: duckdb.DuckDBPyConnection,
+        feature_set: VersionedFeatureSet,
+        path: Path,
+        *,
+        until: int,
+        stamp: int,
+        strings: Mapping[str, Sequence[str]],
+    ) -> Iterator[tuple[bytes, bytes]]:
+        plans = set_plans(feature_set)
+        register_all_keys(database, feature_set, path)
+        listed = ", ".join(f"k{number}" for number in range(len(feature_set.definition.key)))
+        keys = database.execute(f"SELECT {listed} FROM keys ORDER BY gid").fetchall()  # noqa: S608 - names are ours
+        chunks = scan_events(
+            database,
+            feature_set,
+            path,
+            [plan.column for plan in plans],
+            self._limits,
+            known_before=until,
+            earliest=earliest_needed(plans, until),
+        )
+        for chunk in chunks:
+            yield from key_rows(plans, _with_strings(chunk, strings), until, stamp, lambda gid: key_bytes(keys[gid]))
+
+    def _features(
+        self,
+        database: duckdb.DuckDBPyConnection,
+        feature_set: VersionedFeatureSet,
+        features: Sequence[Feature],
+        sources: Sources,
+        *,
+        keys: Sequence[pa.Array | pa.ChunkedArray],
+        timestamps: I64,
+        known_before: int | None,
+    ) -> dict[str, pa.ChunkedArray]:
+        plans = plans_of(features, feature_set.source.columns)
+        groups = register_keys(database, keys)
+        parts: list[dict[str, pa.Array]] = []
+        places: list[I64] = []
+        left = np.ones(groups.size, np.bool_)
+
+        def add(events: Events, queries: I64, numbers: I64) -> None:
+            columns = compute(plans, events, numbers, timestamps[queries])
+            parts.append({feature.name: _arrow(columns[feature.name], feature) for feature in features})
+            places.append(queries)
+
+        path = sources[feature_set.definition.source][1]
+        names = [plan.column for plan in plans]
+        for events in scan_events(database, feature_set, path, names, self._limits, known_before=known_before):
+            queries = np.flatnonzero((groups >= events.groups[0]) & (groups <= events.groups[-1]))
+            left[queries] = False
+            add(events, queries, groups[queries])
+        # Rows whose key is null or has no event at all.
+        rest = np.flatnonzero(left)
+        add(_no_events(plans), rest, np.zeros(rest.size, np.int64))
+        back = pa.array(np.argsort(np.concatenate(places), kind="stable"))
+        return {
+            full_name(feature_set.name, feature.name): pa.chunked_array([part[feature.name] for part in parts]).take(
+                back
+            )
+            for feature in features
+        }
+
+
+def _uses(
+    model: VersionedModel, sets: Sequence[VersionedFeatureSet]
+) -> list[tuple[FeatureUse, VersionedFeatureSet, list[Feature]]]:
+    by_id = {feature_set.id: feature_set for feature_set in sets}
+    file = f"{model.path}/model.yaml"
+    problems = []
+    uses = []
+    for number, use in enumerate(model.definition.features):
+        feature_set = by_id.get(use.set)
+        if feature_set is None:
+            problems.append(
+                Problem(file, None, f"features.{number}.set", "no such feature set", use.set, ", ".join(sorted(by_id)))
+            )
+            continue
+        problems += [
+            Problem(
+                file,
+                None,
+                f"features.{number}.keys",
+                f"no request field gives the key {key}",
+                value=use.keys.get(key, key),
+                allowed=", ".join(model.definition.request),
+            )
+            for key in feature_set.definition.key
+            if use.keys.get(key, key) not in model.definition.request
+        ]
+        uses.append((use, feature_set, used_features(feature_set, use.columns)))
+    if problems:
+        raise InputError(problems)
+    return uses
+
+
+def _needed(model: VersionedModel, sets: Sequence[VersionedFeatureSet]) -> dict[str, set[str]]:
+    """Columns that the training set reads, by source."""
+    definition = model.definition
+    needed = {definition.spine.source: spine_columns(definition)}
+    needed.setdefault(definition.label.source, set()).add(definition.label.column)
+    for feature_set in sets:
+        needed.setdefault(feature_set.definition.source, set()).update(_set_columns(feature_set))
+    return needed
+
+
+def _set_columns(feature_set: VersionedFeatureSet) -> set[str]:
+    return {*feature_set.definition.key, *(feature.column for feature in features_of(feature_set))}
+
+
+def _ordered_sources(model: VersionedModel, sets: Sequence[VersionedFeatureSet]) -> set[str]:
+    used = {use.set for use in model.definition.features}
+    return {
+        model.definition.spine.source,
+        model.definition.label.source,
+        *(feature_set.definition.source for feature_set in sets if feature_set.id in used),
+    }
+
+
+def _check_order(database: duckdb.DuckDBPyConnection, feature_set: VersionedFeatureSet, sources: Sources) -> None:
+    definition, path = sources[feature_set.definition.source]
+    check_unique(database, feature_set.definition.source, path, definition.event_id)
+
+
+def _timestamps(model: VersionedModel, rows: Rows) -> I64:
+    if rows.timestamps is None:
+        raise InputError(
+            f"{model.id}: features need a spine with a timestamp; {model.definition.spine.source} has none"
+        )
+    return rows.timestamps
+
+
+def _as_of(model: VersionedModel) -> int | None:
+    return None if model.definition.as_of is None else epoch_us(model.definition.as_of)
+
+
+def _own_columns(model: VersionedModel, rows: Rows) -> dict[str, pa.Array | pa.ChunkedArray]:
+    columns: dict[str, pa.Array | pa.ChunkedArray] = {"__event_id": rows.event_id}
+    if rows.timestamps is not None:
+        columns["__timestamp"] = pa.array(rows.timestamps, pa.int64()).cast(TIMESTAMP)
+    columns["__part"] = pa.array(np.where(rows.evaluate, "evaluate", "train").tolist(), pa.string())
+    columns["__label"] = rows.label
+    inputs = inputs_of(model.definition)
+    for name in model.definition.evaluation.slices:
+        if name not in inputs:
+            columns[name] = rows.columns.column(spine_column(model.definition, name))
+    for name, field in inputs.items():
+        columns[name] = input_column(model, name, field, rows.columns)
+    return columns
+
+
+def _write(rows: pa.Table, destination: Path) -> None:
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    beside = destination.with_name(f".{destination.name}.partial")
+    pq.write_table(rows.combine_chunks(), beside, compression="zstd", row_group_size=131_072)
+    beside.replace(destination)
+
+
+def _arrow(column: Column, feature: Feature) -> pa.Array:
+    if column.strings is not None:
+        codes = pa.array(column.data, pa.int64(), mask=~column.valid)
+        return pa.DictionaryArray.from_arrays(codes, pa.array(column.strings, pa.string())).cast(pa.string())
+    return pa.array(column.data, ARROW_TYPES[feature.type], mask=~column.valid)
+
+
+def _no_events(plans: Sequence[ColumnPlan]) -> Events:
+    nothing = np.zeros(0, np.int64)
+    valid = np.zeros(0, np.bool_)
+    columns = {
+        plan.column: Values(
+            np.zeros(0, np.float64) if plan.column_type == "float64" else nothing,
+            valid,
+            () if plan.column_type == "string" else None,
+        )
+        for plan in plans
+    }
+    return Events(nothing, nothing, nothing, columns)
+
+
+def _distinct(database: duckdb.DuckDBPyConnection, path: Path, column: str) -> tuple[str, ...]:
+    name = quoted(column)
+    rows = database.execute(
+        f"SELECT DISTINCT {name} FROM {table(path)} WHERE {name} IS NOT NULL"  # noqa: S608 - quoted
+    ).fetchall()
+    return tuple(sorted(row[0] for row in rows))
+
+
+def _with_strings(events: Events, strings: Mapping[str, Sequence[str]]) -> Events:
+    """The same events with string columns numbered by the whole file's strings, not the chunk's."""
+    columns = dict(events.columns)
+    for name, known in strings.items():
+        position = {text: number for number, text in enumerate(known)}
+        values = columns[name]
+        numbers = np.array([position[text] for text in values.strings or ()] or [0], np.int64)
+        columns[name] = Values(numbers[values.data], values.valid, tuple(known))
+    return Events(events.groups, events.timestamps, events.known, columns)
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,176 @@
+"""The embedded online store: LMDB, one writing process, any number of reading ones."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import lmdb
+from filelock import FileLock, Timeout
+
+from bighead_ci.errors import InputError, RetryError
+
+_MAX_TABLES = 2048
+_LONGEST_KEY = 511
+_FIRST_MAP = 64 << 20
+_Result = TypeVar("_Result")
+
+
+class LmdbOnlineStore:
+    """`OnlineStore` in a directory.
+
+    A writer holds the directory's lock until it closes; a killed writer frees it and leaves its last transaction
+    undone. Rows of one write are held in memory until it is done.
+
+    Args:
+        path: the directory; a writer makes it.
+        readonly: open for reading, beside a writer or without one.
+        map_bytes: the first size of the map; a writer doubles it when it is full.
+
+    Raises:
+        RetryError: another writer holds the store, there is none yet to read, or the directory cannot be used.
+    """
+
+    def __init__(self, path: Path, *, readonly: bool = False, map_bytes: int = _FIRST_MAP) -> None:
+        self._path = path
+        self._readonly = readonly
+        self._lock: FileLock | None = None
+        self._tables: dict[str, Any] = {}
+        if readonly:
+            if not (path / "data.mdb").is_file():
+                raise RetryError(f"there is no online store at {path} yet; materialize a feature set first")
+        else:
+            self._lock = _writer_lock(path)
+        try:
+            self._environment = lmdb.open(
+                str(path), max_dbs=_MAX_TABLES, map_size=map_bytes, readonly=readonly, max_readers=1024, lock=True
+            )
+        except (lmdb.Error, OSError) as error:
+            self._unlock()
+            raise RetryError(f"the online store at {path} cannot be opened: {error}") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def put_many(self, table: str, rows: Iterable[tuple[bytes, bytes]]) -> int:
+        """Write rows in one transaction and return how many."""
+        return self._write(table, _checked(rows), empty_first=False)
+
+    def replace(self, table: str, rows: Iterable[tuple[bytes, bytes]]) -> int:
+        """Make the table hold exactly these rows, in one transaction."""
+        return self._write(table, _checked(rows), empty_first=True)
+
+    def get_many(self, table: str, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Values in the order of the keys, from one snapshot."""
+
+        def read() -> list[bytes | None]:
+            handle = self._handle(table)
+            if handle is None:
+                return [None] * len(keys)
+            with self._environment.begin(db=handle) as transaction:
+                return [transaction.get(key) if 0 < len(key) <= _LONGEST_KEY else None for key in keys]
+
+        return self._reading(read)
+
+    def tables(self) -> list[str]:
+        """Names of the tables that hold rows, sorted."""
+
+        def read() -> list[str]:
+            with self._environment.begin() as transaction:
+                return sorted(bytes(name).decode() for name in transaction.cursor().iternext(values=False))
+
+        return self._reading(read)
+
+    def close(self) -> None:
+        """Release the store."""
+        self._environment.close()
+        self._unlock()
+
+    def _handle(self, table: str) -> Any | None:
+        handle = self._tables.get(table)
+        if handle is None:
+            try:
+                handle = self._tables[table] = self._environment.open_db(table.encode(), create=False)
+            except lmdb.NotFoundError:
+                return None
+        return handle
+
+    def _reading(self, read: Callable[[], _Result]) -> _Result:
+        for _ in range(8):
+            try:
+                return read()
+            except lmdb.MapResizedError:
+                self._environment.set_mapsize(0)
+            except lmdb.Error as error:
+                raise RetryError(f"the online store at {self._path} cannot be read: {error}") from error
+        raise RetryError(f"the online store at {self._path} kept growing while it was read")
+
+    def _write(self, table: str, rows: list[tuple[bytes, bytes]], *, empty_first: bool) -> int:
+        if self._readonly:
+            raise InputError(f"the online store at {self._path} was opened for reading")
+        while True:
+            try:
+                return self._write_once(table, rows, empty_first=empty_first)
+            except lmdb.MapFullError:
+                self._tables.clear()
+                self._grow()
+            except lmdb.Error as error:
+                raise RetryError(f"the online store at {self._path} cannot be written: {error}") from error
+
+    def _write_once(self, table: str, rows: list[tuple[bytes, bytes]], *, empty_first: bool) -> int:
+        if not rows and not empty_first:
+            return 0
+        with self._environment.begin(write=True) as transaction:
+            handle = self._environment.open_db(table.encode(), txn=transaction)
+            if empty_first:
+                # A table without rows is no table.
+                transaction.drop(handle, delete=not rows)
+            for key, value in rows:
+                transaction.put(key, value, db=handle)
+        self._tables.pop(table, None)
+        return len({key for key, _ in rows})
+
+    def _grow(self) -> None:
+        size = self._environment.info()["map_size"] * 2
+        try:
+            self._environment.set_mapsize(size)
+        except (lmdb.Error, OSError) as error:
+            raise RetryError(
+                f"the online store at {self._path} is full and cannot grow to {size} bytes: {error}"
+            ) from error
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+
+def _writer_lock(path: Path) -> FileLock:
+    lock = FileLock(path / "writer.lock", is_singleton=False, thread_local=False)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        raise RetryError(
+            f"another process is writing to the online store at {path}; try again when it is done"
+        ) from error
+    except OSError as error:
+        what = "the disk is full" if error.errno == errno.ENOSPC else str(error.strerror or error)
+        raise RetryError(f"the online store at {path} cannot be written: {what}") from error
+    return lock
+
+
+def _checked(rows: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    checked = list(rows)
+    for key, _ in checked:
+        if not 0 < len(key) <= _LONGEST_KEY:
+            raise InputError(f"a key must have 1 to {_LONGEST_KEY} bytes, got {len(key)}: {key[:40]!r}")
+    return checked

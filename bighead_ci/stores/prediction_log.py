@@ -1,0 +1,48 @@
+"""Reads the prediction log that serving processes write as Parquet."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from bighead_ci.documents.live import Prediction
+
+COLUMNS = tuple(Prediction.model_fields)
+
+
+class ParquetPredictionLog:
+    """Implements `ports.prediction_log.PredictionLog` on `<root>/<environment>/<model>/<variant>/*.parquet`."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def find(self, prediction_id: str) -> Prediction | None:
+        """One prediction; Parquet's statistics let the scan pass over most files."""
+        rows = self._query("*/*/*", "where prediction_id = ? limit 1", [prediction_id])
+        return _prediction(rows[0]) if rows else None
+
+    def inputs(self, environment: str, model: str, artifact: str, limit: int) -> pd.DataFrame:
+        """Estimator inputs of an artifact's latest predictions, a column each."""
+        clause = 'where artifact = ? order by "at" desc, prediction_id limit ?'
+        rows = self._query(f"{environment}/{model}/*", clause, [artifact, limit])
+        return pd.DataFrame([json.loads(row["inputs"]) for row in rows])
+
+    def _query(self, folders: str, clause: str, parameters: list[Any]) -> list[dict[str, Any]]:
+        # Only finished files: a name with a leading dot is still being written.
+        files = sorted(str(p) for p in self._root.glob(f"{folders}/*.parquet") if not p.name.startswith("."))
+        if not files:
+            return []
+        with duckdb.connect() as connection:
+            connection.execute("set TimeZone = 'UTC'")
+            columns = ", ".join(f'"{column}"' for column in COLUMNS)
+            statement = f"select {columns} from read_parquet(?) {clause}"  # noqa: S608 - constants only
+            found = connection.execute(statement, [files, *parameters]).fetchall()
+        return [dict(zip(COLUMNS, row, strict=True)) for row in found]
+
+
+def _prediction(row: dict[str, Any]) -> Prediction:
+    return Prediction.model_validate(row | {"request": json.loads(row["request"]), "inputs": json.loads(row["inputs"])})

@@ -1,0 +1,242 @@
+"""DuckDB reads, filters and sorts events; Arrow brings them to the kernel in chunks of whole keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bighead_ci.documents.definition import VersionedFeatureSet
+from bighead_ci.errors import InputError, RetryError
+from bighead_ci.features.batch import Events
+from bighead_ci.features.kernel import GREATEST, I64
+from bighead_ci.features.state import Values
+
+CHUNK_EVENTS = 4_000_000
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a scan may use."""
+
+    memory: str = "4GB"
+    """Of DuckDB; beyond it, sorts spill."""
+    spill: Path | None = None
+    """Directory for spilled data; None: DuckDB's default beside the process."""
+    threads: int | None = None
+    chunk_events: int = CHUNK_EVENTS
+    """Events handed to the kernel at once; a key is never split."""
+
+
+@contextmanager
+def connection(limits: Limits) -> Iterator[duckdb.DuckDBPyConnection]:
+    """An in-memory DuckDB under the limits; its failures to get memory or disk become `RetryError`."""
+    settings: dict[str, Any] = {
+        "memory_limit": limits.memory,
+        # Without it, DuckDB 2.0 hands sorted rows to Arrow out of order.
+        "preserve_insertion_order": True,
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
+    if limits.spill is not None:
+        settings["temp_directory"] = str(limits.spill)
+    if limits.threads is not None:
+        settings["threads"] = limits.threads
+    database = duckdb.connect(config=settings)
+    try:
+        yield database
+    except duckdb.OutOfMemoryException as error:
+        raise RetryError(f"DuckDB ran out of its memory limit ({limits.memory}): {error}") from error
+    except duckdb.IOException as error:
+        raise RetryError(f"DuckDB could not read or spill: {error}") from error
+    finally:
+        database.close()
+
+
+def quoted(name: str) -> str:
+    """An identifier in SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A string in SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def table(path: Path) -> str:
+    """A Parquet file in SQL."""
+    return f"read_parquet({literal(str(path))})"
+
+
+def register_keys(database: duckdb.DuckDBPyConnection, columns: Sequence[pa.Array | pa.ChunkedArray]) -> I64:
+    """Number the distinct keys of query rows into the table `keys` (k0, k1, …, gid).
+
+    Args:
+        database: where the table goes.
+        columns: one array a key column, as long as the queries.
+
+    Returns:
+        Each row's number; -1 where any part is null (such a row matches nothing).
+    """
+    names = [f"k{number}" for number in range(len(columns))]
+    rows = pa.table([*columns, pa.array(np.arange(len(columns[0])))], names=[*names, "row"])
+    database.register("query_rows", rows)
+    listed = ", ".join(names)
+    known = " AND ".join(f"{name} IS NOT NULL" for name in names)
+    database.execute(
+        "CREATE OR REPLACE TEMP TABLE keys AS SELECT *, row_number() OVER (ORDER BY "  # noqa: S608 - names are ours
+        f"{listed}) - 1 AS gid FROM (SELECT DISTINCT {listed} FROM query_rows WHERE {known})"
+    )
+    numbered = database.execute(
+        f"SELECT row, gid FROM query_rows JOIN keys USING ({listed})"  # noqa: S608 - names are ours
+    ).fetchnumpy()
+    groups = np.full(len(columns[0]), -1, np.int64)
+    groups[numbered["row"]] = numbered["gid"]
+    database.unregister("query_rows")
+    return groups
+
+
+def register_all_keys(database: duckdb.DuckDBPyConnection, feature_set: VersionedFeatureSet, path: Path) -> int:
+    """Number every key of a source's file into the table `keys`, in the keys' order; return how many."""
+    keys = feature_set.definition.key
+    listed = ", ".join(f"{quoted(key)} AS k{number}" for number, key in enumerate(keys))
+    known = " AND ".join(f"{quoted(key)} IS NOT NULL" for key in keys)
+    order = ", ".join(f"k{number}" for number in range(len(keys)))
+    database.execute(
+        f"CREATE OR REPLACE TEMP TABLE keys AS SELECT *, row_number() OVER (ORDER BY {order}) - 1 AS gid "  # noqa: S608
+        f"FROM (SELECT DISTINCT {listed} FROM {table(path)} WHERE {known})"
+    )
+    row = database.execute("SELECT count(*) FROM keys").fetchone()
+    return int(row[0]) if row else 0
+
+
+def scan_events(
+    database: duckdb.DuckDBPyConnection,
+    feature_set: VersionedFeatureSet,
+    path: Path,
+    columns: Iterable[str],
+    limits: Limits,
+    *,
+    known_before: int | None = None,
+    earliest: int | None = None,
+) -> Iterator[Events]:
+    """Events of the keys in table `keys`, sorted by (gid, timestamp, event id), in chunks of whole keys.
+
+    Args:
+        database: holds `keys`.
+        feature_set: says key, timestamp, event id and known-at.
+        path: the source's Parquet file.
+        columns: columns to bring.
+        limits: how large a chunk may be.
+        known_before: leave out events known then or later (UTC microseconds).
+        earliest: leave out events before it.
+    """
+    source = feature_set.source
+    if source.timestamp is None:
+        raise InputError(f"{feature_set.id}: its source has no timestamp")
+    names = list(dict.fromkeys(columns))
+    known = f"epoch_us({quoted(source.known_at)})" if source.known_at else f"epoch_us({quoted(source.timestamp)})"
+    matches = " AND ".join(f"s.{quoted(key)} = keys.k{n}" for n, key in enumerate(feature_set.definition.key))
+    selected = "".join(f", s.{quoted(name)} AS c{number}" for number, name in enumerate(names))
+    filters = [f"s.{quoted(source.timestamp)} IS NOT NULL"]
+    if known_before is not None:
+        filters.append(f"{known} < {known_before}")
+    if earliest is not None:
+        filters.append(f"epoch_us(s.{quoted(source.timestamp)}) >= {earliest}")
+    result = database.sql(
+        f"SELECT gid, epoch_us(s.{quoted(source.timestamp)}) AS ts, {known} AS known{selected} "  # noqa: S608 - quoted
+        f"FROM {table(path)} s JOIN keys ON {matches} WHERE {' AND '.join(filters)} "
+        f"ORDER BY gid, ts, s.{quoted(source.event_id)}"
+    )
+    for chunk in _whole_keys(result.to_arrow_reader(min(limits.chunk_events, 1_000_000)), limits.chunk_events):
+        yield _events(chunk, {name: (f"c{number}", source.columns[name]) for number, name in enumerate(names)})
+
+
+def check_unique(database: duckdb.DuckDBPyConnection, name: str, path: Path, event_id: str) -> None:
+    """Refuse a source whose event ids are null or repeat: its order would not be total.
+
+    Raises:
+        InputError: with an example.
+    """
+    column = quoted(event_id)
+    found = database.execute(
+        f"SELECT {column}, count(*) AS n FROM {table(path)} GROUP BY {column} "  # noqa: S608 - quoted
+        f"HAVING n > 1 OR {column} IS NULL ORDER BY {column} NULLS FIRST LIMIT 1"
+    ).fetchone()
+    if found is not None:
+        what = "is null" if found[0] is None else f"= {found[0]!r}"
+        raise InputError(
+            f"source {name}: event_id {event_id} {what} in {found[1]} rows; it must be unique and not null"
+        )
+
+
+def _whole_keys(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.Table]:
+    """Regroup batches sorted by gid into tables of about `size` rows that never split a gid."""
+    held: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in batches:
+        if batch.num_rows == 0:
+            continue
+        held.append(batch)
+        rows += batch.num_rows
+        if rows < size:
+            continue
+        groups = batch.column(0).to_numpy(zero_copy_only=False)
+        cut = int(np.searchsorted(groups, groups[-1]))
+        done = [*held[:-1], batch.slice(0, cut)]
+        if sum(part.num_rows for part in done) and (cut > 0 or _last_gid(held[-2]) != groups[-1]):
+            yield pa.Table.from_batches(done)
+            held = [batch.slice(cut)]
+            rows = held[0].num_rows
+    if held:
+        yield pa.Table.from_batches(held)
+
+
+def _last_gid(batch: pa.RecordBatch) -> int:
+    return int(batch.column(0)[-1].as_py())
+
+
+def _events(chunk: pa.Table, columns: Mapping[str, tuple[str, str]]) -> Events:
+    known = chunk.column("known")
+    return Events(
+        _integers(chunk.column("gid")),
+        _integers(chunk.column("ts")),
+        _integers(pc.fill_null(known, GREATEST)),
+        {name: values_of(chunk.column(alias), kind) for name, (alias, kind) in columns.items()},
+    )
+
+
+def _integers(column: pa.ChunkedArray) -> I64:
+    return np.ascontiguousarray(column.cast(pa.int64()).to_numpy())
+
+
+def values_of(column: pa.ChunkedArray, kind: str) -> Values:
+    """An Arrow column as the kernel takes it; strings become positions in their sorted list."""
+    valid = np.asarray(pc.is_valid(column).to_numpy(), np.bool_)
+    if kind == "string":
+        codes, strings = _codes(column)
+        return Values(codes, valid, strings)
+    if kind == "float64":
+        return Values(np.ascontiguousarray(pc.fill_null(column.cast(pa.float64()), 0.0).to_numpy()), valid)
+    if kind == "timestamp":
+        # Only ever counted.
+        return Values(np.zeros(len(column), np.int64), valid)
+    return Values(np.ascontiguousarray(pc.fill_null(column.cast(pa.int64()), 0).to_numpy()), valid)
+
+
+def _codes(column: pa.ChunkedArray) -> tuple[I64, tuple[str, ...]]:
+    encoded = column.cast(pa.string()).combine_chunks().dictionary_encode()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.combine_chunks()
+    strings: list[str] = encoded.dictionary.to_pylist()
+    order = sorted(range(len(strings)), key=strings.__getitem__)
+    rank = np.zeros(max(len(strings), 1), np.int64)
+    rank[order] = np.arange(len(order))
+    return rank[pc.fill_null(encoded.indices, 0).to_numpy().astype(np.int64)], tuple(strings[place] for place in order)

@@ -1,0 +1,221 @@
+"""Records in MLflow: SQLite and local files under one directory, which MLflow's own pages show as they are.
+
+    mlflow ui --backend-store-uri sqlite:///<directory>/mlflow.db
+
+A run is begun with tag `bighead.status` = `incomplete`; its files, figures and registry version follow, and the tag
+turns `complete` last. Nothing here sees a run before that, and the next writer clears away what a killed one left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from bighead_ci.documents.record import RunRecord
+from bighead_ci.errors import BigheadError, InputError, Problem
+from bighead_ci.tracking.failures import reported
+from bighead_ci.tracking.mlflow_writer import MlflowWriter
+from bighead_ci.tracking.record_files import ARTIFACT, RecordFiles, check_sources
+from bighead_ci.tracking.run_description import ARTIFACT_TAG, CONTENT_KEY_TAG
+from bighead_ci.tracking.run_lookup import RunLookup
+from bighead_ci.tracking.store_lock import exclusive
+
+
+class MlflowRecordStore:
+    """`RecordStore` on a directory. Looking up costs milliseconds; only the first write imports MLflow.
+
+    Args:
+        directory: holds `mlflow.db` and `artifacts/`; made at the first save.
+        ui: where people run MLflow's pages on it.
+        lock_seconds: how long a writer waits for another one.
+        busy_seconds: how long SQLite waits for a lock that someone else holds on the database.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        ui: str = "http://127.0.0.1:5000",
+        lock_seconds: float = 120.0,
+        busy_seconds: float = 10.0,
+    ) -> None:
+        self._directory = directory.resolve()
+        self._database = self._directory / "mlflow.db"
+        self._ui = ui.rstrip("/")
+        self._lock_seconds = lock_seconds
+        self._files = RecordFiles(self._directory)
+        self._lookup = RunLookup(self._database, busy_seconds)
+
+    def save(self, record: RunRecord, files: Mapping[str, Path]) -> RunRecord:
+        """Keep a record and its files, all or nothing to a reader; return it with its run id.
+
+        A content key that has a complete record keeps it, and that is returned; an artifact of it that was damaged
+        since is put right from `files`.
+        """
+        check_sources(files)
+        if ARTIFACT not in files:
+            raise InputError(f"the record of {record.id} needs its model artifact: files has no {ARTIFACT!r}")
+        with self._writing():
+            known = self._lookup.complete(CONTENT_KEY_TAG, record.content_key)
+            if known:
+                return self._kept(known[0], files[ARTIFACT])
+            self._clear_interrupted()
+            run_id = self._writer.begin(record)
+            try:
+                return self._fill(run_id, record, files)
+            except Exception:
+                with suppress(Exception):  # the next writer clears it away if this one cannot
+                    self._discard(run_id, record.model)
+                raise
+
+    def attach(self, run_id: str, files: Mapping[str, Path]) -> None:
+        """Add files to a complete record, replacing those of the same name; an artifact must have the same digest."""
+        check_sources(files)
+        record = self._required(run_id)
+        with self._reported(), self._locked():
+            for name, source in files.items():
+                if name == ARTIFACT:
+                    self._files.put_artifact(run_id, source, record.artifact)
+                else:
+                    self._files.put(run_id, name, source)
+
+    def by_content_key(self, content_key: str) -> RunRecord | None:
+        """The complete record of that key."""
+        return self._newest(CONTENT_KEY_TAG, content_key)
+
+    def by_artifact(self, digest: str) -> RunRecord | None:
+        """The record whose artifact has that digest, newest if several."""
+        return self._newest(ARTIFACT_TAG, digest)
+
+    def by_run(self, run_id: str) -> RunRecord | None:
+        """The complete record of that run."""
+        with self._reported():
+            return self._files.record(run_id) if self._lookup.experiment(run_id) is not None else None
+
+    def file(self, run_id: str, name: str) -> Path | None:
+        """A local path to one file or directory of a complete record, or None."""
+        with self._reported():
+            return self._files.find(run_id, name) if self._lookup.experiment(run_id) is not None else None
+
+    def artifact(self, digest: str) -> Path:
+        """A local directory with the artifact, every byte of it checked just now.
+
+        Raises:
+            InputError: no record has it, or each copy is damaged; names the files.
+        """
+        with self._reported():
+            problems: list[Problem] = []
+            for run_id in self._lookup.complete(ARTIFACT_TAG, digest):
+                damage = self._files.damage(run_id, digest)
+                if not damage:
+                    return self._files.of_run(run_id) / ARTIFACT
+                problems += damage
+        raise InputError(problems or f"no record has an artifact with digest {digest}")
+
+    def project_alias(self, model: str, alias: str, run_id: str | None) -> None:
+        """Show in the registry that this record is what the alias serves; None takes the alias away."""
+        record = None if run_id is None else self._required(run_id)
+        if record is not None and record.model != model:
+            raise InputError(f"run {run_id} is a record of model {record.model}, so it cannot be an alias of {model}")
+        with self._reported():
+            if self._lookup.alias(model, alias) == run_id:
+                return
+        with self._writing():
+            if record is None:
+                self._writer.delete_alias(model, alias)
+                return
+            versions = self._lookup.registry_versions(model, record.run_id)
+            path = self._files.of_run(record.run_id) / ARTIFACT
+            version = versions[-1] if versions else self._writer.register(record.run_id, record, path)
+            self._writer.set_alias(model, alias, version)
+
+    def run_url(self, run_id: str) -> str:
+        """The run's page in MLflow."""
+        with self._reported():
+            experiment = self._lookup.experiment(run_id)
+        if experiment is None:
+            raise _no_such_run(run_id)
+        return f"{self._ui}/#/experiments/{experiment}/runs/{run_id}"
+
+    @cached_property
+    def _writer(self) -> MlflowWriter:
+        return MlflowWriter(self._database, self._files.root)
+
+    def _newest(self, tag: str, value: str) -> RunRecord | None:
+        with self._reported():
+            found = self._lookup.complete(tag, value)
+            return self._files.record(found[0]) if found else None
+
+    def _required(self, run_id: str) -> RunRecord:
+        record = self.by_run(run_id)
+        if record is None:
+            raise _no_such_run(run_id)
+        return record
+
+    def _fill(self, run_id: str, record: RunRecord, files: Mapping[str, Path]) -> RunRecord:
+        saved = _as_stored(record.model_copy(update={"run_id": run_id}))
+        for name, source in files.items():
+            if name != ARTIFACT:
+                self._files.put(run_id, name, source)
+        self._files.put_artifact(run_id, files[ARTIFACT], record.artifact)
+        self._files.put_record(run_id, saved.model_dump_json(indent=1) + "\n")
+        self._writer.describe(run_id, saved)
+        self._writer.register(run_id, saved, self._files.of_run(run_id) / ARTIFACT)
+        self._writer.complete(run_id, saved)
+        return saved
+
+    def _kept(self, run_id: str, artifact: Path) -> RunRecord:
+        record = self._files.record(run_id)
+        if self._files.damage(run_id, record.artifact):
+            with suppress(InputError):  # another artifact than the recorded one repairs nothing
+                self._files.put_artifact(run_id, artifact, record.artifact)
+        return record
+
+    def _clear_interrupted(self) -> None:
+        """Under the writers' lock an incomplete run has no living writer."""
+        self._files.clear_partial()
+        for run_id, model in self._lookup.incomplete():
+            self._discard(run_id, model)
+
+    def _discard(self, run_id: str, model: str) -> None:
+        self._files.delete(run_id)
+        self._writer.discard(run_id, model, self._lookup.registry_versions(model, run_id))
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        with self._reported(), self._locked():
+            if self._database.exists():
+                self._lookup.check_writable()
+            yield
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with exclusive(self._directory / "writer.lock", self._lock_seconds):
+            yield
+
+    @contextmanager
+    def _reported(self) -> Iterator[None]:
+        with reported(self._database):
+            yield
+
+
+def _as_stored(record: RunRecord) -> RunRecord:
+    """The record as it will be read back.
+
+    Raises:
+        InputError: a figure is not finite, or a parameter is no JSON.
+    """
+    try:
+        return RunRecord.model_validate_json(record.model_dump_json())
+    except ValidationError as error:
+        raise InputError(
+            Problem(record.id, None, ".".join(map(str, item["loc"])), f"cannot be kept: {item['msg']}")
+            for item in error.errors()
+        ) from error
+
+
+def _no_such_run(run_id: str) -> BigheadError:
+    return InputError(f"no complete record has run id {run_id!r}")

@@ -1,0 +1,200 @@
+"""Training sets from small tables whose answer is plain to see."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from bighead_ci.documents.definition import (
+    Aggregation,
+    Evaluation,
+    FeatureUse,
+    HashSplit,
+    Label,
+    ModelDefinition,
+    RequestField,
+    SourceDefinition,
+    Spine,
+    TimeSplit,
+    VersionedModel,
+)
+from bighead_ci.errors import InputError
+from bighead_ci.stores.offline import DuckDBOfflineStore
+from bighead_ci.stores.scan import Limits
+from oracles.events import SOURCE, feature_set, write_events
+
+START = datetime(2013, 9, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+SET = feature_set(Aggregation(column="n", operations=["last", "count"], windows=["12h"]))
+SPINE = SourceDefinition(
+    owner="tests",
+    path="spine.parquet",
+    columns={"id": "int64", "at": "timestamp", "k": "string", "d": "int64", "place": "string"},
+    timestamp="at",
+    event_id="id",
+)
+
+
+def model(**changes: Any) -> VersionedModel:
+    definition = ModelDefinition(
+        owner="tests",
+        description="a model",
+        task="binary",
+        spine=Spine(source="spine"),
+        label=Label(source="events", column="n", offset="2h"),
+        split=TimeSplit(kind="time", train=[START, START + 4 * HOUR], evaluate=[START + 5 * HOUR, START + 24 * HOUR]),
+        as_of=START + 10 * HOUR,
+        request={
+            "carrier": RequestField(type="string", column="k", use="lookup"),
+            "distance": RequestField(type="float64", column="d"),
+        },
+        features=[FeatureUse(set="events/v1", keys={"k": "carrier"})],
+        evaluation=Evaluation(primary="auc", slices=["carrier", "place"]),
+    )
+    return VersionedModel(name="m", version="v1", definition=definition.model_copy(update=changes))
+
+
+def microseconds(hours: float) -> int:
+    return int((START + hours * HOUR).timestamp()) * 1_000_000
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> dict[str, Any]:
+    """Events 0..9, one an hour; n is the hour; known half an hour later; event 3 never known, 7's label null."""
+    events = [
+        {
+            "id": hour,
+            "at": microseconds(hour),
+            "known": None if hour == 3 else microseconds(hour + 0.5),
+            "k": "UA",
+            "n": None if hour == 7 else hour,
+        }
+        for hour in range(10)
+    ]
+    spine = pa.table(
+        {
+            "id": pa.array(range(12), pa.int64()),
+            "at": pa.array([microseconds(hour) for hour in range(12)], pa.timestamp("us", tz="UTC")),
+            "k": pa.array(["UA", None] + ["UA"] * 9 + ["AA"]),
+            "d": pa.array(range(0, 120, 10), pa.int64()),
+            "place": pa.array(["x", "y"] * 6),
+        }
+    )
+    pq.write_table(spine, tmp_path / "spine.parquet")
+    return {
+        "events": (SOURCE, write_events(tmp_path / "events.parquet", events)),
+        "spine": (SPINE, tmp_path / "spine.parquet"),
+    }
+
+
+def test_rows_are_split_labelled_and_counted(sources: dict[str, Any], tmp_path: Path) -> None:
+    """Rows outside the ranges, not mature at `as_of`, or without a label are left out and counted, each once."""
+    summary = DuckDBOfflineStore().training_set(model(), [SET], sources, tmp_path / "out" / "ts.parquet")
+    # Hour 4 is in neither range; 9, 10 and 11 are not mature at hour 10; 3 was never known; 7 has no label.
+    assert (summary.rows, summary.train_rows, summary.evaluate_rows) == (6, 3, 3)
+    assert (summary.outside_split, summary.immature, summary.unlabelled) == (1, 3, 2)
+    rows = pq.read_table(tmp_path / "out" / "ts.parquet")
+    assert rows.column_names == [
+        "__event_id", "__timestamp", "__part", "__label", "carrier", "place", "distance",
+        "events.n_last_12h", "events.n_count_12h",
+    ]  # fmt: skip
+    assert rows["__event_id"].to_pylist() == [0, 1, 2, 5, 6, 8]
+    assert rows["__part"].to_pylist() == ["train"] * 3 + ["evaluate"] * 3
+    assert rows["__label"].to_pylist() == [0, 1, 2, 5, 6, 8]
+    assert rows["distance"].to_pylist() == [0.0, 10.0, 20.0, 50.0, 60.0, 80.0]
+    assert rows.schema.field("__timestamp").type == pa.timestamp("us", tz="UTC")
+    assert summary.columns == ["distance", "events.n_last_12h", "events.n_count_12h"]
+
+
+def test_features_are_what_was_known_at_each_row(sources: dict[str, Any], tmp_path: Path) -> None:
+    """A row sees earlier events only, never its own, never an unknown one; a null key sees nothing."""
+    DuckDBOfflineStore().training_set(model(), [SET], sources, tmp_path / "ts.parquet")
+    rows = pq.read_table(tmp_path / "ts.parquet")
+    assert rows["events.n_last_12h"].to_pylist() == [None, None, 1, 4, 5, 6]
+    assert rows["events.n_count_12h"].to_pylist() == [0, 0, 2, 4, 5, 6]
+
+
+def test_the_same_input_gives_the_same_bytes_whatever_the_chunks(sources: dict[str, Any], tmp_path: Path) -> None:
+    """Neither a second run nor another chunk size, thread count or row order of the files changes the file's digest."""
+    digests = set()
+    for number, limits in enumerate([Limits(), Limits(), Limits(chunk_events=1, threads=1), Limits(memory="64MB")]):
+        if number == 1:
+            for _, path in sources.values():
+                rows = pq.read_table(path)
+                pq.write_table(rows.take(list(reversed(range(rows.num_rows)))), path)
+        DuckDBOfflineStore(limits).training_set(model(), [SET], sources, tmp_path / "ts.parquet")
+        digests.add(hashlib.sha256((tmp_path / "ts.parquet").read_bytes()).hexdigest())
+    assert len(digests) == 1
+
+
+def test_a_hash_split_depends_on_the_event_id_alone(sources: dict[str, Any], tmp_path: Path) -> None:
+    """The part of a row is the documented hash of its event id, also without time, labels' maturity or features."""
+    plain = model(split=HashSplit(kind="hash", evaluate_percent=50), as_of=None, features=[])
+    summary = DuckDBOfflineStore().training_set(plain, [], sources, tmp_path / "ts.parquet")
+    rows = pq.read_table(tmp_path / "ts.parquet")
+    expected = [
+        "evaluate" if int(hashlib.sha256(str(number).encode()).hexdigest()[:16], 16) % 100 < 50 else "train"
+        for number in rows["__event_id"].to_pylist()
+    ]
+    assert rows["__part"].to_pylist() == expected
+    assert summary.outside_split == 0
+    assert summary.rows == 8
+
+
+def test_a_list_input_has_the_size_that_the_model_asks(tmp_path: Path) -> None:
+    """Lists come out as fixed-size lists; another length is an input error that names the field."""
+    source = SourceDefinition(
+        owner="tests",
+        path="p",
+        columns={"id": "int64", "pixels": "float64", "y": "int64"},
+        sizes={"pixels": 3},
+        event_id="id",
+    )
+    pq.write_table(
+        pa.table({"id": [1, 2], "pixels": pa.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]), "y": [0, 1]}),
+        tmp_path / "p.parquet",
+    )
+    digits = {"digits": (source, tmp_path / "p.parquet")}
+    changes: dict[str, Any] = {
+        "spine": Spine(source="digits"),
+        "label": Label(source="digits", column="y"),
+        "split": HashSplit(kind="hash", evaluate_percent=50),
+        "as_of": None,
+        "features": [],
+        "evaluation": Evaluation(primary="accuracy"),
+    }
+    for size, fits in ((3, True), (4, False)):
+        the_model = model(**changes, request={"pixels": RequestField(type="float64", size=size)})
+        if fits:
+            DuckDBOfflineStore().training_set(the_model, [], digits, tmp_path / "ts.parquet")
+            assert pq.read_table(tmp_path / "ts.parquet")["pixels"].to_pylist() == [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
+        else:
+            with pytest.raises(InputError, match=r"request\.pixels"):
+                DuckDBOfflineStore().training_set(the_model, [], digits, tmp_path / "ts.parquet")
+
+
+def test_every_problem_of_the_sources_is_told_at_once(sources: dict[str, Any], tmp_path: Path) -> None:
+    """A missing file, a misspelt column and a wrong type are all named, with what is there and what is closest."""
+    definition = SPINE.model_copy(update={"columns": {**SPINE.columns, "d": "string", "plaice": "string"}})
+    broken = {"events": (SOURCE, tmp_path / "event.parquet"), "spine": (definition, sources["spine"][1])}
+    asking = model(evaluation=Evaluation(primary="auc", slices=["plaice"]))
+    with pytest.raises(InputError) as raised:
+        DuckDBOfflineStore().training_set(asking, [SET], broken, tmp_path / "ts.parquet")
+    problems = {(problem.subject, problem.suggestion) for problem in raised.value.problems}
+    assert problems == {("path", "events.parquet"), ("columns.plaice", "place"), ("columns.d", None)}
+    assert not (tmp_path / "ts.parquet").exists()
+
+
+def test_a_repeated_event_id_is_refused(sources: dict[str, Any], tmp_path: Path) -> None:
+    """Without a unique event id the order is not total."""
+    path = sources["events"][1]
+    rows = pq.read_table(path)
+    pq.write_table(pa.concat_tables([rows, rows.slice(4, 1)]), path)
+    with pytest.raises(InputError, match="event_id id = 4 in 2 rows"):
+        DuckDBOfflineStore().training_set(model(), [SET], sources, tmp_path / "ts.parquet")
