@@ -1,0 +1,1 @@
+"""A variant's process: BentoML around a verified artifact."""

@@ -1,0 +1,149 @@
+"""The prediction log's writer: a bounded queue and one thread. Logging never slows or breaks an answer.
+
+Files are `<root>/<environment>/<model>/<variant>/<microseconds>-<pid>-<number>.parquet`, written beside and renamed, at
+most about a second after the answer. Small files are not merged: readers take many.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import queue
+import threading
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bighead_ci.documents.live import VariantConfig
+from bighead_ci.serving.metrics import ServingMetrics
+
+logger = logging.getLogger(__name__)
+
+CAPACITY = 20_000
+"""Predictions waiting to be written; beyond it they are dropped and counted."""
+FLUSH_SECONDS = 0.8
+FLUSH_ROWS = 5_000
+
+SCHEMA = pa.schema(
+    [
+        ("prediction_id", pa.string()),
+        ("at", pa.timestamp("us", tz="UTC")),
+        ("environment", pa.string()),
+        ("model", pa.string()),
+        ("version", pa.string()),
+        ("variant", pa.string()),
+        ("artifact", pa.string()),
+        ("as_of", pa.timestamp("us", tz="UTC")),
+        ("request", pa.string()),  # JSON object
+        ("inputs", pa.string()),  # JSON object
+        ("scores", pa.list_(pa.float64())),
+        ("milliseconds", pa.float64()),
+    ]
+)
+
+
+class LogRow(NamedTuple):
+    """One prediction; times in microseconds."""
+
+    prediction_id: str
+    at_us: int
+    """By the machine's clock."""
+    as_of_us: int
+    """The instant features were looked up for."""
+    request: dict[str, Any]
+    inputs: dict[str, Any]
+    scores: list[float]
+    milliseconds: float
+
+
+class PredictionLogWriter:
+    """Takes rows from the serving thread and writes them from its own."""
+
+    def __init__(self, root: Path, config: VariantConfig, metrics: ServingMetrics, capacity: int = CAPACITY) -> None:
+        self.directory = root / config.environment / config.model / config.variant
+        self._config = config
+        self._metrics = metrics
+        self._capacity = capacity
+        self._queue: queue.Queue[LogRow] = queue.Queue(capacity)
+        self._pending: list[LogRow] = []
+        self._files = 0
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
+
+    def start(self) -> None:
+        """Start the writer thread."""
+        self._thread.start()
+
+    def put(self, row: LogRow) -> None:
+        """Hand over a row without waiting; a full queue drops it and counts that."""
+        try:
+            self._queue.put_nowait(row)
+        except queue.Full:
+            self._metrics.log_drops.inc()
+
+    def close(self) -> None:
+        """Write what waits and stop; what cannot be written is counted as dropped."""
+        self._closing.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._take()
+        self._flush()
+        self._metrics.log_drops.inc(len(self._pending) + self._queue.qsize())
+
+    def _run(self) -> None:
+        while not self._closing.wait(FLUSH_SECONDS):
+            self._take()
+            self._flush()
+
+    def _take(self) -> None:
+        """Move rows from the queue; rows that could not be written keep their place, so that memory stays bounded."""
+        while len(self._pending) < self._capacity:
+            try:
+                self._pending.append(self._queue.get_nowait())
+            except queue.Empty:
+                return
+
+    def _flush(self) -> None:
+        while self._pending:
+            batch = self._pending[:FLUSH_ROWS]
+            try:
+                self._write(batch)
+            except (OSError, pa.ArrowException) as error:
+                self._metrics.log_errors.inc()
+                logger.warning(
+                    "prediction log: %d rows wait, cannot write to %s: %s", len(batch), self.directory, error
+                )
+                return
+            self._metrics.log_rows.inc(len(batch))
+            del self._pending[: len(batch)]
+
+    def _write(self, rows: list[LogRow]) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._files += 1
+        name = f"{time.time_ns() // 1000}-{os.getpid()}-{self._files}.parquet"
+        beside = self.directory / f".{name}.partial"
+        pq.write_table(self._table(rows), beside, compression="zstd")
+        beside.replace(self.directory / name)
+
+    def _table(self, rows: list[LogRow]) -> pa.Table:
+        config, count = self._config, len(rows)
+        columns: list[list[Any]] = [
+            [row.prediction_id for row in rows],
+            [row.at_us for row in rows],
+            [config.environment] * count,
+            [config.model] * count,
+            [config.version] * count,
+            [config.variant] * count,
+            [config.artifact] * count,
+            [row.as_of_us for row in rows],
+            [json.dumps(row.request) for row in rows],
+            [json.dumps(row.inputs) for row in rows],
+            [row.scores for row in rows],
+            [row.milliseconds for row in rows],
+        ]
+        arrays = [pa.array(column, type=field.type) for column, field in zip(columns, SCHEMA, strict=True)]
+        return pa.Table.from_arrays(arrays, schema=SCHEMA)

@@ -1,0 +1,146 @@
+"""One prediction: check the request, look features up, score, count, log."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from bighead_ci.documents.artifact import ArtifactManifest
+from bighead_ci.documents.live import VariantConfig
+from bighead_ci.ports.clock import Clock
+from bighead_ci.serving.metrics import ServingMetrics
+from bighead_ci.serving.prediction_log import LogRow, PredictionLogWriter
+from bighead_ci.serving.request import RequestSchema
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+class ScoreError(Exception):
+    """The model's answer is not a number: it does not bear these inputs."""
+
+
+class RowScorer(Protocol):
+    """The loaded artifact."""
+
+    manifest: ArtifactManifest
+
+    def score_row(self, inputs: Mapping[str, Any]) -> list[float]:
+        """Probabilities by class."""
+
+
+class FeatureLookup(Protocol):
+    """Features by key, as of an instant."""
+
+    def fetch(self, set_id: str, key_values: Mapping[str, Any], as_of_us: int) -> dict[str, int | float | str | None]:
+        """`<set>.<feature>` → value; nulls where the key is not known."""
+
+
+class Predictor:
+    """Answers requests of one variant."""
+
+    def __init__(
+        self,
+        config: VariantConfig,
+        *,
+        scorer: RowScorer,
+        features: FeatureLookup | None,
+        metrics: ServingMetrics,
+        log: PredictionLogWriter | None,
+        clock: Clock,
+    ) -> None:
+        manifest = scorer.manifest
+        self.manifest = manifest
+        self.schema = RequestSchema(manifest.request)
+        self._scorer = scorer
+        self._features = features
+        self._metrics = metrics
+        self._log = log
+        self._clock = clock
+        self._inputs = [(column.name, metrics.nulls[column.name]) for column in manifest.inputs]
+        self._sets = [(schema.set, list(manifest.feature_keys[schema.set].items())) for schema in manifest.features]
+        self._wanted = sum(len(schema.columns) for schema in manifest.features)
+        self._about = {
+            "model": config.model,
+            "version": config.version,
+            "variant": config.variant,
+            "artifact": config.artifact,
+        }
+
+    def predict(self, body: Any) -> dict[str, Any]:
+        """The answer to a decoded JSON body.
+
+        Raises:
+            RequestError: the request does not fit the schema.
+            RetryError: the online store does not answer.
+            InputError: the store's features are not those the model was trained on any more.
+            ScoreError: the model gave no number.
+        """
+        started = time.perf_counter()
+        checked = self.schema.check(body)
+        if checked.unknown:
+            self._metrics.unknown_fields.inc(checked.unknown)
+        now = self._clock.now()
+        as_of_us = (now - EPOCH) // MICROSECOND
+        found = self._look_up(checked.fields, as_of_us)
+        inputs = self._collect(checked.fields, found)
+        scores = self._scorer.score_row(inputs)
+        if not all(map(math.isfinite, scores)):
+            raise ScoreError(f"the model gave {scores}; inputs that are null: {_nulls(inputs)}")
+        at_us = time.time_ns() // 1000
+        answer = {
+            "prediction_id": f"{at_us // 1000:012x}{os.urandom(10).hex()}",
+            **self._about,
+            **self._result(scores),
+            "as_of": now.isoformat(),
+            "features": self._wanted,
+            "features_found": sum(value is not None for value in found.values()),
+        }
+        if self._log is not None:
+            milliseconds = (time.perf_counter() - started) * 1000
+            row = LogRow(
+                prediction_id=answer["prediction_id"],
+                at_us=at_us,
+                as_of_us=as_of_us,
+                request=checked.fields,
+                inputs=inputs,
+                scores=scores,
+                milliseconds=round(milliseconds, 4),
+            )
+            self._log.put(row)
+        return answer
+
+    def _look_up(self, fields: dict[str, Any], as_of_us: int) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        if self._features is not None:
+            for set_id, keys in self._sets:
+                key_values = {column: fields[field] for column, field in keys}
+                if None not in key_values.values():
+                    found.update(self._features.fetch(set_id, key_values, as_of_us))
+        return found
+
+    def _collect(self, fields: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+        inputs = {}
+        for name, nulls in self._inputs:
+            value = fields[name] if name in fields else found.get(name)
+            inputs[name] = value
+            if value is None:
+                nulls.inc()
+        return inputs
+
+    def _result(self, scores: list[float]) -> dict[str, Any]:
+        classes = self.manifest.classes
+        if self.manifest.task == "binary":
+            self._metrics.scores.observe(scores[1])
+            return {"score": scores[1]}
+        best = max(range(len(scores)), key=scores.__getitem__)
+        self._metrics.scores.observe(scores[best])
+        return {"class": classes[best], "scores": dict(zip(classes, scores, strict=True))}
+
+
+def _nulls(inputs: dict[str, Any]) -> str:
+    return ", ".join(name for name, value in inputs.items() if value is None) or "none"

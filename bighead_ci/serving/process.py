@@ -1,0 +1,134 @@
+"""A variant's process: load, verify, answer, drain."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from bighead_ci.documents.live import ServingProcess, VariantConfig
+from bighead_ci.errors import BigheadError, InputError
+from bighead_ci.features.online import FeatureReader
+from bighead_ci.ports.clock import ShiftedClock
+from bighead_ci.ports.online_store import OnlineStore
+from bighead_ci.serving.http import WholeAnswerProtocol
+from bighead_ci.serving.metrics import ServingMetrics
+from bighead_ci.serving.prediction_log import PredictionLogWriter
+from bighead_ci.serving.predictor import Predictor
+from bighead_ci.serving.service import ServingApp, make_service
+from bighead_ci.transforms.artifact import Scorer, load_artifact
+
+DRAIN_SECONDS = 10
+"""How long requests under way may take after SIGTERM."""
+KEEP_ALIVE_SECONDS = 75
+"""Longer than the router keeps idle connections, so that the router is the one to close them."""
+PROCESS_FILE = "process.json"
+REFUSAL_FILE = "refusal.txt"
+
+
+class _Server(uvicorn.Server):
+    """Says where it is once it answers."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._announce()
+
+
+def serve(config: VariantConfig, open_store: Callable[[Path], OnlineStore]) -> int:
+    """Serve until SIGTERM; return the exit code.
+
+    The port opens only after the artifact's digest held, every feature set was opened and the golden rows gave the
+    recorded scores; otherwise `refusal.txt` says why, and nothing listens.
+    """
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for name in (PROCESS_FILE, REFUSAL_FILE):
+        (config.directory / name).unlink(missing_ok=True)
+    try:
+        app, log, metrics = prepare(config, open_store)
+    except BigheadError as error:
+        return _refuse(config, str(error), error.exit_code)
+    except Exception as error:
+        logging.getLogger(__name__).exception("cannot serve")
+        return _refuse(config, f"{type(error).__name__}: {error}", 70)
+    listener = socket.create_server((config.host, 0), backlog=2048)
+    port = listener.getsockname()[1]
+    settings = uvicorn.Config(
+        app,
+        http=WholeAnswerProtocol,
+        loop="uvloop",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+
+    def announce() -> None:
+        metrics.ready.set(1)
+        ServingProcess(pid=os.getpid(), port=port).write(config.directory / PROCESS_FILE)
+
+    # uvicorn raises the signal again once it has drained; left alone, that would end the process with rows unwritten.
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    if log is not None:
+        log.start()
+    try:
+        _Server(settings, announce).run(sockets=[listener])
+    finally:
+        if log is not None:
+            log.close()
+    return 0
+
+
+def prepare(
+    config: VariantConfig, open_store: Callable[[Path], OnlineStore]
+) -> tuple[ServingApp, PredictionLogWriter | None, ServingMetrics]:
+    """Everything that must hold before the variant is ready.
+
+    Raises:
+        InputError: the artifact is not the one promised, is damaged, or a feature set is absent or means another thing.
+    """
+    scorer = load_artifact(config.artifact_path, config.artifact)
+    manifest = scorer.manifest
+    if (manifest.model, manifest.version) != (config.model, config.version):
+        raise InputError(
+            f"artifact {config.artifact} is of {manifest.model}/{manifest.version}, "
+            f"not of {config.model}/{config.version}"
+        )
+    metrics = ServingMetrics(config, [column.name for column in manifest.inputs])
+    log = None if config.predictions is None else PredictionLogWriter(config.predictions, config, metrics)
+    clock = ShiftedClock(timedelta(seconds=config.clock_offset_seconds))
+    features = _open_features(scorer, config, open_store)
+    predictor = Predictor(config, scorer=scorer, features=features, metrics=metrics, log=log, clock=clock)
+    bento: Any = make_service(predictor).to_asgi(is_main=True)
+    return ServingApp(config, predictor, metrics, bento), log, metrics
+
+
+def _open_features(
+    scorer: Scorer, config: VariantConfig, open_store: Callable[[Path], OnlineStore]
+) -> FeatureReader | None:
+    if not scorer.manifest.features:
+        return None
+    reader = FeatureReader(open_store(config.online_store))
+    for schema in scorer.manifest.features:
+        reader.open(schema)
+    return reader
+
+
+def _refuse(config: VariantConfig, reason: str, code: int) -> int:
+    sys.stderr.write(f"refuses to serve: {reason}\n")
+    beside = config.directory / f".{REFUSAL_FILE}.partial"
+    beside.write_text(reason, encoding="utf-8")
+    beside.replace(config.directory / REFUSAL_FILE)
+    return code
