@@ -1,0 +1,1 @@
+"""Git repository access, and forges: where pull requests live."""

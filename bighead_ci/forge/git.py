@@ -1,0 +1,287 @@
+"""The git repository that is the source of truth, through the git command line."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from bighead_ci.errors import InputError, Problem, RetryError
+from bighead_ci.forge.git_process import Git, RefUpdate, error_of, run_git
+from bighead_ci.forge.git_tree import GitTree
+from bighead_ci.forge.git_writer import write_commit
+from bighead_ci.ports.clock import Clock, SystemClock
+from bighead_ci.ports.repository import Commit
+from bighead_ci.ports.tree import Tree
+
+FULL_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+LOG_FIELDS = ("%H", "%an", "%ct", "%P", "%s")
+WRITTEN_DATE = re.compile(rb"^((?:author|committer) .*>) \d+ [+-]\d{4}$", re.MULTILINE)
+
+
+class GitRepository:
+    """Implements `ports.repository.Repository` on a bare or ordinary repository.
+
+    In an ordinary repository only refs and objects are touched, never the work tree. One process that reads objects
+    lives as long as the instance, or until `close`.
+
+    Args:
+        directory: Anywhere in the repository.
+        clock: Dates of the commits that it makes.
+    """
+
+    def __init__(self, directory: Path, clock: Clock | None = None) -> None:
+        self.git = Git(directory)
+        self.clock = clock or SystemClock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process that reads objects; the repository stays usable."""
+        self.git.objects.close()
+
+    def resolve(self, revision: str) -> str:
+        """Commit id of a branch, tag or abbreviated id; a branch wins over a tag of its name.
+
+        Raises:
+            InputError: there is none; suggests branches of a similar name.
+        """
+        # A branch that is named like a full id must not stand for another commit.
+        candidates = [revision] if FULL_ID.fullmatch(revision) else [f"refs/heads/{revision}", revision]
+        for candidate in candidates if revision else []:
+            found = self.git.objects.identify(f"{candidate}^{{commit}}")
+            if found is not None:
+                return found[0]
+        near = difflib.get_close_matches(revision, self.branches(), 3, 0.6)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise InputError(f"{self.git.directory}: no branch, tag or commit {revision!r}{hint}")
+
+    def branches(self) -> dict[str, str]:
+        """Every branch → its commit."""
+        return {name.removeprefix("refs/heads/"): commit for name, commit in self.refs("refs/heads/").items()}
+
+    def refs(self, *prefixes: str) -> dict[str, str]:
+        """Every ref under the prefixes → the object it points to."""
+        listed = self.git.run("for-each-ref", "--format=%(objectname) %(refname)", *prefixes).stdout
+        pairs = (os.fsdecode(line).split(" ", 1) for line in listed.splitlines())
+        return {name: identity for identity, name in pairs}
+
+    def tree(self, commit: str) -> Tree:
+        """The files of a commit."""
+        return GitTree(self.git, self.resolve(commit))
+
+    def merge_base(self, left: str, right: str) -> str:
+        """Where two histories part.
+
+        Raises:
+            InputError: they have nothing in common.
+        """
+        done = self.git.run("merge-base", self.resolve(left), self.resolve(right), allowed=(0, 1))
+        if done.returncode:
+            raise InputError(f"{left} and {right} have no common history")
+        return os.fsdecode(done.stdout).split()[0]
+
+    def is_ancestor(self, ancestor: str, descendant: str) -> bool:
+        """Whether the second history contains the first commit (a commit contains itself)."""
+        return self.git.run("merge-base", "--is-ancestor", ancestor, descendant, allowed=(0, 1)).returncode == 0
+
+    def log(self, revision: str, path: str | None = None, limit: int | None = None) -> list[Commit]:
+        """Commits that touched the path, newest first; along first parents, so a merged PR is one entry."""
+        arguments = ["log", "-z", "--no-color", "--first-parent", f"--format={'%x00'.join(LOG_FIELDS)}"]
+        arguments += [f"--max-count={limit}"] if limit is not None else []
+        arguments += [self.resolve(revision), "--"] + ([f":(top,literal){path}"] if path else [])
+        values = self.git.run(*arguments).stdout.decode(errors="replace").split("\0")
+        rows = zip(*[iter(values)] * len(LOG_FIELDS), strict=False)
+        return [
+            Commit(
+                id=identity,
+                author=author,
+                at=datetime.fromtimestamp(int(at), UTC),
+                subject=subject,
+                parents=parents.split(),
+            )
+            for identity, author, at, parents, subject in rows
+        ]
+
+    def diff(self, base: str, head: str) -> str:
+        """Unified diff from one commit's files to another's, as git prints it; not influenced by anybody's settings."""
+        arguments = ["-r", "-p", "--no-color", "--no-ext-diff", "--no-textconv", "--full-index", "-M"]
+        done = self.git.run("diff-tree", *arguments, self.resolve(base), self.resolve(head))
+        return done.stdout.decode(errors="replace")
+
+    def commit(self, branch: str, parent: str, changes: Mapping[str, bytes | None], message: str, author: str) -> str:
+        """Make `branch` (created or moved) one commit on top of `parent` with the changes (None deletes).
+
+        Repeating a call whose commit is the branch's tip already returns that tip. The repository's default branch
+        (its HEAD) only ever moves forward.
+
+        Raises:
+            InputError: bad branch name, path or author; no such parent.
+            RetryError: the branch moved meanwhile, or the default branch would lose commits.
+        """
+        self.check_branch_name(branch)
+        old = self._tip(branch)
+        new = self.write_commit([self.resolve(parent)], changes, message, author)
+        return self._move(branch, old, new)
+
+    def revert(self, branch: str, commit: str, onto: str, message: str, author: str) -> str:
+        """Make `branch` one commit that undoes `commit` (its first-parent difference if a merge) on top of `onto`.
+
+        Without a message, git's own is written.
+
+        Raises:
+            InputError: conflicts, by file; a root commit; nothing left to undo.
+            RetryError: the branch moved meanwhile.
+        """
+        self.check_branch_name(branch)
+        undone, base = self.log(commit, limit=1)[0], self.resolve(onto)
+        if not undone.parents:
+            raise InputError(f"{undone.id[:12]} is the first commit of its history and cannot be undone")
+        old = self._tip(branch)
+        tree = self._reverse(undone, base)
+        if tree == self.tree_id(base):
+            raise InputError(f"{undone.id[:12]} ({undone.subject}) is undone on {onto} already")
+        new = self.write_commit([base], {}, revert_message(undone, message), author, tree)
+        return self._move(branch, old, new)
+
+    def merge_trees(self, ours: str, theirs: str, what: str) -> str:
+        """Id of the tree that merging two commits gives, without a work tree.
+
+        Raises:
+            InputError: they conflict; one problem a file. `what` names the merge.
+        """
+        arguments = ["--write-tree", "-z", "--name-only", "--no-messages", "--allow-unrelated-histories"]
+        done = self.git.run("merge-tree", *arguments, ours, theirs, allowed=(0, 1))
+        tree, *files = os.fsdecode(done.stdout).split("\0")
+        if done.returncode:
+            names = sorted({file for file in files if file})
+            raise InputError([Problem(name, None, "", f"conflict: {what}") for name in names])
+        return tree
+
+    def changed_paths(self, base: str, head: str, under: str) -> set[str]:
+        """Paths under a directory whose content or mode differs between two commits."""
+        arguments = ["-r", "-z", "--name-only", "--no-renames", base, head, "--", f":(top,literal){under}"]
+        return {path for path in os.fsdecode(self.git.run("diff-tree", *arguments).stdout).split("\0") if path}
+
+    def checkout(self, commit: str, directory: Path) -> None:
+        """Put the files of the commit into the directory, a fresh work tree that borrows this repository's objects.
+
+        Files have exactly the blobs' bytes: no line-end conversion, no filters, no hooks; a symbolic link becomes a
+        plain file, so nothing leads out of the directory.
+
+        Raises:
+            InputError: the directory exists and is not empty; no such commit.
+        """
+        identity = self.resolve(commit)
+        if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+            raise InputError(f"{directory} is not empty; a checkout needs a fresh directory")
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        source, target = str(self.git.directory), str(directory.absolute())
+        shared = ["--quiet", "--shared", "--no-checkout", "--no-tags", "--single-branch", "--template="]
+        settings = [
+            "--config",
+            "core.symlinks=false",
+            "--config",
+            "core.autocrlf=false",
+            "--config",
+            "core.hooksPath=/dev/null",
+        ]
+        self.git.run("clone", *shared, *settings, source, target)
+        information = directory / ".git" / "info"
+        information.mkdir(exist_ok=True)
+        (information / "attributes").write_text("* -text -ident -filter -working-tree-encoding\n")
+        done = run_git(["-C", target, "checkout", "--quiet", "--detach", identity])
+        if done.returncode:
+            raise error_of("git checkout", done.stderr)
+
+    def delete_branch(self, branch: str) -> None:
+        """Delete a branch; a missing one is fine.
+
+        Raises:
+            InputError: it is the repository's default branch.
+        """
+        self.check_branch_name(branch)
+        if branch == self.default_branch():
+            raise InputError(f"{branch} is the default branch and is not deleted")
+        self.git.run("update-ref", "-d", f"refs/heads/{branch}")
+
+    def default_branch(self) -> str:
+        """The branch that HEAD names, even if it does not exist yet; empty where HEAD is detached."""
+        done = self.git.run("symbolic-ref", "--quiet", "HEAD", allowed=(0, 1))
+        return os.fsdecode(done.stdout).strip().removeprefix("refs/heads/")
+
+    def check_branch_name(self, branch: str) -> None:
+        """Refuse a name that git or a command line would misread.
+
+        Raises:
+            InputError: says what is allowed.
+        """
+        good = branch != "HEAD" and not branch.startswith("-") and "\0" not in branch and branch.isprintable()
+        if not good or self.git.run("check-ref-format", f"refs/heads/{branch}", allowed=(0, 1)).returncode:
+            raise InputError(
+                f"branch name {branch!r}: allowed are letters, digits, `/`, `_`, `.` and `-` (not first), "
+                "no spaces, no `..`, none of ~ ^ : ? * [ \\, and no `.lock` at the end"
+            )
+
+    def write_commit(
+        self,
+        parents: list[str],
+        changes: Mapping[str, bytes | None],
+        message: str,
+        author: str,
+        tree: str | None = None,
+    ) -> str:
+        """Write a commit that no ref points to yet, dated by the clock; see `git_writer.write_commit`."""
+        return write_commit(self.git, parents, changes, message, author, at=self.clock.now(), tree=tree)
+
+    def tree_id(self, commit: str) -> str:
+        """Id of the commit's tree: equal when all files are."""
+        found = self.git.objects.identify(f"{commit}^{{tree}}")
+        if found is None:
+            raise InputError(f"{self.git.directory}: no commit {commit!r}")
+        return found[0]
+
+    def _tip(self, branch: str) -> str | None:
+        found = self.git.objects.identify(f"refs/heads/{branch}")
+        return None if found is None else found[0]
+
+    def _move(self, branch: str, old: str | None, new: str) -> str:
+        if old is not None and self._undated(old) == self._undated(new):
+            return old
+        if old is not None and branch == self.default_branch() and not self.is_ancestor(old, new):
+            raise RetryError(f"{branch} has moved to {old[:12]}; start again from there")
+        self.git.update_refs([RefUpdate(f"refs/heads/{branch}", new, old)])
+        return new
+
+    def _undated(self, commit: str) -> bytes:
+        return WRITTEN_DATE.sub(rb"\1", self.git.objects.read(commit, "commit") or b"")
+
+    def _reverse(self, undone: Commit, base: str) -> str:
+        """The tree of `base` without what the commit changed.
+
+        git 2.39 merges only along real history, so three commits are written (and never referred to) whose history is
+        the merge that is wanted: from the commit, one side goes to `base`, the other back to its first parent.
+        """
+        root = self.write_commit([], {}, "revert: from", "bighead", self.tree_id(undone.id))
+        ours = self.write_commit([root], {}, "revert: onto", "bighead", self.tree_id(base))
+        theirs = self.write_commit([root], {}, "revert: back", "bighead", self.tree_id(undone.parents[0]))
+        return self.merge_trees(ours, theirs, f"undoing {undone.id[:12]} ({undone.subject}) on {base[:12]}")
+
+
+def revert_message(undone: Commit, message: str) -> str:
+    """The message of a revert: git's own where none is given; it always names what it undoes."""
+    merged = f", reversing\nchanges made to {undone.parents[0]}" if len(undone.parents) > 1 else ""
+    trailer = f"This reverts commit {undone.id}{merged}."
+    text = message.strip() or f'Revert "{undone.subject}"'
+    return f"{text}\n" if undone.id in text else f"{text}\n\n{trailer}\n"

@@ -1,0 +1,243 @@
+"""Runs the git command line on one repository: clean environment, no shell, errors by what the caller can do."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import subprocess
+import threading
+import time
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from filelock import FileLock
+
+from bighead_ci.errors import BugError, InputError, RetryError
+
+MINIMUM_GIT = (2, 38)
+"""`git merge-tree --write-tree` merges without a work tree since 2.38."""
+STALE_LOCK_SECONDS = 60.0
+"""git holds a ref lock for milliseconds; one as old as this was left by a process that was killed."""
+KEPT_VARIABLES = frozenset({"GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_EXEC_PATH"})
+"""Where the machine keeps settings such as `safe.directory`."""
+
+SETTINGS = (
+    "core.quotepath=off",
+    "i18n.logOutputEncoding=UTF-8",
+    "log.showSignature=false",
+    # A directory that one side renamed must not pull the other side's new files along: paths are identities here.
+    "merge.directoryRenames=false",
+)
+
+
+class RefUpdate(NamedTuple):
+    """One move of a ref in a transaction; `old` None means that the ref must not exist yet."""
+
+    ref: str
+    new: str
+    old: str | None
+
+
+class Git:
+    """One repository, bare or not, and a long-lived process that reads its objects."""
+
+    def __init__(self, directory: Path) -> None:
+        check_version()
+        asked = run_git(["-C", str(directory), "rev-parse", "--absolute-git-dir", "--git-path", "objects"])
+        if asked.returncode:
+            raise InputError(f"{directory}: not a git repository: {_last_words(asked.stderr)}")
+        git_dir, objects = os.fsdecode(asked.stdout).splitlines()
+        self.directory = Path(git_dir)
+        self.objects_directory = (directory / objects).resolve()
+        self.objects = ObjectReader(self._command("cat-file", "--batch-command", "-z"), self.directory)
+
+    def run(
+        self, *arguments: str, stdin: bytes = b"", allowed: Sequence[int] = (0,)
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run a git command; an exit code that is not allowed becomes the error that tells what to do."""
+        done = run_git(self._command(*arguments), self.directory, stdin)
+        if done.returncode not in allowed:
+            raise error_of(f"git {arguments[0]}", done.stderr)
+        return done
+
+    def text(self, *arguments: str) -> str:
+        """What a command prints, stripped."""
+        return os.fsdecode(self.run(*arguments).stdout).strip()
+
+    def update_refs(self, updates: Sequence[RefUpdate]) -> None:
+        """Move refs in one compare-and-swap transaction, in order: after a kill, a prefix of it may be in force.
+
+        Raises:
+            RetryError: a ref is no longer at its old value, or is locked.
+            InputError: the name is a directory of other refs (`a` beside `a/b`).
+        """
+        lines = [
+            f"update {u.ref}\0{u.new}\0{u.old}\0" if u.old is not None else f"create {u.ref}\0{u.new}\0"
+            for u in updates
+        ]
+        stdin = "".join(lines).encode()
+        done = run_git(self._command("update-ref", "--stdin", "-z"), self.directory, stdin)
+        if done.returncode and _break_stale_lock(self.directory, done.stderr):
+            done = run_git(self._command("update-ref", "--stdin", "-z"), self.directory, stdin)
+        if done.returncode:
+            raise error_of("git update-ref", done.stderr)
+
+    def _command(self, *arguments: str) -> list[str]:
+        settings = [word for setting in SETTINGS for word in ("-c", setting)]
+        return [f"--git-dir={self.directory}", *settings, *arguments]
+
+
+class ObjectReader:
+    """`git cat-file --batch-command`: answers in microseconds where a new process takes milliseconds. Thread-safe."""
+
+    def __init__(self, command: list[str], directory: Path) -> None:
+        self._command = command
+        self._directory = directory
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._finalizer: weakref.finalize[[subprocess.Popen[bytes]], ObjectReader] | None = None
+
+    def identify(self, name: str) -> tuple[str, str] | None:
+        """(id, type) of what a revision or `commit:path` names; None if there is no such thing."""
+        answer = self._ask(f"info {name}", body=False)
+        return None if answer is None else (answer[0], answer[1])
+
+    def read(self, name: str, kind: str = "blob") -> bytes | None:
+        """Bytes of the object; None if there is none of that kind."""
+        answer = self._ask(f"contents {name}", body=True)
+        return None if answer is None or answer[1] != kind else answer[2]
+
+    def close(self) -> None:
+        """End the process; the next question starts another."""
+        with self._lock:
+            self._stop()
+
+    def _ask(self, question: str, *, body: bool) -> tuple[str, str, bytes] | None:
+        try:
+            encoded = os.fsencode(question)
+        except UnicodeEncodeError:
+            return None
+        if b"\0" in encoded or b"\n" in encoded:
+            return None
+        with self._lock:
+            try:
+                return self._exchange(self._started(), encoded + b"\0", body)
+            except OSError as error:
+                self._stop()
+                raise RetryError(f"{self._directory}: git cat-file: {error}") from error
+            except BaseException:
+                # Question and answer may be out of step now; the next question gets a new process.
+                self._stop()
+                raise
+
+    def _exchange(self, process: subprocess.Popen[bytes], question: bytes, body: bool) -> tuple[str, str, bytes] | None:
+        if process.stdin is None or process.stdout is None:
+            raise BugError("git cat-file was started without pipes")
+        process.stdin.write(question)
+        process.stdin.flush()
+        header = process.stdout.readline()
+        if not header.endswith(b"\n"):
+            raise RetryError(f"{self._directory}: git cat-file ended unexpectedly")
+        words = os.fsdecode(header).split()
+        if words[-1] in {"missing", "ambiguous"}:
+            return None
+        content = process.stdout.read(int(words[2]) + 1)[:-1] if body else b""
+        return words[0], words[1], content
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._process is None or self._process.poll() is not None:
+            self._stop()
+            self._process = subprocess.Popen(
+                ["git", *self._command],
+                cwd=self._directory,
+                env=_environment(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
+            self._finalizer = weakref.finalize(self, _end, self._process)
+        return self._process
+
+    def _stop(self) -> None:
+        if self._finalizer is not None:
+            self._finalizer()
+        self._process = self._finalizer = None
+
+
+def error_of(what: str, stderr: bytes) -> InputError | RetryError | BugError:
+    """The error that a failed command's own words ask for."""
+    words = _last_words(stderr)
+    if "exists; cannot create" in words or "dubious ownership" in words:
+        return InputError(f"{what}: {words}")
+    retry = ("cannot lock ref", "Unable to create", "No space left", "Resource temporarily", "reference already exists")
+    if any(sign in words for sign in retry):
+        return RetryError(f"{what}: {words}")
+    return BugError(f"{what} failed: {words}")
+
+
+@functools.cache
+def check_version() -> None:
+    """Refuse a git that is missing or too old, once a process.
+
+    Raises:
+        InputError: with what is installed and what is needed.
+    """
+    needed = ".".join(map(str, MINIMUM_GIT))
+    try:
+        shown = os.fsdecode(run_git(["version"]).stdout)
+    except FileNotFoundError as error:
+        raise InputError(f"git is not installed; version {needed} or newer is needed") from error
+    found = re.search(r"(\d+)\.(\d+)", shown)
+    if found is None or (int(found[1]), int(found[2])) < MINIMUM_GIT:
+        raise InputError(f"{shown.strip() or 'unknown git'} is too old; version {needed} or newer is needed")
+
+
+def run_git(
+    command: Sequence[str], directory: Path | None = None, stdin: bytes = b""
+) -> subprocess.CompletedProcess[bytes]:
+    """Run `git` with these words in the clean environment, whatever its exit code."""
+    return subprocess.run(
+        ["git", *command], cwd=directory, env=_environment(), input=stdin, capture_output=True, check=False
+    )
+
+
+def _environment() -> dict[str, str]:
+    """The process's environment without what would point git elsewhere (a hook's GIT_DIR) or change its words."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_") or name in KEPT_VARIABLES}
+    return kept | {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_NO_REPLACE_OBJECTS": "1"}
+
+
+def _last_words(stderr: bytes) -> str:
+    return stderr.decode(errors="replace").strip().removeprefix("fatal: ")
+
+
+def _break_stale_lock(directory: Path, stderr: bytes) -> bool:
+    """Remove the ref lock that a killed process left, if that is what is in the way; whether to try again."""
+    found = re.search(r"Unable to create '(.+?\.lock)': File exists", os.fsdecode(stderr))
+    if found is None or not Path(found[1]).resolve().is_relative_to(directory.resolve()):
+        return False
+    lock = Path(found[1])
+    # One breaker at a time: a second one must not remove the lock that the first has just taken for itself.
+    with FileLock(directory / "bighead-stale.lock"):
+        try:
+            age = time.time() - lock.stat().st_mtime
+        except FileNotFoundError:
+            return True
+        if age < STALE_LOCK_SECONDS:
+            return False
+        lock.unlink(missing_ok=True)
+    return True
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            try:
+                pipe.close()
+            except OSError:
+                continue
+    process.kill()
+    process.wait()

@@ -1,0 +1,1 @@
+"""What runs the stages of a model version, behind `ports.orchestrator`."""

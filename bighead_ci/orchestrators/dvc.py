@@ -1,0 +1,283 @@
+"""Runs stages with DVC: content-addressed, shared between checkouts, resumable after a kill.
+
+DVC runs as a process of its own: its lines are the progress, its standard output never mixes with ours, and what it was
+doing when it was killed can be started again. All checkouts share one cache, so the same inputs never train twice.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+from filelock import FileLock, Timeout
+
+from bighead_ci.delivery.stages.pipeline import ENGINE_FILE
+from bighead_ci.delivery.stages.report import forget_failure, read_failure
+from bighead_ci.documents.record import Timings
+from bighead_ci.errors import BigheadError, BugError, InputError, RetryError
+
+_RUNNING = re.compile(r"^Running stage '(?P<stage>[^']+)'")
+_REUSED = re.compile(r"^Stage '(?P<stage>[^']+)' (is cached - skipping run|didn't change, skipping)")
+_NOISE = re.compile(
+    r"^(|> .*|Generating lock file.*|Updating lock file.*|To track the changes.*|To enable auto staging.*|"
+    r"\s*git add .*|Use `dvc push`.*|Data and pipelines are up to date\..*|\S+: done in [0-9.]+ s)$"
+)
+_MEANINGS: tuple[tuple[re.Pattern[str], type[BigheadError], str], ...] = (
+    (
+        re.compile("No space left|File too large|Disk quota exceeded|disk is full"),
+        RetryError,
+        "the disk is full; free some space",
+    ),
+    (re.compile("Unable to acquire lock|is busy, it is being"), RetryError, "another DVC process works here"),
+    (re.compile(r"exited with (-\d+|137|143)\b"), RetryError, "a stage was killed (out of memory?); run it again"),
+    (re.compile("Permission denied|Read-only|unable to open database"), InputError, "DVC cannot write where it must"),
+    (
+        re.compile("failed to reproduce .*No such file or directory|missing data 'source'|missing dependenc"),
+        InputError,
+        "a file that is needed is missing",
+    ),
+    (re.compile("failed to reproduce|Traceback"), BugError, "a stage broke"),
+)
+"""What DVC's last lines mean, the first that fits."""
+_NOT_WRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST})
+_LEAST_FREE_BYTES = 1024 * 1024
+_LAST_LINES = 12
+
+SOURCES_PIPELINE = "dvc.yaml"
+"""The repository's own, which imports what all models share."""
+
+Progress = Callable[[str], None]
+
+
+class DvcOrchestrator:
+    """Runs a version's stages, and those of the shared sources that it needs, by `dvc repro`."""
+
+    def __init__(self, cache: Path, engine: str) -> None:
+        """Keep where results are shared.
+
+        Args:
+            cache: Directory of the cache that all checkouts share.
+            engine: Digest of the engine; another engine runs every stage again.
+        """
+        self.cache = cache
+        self.engine = engine
+
+    def run(self, checkout: Path, model_directory: str, progress: Progress) -> Timings:
+        """Bring the version's stages up to date in the checkout.
+
+        Raises:
+            InputError: a stage failed on what the user wrote, or a directory cannot be written.
+            RetryError: the disk is full, a lock is held, or a stage was killed.
+        """
+        pipeline = f"{model_directory}/dvc.yaml"
+        if not (checkout / pipeline).is_file():
+            raise InputError(f"{pipeline} is missing; `bighead new` writes it")
+        return self._reproduce(checkout, pipeline, progress)
+
+    def import_sources(self, checkout: Path, progress: Progress) -> None:
+        """Put the sources' Parquet files in place: from the cache, else by their import stage.
+
+        Raises:
+            InputError: an import failed, or a directory cannot be written.
+            RetryError: the disk is full, a lock is held, or a stage was killed.
+        """
+        self._reproduce(checkout, SOURCES_PIPELINE, progress)
+
+    def _reproduce(self, checkout: Path, pipeline: str, progress: Progress) -> Timings:
+        with _storage_errors(self.cache), _only_one(checkout):
+            _configure(checkout, self.cache)
+            _write_if_changed(checkout / ENGINE_FILE, json.dumps({"engine": self.engine}) + "\n")
+            forget_failure(checkout)
+            _clear_dead_locks(checkout / ".dvc" / "tmp" / "rwlock")
+            return _reproduce(checkout, pipeline, progress)
+
+
+def _configure(checkout: Path, cache: Path) -> None:
+    """Point this checkout's DVC to the shared cache, in the file that git never sees."""
+    cache.mkdir(parents=True, exist_ok=True)
+    lines = [
+        "[core]",
+        "    analytics = false",
+        "    check_update = false",
+        "    no_scm = true",
+        f"    site_cache_dir = {cache.resolve() / 'site'}",
+        "[cache]",
+        f"    dir = {cache.resolve() / 'content'}",
+    ]
+    _write_if_changed(checkout / ".dvc" / "config.local", "\n".join(lines) + "\n")
+
+
+def _write_if_changed(path: Path, text: str) -> None:
+    if path.is_file() and path.read_text() == text:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.partial")
+    beside.write_text(text)
+    beside.replace(path)
+
+
+@contextmanager
+def _only_one(checkout: Path) -> Iterator[None]:
+    """One run a checkout. The lock is the kernel's: a killed holder leaves none."""
+    path = checkout / ".bighead" / "orchestrator.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        raise RetryError(f"{checkout}: stages run in this checkout already") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _clear_dead_locks(path: Path) -> None:
+    """Remove DVC's list of who reads and writes what, unless a DVC process in it is alive.
+
+    DVC takes a dead process that nobody waited for (in a container), and an unrelated one with the same number, for a
+    holder, and refuses a list that a kill cut short.
+    """
+    try:
+        listed = json.loads(path.read_text())
+        holders = [info for infos in listed["read"].values() for info in infos] + list(listed["write"].values())
+        pids = {int(holder["pid"]) for holder in holders}
+    except FileNotFoundError:
+        return
+    except (ValueError, KeyError, TypeError, AttributeError):
+        pids = set()
+    if not any(_is_dvc(pid) for pid in pids):
+        path.unlink(missing_ok=True)
+
+
+def _is_dvc(pid: int) -> bool:
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and any("dvc" in word for word in process.cmdline())
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True
+
+
+@contextmanager
+def _storage_errors(cache: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        where, reason = error.filename or cache, error.strerror or str(error)
+        if error.errno in _NOT_WRITABLE:
+            raise InputError(f"{where}: {reason}; stages need to write there") from error
+        raise RetryError(f"{where}: {reason}") from error
+
+
+def _reproduce(checkout: Path, pipeline: str, progress: Progress) -> Timings:
+    watch = _Watch(pipeline, progress)
+    with _process(checkout, pipeline) as process:
+        for line in process.stdout or ():
+            watch.line(line.rstrip())
+        code = process.wait()
+    timings = watch.finish()
+    if code != 0:
+        raise _failure(checkout, code, watch)
+    return timings
+
+
+@contextmanager
+def _process(checkout: Path, pipeline: str) -> Iterator[subprocess.Popen[str]]:
+    """`dvc repro` in a process group of its own, ended with everything it started if this block is left early."""
+    # A stage's command is `bighead` or `python`: the ones of this environment.
+    tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    environment = os.environ | {"PATH": tools, "PYTHONUNBUFFERED": "1", "DVC_NO_ANALYTICS": "1", "COLUMNS": "500"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dvc", "repro", pipeline],
+        cwd=checkout,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        process_group=0,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, 9)
+            process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+
+class _Watch:
+    """Reads DVC's lines: which stage runs, what it says, how long it took."""
+
+    def __init__(self, pipeline: str, progress: Progress) -> None:
+        self.own = f"{pipeline}:"
+        self.progress = progress
+        self.seconds: dict[str, float] = {}
+        self.reused: list[str] = []
+        self.running: str | None = None
+        self.since = time.monotonic()
+        self.last: deque[str] = deque(maxlen=_LAST_LINES)
+
+    def line(self, line: str) -> None:
+        """One line of output."""
+        if found := _RUNNING.match(line):
+            self._next(self._name(found["stage"]))
+            self.progress(f"{self.running} …")
+        elif found := _REUSED.match(line):
+            name = self._name(found["stage"])
+            self._next(None)
+            self.seconds.setdefault(name, 0.0)
+            if name not in self.reused:
+                self.reused.append(name)
+            self.progress(f"{name}: reused")
+        elif not _NOISE.match(line):
+            self.last.append(line)
+            if self.running and line.startswith(f"{self.running}: "):
+                self.progress(line)
+
+    def finish(self) -> Timings:
+        """What was seen."""
+        self._next(None)
+        return Timings(
+            seconds={name: round(seconds, 3) for name, seconds in self.seconds.items()}, reused=list(self.reused)
+        )
+
+    def _name(self, stage: str) -> str:
+        return stage.removeprefix(self.own) if stage.startswith(self.own) else f"sources/{stage.rsplit(':', 1)[-1]}"
+
+    def _next(self, name: str | None) -> None:
+        now = time.monotonic()
+        if self.running is not None:
+            self.seconds[self.running] = self.seconds.get(self.running, 0.0) + now - self.since
+        self.running, self.since = name, now
+
+
+def _failure(checkout: Path, code: int, watch: _Watch) -> BigheadError:
+    """The error behind a failed run: the stage's own words first, then DVC's."""
+    own = read_failure(checkout)
+    if own is not None:
+        return own
+    said = "\n".join(watch.last)
+    if shutil.disk_usage(checkout).free < _LEAST_FREE_BYTES:
+        return RetryError(f"{checkout}: the disk is full; free some space and run it again")
+    if code < 0:
+        return RetryError(f"the stages were killed; run it again\n{said}")
+    for signs, kind, meaning in _MEANINGS:
+        if signs.search(said):
+            return kind(f"{meaning}\n{said}")
+    return InputError(f"DVC refuses the pipeline:\n{said}")

@@ -1,0 +1,216 @@
+"""The git repository against what machines, people and attackers leave around it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from bighead_ci.errors import InputError
+from bighead_ci.forge import git_process
+from bighead_ci.forge.git import GitRepository
+from bighead_ci.forge.git_tree import READS_BEFORE_LISTING
+from bighead_ci.ports.clock import FixedClock
+from fakes.repositories import begin_repository, git
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> GitRepository:
+    return GitRepository(begin_repository(tmp_path / "forge.git"))
+
+
+def test_variables_of_a_hook_are_ignored(repository: GitRepository, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GIT_DIR and its like, set when a hook calls us, do not point git at another repository."""
+    for name in ("GIT_DIR", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_WORK_TREE", "GIT_AUTHOR_DATE"):
+        monkeypatch.setenv(name, "/nowhere")
+    commit = repository.commit("main", repository.resolve("main"), {"a": b"1"}, "m", "ada")
+    assert GitRepository(repository.git.directory).tree(commit).read("a") == b"1"
+
+
+def test_directory_inside_a_work_tree_is_enough(tmp_path: Path) -> None:
+    """Any directory of a clone stands for its repository, and paths are still the repository's."""
+    clone = begin_repository(tmp_path / "clone", bare=False)
+    (clone / "models" / "deep").mkdir(parents=True)
+    repository = GitRepository(clone / "models" / "deep")
+    commit = repository.commit("x", repository.resolve("main"), {"models/a": b"text", "b": b"text"}, "m", "ada")
+    assert sorted(repository.tree(commit).files()) == ["b", "models/a"]
+    assert repository.tree(commit).containing("text", ["b"]) == ["b"]
+
+
+def test_a_directory_that_is_no_repository_is_refused(tmp_path: Path) -> None:
+    """The error names the directory."""
+    with pytest.raises(InputError, match="not a git repository"):
+        GitRepository(tmp_path)
+
+
+@pytest.mark.parametrize("shown", ["git version 2.37.9", "git version 1.9", "strange"])
+def test_old_git_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: str) -> None:
+    """A git that cannot merge without a work tree is refused with both versions named."""
+    program = tmp_path / "git"
+    program.write_text(f"#!/bin/sh\necho '{shown}'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InputError, match=f"{shown} is too old; version 2.38"):
+        git_process.check_version.__wrapped__()
+
+
+def test_missing_git_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without git is told what to install."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InputError, match=r"not installed; version 2\.38"):
+        git_process.check_version.__wrapped__()
+
+
+def test_a_tag_cannot_stand_for_a_branch(repository: GitRepository) -> None:
+    """A pushed tag `main`, or a branch named like a commit id, does not redirect anybody."""
+    first = repository.resolve("main")
+    second = repository.commit("main", first, {"a": b"1"}, "m", "ada")
+    git(repository.git.directory, "tag", "main", first)
+    git(repository.git.directory, "update-ref", f"refs/heads/{second}", first)
+    assert repository.resolve("main") == repository.resolve(second) == second
+
+
+def test_replaced_objects_are_read_as_they_are(repository: GitRepository) -> None:
+    """A pushed refs/replace cannot give a commit other files."""
+    main = repository.resolve("main")
+    good = repository.commit("good", main, {"a": b"good"}, "m", "ada")
+    evil = repository.commit("evil", main, {"a": b"evil"}, "m", "ada")
+    git(repository.git.directory, "update-ref", f"refs/replace/{good}", evil)
+    assert GitRepository(repository.git.directory).tree(good).read("a") == b"good"
+
+
+def test_a_checkout_leads_nowhere(repository: GitRepository, tmp_path: Path) -> None:
+    """A symbolic link of a pull request becomes a plain file in a checkout."""
+    bare = repository.git.directory
+    blob = git(bare, "hash-object", "-w", "--stdin")
+    tree = subprocess_tree(bare, f"120000 blob {blob}\tlink\n")
+    commit = git(bare, "commit-tree", "-m", "link", tree)
+    repository.checkout(commit, tmp_path / "out")
+    assert not (tmp_path / "out" / "link").is_symlink()
+    assert repository.tree(commit).read("link") == b""
+
+
+def subprocess_tree(bare: Path, listing: str) -> str:
+    """A tree object made of a listing."""
+    done = git_process.run_git([f"--git-dir={bare}", "mktree", "--missing"], stdin=listing.encode())
+    return done.stdout.decode().strip()
+
+
+def test_submodules_are_no_files(repository: GitRepository) -> None:
+    """A submodule is left out of the listing, and reading it is a KeyError."""
+    bare = repository.git.directory
+    blob = git(bare, "hash-object", "-w", "--stdin")
+    main = repository.resolve("main")
+    tree = subprocess_tree(bare, f"160000 commit {main}\tsub\n100644 blob {blob}\tfile\n")
+    files = repository.tree(git(bare, "commit-tree", "-m", "m", tree))
+    assert list(files.files()) == ["file"]
+    with pytest.raises(KeyError):
+        files.read("sub")
+
+
+def test_a_checkout_is_a_repository_at_that_commit(repository: GitRepository, tmp_path: Path) -> None:
+    """Tools find git in a checkout: HEAD is the commit, nothing is modified."""
+    commit = repository.commit("x", repository.resolve("main"), {"a/b": b"1\r\n"}, "m", "ada")
+    repository.checkout(commit, tmp_path / "out")
+    assert git(tmp_path / "out", "rev-parse", "HEAD") == commit
+    assert git(tmp_path / "out", "status", "--porcelain") == ""
+
+
+def test_settings_of_people_change_nothing(
+    repository: GitRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody's own git settings for diffs, logs and colours do not show in what is read."""
+    settings = tmp_path / "gitconfig"
+    settings.write_text(
+        "[diff]\nnoprefix = true\nexternal = /bin/false\n[color]\nui = always\n[log]\nshowSignature = true\n"
+        "decorate = full\n[core]\nquotepath = true\n[grep]\npatternType = perl\nlineNumber = true\nfullName = true\n"
+        "[commit]\ngpgSign = true\n"
+    )
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(settings))
+    main = repository.resolve("main")
+    commit = repository.commit("main", main, {"ü": b"a.c\n", "v": b"abc\n"}, "m", "ada")
+    assert "diff --git a/ü b/ü\n" in repository.diff(main, commit)
+    assert "\x1b" not in repository.diff(main, commit)
+    assert repository.log("main")[0].id == commit
+    assert repository.tree(commit).containing("a.c", [""]) == ["ü"]
+
+
+def test_reader_survives_the_death_of_its_process(repository: GitRepository) -> None:
+    """The process that reads objects can be killed or closed; the next read starts another."""
+    commit = repository.commit("main", repository.resolve("main"), {"a": b"1"}, "m", "ada")
+    assert repository.tree(commit).read("a") == b"1"
+    process = repository.git.objects._process
+    assert process is not None
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert repository.tree(commit).read("a") == b"1"
+    with repository:
+        pass
+    assert repository.git.objects._process is None
+    assert repository.tree(commit).read("a") == b"1"
+
+
+def test_reader_is_closed_with_its_repository(repository: GitRepository) -> None:
+    """No process outlives the repository that started it."""
+    other = GitRepository(repository.git.directory)
+    other.resolve("main")
+    process = other.git.objects._process
+    assert process is not None
+    del other
+    assert process.poll() is not None
+
+
+def test_threads_read_their_own_files(repository: GitRepository) -> None:
+    """Threads that read at once each get the file they asked for, small or large, by path or by id."""
+    files: dict[str, bytes | None] = {f"f{n}": bytes([n % 256]) * (n * n) for n in range(2 * READS_BEFORE_LISTING)}
+    tree = repository.tree(repository.commit("main", repository.resolve("main"), files, "m", "ada"))
+    with ThreadPoolExecutor(8) as pool:
+        read = dict(zip(files, pool.map(tree.read, files), strict=True))
+    assert read == files
+
+
+def test_commits_carry_the_clock_of_the_workspace(repository: GitRepository) -> None:
+    """The date of a commit is the injected clock's."""
+    moment = datetime(2013, 10, 1, 10, tzinfo=UTC)
+    other = GitRepository(repository.git.directory, FixedClock(moment))
+    other.commit("x", other.resolve("main"), {"a": b"1"}, "m", "ada")
+    assert other.log("x")[0].at == moment
+
+
+@pytest.mark.parametrize("author", ["", "<>", "a\nb", "a <b> c", "\ud800", "a\0b"])
+def test_bad_authors_are_refused(repository: GitRepository, author: str) -> None:
+    """An author that would break a commit's header is refused."""
+    with pytest.raises(InputError, match="author"):
+        repository.commit("x", repository.resolve("main"), {"a": b"1"}, "m", author)
+
+
+def test_revert_of_a_merge_undoes_what_it_brought(repository: GitRepository) -> None:
+    """Undoing a merge takes the whole pull request back, and says so as git does."""
+    main = repository.resolve("main")
+    base = repository.commit("main", main, {"a": b"1"}, "m", "ada")
+    topic = repository.commit("topic", base, {"a": b"2"}, "one", "ada")
+    topic = repository.commit("topic", topic, {"b": b"2"}, "two", "ada")
+    tree = repository.merge_trees(base, topic, "merge")
+    merge = repository.write_commit([base, topic], {}, "Merge topic", "ada", tree)
+    undone = repository.revert("undo", merge, merge, "", "bot")
+    assert repository.tree(undone).files() == repository.tree(base).files()
+    body = git(repository.git.directory, "log", "-1", "--format=%B", undone)
+    assert body == f'Revert "Merge topic"\n\nThis reverts commit {merge}, reversing\nchanges made to {base}.'
+
+
+def test_branch_beside_a_directory_of_branches_is_refused(repository: GitRepository) -> None:
+    """Git cannot hold a branch `a` beside `a/b`; the error says which is in the way."""
+    main = repository.resolve("main")
+    repository.commit("a/b", main, {"f": b"1"}, "m", "ada")
+    with pytest.raises(InputError, match="refs/heads/a/b"):
+        repository.commit("a", main, {"f": b"1"}, "m", "ada")
+
+
+def test_similar_branches_are_suggested(repository: GitRepository) -> None:
+    """A mistyped branch gets the one that was meant."""
+    with pytest.raises(InputError, match="did you mean main"):
+        repository.resolve("mian")
