@@ -1,0 +1,51 @@
+"""Figures read from histograms. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+
+def quantile(buckets: Sequence[tuple[float, float]], share: float) -> float:
+    """A quantile of (upper bound, count) buckets in rising order, interpolated inside its bucket; 0 without counts.
+
+    What lies above the last finite bound counts as that bound.
+    """
+    total = sum(count for _, count in buckets)
+    if total <= 0:
+        return 0.0
+    rank, below, lower = share * total, 0.0, 0.0
+    for bound, count in buckets:
+        if math.isinf(bound):
+            return lower
+        if count > 0 and below + count >= rank:
+            return lower + (bound - lower) * (rank - below) / count
+        below += count
+        lower = bound
+    return lower
+
+
+def mean(total: float, count: float) -> float:
+    """The mean; 0 without counts."""
+    return total / count if count > 0 else 0.0
+
+
+def population_stability_index(reference: Sequence[int], current: Sequence[int]) -> float:
+    """How far two histograms over the same bins lie apart: 0 the same, above 0.2 plainly different.
+
+    Two small samples of one distribution differ by chance, on average by (bins - 1)(1/n + 1/m); that much is taken off,
+    so that a canary with fifty requests is not stopped for being small. Half a count a bin keeps empty bins finite.
+
+    Returns:
+        0 if either is empty.
+    """
+    n, m = sum(reference), sum(current)
+    if n <= 0 or m <= 0:
+        return 0.0
+    pairs = [(a, b) for a, b in zip(reference, current, strict=True) if a or b]
+    bins = len(pairs)
+    index = 0.0
+    for a, b in pairs:
+        p, q = (a + 0.5) / (n + 0.5 * bins), (b + 0.5) / (m + 0.5 * bins)
+        index += (p - q) * math.log(p / q)
+    return max(0.0, index - (bins - 1) * (1 / n + 1 / m))

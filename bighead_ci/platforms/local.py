@@ -1,0 +1,230 @@
+"""The local platform: a process a variant, an Envoy an environment, files for all that must outlive this process.
+
+`<state>/<environment>/`: `lock`, `router/` (see `envoy`), `variants/<name>/` with `variant.json` (what the process was
+told), `pid.json`, `process.json` (where it listens, written by itself), `refusal.txt` (why it will not), `log.txt`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from bighead_ci.documents.artifact import ImageManifest
+from bighead_ci.documents.definition import EnvironmentDefinition, Serving
+from bighead_ci.documents.live import (
+    DesiredModel,
+    DesiredVariant,
+    LiveModel,
+    LiveVariant,
+    ServingProcess,
+    VariantConfig,
+)
+from bighead_ci.errors import BugError, InputError, RetryError
+from bighead_ci.platforms.envoy import EnvoyRouter
+from bighead_ci.platforms.envoy_config import Share, Split
+from bighead_ci.platforms.lock import EnvironmentLock
+from bighead_ci.platforms.variant import VariantProcess
+
+ALL = 100
+"""Percent."""
+DRAIN_SECONDS = 15.0
+"""How long a variant without traffic may take to answer what it still has."""
+
+
+class LocalPlatform:
+    """Runs environments on this machine.
+
+    Args:
+        state: directory of everything the platform keeps.
+        images: directory of images, each under the hex digits of its digest.
+        find_image: the image of a digest, verified; None if missing or damaged.
+        artifact: a local directory with the artifact of a digest.
+        online_store: where serving processes find features.
+        predictions: root of the prediction log.
+        clock_offset_seconds: the workspace's time against the machine's.
+    """
+
+    def __init__(
+        self,
+        state: Path,
+        *,
+        images: Path,
+        find_image: Callable[[str], ImageManifest | None],
+        artifact: Callable[[str], Path],
+        online_store: Path,
+        predictions: Path,
+        clock_offset_seconds: float = 0.0,
+    ) -> None:
+        self.state = state.resolve()
+        self._images = images.resolve()
+        self._find_image = find_image
+        self._artifact = artifact
+        self._online_store = online_store.resolve()
+        self._predictions = predictions.resolve()
+        self._clock_offset_seconds = clock_offset_seconds
+        self._mutex = threading.Lock()
+        self._routers: dict[str, EnvoyRouter] = {}
+        self._locks: dict[str, EnvironmentLock] = {}
+
+    def start(self, environment: str, definition: EnvironmentDefinition) -> None:
+        """Bring the environment's router up if it is not."""
+        if self.router(environment).running_at(definition.router):
+            return
+        with self._lock(environment).held():
+            self.router(environment).start(definition.router)
+
+    def ensure_variant(self, environment: str, variant: DesiredVariant, timeout_seconds: float) -> None:
+        """Start the variant at no traffic unless it runs, and wait until it is ready."""
+        process = self._process(environment, variant.name)
+        with self._lock(environment).held():
+            config, manifest = self._config(environment, variant)
+            serving = self._bring_up(process, config, manifest, timeout_seconds)
+            self.router(environment).place(variant.name, config.host, serving.port)
+
+    def route(self, desired: DesiredModel) -> None:
+        """Put the weights in force at the router, and return when they are."""
+        shares = [Share(variant=variant.name, weight=variant.weight) for variant in desired.variants]
+        if shares and sum(share.weight for share in shares) != ALL:
+            raise BugError(f"the weights of {desired.model} do not add up to 100: {shares}")
+        router = self.router(desired.environment)
+        with self._lock(desired.environment).held():
+            missing = {share.variant for share in shares} - set(router.variants())
+            if missing:
+                raise BugError(f"no traffic can go to {', '.join(sorted(missing))}: not started (ensure_variant)")
+            router.split(Split(model=desired.model, shares=shares) if shares else None, desired.model)
+
+    def remove_variants(self, environment: str, model: str, keep: Sequence[str]) -> list[str]:
+        """Drain and stop the model's variants not named in `keep`; return the names stopped."""
+        removed = []
+        with self._lock(environment).held():
+            router = self.router(environment)
+            for name in self._names(environment):
+                process = self._process(environment, name)
+                config = process.config()
+                if config is None or config.model != model or name in keep:
+                    continue
+                self._drain(router, name)
+                process.stop(DRAIN_SECONDS)
+                router.forget(name)
+                process.discard()
+                removed.append(name)
+        return removed
+
+    def observe(self, environment: str) -> list[LiveModel]:
+        """What runs now, and the weights in force, read from the router and the processes themselves."""
+        router = self.router(environment)
+        address = router.address
+        try:
+            weights = router.weights() if address is not None else {}
+        except RetryError:
+            weights = {}
+        found: dict[str, list[LiveVariant]] = {model: [] for model in weights}
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            names = self._names(environment)
+            for config, live in pool.map(lambda name: self._process(environment, name).observe(), names):
+                if config is not None and live is not None:
+                    weight = weights.get(config.model, {}).get(live.name, 0)
+                    found.setdefault(config.model, []).append(live.model_copy(update={"weight": weight}))
+        base = f"http://{address.host}:{address.port}" if address else ""
+        return [
+            LiveModel(environment=environment, model=model, url=f"{base}/{model}", variants=variants)
+            for model, variants in sorted(found.items())
+        ]
+
+    def stop(self, environment: str) -> None:
+        """Stop everything in the environment; predictions and logs stay."""
+        with self._lock(environment).held():
+            self.router(environment).stop()
+            with ThreadPoolExecutor(max_workers=8) as pool:
+                processes = [self._process(environment, name) for name in self._names(environment)]
+                list(pool.map(lambda process: process.stop(DRAIN_SECONDS), processes))
+            for process in processes:
+                process.discard()
+            shutil.rmtree(self.state / environment / "router", ignore_errors=True)
+
+    def router(self, environment: str) -> EnvoyRouter:
+        """The environment's router."""
+        with self._mutex:
+            if environment not in self._routers:
+                self._routers[environment] = EnvoyRouter(environment, self.state / environment / "router")
+            return self._routers[environment]
+
+    def configs(self, environment: str) -> dict[str, VariantConfig]:
+        """What each variant's process was told, by name."""
+        read = {name: self._process(environment, name).config() for name in self._names(environment)}
+        return {name: config for name, config in read.items() if config is not None}
+
+    def serving(self, environment: str, name: str) -> ServingProcess | None:
+        """Where a variant's process listens, if it does."""
+        process = self._process(environment, name)
+        serving, pid = process.serving(), process.pid()
+        return serving if serving is not None and serving.pid == pid else None
+
+    def _bring_up(
+        self, process: VariantProcess, config: VariantConfig, manifest: ImageManifest, timeout_seconds: float
+    ) -> ServingProcess:
+        if process.config() == config and process.pid() is not None:
+            with suppress(InputError):  # it ended just now: start it anew
+                return process.wait_until_ready(timeout_seconds)
+        process.stop(DRAIN_SECONDS)
+        process.start(config, manifest.interpreter or sys.executable, self._image(manifest.digest) / "engine")
+        return process.wait_until_ready(timeout_seconds)
+
+    def _lock(self, environment: str) -> EnvironmentLock:
+        with self._mutex:
+            if environment not in self._locks:
+                self._locks[environment] = EnvironmentLock(self.state / environment / "lock")
+            return self._locks[environment]
+
+    def _process(self, environment: str, name: str) -> VariantProcess:
+        return VariantProcess(self.state / environment / "variants" / name, self._images / "bytecode")
+
+    def _names(self, environment: str) -> list[str]:
+        return sorted(d.name for d in (self.state / environment / "variants").glob("[!.]*") if d.is_dir())
+
+    def _image(self, digest: str) -> Path:
+        return self._images / digest.removeprefix("sha256:")
+
+    def _config(self, environment: str, variant: DesiredVariant) -> tuple[VariantConfig, ImageManifest]:
+        manifest = self._find_image(variant.image)
+        if manifest is None:
+            raise InputError(f"image {variant.image} of {variant.name} is missing or damaged")
+        try:
+            serving = Serving.model_validate_json((self._image(manifest.digest) / "serving.json").read_bytes())
+        except (OSError, ValidationError) as error:
+            raise InputError(f"image {variant.image} of {variant.name} is damaged: {error}") from error
+        config = VariantConfig(
+            environment=environment,
+            variant=variant.name,
+            model=variant.model,
+            version=variant.version,
+            image=variant.image,
+            artifact=variant.artifact,
+            artifact_path=self._artifact(variant.artifact).resolve(),
+            online_store=self._online_store,
+            predictions=self._predictions if serving.log_predictions else None,
+            directory=self.state / environment / "variants" / variant.name,
+            clock_offset_seconds=self._clock_offset_seconds,
+            max_concurrency=serving.max_concurrency,
+        )
+        return config, manifest
+
+    def _drain(self, router: EnvoyRouter, name: str) -> None:
+        """Wait until the router has nothing under way at a variant that no route names."""
+        deadline = time.monotonic() + DRAIN_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                counters = router.counters()
+            except RetryError:
+                return
+            if not counters.get(f"cluster.{name}.upstream_rq_active", 0):
+                return
+            time.sleep(0.02)

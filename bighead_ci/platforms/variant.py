@@ -1,0 +1,146 @@
+"""One variant's process, seen from the platform."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal
+
+import httpx
+import psutil
+
+from bighead_ci.documents.live import LiveVariant, ServingProcess, VariantConfig
+from bighead_ci.errors import InputError, RetryError
+from bighead_ci.platforms.processes import find_process, last_words, start_detached, stop_process
+
+EXIT_HINT = "it ended without saying why"
+
+
+class VariantProcess:
+    """Starts, watches and stops the process of one variant; its directory holds all that is known of it."""
+
+    def __init__(self, directory: Path, bytecode: Path) -> None:
+        self.directory = directory
+        self.name = directory.name
+        self._bytecode = bytecode
+        self._config_file = directory / "variant.json"
+        self._pid_file = directory / "pid.json"
+        self._log = directory / "log.txt"
+
+    def config(self) -> VariantConfig | None:
+        """What the process was told."""
+        with suppress(OSError, ValueError):
+            return VariantConfig.read(self._config_file)
+        return None
+
+    def pid(self) -> int | None:
+        """The living process."""
+        process = self._find()
+        return process.pid if process else None
+
+    def serving(self) -> ServingProcess | None:
+        """Where it says it listens; stale if the process is dead."""
+        with suppress(OSError, ValueError):
+            return ServingProcess.read(self.directory / "process.json")
+        return None
+
+    def start(self, config: VariantConfig, interpreter: str, engine: Path) -> None:
+        """Start it with the engine of its image, without any of this process's secrets."""
+        for name in ("process.json", "refusal.txt"):
+            (self.directory / name).unlink(missing_ok=True)
+        config.write(self._config_file)
+        environment = {
+            "PYTHONPATH": str(engine),
+            "PYTHONPYCACHEPREFIX": str(self._bytecode),
+            "PYTHONUNBUFFERED": "1",
+            "NUMBA_CACHE_DIR": str(self._bytecode / "numba"),
+            "OMP_NUM_THREADS": "1",
+            "BENTOML_HOME": str(self.directory / "bentoml"),
+            "BENTOML_DO_NOT_TRACK": "True",
+            "DO_NOT_TRACK": "1",
+        }
+        command = [interpreter, "-P", "-m", "bighead_ci", "serve-variant", "--config", str(self._config_file)]
+        start_detached(
+            command, pid_file=self._pid_file, log=self._log, environment=environment, directory=self.directory
+        )
+
+    def wait_until_ready(self, timeout_seconds: float) -> ServingProcess:
+        """Poll, ever slower, until it answers ready.
+
+        Raises:
+            InputError: it ended; carries its own last words.
+            RetryError: it was not ready in time.
+        """
+        deadline = time.monotonic() + timeout_seconds
+        pause = 0.02
+        while True:
+            process = self._find()
+            serving = self.serving()
+            if process is None:
+                raise InputError(f"{self.name} refuses to serve: {self.reason()}")
+            if serving is not None and serving.pid == process.pid and self._ready(serving):
+                return serving
+            if time.monotonic() > deadline:
+                raise RetryError(f"{self.name} was not ready in {timeout_seconds:.0f} s: {last_words(self._log, 3)}")
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.25)
+
+    def reason(self) -> str:
+        """Its own last words."""
+        with suppress(OSError):
+            return (self.directory / "refusal.txt").read_text(encoding="utf-8")
+        return last_words(self._log) or EXIT_HINT
+
+    def stop(self, grace_seconds: float) -> None:
+        """Stop it; it answers what it has and writes its log first."""
+        process = self._find()
+        if process is not None:
+            stop_process(process, grace_seconds)
+        self._pid_file.unlink(missing_ok=True)
+        (self.directory / "process.json").unlink(missing_ok=True)
+
+    def discard(self) -> None:
+        """Forget a stopped process; the end of its log stays beside the others."""
+        kept = self.directory.parent / ".stopped"
+        kept.mkdir(exist_ok=True)
+        with suppress(OSError):
+            self._log.replace(kept / f"{self.name}.log")
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def observe(self) -> tuple[VariantConfig | None, LiveVariant | None]:
+        """What it is and how it does; the weight is the router's to say."""
+        config = self.config()
+        if config is None:
+            return None, None
+        process, serving = self._find(), self.serving()
+        state: Literal["starting", "ready", "unready", "dead"]
+        if process is None:
+            state = "dead"
+        elif serving is None or serving.pid != process.pid:
+            state = "starting"
+        else:
+            state = "ready" if self._ready(serving) else "unready"
+        live = LiveVariant(
+            name=self.name,
+            version=config.version,
+            image=config.image,
+            artifact=config.artifact,
+            state=state,
+            weight=0,
+            pid=process.pid if process else None,
+            port=serving.port if serving and process else None,
+            reason=self.reason() if process is None else "",
+        )
+        return config, live
+
+    def _find(self) -> psutil.Process | None:
+        return find_process(self._pid_file, str(self._config_file))
+
+    def _ready(self, serving: ServingProcess) -> bool:
+        try:
+            answer = httpx.get(f"http://127.0.0.1:{serving.port}/readyz", timeout=2.0, trust_env=False)
+        except httpx.HTTPError:
+            return False
+        return answer.is_success

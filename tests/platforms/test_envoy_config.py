@@ -1,0 +1,88 @@
+"""What Envoy is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bighead_ci.documents.live import VariantConfig
+from bighead_ci.platforms.envoy_config import Share, Split, clusters, routes, traffic
+from bighead_ci.platforms.telemetry import Routed, read_page, routed, telemetry
+
+
+def split(stable: int, candidate: int) -> Split:
+    return Split(model="tiny", shares=[Share(variant="one", weight=stable), Share(variant="two", weight=candidate)])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        (split(90, 10), {"one": 90, "two+one": 10}),
+        (split(100, 0), {"one": 100}),
+        (split(0, 100), {"two": 100}),
+    ],
+)
+def test_only_a_candidate_falls_back_and_only_to_a_stable_with_traffic(wanted: Split, expected: dict[str, int]) -> None:
+    """No variant gets more than git gives it, the serving stable one excepted."""
+    assert traffic(routes([wanted])) == {"tiny": expected}
+
+
+def test_every_cluster_that_a_route_names_exists() -> None:
+    """Variants that run have clusters, and each fallback has its own."""
+    names = {cluster["name"] for cluster in clusters(["one", "two"], [split(90, 10)], Path("/files"))}
+    assert names == {"one", "two", "two+one"}
+
+
+def test_a_model_is_not_reached_by_another_that_begins_the_same() -> None:
+    """The prefix ends with a slash."""
+    other = Split(model="tiny_other", shares=[Share(variant="x", weight=100)])
+    found = routes([split(100, 0), other])["virtual_hosts"][0]["routes"]
+    assert [route["match"]["prefix"] for route in found] == ["/tiny/", "/tiny_other/", "/"]
+
+
+@pytest.mark.parametrize(
+    ("counters", "variant", "expected"),
+    [
+        ({"cluster.one.upstream_rq_completed": 9, "cluster.one.upstream_rq_total": 9}, "one", Routed(9, 0)),
+        # Ten sent to the candidate, four did not reach it and were answered by the stable one.
+        (
+            {
+                "cluster.two+one.upstream_rq_completed": 10,
+                "cluster.two.upstream_rq_total": 6,
+                "cluster.two+one.upstream_rq_4xx": 1,
+            },
+            "two",
+            Routed(10, 5),
+        ),
+        # The stable one answered those four as well: they are not its own.
+        ({"cluster.one.upstream_rq_completed": 90, "cluster.one.upstream_rq_total": 94}, "one", Routed(90, 0)),
+        ({"cluster.two.upstream_rq_completed": 2, "cluster.two.upstream_rq_5xx": 2}, "two", Routed(2, 2)),
+        ({"cluster.one-b.upstream_rq_completed": 5}, "one", Routed(0, 0)),
+        ({}, "one", Routed(0, 0)),
+    ],
+)
+def test_failures_are_told_from_the_routers_counters(
+    counters: dict[str, float], variant: str, expected: Routed
+) -> None:
+    """Worked examples of what counts as a variant's request and as its failure."""
+    assert routed(counters, variant) == expected
+
+
+def test_a_variant_that_did_nothing_measures_zero(tmp_path: Path) -> None:
+    """Nothing counted gives zeros, not a division by zero."""
+    digest = f"sha256:{'a' * 64}"
+    config = VariantConfig(
+        environment="prod",
+        variant="one",
+        model="tiny",
+        version="v1",
+        image=digest,
+        artifact=digest,
+        artifact_path=tmp_path,
+        online_store=tmp_path,
+        predictions=None,
+        directory=tmp_path,
+    )
+    found = telemetry(config, Routed(0, 0), read_page(""))
+    assert (found.requests, found.error_ratio, found.p99_ms, found.score_mean) == (0, 0.0, 0.0, 0.0)

@@ -1,0 +1,253 @@
+"""The local platform under faults: killed processes, taken ports, a second reconciler, secrets."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pyarrow.parquet as pq
+import pytest
+
+from bighead_ci.documents.live import DesiredVariant
+from bighead_ci.errors import InputError, RetryError
+from bighead_ci.platforms.telemetry import LocalTelemetry
+from bighead_ci.ports.clock import SystemClock
+from fakes.local_bench import ROW, LocalBench, desired, environment_on, load, weighted
+from fakes.tiny_artifact import score
+
+pytestmark = pytest.mark.e2e
+READY = 60.0
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("shared")
+
+
+@pytest.fixture
+def bench(shared: Path, tmp_path: Path) -> Iterator[LocalBench]:
+    bench = LocalBench(shared, tmp_path)
+    bench.platform.start("prod", environment_on())
+    yield bench
+    bench.platform.stop("prod")
+    assert bench.processes() == []
+
+
+def split(bench: LocalBench, weight: int) -> tuple[DesiredVariant, DesiredVariant]:
+    """v1 and v2 ready, `weight` percent to v2."""
+    one, two = bench.variant("v1"), bench.variant("v2")
+    for variant in (one, two):
+        bench.platform.ensure_variant("prod", variant, READY)
+    bench.platform.route(desired(weighted(one, 100 - weight), weighted(two, weight)))
+    return one, two
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.05)
+
+
+def test_a_caller_is_told_who_answered(bench: LocalBench) -> None:
+    """Through the router an answer carries the score of its variant, in headers and body the variant itself."""
+    one, _ = split(bench, 0)
+    answer = httpx.post(f"{bench.url()}/predict", json=ROW)
+    assert answer.headers["x-bighead-variant"] == one.name
+    assert answer.headers["x-bighead-version"] == "v1"
+    body = answer.json()
+    assert (body["variant"], body["artifact"]) == (one.name, one.artifact)
+    assert body["score"] == pytest.approx(score(0.001, **ROW), abs=1e-6)
+
+
+def test_an_unknown_model_is_told_which_there_are(bench: LocalBench) -> None:
+    """A path that no model has answers 404 with the models of the environment."""
+    split(bench, 0)
+    answer = httpx.post(bench.url().replace("/tiny", "/huge/predict"), json=ROW)
+    assert answer.status_code == 404
+    assert "models here: tiny" in answer.json()["error"]
+
+
+def test_no_request_fails_while_weights_change_and_variants_go(bench: LocalBench) -> None:
+    """Under load, a whole canary and the removal of the old variant cost no caller an error."""
+    one, two = split(bench, 0)
+    with load(bench.url()) as seen:
+        for weight in (10, 50, 25, 100, 0, 75, 100):
+            bench.platform.route(desired(weighted(one, 100 - weight), weighted(two, weight)))
+            time.sleep(0.1)
+        bench.platform.route(desired(weighted(two, 100)))
+        bench.platform.remove_variants("prod", "tiny", [two.name])
+        time.sleep(0.2)
+    assert set(seen) == {"200 v1", "200 v2"}
+
+
+def test_a_killed_candidate_hurts_no_caller_and_comes_back(bench: LocalBench) -> None:
+    """The stable variant answers for a killed candidate, is itself untouched, and `ensure_variant` brings it back."""
+    one, two = split(bench, 50)
+    stable_pid = bench.live(one.name).pid
+    with load(bench.url(), callers=8) as seen:
+        until(lambda: seen["200 v2"] > 20)
+        bench.kill(two.name)
+        until(lambda: bench.live(two.name).state == "dead")
+        bench.platform.ensure_variant("prod", two, READY)
+        answered = seen["200 v2"]
+        until(lambda: seen["200 v2"] > answered + 20)
+    assert set(seen) == {"200 v1", "200 v2"}
+    assert bench.live(one.name).pid == stable_pid
+    assert bench.live(two.name).weight == 50
+
+
+def test_a_killed_candidate_shows_in_its_telemetry(bench: LocalBench) -> None:
+    """Requests that the stable variant answered for a dead candidate are the candidate's errors, not the stable's."""
+    telemetry = LocalTelemetry(bench.platform, SystemClock())
+    one, two = split(bench, 50)
+    telemetry.mark("prod", "tiny")
+    bench.kill(two.name)
+    with load(bench.url()) as seen:
+        until(lambda: seen.total() > 60)
+    analysis = telemetry.analyse("prod", "tiny", (one.name, two.name), 50, ([0] * 20, [0] * 20))
+    assert analysis.stable.errors == 0
+    assert analysis.candidate.requests > 10
+    assert analysis.candidate.errors == analysis.candidate.requests
+
+
+def test_telemetry_covers_what_came_since_the_mark(bench: LocalBench) -> None:
+    """Requests before the mark are not counted; after it, every one is, with its score, latency and nulls."""
+    telemetry = LocalTelemetry(bench.platform, SystemClock())
+    one, two = split(bench, 100)
+    for _ in range(5):
+        httpx.post(f"{bench.url()}/predict", json=ROW)
+    telemetry.mark("prod", "tiny")
+    for row in (ROW, ROW, {"distance": 500.0}, {"distance": "far"}):
+        httpx.post(f"{bench.url()}/predict", json=row)
+    found = telemetry.measure("prod", "tiny", [one.name, two.name])
+    assert (found[one.name].requests, found[one.name].errors) == (0, 0)
+    measured = found[two.name]
+    assert (measured.requests, measured.errors, measured.error_ratio) == (4, 1, 0.25)
+    assert measured.null_ratio == {"distance": 0.0, "delay": pytest.approx(1 / 3)}
+    assert sum(measured.score_histogram) == 3
+    assert 0 < measured.p50_ms <= measured.p95_ms <= measured.p99_ms
+
+
+def test_telemetry_survives_a_restart(bench: LocalBench) -> None:
+    """A process that was restarted since the mark is counted from zero, not below it."""
+    telemetry = LocalTelemetry(bench.platform, SystemClock())
+    one, two = split(bench, 100)
+    for _ in range(5):
+        httpx.post(f"{bench.url()}/predict", json=ROW)
+    telemetry.mark("prod", "tiny")
+    bench.kill(two.name)
+    bench.platform.ensure_variant("prod", two, READY)
+    httpx.post(f"{bench.url()}/predict", json=ROW)
+    measured = telemetry.measure("prod", "tiny", [one.name, two.name])[two.name]
+    assert sum(measured.score_histogram) == 1
+
+
+def test_a_dead_router_is_started_again_with_its_routes(bench: LocalBench) -> None:
+    """After Envoy was killed, `start` brings it back at the same address, and callers are served without `route`."""
+    split(bench, 0)
+    url = bench.url()
+    os.kill(int(bench.platform.router("prod").run().split("@")[0]), signal.SIGKILL)
+    until(lambda: not bench.platform.router("prod").running())
+    bench.platform.start("prod", environment_on())
+    assert httpx.post(f"{url}/predict", json=ROW).status_code == 200
+
+
+def test_a_variant_whose_pid_file_was_lost_is_found_again(bench: LocalBench) -> None:
+    """A starter killed before it wrote the pid file leaves no second process behind."""
+    variant = bench.variant("v1")
+    bench.platform.ensure_variant("prod", variant, READY)
+    before = bench.live(variant.name).pid
+    (bench.state / "platform" / "prod" / "variants" / variant.name / "pid.json").unlink()
+    bench.platform.ensure_variant("prod", variant, READY)
+    assert bench.live(variant.name).pid == before
+
+
+def test_a_recycled_pid_is_not_touched(bench: LocalBench) -> None:
+    """A pid file that names a living stranger makes nobody kill it."""
+    variant = bench.variant("v1")
+    bench.platform.ensure_variant("prod", variant, READY)
+    bench.kill(variant.name)
+    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        file = bench.state / "platform" / "prod" / "variants" / variant.name / "pid.json"
+        file.write_text(f'{{"pid": {stranger.pid}, "started": 1000000000.0}}')
+        assert bench.live(variant.name).state == "dead"
+        bench.platform.remove_variants("prod", "tiny", [])
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def test_a_variant_that_is_slow_may_be_tried_again(bench: LocalBench) -> None:
+    """No readiness in time is for retrying; the process goes on, and the next call finds it ready."""
+    variant = bench.variant("v1")
+    with pytest.raises(RetryError, match="not ready in 0 s"):
+        bench.platform.ensure_variant("prod", variant, 0.0)
+    bench.platform.ensure_variant("prod", variant, READY)
+    assert len([c for c in bench.processes() if "serve-variant" in c]) == 1
+
+
+def test_a_missing_image_is_named(bench: LocalBench) -> None:
+    """A variant whose image was damaged does not start, and says which image."""
+    variant = bench.variant("v1")
+    engine = bench.images.directory(variant.image) / "engine" / "bighead_ci" / "errors.py"
+    engine.chmod(0o644)
+    engine.write_text("raise SystemExit\n")
+    with pytest.raises(InputError, match=variant.image):
+        bench.platform.ensure_variant("prod", variant, READY)
+
+
+def test_a_second_reconciler_is_told_to_come_back(bench: LocalBench) -> None:
+    """While one changes the environment, another gets RetryError, and may look."""
+    one, _ = split(bench, 0)
+    other = bench.another_platform()
+    with bench.platform._lock("prod").held():
+        with pytest.raises(RetryError, match="prod"):
+            other.route(desired(weighted(one, 100)))
+        assert other.observe("prod") == bench.platform.observe("prod")
+    other.route(desired(weighted(one, 100)))
+
+
+def test_a_taken_port_is_named_with_its_holder(shared: Path, tmp_path: Path) -> None:
+    """A router's port that somebody else has is reported with field, port and process."""
+    bench = LocalBench(shared, tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(InputError) as raised:
+            bench.platform.start("prod", environment_on(port))
+    (problem,) = raised.value.problems
+    assert (problem.file, problem.subject) == ("environments/prod/environment.yaml", "router.port")
+    assert problem.value == str(port)
+    assert f"pid {os.getpid()}" in problem.message
+    assert bench.processes() == []
+
+
+def test_no_secret_reaches_a_variant(bench: LocalBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token in the starter's environment is not in the variant's."""
+    monkeypatch.setenv("FORGE_TOKEN", "hunter2")
+    variant = bench.variant("v1")
+    bench.platform.ensure_variant("prod", variant, READY)
+    pid = bench.live(variant.name).pid
+    assert pid is not None
+    assert "FORGE_TOKEN" not in psutil.Process(pid).environ()
+
+
+def test_predictions_are_in_the_log_once_a_variant_was_removed(bench: LocalBench) -> None:
+    """What a variant answered just before it was stopped is written before it goes."""
+    one, two = split(bench, 0)
+    wanted = {httpx.post(f"{bench.url()}/predict", json=ROW).json()["prediction_id"] for _ in range(20)}
+    bench.platform.route(desired(weighted(two, 100)))
+    bench.platform.remove_variants("prod", "tiny", [two.name])
+    folder = bench.predictions / "prod" / "tiny" / one.name
+    found = {i for file in folder.glob("*.parquet") for i in pq.read_table(file)["prediction_id"].to_pylist()}
+    assert found == wanted
