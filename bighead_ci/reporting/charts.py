@@ -1,0 +1,292 @@
+"""Plots as Vega-Lite specifications, plain data: what is drawn, not how it becomes a picture.
+
+Colours are names of roles here; `pictures` gives each role its light and its dark colour.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bighead_ci.documents.record import ColumnDrift, CurvePoint, EvaluationResult, MetricDifference
+from bighead_ci.reporting.comparison import SliceChange, gain
+
+Spec = dict[str, Any]
+
+INK, MUTED, GRID = "#1f2328", "#59636e", "#d1d9e0"
+MINE, BAD = "#0969da", "#cf222e"
+OTHERS = ("#bc4c00", "#8250df", "#9a6700", "#59636e")
+"""One for each run that serves somewhere; this run is `MINE`."""
+
+THIS = "this PR"
+_FONT = "Liberation Sans"
+_CURVE_POINTS = 24
+_MEASURED = 13
+"""Font size that room is reserved for; `pictures` writes a smaller one, so that wider fonts of a reader still fit."""
+_CONFIG: Spec = {
+    "background": None,
+    "font": _FONT,
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": MUTED, "titleColor": MUTED, "gridColor": GRID, "domainColor": GRID, "tickColor": GRID,
+        "labelFontSize": _MEASURED, "titleFontSize": _MEASURED, "titleFontWeight": "normal", "labelLimit": 290,
+        "ticks": False, "labelPadding": 5, "labelFlush": False, "gridOpacity": 0.6,
+    },
+    "legend": {
+        "labelColor": INK, "labelFontSize": _MEASURED, "orient": "top", "title": None, "offset": 4, "symbolSize": 50,
+        "symbolStrokeWidth": 2, "symbolOpacity": 1, "symbolType": "circle", "labelLimit": 290,
+    },
+    "title": {"color": INK, "fontSize": _MEASURED, "fontWeight": "bold", "anchor": "start", "offset": 6},
+    "concat": {"spacing": 24},
+}  # fmt: skip
+
+
+def chart(**content: Any) -> Spec:
+    """A whole specification with the common look."""
+    return {"$schema": "https://vega.github.io/schema/vega-lite/v6.json", "config": _CONFIG, "padding": 6, **content}
+
+
+def metric_forest(differences: Sequence[MetricDifference], names: Mapping[str, str], width: int = 360) -> Spec:
+    """Each metric's difference from each run that serves, with its interval, turned so that right is better.
+
+    `names` says what to call the run of each environment; environments that serve the same run share one name.
+    """
+    rows = list({(d.metric, names.get(d.against, d.against)): d for d in reversed(differences)}.values())[::-1]
+    finite = [d for d in rows if all(map(math.isfinite, (d.low, d.difference, d.high)))]
+    runs = list(dict.fromkeys(names.get(d.against, d.against) for d in finite))
+    y: Spec = {"field": "metric", "type": "nominal", "sort": None, "title": None, "axis": {"grid": False}}
+    offset: Spec = {"field": "against", "type": "nominal", "sort": runs}
+    colour = _colours("against", runs, OTHERS)
+    x: Spec = {"field": "low", "type": "quantitative", "title": "improvement with 95 % interval: right is better",
+               "axis": {"tickCount": 5}}  # fmt: skip
+    return chart(
+        title="Against what runs now",
+        width=width,
+        height={"step": max(26 // max(len(runs), 1), 14), "for": "offset"},
+        data={"values": [_forest_row(d, names) for d in finite]},
+        layer=[
+            {"data": {"values": [{}]}, "mark": {"type": "rule", "color": INK}, "encoding": {"x": {"datum": 0}}},
+            {
+                "mark": {"type": "rule", "strokeWidth": 2},
+                "encoding": {"y": y, "yOffset": offset, "color": colour, "x": x, "x2": {"field": "high"}},
+            },
+            {
+                "mark": {"type": "point", "filled": True, "size": 50, "opacity": 1},
+                "encoding": {"y": y, "yOffset": offset, "color": colour, "x": {**x, "field": "difference"}},
+            },
+        ],
+    )
+
+
+def _forest_row(d: MetricDifference, names: Mapping[str, str]) -> Spec:
+    low, high = sorted((gain(d.metric, d.low), gain(d.metric, d.high)))
+    values = {"low": low, "difference": gain(d.metric, d.difference), "high": high}
+    return {
+        "metric": d.metric,
+        "against": names.get(d.against, d.against),
+        **{k: round(v, 5) for k, v in values.items()},
+    }
+
+
+def curves(mine: EvaluationResult, others: Mapping[str, EvaluationResult], width: int = 190) -> Spec:
+    """ROC curve and calibration side by side, this run and those that serve."""
+    runs = {THIS: mine, **others}
+    panels = [_roc(runs, width), _calibration(runs, width)]
+    return chart(hconcat=[panel for panel in panels if panel["layer"][1]["data"]["values"]])
+
+
+def _roc(runs: Mapping[str, EvaluationResult], width: int) -> Spec:
+    points = [
+        {"run": name, "x": round(p.x, 3), "y": round(p.y, 3), "i": i}
+        for name, run in runs.items()
+        for i, p in enumerate(thinned(run.roc))
+    ]
+    return _square(("ROC", "false positive rate", "true positive rate"), points, list(runs), width, dots=False)
+
+
+def _calibration(runs: Mapping[str, EvaluationResult], width: int) -> Spec:
+    points = [
+        {"run": name, "x": round(p.x, 3), "y": round(p.y, 3), "i": i}
+        for name, run in runs.items()
+        for i, p in enumerate(run.calibration)
+    ]
+    return _square(("Calibration", "mean score", "observed rate"), points, list(runs), width, dots=True)
+
+
+def _square(titles: tuple[str, str, str], points: list[Spec], runs: list[str], width: int, *, dots: bool) -> Spec:
+    title, x_title, y_title = titles
+    axis = {"type": "quantitative", "scale": {"domain": [0, 1]}}
+    ticks = {"values": [0, 0.25, 0.5, 0.75, 1], "format": ".2~f"}
+    diagonal = {"values": [{"x": 0, "y": 0}, {"x": 1, "y": 1}]}
+    line: Spec = {"type": "line", "strokeWidth": 2}
+    if dots:
+        line["point"] = {"size": 25, "filled": True}
+    return {
+        "title": title,
+        "width": width,
+        "height": width,
+        "layer": [
+            {
+                "data": diagonal,
+                "mark": {"type": "line", "color": MUTED, "strokeDash": [3, 3], "strokeWidth": 1},
+                "encoding": {"x": {**axis, "field": "x"}, "y": {**axis, "field": "y"}},
+            },
+            {
+                "data": {"values": points},
+                "mark": line,
+                "encoding": {
+                    "x": {**axis, "field": "x", "title": x_title, "axis": ticks},
+                    "y": {**axis, "field": "y", "title": y_title, "axis": ticks},
+                    "order": {"field": "i", "type": "quantitative"},
+                    "color": _colours("run", runs, (MINE, *OTHERS)),
+                },
+            },
+        ],
+    }
+
+
+def thinned(points: Sequence[CurvePoint]) -> list[CurvePoint]:
+    """At most `_CURVE_POINTS` points, both ends among them."""
+    if len(points) <= _CURVE_POINTS:
+        return list(points)
+    last = len(points) - 1
+    return [points[round(i * last / (_CURVE_POINTS - 1))] for i in range(_CURVE_POINTS)]
+
+
+def score_histogram(runs: Mapping[str, Sequence[int]], width: int = 420, height: int = 130) -> Spec:
+    """Share of rows by score, the first run filled and the others as outlines."""
+    names = list(runs)
+    rows = [
+        {"run": name, "score": round(i / len(counts), 4), "share": round(c / max(sum(counts), 1), 5)}
+        for name, counts in runs.items()
+        for i, c in enumerate([*counts, counts[-1] if counts else 0])
+    ]
+    encoding = {
+        "x": {"field": "score", "type": "quantitative", "title": "score", "scale": {"domain": [0, 1]}},
+        "y": {"field": "share", "type": "quantitative", "title": "share of rows", "axis": {"format": "%"},
+              "stack": None},
+        "color": _colours("run", names, (MINE, *OTHERS)),
+    }  # fmt: skip
+    first = {"filter": {"field": "run", "equal": names[0] if names else ""}}
+    return chart(
+        title="Scores",
+        width=width,
+        height=height,
+        data={"values": rows},
+        layer=[
+            {
+                "transform": [first],
+                "mark": {"type": "area", "interpolate": "step-after", "opacity": 0.25},
+                "encoding": encoding,
+            },
+            {"mark": {"type": "line", "interpolate": "step-after", "strokeWidth": 2}, "encoding": encoding},
+        ],
+    )
+
+
+def slices(changes: Sequence[SliceChange], metric: str, against: str, width: int = 380) -> Spec:
+    """The metric on each slice, here (dot and interval) and in the baseline (ring)."""
+    rows = [
+        {
+            "slice": f"{c.column} = {c.value}"[:60],
+            "value": round(c.mine.value, 4),
+            "low": round(c.mine.low, 4),
+            "high": round(c.mine.high, 4),
+            "theirs": round(c.theirs.value, 4) if c.theirs else None,
+        }
+        for c in changes
+        if all(map(math.isfinite, (c.mine.value, c.mine.low, c.mine.high)))
+    ]
+    runs = [THIS, against] if against else [THIS]
+    y: Spec = {"field": "slice", "type": "nominal", "sort": None, "title": None, "axis": {"grid": True}}
+    x: Spec = {"type": "quantitative", "title": metric, "scale": {"zero": False}}
+    colour = {k: v for k, v in _colours("", runs, (MINE, *OTHERS)).items() if k != "field"}
+    layers: list[Spec] = [
+        {
+            "mark": {"type": "rule", "strokeWidth": 2},
+            "encoding": {
+                "y": y,
+                "x": {**x, "field": "low"},
+                "x2": {"field": "high"},
+                "color": {**colour, "datum": THIS},
+            },
+        },
+        {
+            "mark": {"type": "point", "filled": True, "size": 45, "opacity": 1},
+            "encoding": {"y": y, "x": {**x, "field": "value"}, "color": {**colour, "datum": THIS}},
+        },
+    ]
+    if against:
+        layers.append(
+            {
+                "transform": [{"filter": "isValid(datum.theirs)"}],
+                "mark": {"type": "point", "filled": False, "size": 55, "strokeWidth": 2, "opacity": 1},
+                "encoding": {"y": y, "x": {**x, "field": "theirs"}, "color": {**colour, "datum": against}},
+            }
+        )
+    return chart(width=width, height={"step": 22}, data={"values": rows}, layer=layers)
+
+
+def drift(columns: Sequence[ColumnDrift], width: int = 380) -> Spec:
+    """Distance of each column from the reference as a share of its threshold: past the line it drifted."""
+    rows = [
+        {
+            "column": c.column[:60],
+            "share": round(min(c.score / c.threshold, 100.0), 4),
+            "state": "drifted" if c.drifted else "steady",
+        }
+        for c in columns
+        if c.threshold > 0 and math.isfinite(c.score)
+    ]
+    x: Spec = {"field": "share", "type": "quantitative", "title": "distance ÷ threshold"}
+    y: Spec = {"field": "column", "type": "nominal", "sort": None, "title": None, "axis": {"grid": False}}
+    scale = {"domain": ["drifted", "steady"], "range": [BAD, MINE]}
+    return chart(
+        width=width,
+        height={"step": 20},
+        data={"values": rows},
+        layer=[
+            {
+                "mark": {"type": "bar", "height": 10},
+                "encoding": {"x": x, "y": y, "color": {"field": "state", "type": "nominal", "scale": scale}},
+            },
+            {
+                "data": {"values": [{}]},
+                "mark": {"type": "rule", "color": INK, "strokeDash": [3, 3]},
+                "encoding": {"x": {"datum": 1}},
+            },
+        ],
+    )
+
+
+def confusion(classes: Sequence[str], counts: Sequence[Sequence[int]]) -> Spec:
+    """Truth by prediction; colour is the share of the true class."""
+    names = [f"{i + 1}. {name[:24]}" if list(classes).count(name) > 1 else name[:24] for i, name in enumerate(classes)]
+    rows = [
+        {"truth": t, "prediction": p, "rows": f"{n:,}", "share": n / max(sum(line), 1)}
+        for t, line in zip(names, counts, strict=False)
+        for p, n in zip(names, line, strict=False)
+    ]
+    axis: Spec = {"type": "nominal", "sort": None, "axis": {"grid": False, "labelAngle": 0}}
+    place = {"x": {**axis, "field": "prediction"}, "y": {**axis, "field": "truth"}}
+    opacity = {"field": "share", "type": "quantitative", "scale": {"domain": [0, 1], "range": [0.05, 0.75]},
+               "legend": None}  # fmt: skip
+    return chart(
+        width={"step": 56},
+        height={"step": 36},
+        data={"values": rows},
+        layer=[
+            {"mark": {"type": "rect", "color": MINE}, "encoding": {**place, "opacity": opacity}},
+            {
+                "mark": {"type": "text", "color": INK, "fontSize": _MEASURED},
+                "encoding": {**place, "text": {"field": "rows", "type": "nominal"}},
+            },
+        ],
+    )
+
+
+def _colours(field: str, names: Sequence[str], palette: Sequence[str]) -> Spec:
+    """Colour by a field of names: the first name gets the first colour, and so on."""
+    colours = [palette[i % len(palette)] for i in range(len(names))]
+    return {"field": field, "type": "nominal", "scale": {"domain": list(names), "range": colours}}

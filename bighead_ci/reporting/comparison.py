@@ -1,0 +1,218 @@
+"""What the Markdown and the HTML both say about one model: it is worked out once, here.
+
+A difference counts as better or worse only when its whole interval lies on one side of zero.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from bighead_ci.documents.record import Metric, MetricDifference, RunRecord, Slice
+from bighead_ci.documents.report import ModelReport, RunningVersion
+from bighead_ci.documents.verdict import RuleResult, Verdict
+
+Outcome = Literal["better", "worse", "no clear change", ""]
+
+LOWER_IS_BETTER = frozenset({"log_loss", "brier", "ece", "error", "mae", "rmse"})
+MOST_DOWNSTREAM = "prod"
+"""The environment that a run is judged against in one number; where there is none of that name, the last."""
+
+
+@dataclass(frozen=True)
+class MetricRow:
+    """One metric here, in each environment, and the difference from the baseline."""
+
+    name: str
+    mine: Metric
+    theirs: list[float | None]
+    """In the order of `ModelReport.running`."""
+    difference: MetricDifference | None
+    outcome: Outcome
+    gates: list[tuple[str, bool]]
+    """(gate, passed) of the gates whose rules read this metric."""
+
+
+@dataclass(frozen=True)
+class SliceChange:
+    """The primary metric on one slice, here and in the baseline."""
+
+    column: str
+    value: str
+    rows: int
+    mine: Metric
+    theirs: Metric | None
+    gain: float | None
+    """Larger is better, whatever the metric; None without a baseline."""
+    clear: bool
+    """The two intervals do not overlap."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One named thing that is not the same in the baseline."""
+
+    name: str
+    theirs: str
+    mine: str
+
+
+def baseline(model: ModelReport) -> RunningVersion | None:
+    """What a run is compared with in one number: what prod serves, else the last environment, else None."""
+    by_name = {running.environment: running for running in model.running}
+    return by_name.get(MOST_DOWNSTREAM) or (model.running[-1] if model.running else None)
+
+
+def label(running: RunningVersion) -> str:
+    """`prod v1`."""
+    return f"{running.environment} {running.version}"
+
+
+def distinct_runs(model: ModelReport) -> list[tuple[str, RunRecord]]:
+    """Each record that serves somewhere, once, with where: (`staging, prod v1`, record)."""
+    places: dict[str, list[RunningVersion]] = {}
+    for running in model.running:
+        places.setdefault(running.record.run_id, []).append(running)
+    return [
+        (f"{', '.join(place.environment for place in group)} {group[0].version}", group[0].record)
+        for group in places.values()
+    ]
+
+
+def gain(metric: str, difference: float) -> float:
+    """A difference turned so that larger is better."""
+    return -difference if metric in LOWER_IS_BETTER else difference
+
+
+def outcome(difference: MetricDifference | None) -> Outcome:
+    """Better or worse when the whole interval says so."""
+    if difference is None:
+        return ""
+    low, high = sorted((gain(difference.metric, difference.low), gain(difference.metric, difference.high)))
+    if low > 0:
+        return "better"
+    return "worse" if high < 0 else "no clear change"
+
+
+def difference_from(
+    differences: Sequence[MetricDifference], metric: str, environment: str | None
+) -> MetricDifference | None:
+    """The difference of one metric from one environment, if it was measured."""
+    return next((d for d in differences if d.metric == metric and d.against == environment), None)
+
+
+def metric_rows(model: ModelReport) -> list[MetricRow]:
+    """All metrics, the primary one first."""
+    evaluation = model.record.evaluation
+    base = baseline(model)
+    names = sorted(evaluation.metrics, key=lambda name: (name != evaluation.primary, name))
+    rows = []
+    for name in names:
+        difference = difference_from(model.differences, name, base.environment if base else None)
+        rows.append(
+            MetricRow(
+                name=name,
+                mine=evaluation.metrics[name],
+                theirs=[_theirs(model, running, name) for running in model.running],
+                difference=difference,
+                outcome=outcome(difference),
+                gates=_gates_on(model.verdict, name, primary=name == evaluation.primary),
+            )
+        )
+    return rows
+
+
+def _theirs(model: ModelReport, running: RunningVersion, metric: str) -> float | None:
+    """On the rows both scored when that was measured, else what the other run's own record says."""
+    measured = difference_from(model.differences, metric, running.environment)
+    if measured:
+        return measured.theirs
+    recorded = running.record.evaluation.metrics.get(metric)
+    return recorded.value if recorded else None
+
+
+def _gates_on(verdict: Verdict, metric: str, *, primary: bool) -> list[tuple[str, bool]]:
+    found = []
+    for gate in verdict.gates:
+        rules = [rule for rule in gate.rules if _reads(rule, metric, primary=primary)]
+        if gate.applied and rules:
+            found.append((gate.gate, all(rule.passed for rule in rules)))
+    return found
+
+
+def _reads(rule: RuleResult, metric: str, *, primary: bool) -> bool:
+    """Whether an input of the rule is the metric's; an expression that could not be read at all has only its words."""
+    words = {word for path in rule.inputs or [rule.expression] for word in re.findall(r"\w+", path)}
+    return metric in words or (primary and re.search(r"\bprimary\b", rule.expression) is not None)
+
+
+def gate_counts(verdicts: Sequence[Verdict]) -> tuple[int, int]:
+    """(passed, applied) over all verdicts."""
+    applied = [gate for verdict in verdicts for gate in verdict.gates if gate.applied]
+    return sum(gate.passed for gate in applied), len(applied)
+
+
+def slice_changes(model: ModelReport) -> list[SliceChange]:
+    """Every slice with the primary metric, the one that lost most first; without a baseline in the order measured."""
+    primary = model.record.evaluation.primary
+    base = baseline(model)
+    theirs = {(s.column, s.value): s for s in base.record.evaluation.slices} if base else {}
+    changes = [
+        _slice_change(primary, mine, theirs.get((mine.column, mine.value)))
+        for mine in model.record.evaluation.slices
+        if primary in mine.metrics
+    ]
+    return sorted(changes, key=lambda change: (change.gain is None, change.gain or 0.0))
+
+
+def _slice_change(primary: str, mine: Slice, theirs: Slice | None) -> SliceChange:
+    here = mine.metrics[primary]
+    there = theirs.metrics.get(primary) if theirs else None
+    return SliceChange(
+        column=mine.column,
+        value=mine.value,
+        rows=mine.rows,
+        mine=here,
+        theirs=there,
+        gain=gain(primary, here.value - there.value) if there is not None else None,
+        clear=there is not None and (here.high < there.low or here.low > there.high),
+    )
+
+
+def worse_slices(model: ModelReport) -> list[SliceChange]:
+    """The slices that lost against the baseline: those that clearly did, then by how much."""
+    worse = [change for change in slice_changes(model) if change.gain is not None and change.gain < 0]
+    return sorted(worse, key=lambda change: not change.clear)
+
+
+def parameter_differences(model: ModelReport) -> list[Difference]:
+    """Parameters that are not those of the baseline."""
+    base = baseline(model)
+    mine, theirs = model.record.parameters, base.record.parameters if base else {}
+    return [
+        Difference(name, _written(theirs, name), _written(mine, name))
+        for name in sorted({*mine, *theirs})
+        if _written(mine, name) != _written(theirs, name)
+    ]
+
+
+def _written(parameters: dict[str, Any], name: str) -> str:
+    return json.dumps(parameters[name], ensure_ascii=False, sort_keys=True) if name in parameters else "–"
+
+
+def input_differences(model: ModelReport) -> tuple[list[str], list[str]]:
+    """Estimator inputs (added, removed) against the baseline."""
+    base = baseline(model)
+    if base is None:
+        return [], []
+    mine, theirs = model.record.training_set.columns, base.record.training_set.columns
+    return [c for c in mine if c not in theirs], [c for c in theirs if c not in mine]
+
+
+def names_of_runs(model: ModelReport) -> dict[str, str]:
+    """Environment → what to call the run that serves there, the same words for the same run."""
+    words = {run.run_id: name for name, run in distinct_runs(model)}
+    return {running.environment: words[running.record.run_id] for running in model.running}

@@ -1,0 +1,59 @@
+"""Gates in Markdown: which failed and why, and all of them with what they read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bighead_ci.documents.verdict import GateResult, RuleResult, Verdict
+from bighead_ci.reporting.escaping import GAP, code, table, text
+from bighead_ci.reporting.figures import plural
+
+_INPUTS = 8
+_RULES = 100
+
+
+def failing_rules(rules: Sequence[tuple[str, str, RuleResult]], most: int) -> str:
+    """One item a rule, (whose, gate, rule): what it asks for, why it failed, what it read."""
+    lines = []
+    for whose, gate, rule in rules[:most]:
+        lines.append(f"- ❌ {text(whose)}{' ' if whose else ''}**{text(gate)}**: {text(rule.message, 300)}")
+        lines.append(f"  {code(rule.expression, 300)} {_why(rule)}")
+    if len(rules) > most:
+        lines.append(f"- … and {plural(len(rules) - most, 'more failing rule', 'more failing rules')}")
+    return "\n".join(lines)
+
+
+def _why(rule: RuleResult) -> str:
+    seen = inputs(rule)
+    reason = f"({text(rule.reason, 300)})" if rule.reason else ""
+    return f"{reason}{': ' if seen and reason else ''}{seen}"
+
+
+def inputs(rule: RuleResult) -> str:
+    """`path` = value of each input, comma-separated."""
+    shown = [f"{code(path)} = {text(value, 80)}" for path, value in list(rule.inputs.items())[:_INPUTS]]
+    if len(rule.inputs) > _INPUTS:
+        shown.append(f"{len(rule.inputs) - _INPUTS:,} more")
+    return ", ".join(shown)
+
+
+def gate_table(verdict: Verdict) -> str:
+    """Every rule of every gate that applies, failing gates first."""
+    applied = sorted((g for g in verdict.gates if g.applied), key=lambda gate: gate.passed)
+    rows = [row for gate in applied for row in _rows(gate)]
+    left = [g.gate for g in verdict.gates if not g.applied]
+    body = table(["gate", "rule", "read"], rows[:_RULES]) if rows else "No gate applies."
+    if len(rows) > _RULES:
+        body += f"\n\n… and {len(rows) - _RULES:,} more rules."
+    return body + (f"\n\nNot about this: {', '.join(text(name) for name in left[:20])}." if left else "")
+
+
+def _rows(gate: GateResult) -> list[list[str]]:
+    return [
+        [
+            f"{'✅' if rule.passed else '❌'}{GAP}{text(gate.gate)}",
+            f"{text(rule.message)} {code(rule.expression)}",
+            inputs(rule),
+        ]
+        for rule in gate.rules
+    ]

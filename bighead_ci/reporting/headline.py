@@ -1,0 +1,69 @@
+"""The verdict in one line, as plain text: the same words in the comment, the page and a list of pull requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bighead_ci.documents.report import ModelReport, PullRequestReport
+from bighead_ci.reporting.comparison import baseline, gate_counts, label, metric_rows
+from bighead_ci.reporting.figures import figure, plural, seconds, signed
+
+
+def headline(report: PullRequestReport) -> str:
+    """The verdict in one line."""
+    took = seconds(report.seconds)
+    if report.state == "running":
+        names = _names(planned.id for planned in report.plan.models) if report.plan else ""
+        return f"⏳ Checks are running{f' on {names}' if names else ''}"
+    if report.state == "invalid":
+        return f"❌ {plural(len(report.problems), 'problem')} to fix before anything can run · {took}"
+    if report.state == "error":
+        return "⚠️ The checks could not finish: no verdict yet"
+    mark = "✅" if report.state == "passed" else "❌"
+    parts = [f"{mark} {_judged(report)}"]
+    if len(report.models) == 1:
+        parts += _primary(report.models[0])
+    if report.models:
+        reused = sum(model.reused for model in report.models)
+        counts = ((len(report.models) - reused, "trained"), (reused, "reused"))
+        parts.append(", ".join(f"{n} {what}" for n, what in counts if n))
+    return " · ".join([*parts, took])
+
+
+def _judged(report: PullRequestReport) -> str:
+    passed, applied = gate_counts([model.verdict for model in report.models])
+    failing = [model for model in report.models if not model.verdict.passed]
+    if not report.models:
+        releases = report.plan.releases if report.plan else []
+        if releases:
+            moves = _names(f"{r.move} {r.model} in {r.environment}" for r in releases)
+            return moves if report.state == "passed" else f"gates stop {moves}: see the description"
+        return "Nothing to train: no model is touched" if report.state == "passed" else "Checks failed"
+    if not failing:
+        subject = _subject([m.record.id for m in report.models])
+        verb = "passes" if len(report.models) == 1 else "pass"
+        stopped = "" if report.state == "passed" else ", but the release gates fail: see the description"
+        return f"{subject} {verb} {passed} of {plural(applied, 'gate')}{stopped}"
+    if len(report.models) == 1:
+        return f"{_subject([failing[0].record.id])} fails {applied - passed} of {plural(applied, 'gate')}"
+    names = _names(m.record.id for m in failing)
+    return f"{len(failing)} of {plural(len(report.models), 'model')} fail: {names}"
+
+
+def _subject(ids: list[str]) -> str:
+    return ids[0].replace("/", " ") if len(ids) == 1 else plural(len(ids), "model")
+
+
+def _names(names: Iterable[str], most: int = 4) -> str:
+    shown = [name.replace("/", " ") for name in names]
+    return ", ".join(shown[:most]) + (f" and {len(shown) - most:,} more" if len(shown) > most else "")
+
+
+def _primary(model: ModelReport) -> list[str]:
+    rows = metric_rows(model)
+    if not rows:
+        return []
+    base, row = baseline(model), rows[0]
+    against = f" ({signed(row.difference.difference)} vs {label(base)})" if base and row.difference else ""
+    name = row.name.upper() if row.name == "auc" else row.name
+    return [f"{name} {figure(row.mine.value)}{against}"]

@@ -1,0 +1,173 @@
+"""The comment on a pull request: verdict first, then what a reviewer compares, then what can be opened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bighead_ci.documents.base import short
+from bighead_ci.documents.plan import Plan
+from bighead_ci.documents.report import ModelReport, PullRequestReport
+from bighead_ci.reporting.comparison import gate_counts, metric_rows
+from bighead_ci.reporting.escaping import code, details, fence, link, table, text
+from bighead_ci.reporting.figures import figure, moment, plural, seconds, signed
+from bighead_ci.reporting.gates import failing_rules
+from bighead_ci.reporting.headline import headline
+from bighead_ci.reporting.section import ModelSection
+from bighead_ci.reporting.shortening import Block, fit
+
+PICTURES = 3
+"""At most, over the whole comment."""
+_PROBLEMS = 200
+_FAILING_RULES = 30
+_FILES = 60
+
+
+def pull_request_markdown(report: PullRequestReport, *, pictures: bool) -> str:
+    """The whole comment in at most 65,536 characters."""
+    blocks = [Block(f"### {text(headline(report), 400)}"), *_beneath(report)]
+    allowance = _picture_allowance(report.models) if pictures else {}
+    sections = [ModelSection(m, alone=len(report.models) == 1, pictures=allowance.get(i, 0))
+                for i, m in enumerate(report.models)]  # fmt: skip
+    if len(sections) == 1:
+        blocks += [*sections[0].glance(), *_plan_blocks(report), *sections[0].depth()]
+    else:
+        blocks += [Block(_overview(report.models))] if sections else []
+        blocks += _plan_blocks(report)
+        blocks += [block for section in sections for block in (*section.glance(), *section.depth())]
+    if report.plan:
+        blocks.append(Block(_plan_details(report.plan), 80, "plan section"))
+    if report.reproduce and report.state != "running":
+        commands = fence("\n".join(report.reproduce), "sh", lines=60)
+        blocks.append(Block(details("How to get the same on a laptop", commands), 50, "reproduce section"))
+    blocks.append(Block(_footer(report)))
+    where = "The full report has all of it: " + " · ".join(link(x.title, x.url) for x in report.links[:1])
+    return fit(blocks, where if report.links else "")
+
+
+def _beneath(report: PullRequestReport) -> list[Block]:
+    """What stands directly under the verdict."""
+    if report.state in {"invalid", "error"}:
+        lines = [f"- {_problem(problem)}" for problem in report.problems[:_PROBLEMS]]
+        if len(report.problems) > _PROBLEMS:
+            lines.append(f"- … and {len(report.problems) - _PROBLEMS:,} more; `bighead check` lists all")
+        advice = "Nothing was trained. Push a commit that fixes them; this comment is updated in place."
+        if report.state == "error":
+            advice = "Nothing you wrote is known to be wrong. The checks can be run again as they are."
+        return [Block("\n".join(lines)), Block(advice)]
+    if report.state == "running":
+        return [Block("This comment will hold the result.")]
+    rules = [
+        (f"{model.record.id} " if len(report.models) > 1 else "", gate, rule)
+        for model in report.models
+        for gate, rule in model.verdict.failures
+    ]
+    return [Block(failing_rules(rules, most=_FAILING_RULES))] if rules else []
+
+
+def _problem(problem: str) -> str:
+    """A problem with its place, `file:line`, set apart."""
+    place, colon, rest = problem.partition(": ")
+    if not colon or "/" not in place or " " in place:
+        return text(problem, 800)
+    return f"{code(place)}: {text(rest, 800)}"
+
+
+def _overview(models: Sequence[ModelReport]) -> str:
+    rows = []
+    for model in models:
+        passed, applied = gate_counts([model.verdict])
+        first = metric_rows(model)[:1]
+        drift = model.record.drift
+        rows.append(
+            [
+                f"{'✅' if model.verdict.passed else '❌'} {code(model.record.id)}",
+                f"{text(first[0].name)} {figure(first[0].mine.value)}" if first else "–",
+                f"{signed(first[0].difference.difference)} {first[0].outcome}"
+                if first and first[0].difference
+                else "nothing to compare with",
+                f"{passed} of {applied}",
+                plural(model.record.quality.failed, "failure") if model.record.quality.failed else "all hold",
+                f"{drift.drifted} of {len(drift.columns)}" if drift else "–",
+                "reused" if model.reused else f"trained in {seconds(model.seconds)}",
+            ]
+        )
+    head = ["model", "primary metric", "Δ vs what runs", "gates", "expectations", "drifted", "this PR"]
+    return table(head, rows)
+
+
+def _picture_allowance(models: Sequence[ModelReport]) -> dict[int, int]:
+    """How many pictures each model gets: all of them for one, one each for the first few, those that fail first."""
+    if len(models) == 1:
+        return {0: PICTURES}
+    order = sorted(range(len(models)), key=lambda i: models[i].verdict.passed)
+    return dict.fromkeys(order[:PICTURES], 1)
+
+
+def _plan_blocks(report: PullRequestReport) -> list[Block]:
+    plan = report.plan
+    if plan is None:
+        return []
+    blocks = []
+    if report.state == "running":
+        blocks.append(Block("\n".join(f"- {code(m.id)}: {_because(m.because)}" for m in plan.models[:50])))
+    if plan.impacts:
+        blocks.append(Block(_blast_radius(plan, report.models), 20, "blast radius"))
+    notes = []
+    if plan.policies:
+        names = ", ".join(code(name) for name in plan.policies[:20])
+        notes.append(f"**Gates changed here** take effect only after the merge: {names}. main's judged this PR.")
+    if plan.removed_models:
+        notes.append("**Removed models**: " + ", ".join(code(name) for name in plan.removed_models[:50]))
+    notes += [f"**Release** {r.move} {r.model} in {r.environment}: {text(r.description)}" for r in plan.releases[:50]]
+    if notes:
+        blocks.append(Block("\n".join(f"- {note}" for note in notes)))
+    return blocks
+
+
+def _because(reasons: Sequence[str]) -> str:
+    more = f" and {len(reasons) - 4:,} more" if len(reasons) > 4 else ""  # noqa: PLR2004 - four fill a line
+    return ", ".join(text(reason) for reason in reasons[:4]) + more
+
+
+def _blast_radius(plan: Plan, models: Sequence[ModelReport]) -> str:
+    verdicts = {model.record.id: "✅" if model.verdict.passed else "❌" for model in models}
+    rows = [
+        [
+            code(impact.changed),
+            _codes(impact.columns, 6),
+            ", ".join(f"{code(m)} {verdicts.get(m, '')}".strip() for m in impact.models[:8])
+            + (f" and {len(impact.models) - 8:,} more" if len(impact.models) > 8 else "")  # noqa: PLR2004
+            or "none",
+        ]
+        for impact in plan.impacts[:30]
+    ]
+    total = len({model for impact in plan.impacts for model in impact.models})
+    return (
+        f"**Blast radius**: {plural(total, 'model version')} {'uses' if total == 1 else 'use'} what changed\n\n"
+        + table(["changed", "feature columns", "used by"], rows)
+    )
+
+
+def _codes(values: Sequence[str], most: int) -> str:
+    more = f" and {len(values) - most:,} more" if len(values) > most else ""
+    return (", ".join(code(value) for value in values[:most]) + more) or "none"
+
+
+def _plan_details(plan: Plan) -> str:
+    lines = [f"- {file.change}: {code(file.path, 200)}" for file in plan.files[:_FILES]]
+    if len(plan.files) > _FILES:
+        lines.append(f"- … and {len(plan.files) - _FILES:,} more")
+    models = [f"- {code(model.id)}: {_because(model.because)}" for model in plan.models[:_FILES]]
+    body = "\n".join(lines)
+    if models:
+        body += "\n\nConcerned:\n\n" + "\n".join(models)
+    return details(f"What changed ({plural(len(plan.files), 'file')}) and why each model is concerned", body)
+
+
+def _footer(report: PullRequestReport) -> str:
+    parts = [link(item.title, item.url) for item in report.links]
+    parts += [f"commit {code(report.commit[:10])} on {code(report.base[:10])}"]
+    if len(report.models) == 1:
+        record = report.models[0].record
+        parts += [f"content key {code(short(record.content_key))}", f"run {code(record.run_id[:12])}"]
+    return "---\n" + " · ".join([*parts, f"updated {moment(report.at)}"])

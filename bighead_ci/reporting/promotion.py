@@ -1,0 +1,194 @@
+"""The body of a pull request that moves traffic: what moves, on what evidence, who decides, and the way back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from bighead_ci.documents.base import short
+from bighead_ci.documents.live import CanaryAnalysis, VariantTelemetry
+from bighead_ci.documents.report import PromotionReport
+from bighead_ci.reporting import charts
+from bighead_ci.reporting.comparison import outcome
+from bighead_ci.reporting.escaping import GAP, code, details, fence, table, text
+from bighead_ci.reporting.figures import (
+    NONE,
+    figure,
+    histogram_mean,
+    interval,
+    milliseconds,
+    moment,
+    percent,
+    plural,
+    seconds,
+    signed,
+    size,
+    sparkline,
+)
+from bighead_ci.reporting.gates import failing_rules, gate_table
+from bighead_ci.reporting.pictures import inline_picture
+from bighead_ci.reporting.section import MARK
+from bighead_ci.reporting.shortening import Block, fit
+
+_TITLE = {"promote": "Promote", "advance": "Advance", "retire": "Retire the old version of", "rollback": "Roll back"}
+_FAILING_RULES, _COMMITS, _NULLS = 30, 50, 5
+
+
+def promotion_markdown(report: PromotionReport, *, pictures: bool) -> str:
+    """The whole body in at most 65,536 characters."""
+    blocks = [Block(f"### {title(report)}"), Block(_against(report)), Block(_facts(report))]
+    if report.analysis:
+        blocks += _analysis(report.analysis, pictures=pictures)
+    if any(gate.applied for gate in report.verdict.gates):
+        passed = sum(g.passed for g in report.verdict.gates if g.applied)
+        applied = sum(g.applied for g in report.verdict.gates)
+        heading = f"**Gates, evaluated at {moment(report.at)} with main's policies**: {passed} of {applied} pass"
+        blocks.append(Block(f"{heading}\n\n{gate_table(report.verdict)}", 40, "gate table"))
+    if report.differences:
+        blocks.append(Block(_differences(report), 30, "metric table"))
+    if report.commits:
+        blocks.append(Block(_commits(report), 50, "list of commits"))
+    if report.diff:
+        blocks.append(Block("**What changes in git**\n\n" + fence(report.diff, "diff"), 60, "diff"))
+    if report.request:
+        blocks.append(Block(_callers(report), 70, "request schema"))
+    return fit(blocks, "The pull request's files show the change itself.")
+
+
+def title(report: PromotionReport) -> str:
+    """Everything in one line: `✅ Promote flight_delay in prod: v1 → v2 (canary 10 %)`."""
+    mark = "↩️" if report.move == "rollback" else "✅" if report.verdict.passed else "❌"
+    return f"{mark} {_TITLE[report.move]} {text(report.model)} in {text(report.environment)}: {text(report.summary)}"
+
+
+def _against(report: PromotionReport) -> str:
+    """The failing rules with what they read; empty when all pass."""
+    rules = [("", gate, rule) for gate, rule in report.verdict.failures]
+    heading = "Why" if report.move == "rollback" else "What stands against it"
+    return f"**{heading}**\n\n{failing_rules(rules, most=_FAILING_RULES)}" if rules else ""
+
+
+def _facts(report: PromotionReport) -> str:
+    lines = []
+    if report.plan_steps:
+        lines.append(f"**Traffic**: {canary_picture(report)}, at least {text(report.soak)} at each step")
+    people = "nobody has to approve" if not report.approvals_needed else _approvals(report.approvals_needed)
+    lines.append(f"**Approval**: {people} ({text(report.approvals_because)})")
+    revert = "revert this pull request's merge"
+    undo = revert if report.move == "rollback" else f"{code(report.rollback, 300)}, or {revert}"
+    lines.append(f"**The way back**: {undo}")
+    record = report.record
+    if record:
+        lines.append(
+            f"**Record**: {code(record.id)}, run {code(record.run_id[:12])}, content key "
+            f"{code(short(record.content_key))}, recorded {moment(record.recorded_at)} from {code(record.commit[:10])}"
+        )
+    if report.artifact and report.image:
+        weight = f" ({size(record.artifact_bytes)})" if record else ""
+        lines.append(f"**Serves**: artifact {code(short(report.artifact))}{weight}, image {code(short(report.image))}")
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _approvals(needed: int) -> str:
+    return "one person must approve" if needed == 1 else f"{needed} people must approve"
+
+
+def canary_picture(report: PromotionReport) -> str:
+    """The plan with the step that this pull request goes to in brackets: `10 % ✓ → [50 %] → 100 %`."""
+    here = _step(report)
+    parts = []
+    for step in report.plan_steps:
+        word = f"{step} %"
+        if here is None or step > here:
+            parts.append(word)
+        elif step < here:
+            parts.append(f"{word} ✓")
+        else:
+            parts.append(f"{word} ✗" if report.move == "rollback" else f"**[{word}]**")
+    return " → ".join(parts)
+
+
+def _step(report: PromotionReport) -> int | None:
+    """The candidate's weight after this move; for a rollback the one it failed at; None when it cannot be said."""
+    if report.move == "rollback":
+        return report.analysis.weight if report.analysis else None
+    if report.move == "retire":
+        return report.plan_steps[-1]
+    named = [int(number) for number in re.findall(r"(\d{1,3}) ?%", report.summary)]
+    known = [number for number in named if number in report.plan_steps]
+    if known:
+        return known[-1]
+    after = [step for step in report.plan_steps if report.analysis and step > report.analysis.weight]
+    return after[0] if after else None
+
+
+def _analysis(analysis: CanaryAnalysis, *, pictures: bool) -> list[Block]:
+    new, old = analysis.candidate, analysis.stable
+    rows = [[name, f"**{show(new)}**", show(old)] for name, show in _MEASURES]
+    rows.append(["share of requests", f"{percent(analysis.measured_share, 100)} (git says {analysis.weight} %)", ""])
+    rows.append(["score shift (PSI)", figure(analysis.score_shift), ""])
+    rows += [
+        [f"null: {code(column)}", percent(new.null_ratio.get(column, 0.0)), percent(old.null_ratio.get(column, 0.0))]
+        for column in worst_nulls(analysis)
+    ]
+    head = (
+        f"**What the canary did** in {seconds(analysis.seconds)}, {moment(analysis.since)} to {moment(analysis.until)}"
+    )
+    columns = ["", f"candidate {new.version}", f"stable {old.version}"]
+    blocks = [Block(f"{head}\n\n{table(columns, rows, numbers=(1, 2))}", 10, "analysis table")]
+    histograms = {f"candidate {new.version}": new.score_histogram, f"stable {old.version}": old.score_histogram}
+    shown = {name: h for name, h in histograms.items() if sum(h)}
+    if shown:
+        width = max(len(name) for name in shown)
+        lines = [f"{name:{width}}  {sparkline(h)}  mean {figure(histogram_mean(h))}" for name, h in shown.items()]
+        first = f"{'scores':{width}}  0{'1':>{len(next(iter(shown.values()))) - 1}}"
+        blocks.append(Block(fence("\n".join([first, *lines]), "text"), 20, "score distribution"))
+    if shown and pictures:
+        words = "Scores of candidate and stable"
+        blocks.append(Block(inline_picture(charts.score_histogram(shown), words), 100, "picture"))
+    return blocks
+
+
+_MEASURES: tuple[tuple[str, Callable[[VariantTelemetry], str]], ...] = (
+    ("requests", lambda v: f"{v.requests:,}"),
+    ("errors", lambda v: f"{v.errors:,} ({percent(v.error_ratio)})"),
+    ("p50", lambda v: milliseconds(v.p50_ms)),
+    ("p95", lambda v: milliseconds(v.p95_ms)),
+    ("p99", lambda v: milliseconds(v.p99_ms)),
+    ("mean score", lambda v: figure(v.score_mean)),
+)
+
+
+def worst_nulls(analysis: CanaryAnalysis) -> list[str]:
+    """The inputs whose share of nulls grew most with the candidate, then those with most nulls; at most five."""
+    new, old = analysis.candidate.null_ratio, analysis.stable.null_ratio
+    order = sorted({*new, *old}, key=lambda c: (old.get(c, 0.0) - new.get(c, 0.0), -new.get(c, 0.0), c))
+    return [column for column in order if new.get(column) or old.get(column)][:_NULLS]
+
+
+def _differences(report: PromotionReport) -> str:
+    mine = report.record.evaluation.metrics if report.record else {}
+    rows = [
+        [
+            text(d.metric),
+            figure(mine[d.metric].value) if d.metric in mine else NONE,
+            f"{figure(d.theirs)} ({text(d.against)} {d.model_version})",
+            f"**{signed(d.difference)}**{GAP}{interval(d.low, d.high, sign=True)} {MARK[outcome(d)]}",
+        ]
+        for d in report.differences[:40]
+    ]
+    return "**Against what runs**\n\n" + table(["metric", "this", "theirs", "Δ [95 %]"], rows)
+
+
+def _commits(report: PromotionReport) -> str:
+    body = fence("\n".join(report.commits), "text", lines=_COMMITS, width=160)
+    return f"**{plural(len(report.commits), 'commit')} between what serves and this**\n\n{body}"
+
+
+def _callers(report: PromotionReport) -> str:
+    rows = [
+        [code(name), field.type if field.size is None else f"{field.type} × {field.size:,}",
+         "required" if field.required else "optional", text(field.description, 120)]
+        for name, field in list(report.request.items())[:100]
+    ]  # fmt: skip
+    return details("What callers send", table(["field", "type", "", "meaning"], rows))

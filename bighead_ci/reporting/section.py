@@ -1,0 +1,276 @@
+"""One model version in the comment."""
+
+from __future__ import annotations
+
+from bighead_ci.documents.base import short
+from bighead_ci.documents.report import ModelReport
+from bighead_ci.reporting import charts
+from bighead_ci.reporting.comparison import (
+    MetricRow,
+    SliceChange,
+    baseline,
+    distinct_runs,
+    gate_counts,
+    input_differences,
+    label,
+    metric_rows,
+    names_of_runs,
+    parameter_differences,
+    slice_changes,
+    worse_slices,
+)
+from bighead_ci.reporting.escaping import GAP, code, details, fence, link, printable, table, text
+from bighead_ci.reporting.figures import (
+    NONE,
+    figure,
+    histogram_mean,
+    interval,
+    percent,
+    plural,
+    seconds,
+    signed,
+    size,
+    sparkline,
+)
+from bighead_ci.reporting.gates import gate_table
+from bighead_ci.reporting.pictures import inline_picture
+from bighead_ci.reporting.shortening import Block
+
+MARK = {"better": "▲ better", "worse": "▼ worse", "no clear change": "≈ unclear", "": ""}
+"""A metric's outcome in the comment."""
+
+_METRICS, _SLICES, _FAILED, _DRIFTED, _CLASSES = 20, 12, 20, 5, 10
+
+
+class ModelSection:
+    """Blocks of Markdown about one model version; `rank` of each says how soon it may go."""
+
+    def __init__(self, model: ModelReport, *, alone: bool, pictures: int) -> None:
+        self.model = model
+        self.record = model.record
+        self.base = baseline(model)
+        self.runs = distinct_runs(model)
+        self.titled = not alone
+        self.pictures = pictures
+        self.core = (10 if model.verdict.passed else 5) if not alone else 0
+        self.name = self.record.id.replace("/", " ")
+
+    def glance(self) -> list[Block]:
+        """What a reviewer compares: metrics, pictures, quality, callers, slices, scores, drift."""
+        blocks = [Block(self._metrics(), self.core, "model section"), *self._pictures()]
+        blocks.append(Block(self._summary(), self.core, "summary"))
+        blocks.append(Block(self._scores(), self.core + 30, "score distribution"))
+        if self.record.drift and self.record.drift.columns:
+            blocks.append(Block(self._drift(), self.core + 20, "drift table"))
+        return blocks
+
+    def depth(self) -> list[Block]:
+        """What can be opened."""
+        blocks = [
+            Block(self._slices(), 60, "slice section"),
+            Block(details(f"Gates of {self.name}, rule by rule", gate_table(self.model.verdict)), 65, "gate section"),
+            Block(self._changes(), 70, "section of what differs"),
+        ]
+        if self.record.evaluation.confusion:
+            blocks.append(Block(self._confusion(), 75, "confusion matrix"))
+        blocks.append(Block(self._run(), 85, "section on the run"))
+        return blocks
+
+    def _metrics(self) -> str:
+        running = self.model.running
+        versus = f"Δ vs {text(label(self.base))} [95 %]" if self.base else "Δ"
+        head = ["metric", "this PR [95 %]", *(text(f"{r.environment} now ({r.version})") for r in running)]
+        rows = [self._metric_row(row) for row in metric_rows(self.model)[:_METRICS]]
+        lines = []
+        if self.titled:
+            passed, applied = gate_counts([self.model.verdict])
+            mark = "✅" if self.model.verdict.passed else "❌"
+            lines.append(f"#### {mark} {self.name}: {passed} of {plural(applied, 'gate')}")
+        lines.append(table([*head, versus, "gate"], rows))
+        if not running:
+            lines.append(f"Nothing serves {self.record.model} yet: there is nothing to compare with.")
+        elif self.model.differences:
+            rows_both = max(d.rows for d in self.model.differences)
+            lines.append(f"Δ is this PR less what runs, paired over the {rows_both:,} rows that both scored.")
+        return "\n\n".join(lines)
+
+    def _metric_row(self, row: MetricRow) -> list[str]:
+        d = row.difference
+        delta = (
+            f"**{signed(d.difference)}**{GAP}{interval(d.low, d.high, sign=True)} {MARK[row.outcome]}" if d else NONE
+        )
+        gates = ", ".join(f"{'✅' if passed else '❌'}{GAP}{text(gate)}" for gate, passed in row.gates)
+        mine = f"**{figure(row.mine.value)}**{GAP}{interval(row.mine.low, row.mine.high)}"
+        return [text(row.name), mine, *map(figure, row.theirs), delta.strip(), gates or NONE]
+
+    def _pictures(self) -> list[Block]:
+        """The differences in sight, the curves and scores behind a click."""
+        evaluation = self.record.evaluation
+        drawn = []
+        if self.model.differences:
+            forest = charts.metric_forest(self.model.differences, names_of_runs(self.model))
+            drawn.append((forest, f"Metrics of {self.name} against what runs, with intervals"))
+        if evaluation.roc or evaluation.calibration:
+            others = {name: run.evaluation for name, run in self.runs}
+            drawn.append((charts.curves(evaluation, others), f"ROC and calibration of {self.name}"))
+        if sum(evaluation.score_histogram):
+            drawn.append((charts.score_histogram(self._histograms()), f"Scores of {self.name}"))
+        pictures = [picture for spec, words in drawn[: self.pictures] if (picture := inline_picture(spec, words))]
+        first = 1 if self.model.differences else 0
+        blocks = [Block(picture, 95, "picture") for picture in pictures[:first]]
+        if pictures[first:]:
+            plots = details(f"Curves and scores of {self.name}", "\n\n".join(pictures[first:]))
+            blocks.append(Block(plots, 100, "picture section"))
+        return blocks
+
+    def _histograms(self) -> dict[str, list[int]]:
+        theirs = {name: run.evaluation.score_histogram for name, run in self.runs}
+        return {charts.THIS: self.record.evaluation.score_histogram, **theirs}
+
+    def _summary(self) -> str:
+        """What needs no table, an item each."""
+        items = [self._quality(), *self._callers(), self._worse()]
+        return "\n".join(f"- {item}" for item in items)
+
+    def _quality(self) -> str:
+        quality = self.record.quality
+        if not quality.failed:
+            return f"✅ **Data quality**: all {plural(quality.passed, 'expectation')} hold"
+        failed = [r for r in quality.results if not r.success]
+        lines = [f"❌ **Data quality**: {quality.failed:,} of {plural(len(quality.results), 'expectation')} fail"]
+        for r in failed[:_FAILED]:
+            where = f"{code(r.column)} " if r.column else ""
+            count = f"; {plural(r.unexpected_count, 'row')}" if r.unexpected_count else ""
+            seen = f"expected {text(r.expected)}; saw {text(r.observed)}{count}"
+            lines.append(f"  - {where}{text(r.type)}: {seen} ({code(r.suite)})")
+        if len(failed) > _FAILED:
+            lines.append(f"  - … and {len(failed) - _FAILED:,} more")
+        return "\n".join(lines)
+
+    def _callers(self) -> list[str]:
+        changes = self.model.request_changes
+        if not self.base:
+            return []
+        if not changes:
+            return ["**Callers**: nothing changes for them"]
+        more = f" and {len(changes) - _FAILED:,} more" if len(changes) > _FAILED else ""
+        return [f"**Callers**: {'; '.join(text(change) for change in changes[:_FAILED])}{more}"]
+
+    def _worse(self) -> str:
+        worse = worse_slices(self.model)
+        total = plural(len(self.record.evaluation.slices), "slice")
+        if not self.base or not self.record.evaluation.slices:
+            return f"**Slices**: {total}, nothing to compare with"
+        if not worse:
+            return f"**Slices**: none of {total} got worse on {text(self.record.evaluation.primary)}"
+        clear = sum(change.clear for change in worse)
+        worst = worse[0]
+        return (
+            f"**Slices**: {len(worse)} of {total} got worse, {clear or 'none'} clearly; worst "
+            f"{code(worst.column)} = {text(worst.value, 60)} ({signed(worst.gain)} on {plural(worst.rows, 'row')})"
+        )
+
+    def _scores(self) -> str:
+        """The distributions under one another, in signs that need no picture."""
+        shown = [(printable(name, 60), h) for name, h in self._histograms().items() if sum(h)]
+        if not shown:
+            return ""
+        width = max(len(name) for name, _ in shown)
+        head = f"{'scores':{width}}  0{'1':>{len(shown[0][1]) - 1}}"
+        lines = [f"{name:{width}}  {sparkline(h)}  mean {figure(histogram_mean(h))}" for name, h in shown]
+        return fence("\n".join([head, *lines]), "text")
+
+    def _drift(self) -> str:
+        drift = self.record.drift
+        if drift is None:
+            return ""
+        rows = [
+            [code(c.column), text(c.method), figure(c.score), figure(c.threshold), "⚠️ yes" if c.drifted else "no"]
+            for c in drift.columns[:_DRIFTED]
+        ]
+        shown = min(_DRIFTED, len(drift.columns))
+        return (
+            f"**Drift**: {drift.drifted} of {plural(len(drift.columns), 'column')} moved against "
+            f"{text(drift.reference)}. The furthest {shown}:\n\n"
+            + table(["column", "distance", "score", "threshold", "drifted"], rows, numbers=(2, 3))
+        )
+
+    def _slices(self) -> str:
+        primary = text(self.record.evaluation.primary)
+        changes = (worse_slices(self.model) or slice_changes(self.model))[:_SLICES]
+        if not changes:
+            return ""
+        head = ["slice", "rows", f"{primary} here", text(label(self.base)) if self.base else NONE, "gain", ""]
+        worse = bool(worse_slices(self.model))
+        title = f"Slices of {self.name} that got worse" if worse else f"Slices of {self.name}, least gain first"
+        return details(title, table(head, [self._slice_row(c) for c in changes], numbers=(1, 3, 4)))
+
+    @staticmethod
+    def _slice_row(c: SliceChange) -> list[str]:
+        here = f"{figure(c.mine.value)} {interval(c.mine.low, c.mine.high)}"
+        there = figure(c.theirs.value) if c.theirs else NONE
+        name = f"{code(c.column)} = {text(c.value, 60)}"
+        return [name, f"{c.rows:,}", here, there, signed(c.gain), "clearly" if c.clear else ""]
+
+    def _changes(self) -> str:
+        base = self.base.record if self.base else None
+        added, removed = input_differences(self.model)
+        rows = [[f"parameter {code(d.name)}", text(d.theirs, 120), text(d.mine, 120)]
+                for d in parameter_differences(self.model)[:40]]  # fmt: skip
+        rows += [[f"input {code(column)}", "–", "added"] for column in added[:40]]
+        rows += [[f"input {code(column)}", "removed", "–"] for column in removed[:40]]
+        here = self.record
+        grown = f" ({size(here.artifact_bytes - base.artifact_bytes)})" if base else ""
+        if base and here.artifact_bytes >= base.artifact_bytes:
+            grown = f" (+{size(here.artifact_bytes - base.artifact_bytes)})"
+        rows += [
+            ["artifact", f"{code(short(base.artifact))} {size(base.artifact_bytes)}" if base else NONE,
+             f"{code(short(here.artifact))} {size(here.artifact_bytes)}{grown}"],
+            ["image", code(short(base.image)) if base else NONE, code(short(here.image))],
+            ["training set", code(short(base.training_set_digest)) if base else NONE,
+             code(short(here.training_set_digest))],
+        ]  # fmt: skip
+        rows += self._feature_rows()
+        against = label(self.base) if self.base else "nothing"
+        return details(f"What differs between {self.name} and {against}", table(["", text(against), "this PR"], rows))
+
+    def _feature_rows(self) -> list[list[str]]:
+        theirs = {f.set: f.digest for f in self.base.record.features} if self.base else {}
+        mine = {f.set: f.digest for f in self.record.features}
+        return [
+            [
+                f"feature set {code(name)}",
+                *(code(short(side[name])) if name in side else NONE for side in (theirs, mine)),
+            ]
+            for name in sorted({*mine, *theirs})
+            if mine.get(name) != theirs.get(name)
+        ][:40]
+
+    def _confusion(self) -> str:
+        classes = self.record.evaluation.classes[:_CLASSES]
+        rows = [
+            [f"**{text(name, 40)}**", *(f"{n:,} ({percent(n, sum(line))})" for n in line[:_CLASSES])]
+            for name, line in zip(classes, self.record.evaluation.confusion, strict=False)
+        ]
+        head = ["truth ↓ prediction →", *(text(name, 40) for name in classes)]
+        cut = "" if len(classes) == len(self.record.evaluation.classes) else f", the first {_CLASSES} classes"
+        return details(f"Confusion matrix of {self.name}{cut}", table(head, rows, numbers=range(1, len(head))))
+
+    def _run(self) -> str:
+        record, data = self.record, self.record.training_set
+        left_out = (("outside the split", data.outside_split), ("without label", data.unlabelled),
+                    ("not yet mature", data.immature))  # fmt: skip
+        took = [
+            f"{text(stage)} {'reused' if stage in record.timings.reused else seconds(spent)}"
+            for stage, spent in record.timings.seconds.items()
+        ]
+        kept = f"{data.rows:,} rows, {data.train_rows:,} to train and {data.evaluate_rows:,} to evaluate"
+        stages = "the record was reused, nothing ran; it took then" if self.model.reused else "stages"
+        lines = [
+            f"- training set: {kept}; left out: {', '.join(f'{n:,} {what}' for what, n in left_out)}",
+            f"- {stages}: {', '.join(took)}; this PR spent {seconds(self.model.seconds)}",
+            f"- the artifact repeats the estimator's own scores to within {figure(record.evaluation.conversion_error)}",
+            f"- run {code(record.run_id)}, content key {code(short(record.content_key))}",
+            *(f"- {link(item.title, item.url)}" for item in self.model.links),
+        ]
+        return details(f"The run of {self.name}: rows, seconds, where to look", "\n".join(lines))

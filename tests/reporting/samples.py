@@ -1,0 +1,476 @@
+"""Realistic report documents: flight delays, with numbers that belong together."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bighead_ci.documents.definition import FeatureSchema, RequestField
+from bighead_ci.documents.live import CanaryAnalysis, VariantTelemetry
+from bighead_ci.documents.plan import ChangedFile, FeatureImpact, Plan, PlannedModel
+from bighead_ci.documents.record import (
+    ColumnDrift,
+    ColumnProfile,
+    CurvePoint,
+    DriftResult,
+    EvaluationResult,
+    ExpectationResult,
+    Metric,
+    MetricDifference,
+    QualityResult,
+    RunRecord,
+    Slice,
+    Timings,
+    TrainingSetSummary,
+)
+from bighead_ci.documents.report import Link, ModelReport, PromotionReport, PullRequestReport, RunningVersion
+from bighead_ci.documents.verdict import GateResult, Occasion, RuleResult, Verdict
+
+V1_AUC = 0.679
+NOW = datetime(2013, 10, 1, 10, 0, tzinfo=UTC)
+REQUEST = {
+    "carrier": RequestField(type="string", description="two-letter code", example="UA"),
+    "origin": RequestField(type="string"),
+    "dest": RequestField(type="string", use="lookup"),
+    "distance": RequestField(type="float64"),
+    "seats": RequestField(type="int64", required=False),
+}
+COLUMNS = [
+    "carrier", "origin", "distance", "seats",
+    "carrier_delays.dep_delay_mean_7d", "carrier_delays.dep_delay_count_7d", "carrier_delays.dep_delay_mean_1d",
+    "airport_weather.visib_min_6h", "airport_weather.precip_sum_6h", "airport_weather.wind_speed_max_6h",
+]  # fmt: skip
+
+
+def digest(text: str) -> str:
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def commit(text: str) -> str:
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def _histogram(peak: float, width: float, rows: int) -> list[int]:
+    weights = [math.exp(-(((i + 0.5) / 20 - peak) ** 2) / (2 * width**2)) for i in range(20)]
+    return [round(rows * w / sum(weights)) for w in weights]
+
+
+def evaluation(auc: float, rows: int = 48_210) -> EvaluationResult:
+    power = (1 - auc) / auc
+    lga, hawaii = (0.071, 0.09) if auc == V1_AUC else (-0.017, -0.06)
+    half = 0.0062
+    values = {"auc": auc, "accuracy": 0.72 + auc / 10, "log_loss": 0.86 - auc / 2, "brier": 0.31 - auc / 5}
+    slices = [
+        ("origin", "EWR", 17_530, 0.004), ("origin", "JFK", 16_120, 0.011), ("origin", "LGA", 14_560, lga),
+        ("carrier", "UA", 9_120, 0.006), ("carrier", "B6", 8_800, 0.002), ("carrier", "EV", 7_940, -0.004),
+        ("carrier", "DL", 7_610, 0.012), ("carrier", "AA", 5_020, -0.022), ("carrier", "HA", 64, hawaii),
+    ]  # fmt: skip
+    return EvaluationResult(
+        primary="auc",
+        metrics={n: Metric(value=v, low=v - half, high=v + half) for n, v in values.items()},
+        slices=[
+            Slice(
+                column=column,
+                value=value,
+                rows=n,
+                metrics={"auc": Metric(value=auc + d, low=auc + d - 1.2 / n**0.5, high=auc + d + 1.2 / n**0.5)},
+            )
+            for column, value, n, d in slices
+        ],
+        rows=rows,
+        calibration=[CurvePoint(x=i / 10 + 0.05, y=(i / 10 + 0.05) ** (1.9 - auc)) for i in range(10)],
+        roc=[CurvePoint(x=i / 100, y=(i / 100) ** power) for i in range(101)],
+        confusion=[[33_150, 3_904], [6_871, 4_285]],
+        classes=["on time", "late"],
+        score_histogram=_histogram(0.15 + auc / 10, auc - 0.55, rows),
+        conversion_error=3.1e-7,
+    )
+
+
+def _quality(failing: bool) -> QualityResult:
+    suite = "models/flight_delay/v2"
+    results = [
+        ExpectationResult(
+            suite=f"features/{name}/v1", type="expect_column_values_to_not_be_null", column=column, success=True,
+            observed="0 of 289,260", expected="mostly ≥ 0.99", unexpected_count=0,
+        )
+        for name, column in [("carrier_delays", c) for c in ("carrier", "dep_delay", "time_hour")]
+        + [("airport_weather", c) for c in ("origin", "visib", "precip", "wind_speed")]
+    ]  # fmt: skip
+    results.append(
+        ExpectationResult(
+            suite=suite, type="expect_column_values_to_be_between", column="distance", success=True,
+            observed="17 to 4,983", expected="1 to 6,000", unexpected_count=0,
+        )
+    )  # fmt: skip
+    results.append(
+        ExpectationResult(
+            suite=suite, type="expect_column_values_to_be_in_set", column="origin", success=not failing,
+            observed="EWR, JFK, LGA, SWF" if failing else "EWR, JFK, LGA", expected="EWR, JFK, LGA",
+            unexpected_count=212 if failing else 0,
+        )
+    )  # fmt: skip
+    return QualityResult(results=results)
+
+
+def _drift(reference: str) -> DriftResult:
+    scores = [0.231, 0.164, 0.142, 0.061, 0.044, 0.031, 0.022, 0.013, 0.009, 0.002]
+    columns = [COLUMNS[i] for i in (6, 8, 4, 9, 7, 5, 2, 0, 1, 3)]
+    return DriftResult(
+        reference=reference,
+        current="training set of flight_delay/v2",
+        reference_rows=229_000,
+        current_rows=241_050,
+        columns=[
+            ColumnDrift(
+                column=column,
+                method="Jensen-Shannon distance" if column in COLUMNS[:2] else "Wasserstein distance (normed)",
+                score=score,
+                threshold=0.1,
+                drifted=score > 0.1,
+            )
+            for column, score in zip(columns, scores, strict=True)
+        ],
+    )
+
+
+def _profile() -> list[ColumnProfile]:
+    numbers = [
+        ColumnProfile(
+            column=c, type="float64", rows=241_050, nulls=i * 310, mean=12.6 + i, std=40.2, minimum=-43.0,
+            maximum=1301.0, quantiles=[-9.0, -5.0, -2.0, 11.0, 88.0],
+        )
+        for i, c in enumerate(COLUMNS[2:])
+    ]  # fmt: skip
+    top = {"UA": 43_512, "B6": 41_903, "EV": 40_118, "DL": 35_222, "AA": 24_117}
+    return [ColumnProfile(column="carrier", type="string", rows=241_050, nulls=0, top=top), *numbers]
+
+
+def record(version: str, auc: float, *, failing_quality: bool = False, model: str = "flight_delay") -> RunRecord:
+    name = f"{model}/{version}"
+    first = version == "v1"
+    request = {k: v for k, v in REQUEST.items() if not (first and k == "seats")}
+    return RunRecord(
+        run_id=hashlib.md5(name.encode(), usedforsecurity=False).hexdigest(),
+        model=model,
+        version=version,
+        content_key=digest(f"key {name}"),
+        commit=commit(name),
+        recorded_at=NOW - timedelta(days=20 if first else 0),
+        image=digest(f"image {name}"),
+        artifact=digest(f"artifact {name}"),
+        artifact_bytes=18_204 if first else 61_870,
+        parameters={"learning_rate": 0.1, "max_iter": 100 if first else 250, **({} if first else {"max_depth": 6})},
+        request=request,
+        features=[
+            FeatureSchema(set="carrier_delays/v1", digest=digest("carrier_delays"), columns=COLUMNS[4:7]),
+            *(
+                []
+                if first
+                else [FeatureSchema(set="airport_weather/v1", digest=digest("weather"), columns=COLUMNS[7:])]
+            ),
+        ],
+        training_set=TrainingSetSummary(
+            rows=289_260, train_rows=241_050, evaluate_rows=48_210, outside_split=38_204, unlabelled=8_255,
+            immature=1_120, columns=[c for c in COLUMNS if not first or c in COLUMNS[:3] + COLUMNS[4:7]], seconds=4.2,
+        ),
+        training_set_digest=digest(f"training set {name}"),
+        quality=_quality(failing_quality),
+        drift=_drift("training set of flight_delay/v1 (3f2a9c1d)"),
+        evaluation=evaluation(auc),
+        profile=_profile(),
+        timings=Timings(
+            seconds={"training_set": 4.2, "quality": 2.9, "train": 21.4, "evaluate": 5.1, "package": 1.3},
+            reused=["training_set"],
+        ),
+    )  # fmt: skip
+
+
+def _rule(expression: str, message: str, reason: str = "", **inputs: str) -> RuleResult:
+    paths = {path.replace("__", "."): value for path, value in inputs.items()}
+    return RuleResult(expression=expression, message=message, passed=not reason, reason=reason, inputs=paths)
+
+
+def _gate(name: str, description: str, *rules: RuleResult, applied: bool = True) -> GateResult:
+    return GateResult(
+        gate=name, description=description, applied=applied, passed=all(r.passed for r in rules), rules=list(rules)
+    )
+
+
+def verdict(*, failing: bool = False, occasion: Occasion = "pull_request") -> Verdict:
+    worse = "evaluated to false" if failing else ""
+    return Verdict(
+        occasion=occasion,
+        gates=[
+            _gate(
+                "no_worse", "The primary metric must hold up against what runs.",
+                _rule(
+                    "differences.prod.auc.low >= -0.005", "AUC must not fall by more than 0.005 against prod.", worse,
+                    differences__prod__auc__low="-0.031" if failing else "0.051",
+                ),
+            ),
+            _gate("minimum_quality", "Good enough to be useful at all.",
+                  _rule("record.metrics.auc.low >= 0.65", "AUC must be 0.65 at least.",
+                        record__metrics__auc__low="0.735"),
+                  _rule("record.metrics.brier.value <= 0.2", "Brier score must be 0.2 at most.",
+                        record__metrics__brier__value="0.162")),
+            _gate("data_quality", "All expectations of the data hold.",
+                  _rule("record.quality.failed == 0", "Every expectation must hold.", worse,
+                        record__quality__failed="1" if failing else "0")),
+            _gate("slices", "No airport is left behind.",
+                  _rule("record.slices.all(s, s.auc >= 0.6)", "AUC must be 0.6 on each slice.",
+                        record__slices="9 slices, least 0.659")),
+            _gate("conversion", "The artifact says what the estimator said.",
+                  _rule("record.conversion_error < 1e-5", "Scores must agree to 1e-5.",
+                        record__conversion_error="3.1e-07")),
+            _gate("callers", "Callers of the version that runs are not broken.",
+                  _rule("request.breaking == 0", "No field may become required.", request__breaking="0")),
+            _gate("images_only", "About images.", applied=False),
+        ],
+    )  # fmt: skip
+
+
+def differences(auc: float, against: list[str], theirs: float) -> list[MetricDifference]:
+    here, there = evaluation(auc).metrics, evaluation(theirs).metrics
+    return [
+        MetricDifference(
+            metric=metric, against=environment, model_version="v1", theirs=there[metric].value,
+            difference=(d := here[metric].value - there[metric].value), low=d - 0.011, high=d + 0.011, rows=48_210,
+        )
+        for environment in against
+        for metric in ("auc", "accuracy", "log_loss", "brier")
+    ]  # fmt: skip
+
+
+def model_report(auc: float = 0.741, *, failing: bool = False, reused: bool = False, **kind: Any) -> ModelReport:
+    v1 = record("v1", V1_AUC)
+    return ModelReport(
+        record=record("v2", auc, failing_quality=failing, **kind),
+        running=[
+            RunningVersion(environment="staging", version="v1", weight=100, record=v1),
+            RunningVersion(environment="prod", version="v1", weight=100, record=v1),
+        ],
+        differences=differences(auc, ["staging", "prod"], V1_AUC),
+        verdict=verdict(failing=failing),
+        reused=reused,
+        seconds=0.4 if reused else 34.9,
+        request_changes=["added optional field seats"],
+        links=[Link(title="MLflow run", url="http://127.0.0.1:5000/#/experiments/1/runs/4f2a")],
+    )
+
+
+def plan() -> Plan:
+    return Plan(
+        base=commit("base"),
+        head=commit("head"),
+        files=[
+            ChangedFile(path="features/carrier_delays/v1/feature_set.yaml", change="modified"),
+            ChangedFile(path="models/flight_delay/v2/model.py", change="added"),
+            ChangedFile(path="models/flight_delay/v2/model.yaml", change="added"),
+        ],
+        models=[
+            PlannedModel(model="flight_delay", version="v2", content_key=digest("key flight_delay/v2"),
+                         because=["model files changed", "features/carrier_delays/v1 changed"]),
+        ],
+        impacts=[
+            FeatureImpact(changed="features/carrier_delays/v1", columns=COLUMNS[4:7],
+                          models=["flight_delay/v1", "flight_delay/v2", "taxi_time/v3"]),
+        ],
+        releases=[],
+        policies=[],
+        removed_models=[],
+    )  # fmt: skip
+
+
+def pull_request(**changes: Any) -> PullRequestReport:
+    fields: dict[str, Any] = {
+        "number": 7,
+        "title": "flight_delay v2: weather and fleet age",
+        "commit": commit("head"),
+        "base": commit("base"),
+        "at": NOW,
+        "state": "passed",
+        "plan": plan(),
+        "problems": [],
+        "models": [model_report()],
+        "seconds": 37.8,
+        "reproduce": ["git fetch origin weather && git checkout 2f9a3c41d0", "bighead train models/flight_delay/v2"],
+        "links": [Link(title="full report with plots", url="https://ci.example.org/reports/7/index.html")],
+    }
+    return PullRequestReport(**{**fields, **changes})
+
+
+def passing() -> PullRequestReport:
+    return pull_request()
+
+
+def failing() -> PullRequestReport:
+    return pull_request(state="failed", models=[model_report(0.661, failing=True)])
+
+
+def invalid() -> PullRequestReport:
+    return pull_request(
+        state="invalid",
+        models=[],
+        plan=None,
+        seconds=0.3,
+        problems=[
+            "models/flight_delay/v2/model.yaml:14: features.0.set: no such set; did you mean 'carrier_delays/v1'?",
+            "models/flight_delay/v2/model.yaml:22: evaluation.primary: got f1; allowed: auc, accuracy, log_loss, brier",
+            "models/flight_delay/v2/requirements.lock: no such file; every model version locks its dependencies",
+        ],
+    )
+
+
+def running() -> PullRequestReport:
+    return pull_request(state="running", models=[], seconds=0.0)
+
+
+def two_models() -> PullRequestReport:
+    return pull_request(
+        state="failed",
+        models=[model_report(reused=True), model_report(0.655, failing=True, model="taxi_time")],
+        seconds=41.2,
+    )
+
+
+def first_version() -> PullRequestReport:
+    report = model_report()
+    alone = report.model_copy(
+        update={
+            "running": [],
+            "differences": [],
+            "request_changes": [],
+            "record": report.record.model_copy(update={"drift": None}),
+        }
+    )
+    return pull_request(models=[alone])
+
+
+def _telemetry(version: str, requests: int, errors: int, peak: float, p99: float) -> VariantTelemetry:
+    return VariantTelemetry(
+        variant=f"{version}-{digest(version)[7:15]}", version=version, requests=requests, errors=errors,
+        error_ratio=errors / requests, p50_ms=1.4, p95_ms=3.9, p99_ms=p99, score_mean=peak,
+        score_histogram=_histogram(peak, 0.12, requests),
+        null_ratio={c: round(i * (0.011 if version == "v2" else 0.004), 4) for i, c in enumerate(COLUMNS)},
+    )  # fmt: skip
+
+
+def analysis(*, failing: bool = False, weight: int = 10) -> CanaryAnalysis:
+    return CanaryAnalysis(
+        environment="prod", model="flight_delay", weight=weight, measured_share=weight + 0.4,
+        since=NOW - timedelta(seconds=600), until=NOW, seconds=600.0,
+        candidate=_telemetry("v2", 1_204, 61 if failing else 1, 0.31 if failing else 0.23, 41.0 if failing else 6.2),
+        stable=_telemetry("v1", 10_388, 8, 0.22, 5.9), score_shift=0.34 if failing else 0.02,
+    )  # fmt: skip
+
+
+def canary_verdict(*, failing: bool = False) -> Verdict:
+    broken = "evaluated to false" if failing else ""
+    return Verdict(
+        occasion="canary",
+        gates=[
+            _gate("canary_errors", "The candidate answers.",
+                  _rule("candidate.error_ratio <= stable.error_ratio + 0.01",
+                        "The candidate's errors must not exceed the stable's by more than 1 %.", broken,
+                        candidate__error_ratio="0.0507" if failing else "0.0008", stable__error_ratio="0.0008")),
+            _gate("canary_latency", "Fast enough.",
+                  _rule("candidate.p99_ms <= 3.0 * stable.p99_ms", "p99 must stay below three times the stable's.",
+                        broken, candidate__p99_ms="41.0" if failing else "6.2", stable__p99_ms="5.9")),
+            _gate("canary_scores", "It says much the same.",
+                  _rule("score_shift < 0.4", "Scores must not shift by 0.4 or more.",
+                        score_shift="0.34" if failing else "0.02")),
+        ],
+    )  # fmt: skip
+
+
+_DIFF = """\
+--- a/environments/prod/flight_delay.yaml
++++ b/environments/prod/flight_delay.yaml
+@@ -1,9 +1,17 @@
+ variants:
+   - version: v1
+     artifact: sha256:aa17…
+-    weight: 100
++    weight: 90
++  - version: v2
++    artifact: sha256:3f2a…
++    weight: 10
+ canary:
+   steps: [10, 50, 100]
+"""
+
+_BACK = """\
+--- a/environments/prod/flight_delay.yaml
++++ b/environments/prod/flight_delay.yaml
+@@ -1,17 +1,9 @@
+ variants:
+   - version: v1
+     artifact: sha256:aa17…
+-    weight: 50
+-  - version: v2
+-    artifact: sha256:3f2a…
+-    weight: 50
++    weight: 100
+ canary:
+   steps: [10, 50, 100]
+"""
+
+
+def promotion(**changes: Any) -> PromotionReport:
+    fields: dict[str, Any] = {
+        "environment": "prod",
+        "model": "flight_delay",
+        "move": "promote",
+        "summary": "v1 → v2 (canary 10 %)",
+        "at": NOW,
+        "verdict": verdict(occasion="promotion"),
+        "differences": differences(0.741, ["prod"], V1_AUC),
+        "record": record("v2", 0.741),
+        "diff": _DIFF,
+        "commits": [
+            "2f9a3c41d0 flight_delay v2: weather and fleet age (Ada)",
+            "91be0c77aa carrier_delays: one-day window (Grace)",
+        ],
+        "plan_steps": [10, 50, 100],
+        "soak": "10m",
+        "analysis": None,
+        "rollback": "bighead rollback flight_delay --env prod",
+        "approvals_needed": 1,
+        "approvals_because": "environments/prod/environment.yaml: approvals",
+        "image": digest("image flight_delay/v2"),
+        "artifact": digest("artifact flight_delay/v2"),
+        "request": REQUEST,
+    }
+    return PromotionReport(**{**fields, **changes})
+
+
+def advance() -> PromotionReport:
+    return promotion(
+        move="advance",
+        summary="v2 10 % → 50 %",
+        verdict=canary_verdict(),
+        analysis=analysis(),
+        approvals_needed=0,
+        approvals_because="authorised by the approved promotion",
+        diff=_DIFF.replace("+    weight: 10", "-    weight: 10\n+    weight: 50"),
+    )
+
+
+def rollback() -> PromotionReport:
+    return promotion(
+        move="rollback",
+        summary="v2 → v1",
+        verdict=canary_verdict(failing=True),
+        diff=_BACK,
+        analysis=analysis(failing=True, weight=50),
+        differences=[],
+        record=record("v1", V1_AUC),
+        commits=[],
+        image=digest("image flight_delay/v1"),
+        artifact=digest("artifact flight_delay/v1"),
+        approvals_needed=0,
+        approvals_because="a rollback needs nobody",
+    )
