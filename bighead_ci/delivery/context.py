@@ -1,0 +1,98 @@
+"""What a verb may use: the workspace, the time, and the ports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from bighead_ci.documents.workspace import Workspace
+from bighead_ci.ports.clock import Clock
+from bighead_ci.ports.forge import Forge
+from bighead_ci.ports.images import ImageBuilder
+from bighead_ci.ports.offline_store import OfflineStore
+from bighead_ci.ports.online_store import OnlineStore
+from bighead_ci.ports.orchestrator import Orchestrator
+from bighead_ci.ports.platform import Platform
+from bighead_ci.ports.prediction_log import PredictionLog
+from bighead_ci.ports.quality import DriftDetector
+from bighead_ci.ports.report_renderer import ReportRenderer
+from bighead_ci.ports.repository import Repository
+from bighead_ci.ports.telemetry import Telemetry
+from bighead_ci.ports.tracking import RecordStore
+
+BOT = "bighead-bot"
+"""Author of every commit, comment and pull request that no person made."""
+
+Progress = Callable[[str], None]
+"""Gets a line of progress for people."""
+
+
+def silent(_: str) -> None:
+    """Progress that nobody watches."""
+
+
+class Context(Protocol):
+    """Ports, made when first asked for: a verb that needs no MLflow does not load it."""
+
+    @property
+    def workspace(self) -> Workspace:
+        """Paths and clock offset."""
+
+    @property
+    def clock(self) -> Clock:
+        """When things are done: commits, records, analyses."""
+
+    @property
+    def data_clock(self) -> Clock:
+        """The moment the workspace's data lives at: what features are looked up and materialised for."""
+
+    @property
+    def engine(self) -> str:
+        """Digest of the engine files that determine results."""
+
+    @property
+    def repository(self) -> Repository:
+        """The shared git repository."""
+
+    @property
+    def forge(self) -> Forge:
+        """Pull requests."""
+
+    @property
+    def records(self) -> RecordStore:
+        """Records of runs."""
+
+    @property
+    def images(self) -> ImageBuilder:
+        """Images of model versions."""
+
+    @property
+    def orchestrator(self) -> Orchestrator:
+        """Runs stages."""
+
+    @property
+    def drift(self) -> DriftDetector:
+        """Compares samples."""
+
+    @property
+    def renderer(self) -> ReportRenderer:
+        """Renders reports."""
+
+    @property
+    def platform(self) -> Platform:
+        """Runs environments."""
+
+    @property
+    def telemetry(self) -> Telemetry:
+        """Measures what variants did."""
+
+    @property
+    def offline_store(self) -> OfflineStore:
+        """Features over whole histories."""
+
+    def open_online_store(self, *, readonly: bool) -> OnlineStore:
+        """Features for serving; the caller closes it, a writer soon."""
+
+    @property
+    def predictions(self) -> PredictionLog:
+        """What was predicted."""

@@ -1,0 +1,45 @@
+"""How far what a model is asked now lies from what it was trained on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from bighead_ci.delivery.context import Context
+from bighead_ci.delivery.desired import read_desired
+from bighead_ci.documents.record import DriftResult
+from bighead_ci.errors import InputError
+
+LATEST = 5000
+"""Predictions that are compared, newest first."""
+
+
+def live_drift(context: Context, model: str, environment: str, page: Path) -> DriftResult:
+    """Compare the inputs of the latest predictions of an environment's stable variant with its training set.
+
+    Args:
+        context: The workspace.
+        model: Which model.
+        environment: Where.
+        page: Where Evidently's own page goes.
+
+    Raises:
+        InputError: the model does not serve there, its record is gone, or nothing is logged yet.
+    """
+    commit = context.repository.resolve("main")
+    desired = read_desired(context.repository.tree(commit), commit)
+    desired.environment(environment)
+    release = desired.release(environment, model)
+    if release is None:
+        raise InputError(f"{model} does not serve in {environment}")
+    stable = release.stable
+    sample = context.records.file(stable.run, "training_sample.parquet")
+    if sample is None:
+        raise InputError(f"the record {stable.run} of {model}/{stable.version} holds no sample of its training set")
+    live = context.predictions.inputs(environment, model, stable.artifact, LATEST)
+    if live.empty:
+        raise InputError(f"no prediction of {model}/{stable.version} in {environment} is logged yet")
+    page.parent.mkdir(parents=True, exist_ok=True)
+    names = (f"training set of {model}/{stable.version}", f"latest {len(live)} predictions in {environment}")
+    return context.drift.compare(pq.read_table(sample).to_pandas(), live, names, html=page)

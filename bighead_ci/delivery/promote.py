@@ -1,0 +1,86 @@
+"""Opens the pull request that brings a model version into an environment."""
+
+from __future__ import annotations
+
+from bighead_ci.definitions.loading import load_model
+from bighead_ci.delivery.context import Context
+from bighead_ci.delivery.desired import Desired, read_desired
+from bighead_ci.delivery.release_pr import open_release_pr, review_release
+from bighead_ci.documents.forge import PullRequest
+from bighead_ci.documents.record import RunRecord
+from bighead_ci.documents.release import Release, Variant
+from bighead_ci.documents.report import PromotionReport
+from bighead_ci.errors import InputError
+from bighead_ci.planning.content import content_key
+from bighead_ci.planning.releases import classify, promoted
+from bighead_ci.ports.tree import Tree
+
+
+class Promotion:
+    """A pull request with the report in its body."""
+
+    def __init__(self, pull_request: PullRequest, report: PromotionReport) -> None:
+        self.pull_request = pull_request
+        self.report = report
+
+
+def promote(
+    context: Context, model: str, environment: str, version: str | None = None, author: str = "bighead-bot"
+) -> Promotion | None:
+    """Open (or supersede) the promotion of a version to an environment; None when it already serves there.
+
+    Without a version: what serves in the environment that this one promotes from.
+
+    Raises:
+        InputError: no such environment or version, no record, or a canary is already under way.
+    """
+    commit = context.repository.resolve("main")
+    tree = context.repository.tree(commit)
+    desired = read_desired(tree, commit)
+    definition = desired.environment(environment)
+    record = _record_to_promote(context, tree, desired, model, environment, version)
+    candidate = Variant(
+        version=record.version,
+        image=record.image,
+        artifact=record.artifact,
+        run=record.run_id,
+        commit=record.commit,
+        weight=0,
+    )
+    old = desired.release(environment, model)
+    if _already_there(old, candidate):
+        return None
+    new = promoted(old, candidate, definition.canary)
+    change = classify(environment, model, old, new, [])
+    report = review_release(context, tree, desired, change, new)
+    body = context.renderer.promotion_markdown(report)
+    message = f"Artifact {record.artifact}\nImage {record.image}\nRecord {record.run_id}"
+    return Promotion(open_release_pr(context, desired, change, new, body, message, author), report)
+
+
+def _already_there(old: Release | None, candidate: Variant) -> bool:
+    return old is not None and any((v.artifact, v.image) == (candidate.artifact, candidate.image) for v in old.variants)
+
+
+def _record_to_promote(
+    context: Context, tree: Tree, desired: Desired, model: str, environment: str, version: str | None
+) -> RunRecord:
+    """What is to be promoted: by the environment before, or by main's content key of the version."""
+    before = desired.environment(environment).promotes_from
+    source = desired.release(before, model) if before else None
+    if version is None:
+        if source is None:
+            wanted = f"serving in {before}" if before else "named by --version"
+            raise InputError(f"nothing to promote: {model} has no version {wanted}")
+        version = source.stable.version if source.candidate is None else source.candidate.version
+    for variant in source.variants if source else []:
+        if variant.version == version and (found := context.records.by_run(variant.run)):
+            return found
+    key = content_key(tree, load_model(tree, model, version), context.engine)
+    record = context.records.by_content_key(key)
+    if record is None:
+        raise InputError(
+            f"{model}/{version} has no record for what main holds now (content key {key[7:19]}): its pull request's "
+            "checks have not run to the end, or its inputs changed since; a pull request that touches it builds it"
+        )
+    return record

@@ -1,0 +1,130 @@
+"""What every pull request that edits a release file shares: its branch, its review of the move, its body."""
+
+from __future__ import annotations
+
+import difflib
+
+from bighead_ci.definitions.loading import load_gates
+from bighead_ci.delivery.context import BOT, Context
+from bighead_ci.delivery.desired import Desired
+from bighead_ci.delivery.gates import judge_canary, judge_promotion
+from bighead_ci.delivery.merging import APPROVALS_LABEL
+from bighead_ci.delivery.running import differences, running_versions
+from bighead_ci.documents.forge import PullRequest
+from bighead_ci.documents.live import CanaryAnalysis
+from bighead_ci.documents.plan import ReleaseChange
+from bighead_ci.documents.release import Release
+from bighead_ci.documents.report import PromotionReport
+from bighead_ci.documents.verdict import Verdict
+from bighead_ci.planning.releases import render_release
+from bighead_ci.ports.tree import Tree
+
+LABEL = "bighead/release"
+"""On every pull request that edits a release."""
+
+
+def release_branch(environment: str, model: str) -> str:
+    """One branch, so at most one open pull request, a model and environment: a newer one supersedes an older."""
+    return f"release/{environment}/{model}"
+
+
+def open_release_pr(
+    context: Context,
+    desired: Desired,
+    change: ReleaseChange,
+    release: Release,
+    body: str,
+    message: str,
+    author: str = BOT,
+) -> PullRequest:
+    """Commit the new release on top of main and open (or supersede) its pull request."""
+    branch = release_branch(change.environment, change.model)
+    path = f"environments/{change.environment}/{change.model}.yaml"
+    title = title_of(change)
+    needed, _ = approvals_needed(desired, change, release)
+    labels = (LABEL, f"{LABEL}/{change.move}", f"{APPROVALS_LABEL}{needed}")
+    context.repository.commit(
+        branch, desired.commit, {path: render_release(release).encode()}, f"{title}\n\n{message}".strip() + "\n", author
+    )
+    return context.forge.open(branch, "main", title, body, author, labels)
+
+
+def title_of(change: ReleaseChange) -> str:
+    """A title that says it all: `promote flight_delay v1 → v2 in prod (canary 10 %)`."""
+    return f"{change.move} {change.model} in {change.environment}: {change.description}"
+
+
+def review_release(
+    context: Context,
+    base_tree: Tree,
+    desired: Desired,
+    change: ReleaseChange,
+    new: Release | None,
+    analysis: CanaryAnalysis | None = None,
+) -> PromotionReport:
+    """Re-evaluate, at this moment and with main's policies, the gates that the move needs."""
+    old = desired.release(change.environment, change.model)
+    environment = desired.environment(change.environment)
+    incoming = (new.candidate or new.stable) if new else None
+    record = context.records.by_run(incoming.run) if incoming else None
+    running = running_versions(context, desired, change.model)
+    verdict = Verdict(occasion="promotion", gates=[])
+    found = differences(context, record, running) if record and change.move in {"promote", "advance"} else []
+    if change.move == "promote":
+        weight = incoming.weight if incoming else 0
+        verdict = judge_promotion(context, load_gates(base_tree), desired, change, record, weight, running, found)
+    elif change.move in {"advance", "retire"}:
+        verdict = judge_canary(load_gates(base_tree), analysis, old.canary if old else environment.canary)
+    needed, because = approvals_needed(desired, change, new)
+    return PromotionReport(
+        environment=change.environment,
+        model=change.model,
+        move="retire" if change.move == "remove" else "promote" if change.move == "settings" else change.move,
+        summary=change.description,
+        at=context.clock.now(),
+        verdict=verdict,
+        differences=[one for one in found if one.against == change.environment],
+        record=record,
+        diff=release_diff(old, new, change),
+        commits=_commits_between(context, old, record.commit if record else None),
+        plan_steps=(new.canary if new else environment.canary).steps,
+        soak=(new.canary if new else environment.canary).soak,
+        analysis=analysis,
+        rollback=f"bighead rollback {change.model} --env {change.environment}",
+        approvals_needed=needed,
+        approvals_because=because,
+        image=incoming.image if incoming else None,
+        artifact=incoming.artifact if incoming else None,
+        request=record.request if record else {},
+    )
+
+
+def approvals_needed(desired: Desired, change: ReleaseChange, new: Release | None) -> tuple[int, str]:
+    """How many people must approve a move, and why."""
+    environment = desired.environment(change.environment)
+    if change.move in {"promote", "settings", "remove"}:
+        return environment.approvals, f"environments/{change.environment}/environment.yaml: approvals"
+    weight = new.candidate.weight if new and new.candidate else 0
+    if change.move == "advance" and weight > environment.canary.person_above:
+        return 1, f"weight {weight} % is above canary.person_above {environment.canary.person_above} %"
+    return 0, "authorised by the approved promotion" if change.move != "rollback" else "a rollback needs nobody"
+
+
+def release_diff(old: Release | None, new: Release | None, change: ReleaseChange) -> str:
+    """Unified diff of the release file."""
+    path = f"environments/{change.environment}/{change.model}.yaml"
+    before = render_release(old).splitlines(keepends=True) if old else []
+    after = render_release(new).splitlines(keepends=True) if new else []
+    return "".join(difflib.unified_diff(before, after, f"a/{path}", f"b/{path}"))
+
+
+def _commits_between(context: Context, old: Release | None, new_commit: str | None) -> list[str]:
+    """First-parent commits on main from what serves to what will."""
+    if old is None or new_commit is None:
+        return []
+    lines = []
+    for commit in context.repository.log("main", "models", limit=50):
+        if commit.id == old.stable.commit:
+            break
+        lines.append(f"{commit.id[:10]} {commit.subject} ({commit.author})")
+    return lines[:20]

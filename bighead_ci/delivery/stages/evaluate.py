@@ -1,0 +1,88 @@
+"""Stage `evaluate`: score the evaluation rows with the packaged artifact and measure how well it does."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from bighead_ci.delivery.stages.labels import class_indices
+from bighead_ci.delivery.stages.place import StagePlace
+from bighead_ci.delivery.stages.results import ARTIFACT, CONVERSION, TRAINING_SET, Conversion, Progress
+from bighead_ci.documents.record import EvaluationResult, Slice
+from bighead_ci.errors import InputError
+from bighead_ci.transforms.artifact import open_artifact
+from bighead_ci.transforms.columns import input_columns
+from bighead_ci.transforms.metrics import (
+    Resamples,
+    calibration,
+    confusion,
+    measure,
+    predictions_table,
+    roc,
+    score_histogram,
+)
+
+MOST_SLICES = 30
+"""Values of a slice column, the most frequent ones."""
+LEAST_SLICE_ROWS = 30
+"""A value with fewer rows says nothing and is left out."""
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+
+def evaluate(place: StagePlace, progress: Progress) -> EvaluationResult:
+    """Leave `evaluation.json` and `predictions.parquet`.
+
+    Raises:
+        InputError: there are no evaluation rows, or they do not define the primary metric.
+    """
+    scorer = open_artifact(place.out / ARTIFACT)
+    table = pq.read_table(place.out / TRAINING_SET)
+    rows = table.filter(pc.equal(table["__part"], "evaluate"))
+    if not rows.num_rows:
+        raise InputError(f"{place.model.id}: the training set has no row to evaluate on; see split in model.yaml")
+    classes, settings = scorer.manifest.classes, place.model.definition.evaluation
+    truth = class_indices(rows["__label"], classes, "evaluation rows")
+    scores = scorer.score(input_columns(rows, scorer.manifest.inputs))
+    resamples = Resamples.draw(len(truth), settings.bootstrap_samples)
+    metrics = measure(truth, scores, resamples)
+    if settings.primary not in metrics:
+        raise InputError(f"{place.model.id}: {settings.primary} is not defined: the evaluation rows hold one class")
+    binary = place.model.definition.task == "binary"
+    result = EvaluationResult(
+        primary=settings.primary,
+        metrics=metrics,
+        slices=[one for name in settings.slices for one in _slices(rows, name, truth, scores, resamples)],
+        rows=len(truth),
+        calibration=calibration(truth, scores) if binary else [],
+        roc=roc(truth, scores) if binary else [],
+        confusion=confusion(truth, scores),
+        classes=classes,
+        score_histogram=score_histogram(scores),
+        conversion_error=Conversion.read(place.out / CONVERSION).largest,
+    )
+    beside = place.out / ".predictions.parquet.partial"
+    pq.write_table(predictions_table(rows["__event_id"], truth, scores, classes), beside)
+    beside.replace(place.out / "predictions.parquet")
+    result.write(place.out / "evaluation.json")
+    shown = ", ".join(f"{name} {metric.value:.4f}" for name, metric in metrics.items())
+    progress(f"{shown} on {len(truth):,} rows")
+    return result
+
+
+def _slices(rows: pa.Table, column: str, truth: Integers, scores: Floats, resamples: Resamples) -> list[Slice]:
+    values = rows[column].cast(pa.string()).to_numpy()
+    names, counts = np.unique(values[values != None].astype(str), return_counts=True)  # noqa: E711 - elementwise
+    ranked = sorted(zip(names.tolist(), counts.tolist(), strict=True), key=lambda pair: (-pair[1], pair[0]))
+    found = []
+    for name, count in ranked[:MOST_SLICES]:
+        if count < LEAST_SLICE_ROWS:
+            continue
+        chosen = np.flatnonzero(values == name)
+        metrics = measure(truth[chosen], scores[chosen], resamples.at(chosen))
+        found.append(Slice(column=column, value=name, rows=count, metrics=metrics))
+    return found

@@ -1,0 +1,190 @@
+"""Stage `train`: run model.py on the training rows and turn what it learned into a model artifact."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # publishes no types
+
+from bighead_ci.definitions.loading import load_golden_rows
+from bighead_ci.delivery.stages.labels import class_indices, class_names
+from bighead_ci.delivery.stages.model_code import ModelCode
+from bighead_ci.delivery.stages.place import StagePlace, feature_keys, feature_schemas
+from bighead_ci.delivery.stages.results import ARTIFACT, CONVERSION, TRAINING_SET, Conversion, Progress
+from bighead_ci.documents.artifact import ArtifactInput, ArtifactManifest, GoldenRow, GoldenRows
+from bighead_ci.errors import InputError, Problem
+from bighead_ci.transforms.artifact import GOLDEN, GRAPH, MANIFEST, Scorer, open_artifact
+from bighead_ci.transforms.columns import Columns, authored_columns, input_columns
+from bighead_ci.transforms.frame import estimator_frame
+
+TOLERANCE = 1e-5
+"""How far the artifact's score of a row may be from the training framework's."""
+BEYOND_ALLOWED = 0.001
+"""Share of the evaluation rows that may be further: rows whose value sits on a tree's threshold."""
+SAMPLED_GOLDEN = 8
+
+Floats = npt.NDArray[np.float64]
+Converter = Callable[[Any, Sequence[ArtifactInput]], bytes]
+
+
+def train(place: StagePlace, convert: Converter, progress: Progress) -> Conversion:
+    """Leave the model artifact and `conversion.json`.
+
+    Args:
+        place: The model version.
+        convert: Turns a fitted scikit-learn estimator into ONNX; one with a `to_onnx(inputs)` is asked itself.
+        progress: Gets a line as each part is done.
+
+    Raises:
+        InputError: model.py raised, the labels do not fit the task, or the estimator cannot become ONNX faithfully.
+    """
+    table = pq.read_table(place.out / TRAINING_SET)
+    part = table["__part"]
+    train_rows, evaluation_rows = table.filter(pc.equal(part, "train")), table.filter(pc.equal(part, "evaluate"))
+    if not train_rows.num_rows:
+        raise InputError(f"{place.model.id}: the training set has no row to train on; see split in model.yaml")
+    classes = class_names(train_rows["__label"], place.model.definition.task)
+    estimator, code = _fit(place, train_rows, classes, progress)
+    with code.blaming("predict_proba"):
+        graph = estimator.to_onnx(place.inputs) if hasattr(estimator, "to_onnx") else convert(estimator, place.inputs)
+    manifest = ArtifactManifest(
+        model=place.model.name,
+        version=place.model.version,
+        task=place.model.definition.task,
+        classes=classes,
+        inputs=place.inputs,
+        request=place.model.definition.request,
+        features=feature_schemas(place.model, place.feature_sets),
+        feature_keys=feature_keys(place.model, place.feature_sets),
+    )
+    authored = authored_golden_rows(place)
+    columns = _appended(input_columns(evaluation_rows, place.inputs), authored_columns(authored, place.inputs))
+    with code.blaming("predict_proba"):
+        framework = _probabilities(estimator, columns, classes, code.shown)
+    errors = np.abs(Scorer(manifest, graph).score(columns) - framework).max(axis=1, initial=0.0)
+    conversion = _judged(place, errors)
+    golden = _golden(place, columns, framework, errors, len(authored))
+    _write(place.out / ARTIFACT, manifest, graph, golden)
+    conversion.write(place.out / CONVERSION)
+    progress(f"artifact of {len(graph) / 1024:,.0f} KiB, within {conversion.largest:.1g} of the estimator")
+    return conversion
+
+
+def authored_golden_rows(place: StagePlace) -> list[dict[str, Any]]:
+    """The rows of golden_rows.json: a list of estimator inputs.
+
+    Raises:
+        InputError: the file is no list of mappings, or names something that is no input.
+    """
+    rows = load_golden_rows(place.tree, place.model.name, place.model.version)
+    file, names = f"{place.directory}/golden_rows.json", {item.name for item in place.inputs}
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+        raise InputError([Problem(file, None, "", "must be a list of one row or more, each a mapping of inputs")])
+    strangers = sorted({name for row in rows for name in row} - names)
+    if strangers:
+        allowed = ", ".join(sorted(names))
+        raise InputError(
+            [Problem(file, None, name, "is no input of the estimator", None, allowed) for name in strangers]
+        )
+    return rows
+
+
+def _fit(place: StagePlace, rows: pa.Table, classes: list[str], progress: Progress) -> tuple[Any, ModelCode]:
+    code = ModelCode(place.path / "model.py", f"{place.directory}/model.py")
+    truth = class_indices(rows["__label"], classes, "training rows")
+    frame = estimator_frame(input_columns(rows, place.inputs))
+    progress(f"fitting on {len(frame):,} rows x {len(place.inputs)} inputs")
+    np.random.seed(0)  # noqa: NPY002 - an estimator that was given no seed takes this generator
+    # Numerical libraries add in another order with another number of threads, and waiting threads that spin make a busy
+    # machine ten times slower.
+    with threadpool_limits(1):
+        estimator = code.build(place.model.definition.parameters)
+        with code.blaming("fit"):
+            estimator.fit(frame, truth)
+    return estimator, code
+
+
+def _probabilities(estimator: Any, columns: Columns, classes: list[str], shown: str) -> Floats:
+    frame = estimator_frame(columns)
+    scores = np.asarray(estimator.predict_proba(frame), dtype=np.float64)
+    if scores.shape != (len(frame), len(classes)):
+        raise InputError(
+            [
+                Problem(
+                    shown,
+                    None,
+                    "predict_proba",
+                    "has the wrong shape",
+                    str(scores.shape),
+                    f"({len(frame)}, {len(classes)})",
+                )
+            ]
+        )
+    return scores
+
+
+def _judged(place: StagePlace, errors: Floats) -> Conversion:
+    beyond = int((errors > TOLERANCE).sum()) + int(np.isnan(errors).sum())
+    largest = float(np.nanmax(errors, initial=0.0))
+    if beyond > BEYOND_ALLOWED * len(errors):
+        raise InputError(
+            f"{place.model.id}: the ONNX form of the estimator scores {beyond:,} of {len(errors):,} rows differently "
+            f"by more than {TOLERANCE:g} (largest {largest:.3g}); simplify the pipeline's preprocessing"
+        )
+    return Conversion(rows=len(errors), largest=largest, beyond_tolerance=beyond)
+
+
+def _golden(place: StagePlace, columns: Columns, framework: Floats, errors: Floats, authored: int) -> GoldenRows:
+    """The authored rows, some of the evaluation rows evenly spaced, and the worst one within tolerance."""
+    own = len(errors) - authored
+    within = np.where(errors <= TOLERANCE, errors, -1.0)
+    if not (within[own:] >= 0).all():
+        raise InputError(
+            f"{place.directory}/golden_rows.json: a row scores differently in ONNX by more than {TOLERANCE:g}"
+        )
+    spaced = np.linspace(0, own - 1, min(SAMPLED_GOLDEN, own)).astype(int) if own else np.array([], dtype=int)
+    chosen = [
+        *range(own, len(errors)),
+        *sorted({*spaced.tolist(), int(within.argmax())} - set(range(own, len(errors)))),
+    ]
+    rows = [
+        GoldenRow(
+            inputs={name: _plain(values[row]) for name, values in columns.items()}, scores=framework[row].tolist()
+        )
+        for row in chosen
+        if within[row] >= 0
+    ]
+    return GoldenRows(tolerance=TOLERANCE, rows=rows)
+
+
+def _plain(value: Any) -> Any:
+    """A cell as JSON; a missing number is null."""
+    if isinstance(value, np.ndarray):
+        return [_plain(one) for one in value]
+    if isinstance(value, str):
+        return value
+    return None if np.isnan(value) else float(value)
+
+
+def _appended(first: Columns, second: Columns) -> Columns:
+    return {name: np.concatenate([values, second[name]]) for name, values in first.items()}
+
+
+def _write(directory: Path, manifest: ArtifactManifest, graph: bytes, golden: GoldenRows) -> None:
+    beside = directory.with_name(f".{directory.name}.partial")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    manifest.write(beside / MANIFEST)
+    (beside / GRAPH).write_bytes(graph)
+    golden.write(beside / GOLDEN)
+    open_artifact(beside)
+    shutil.rmtree(directory, ignore_errors=True)
+    beside.rename(directory)

@@ -1,0 +1,72 @@
+"""Desired against live: what main says, what runs, and every difference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bighead_ci.delivery.context import Context
+from bighead_ci.delivery.desired import desired_models, read_desired
+from bighead_ci.delivery.standby import standby
+from bighead_ci.documents.base import Document
+from bighead_ci.documents.live import DesiredModel, LiveModel
+
+
+class ModelStatus(Document):
+    """One model in one environment."""
+
+    environment: str
+    model: str
+    url: str
+    desired: DesiredModel | None
+    live: LiveModel | None
+    differences: list[str]
+    """Empty when what runs is what main says."""
+
+
+class Status(Document):
+    """All environments at one commit of main."""
+
+    commit: str
+    models: list[ModelStatus]
+
+    @property
+    def in_step(self) -> bool:
+        """Whether nothing differs."""
+        return not any(model.differences for model in self.models)
+
+
+def status(context: Context, branch: str = "main") -> Status:
+    """Compare what main says with what the platform observes."""
+    commit = context.repository.resolve(branch)
+    desired = read_desired(context.repository.tree(commit), commit)
+    wanted = {(m.environment, m.model): m for m in desired_models(desired)}
+    live = {(e, m.model): m for e in desired.environments for m in context.platform.observe(e)}
+    models = []
+    for place in sorted(wanted.keys() | live.keys()):
+        should, does = wanted.get(place), live.get(place)
+        models.append(
+            ModelStatus(
+                environment=place[0],
+                model=place[1],
+                url=does.url if does else "",
+                desired=should,
+                live=does,
+                differences=differences(should, does, standby(context, desired, *place)),
+            )
+        )
+    return Status(commit=commit, models=models)
+
+
+def differences(desired: DesiredModel | None, live: LiveModel | None, warm: Sequence[str] = ()) -> list[str]:
+    """What differs, in words; pure. Variants that are kept warm may run, without traffic."""
+    wanted = {v.name: v for v in desired.variants} if desired else {}
+    running = {v.name: v for v in live.variants if v.name not in warm or v.weight} if live else {}
+    found = [f"{name} should run and does not" for name in sorted(wanted.keys() - running.keys())]
+    found += [f"{name} runs and should not" for name in sorted(running.keys() - wanted.keys())]
+    for name in sorted(wanted.keys() & running.keys()):
+        variant = running[name]
+        if variant.state != "ready":
+            found.append(f"{name} is {variant.state}{': ' + variant.reason if variant.reason else ''}")
+        if variant.weight != wanted[name].weight:
+            found.append(f"{name} gets {variant.weight} % and should get {wanted[name].weight} %")
+    return found

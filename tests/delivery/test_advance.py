@@ -1,0 +1,267 @@
+"""Canary analysis, pass by pass: it waits, goes on, asks a person, or takes the canary back."""
+
+from __future__ import annotations
+
+import pytest
+
+from bighead_ci.delivery.advance import Step, advance
+from bighead_ci.delivery.check import check_pull_request
+from bighead_ci.delivery.context import BOT, silent
+from bighead_ci.delivery.merging import CHECK
+from bighead_ci.delivery.reconcile import reconcile
+from bighead_ci.errors import InputError, RetryError
+from bighead_ci.planning.releases import advanced, render_release
+from fakes.context import FakeContext
+from fakes.shipping import pass_canary, promote_and_merge, ship
+
+
+@pytest.fixture
+def canary(context: FakeContext) -> FakeContext:
+    """v2 serves in prod, a canary of v3 has 10 %."""
+    ship(context, "v2")
+    ship(context, "v3", skill=1.2)
+    return context
+
+
+def only_step(context: FakeContext) -> Step:
+    """One pass over the one canary."""
+    steps = advance(context, silent)
+    assert [(step.environment, step.model) for step in steps] == [("prod", "late")]
+    return steps[0]
+
+
+def ask_above(context: FakeContext, weight: int) -> None:
+    """Steps above the weight need a person in prod; then v2 serves there, and a canary of v3 has 10 %."""
+    path = "environments/prod/environment.yaml"
+    text = context.repository.tree("main").read(path).decode()
+    plan = f"minimum_requests: 200, person_above: {weight}"
+    context.change_main({path: text.replace("minimum_requests: 200", plan)}, "ask a person")
+    ship(context, "v2")
+    ship(context, "v3", skill=1.2)
+
+
+def next_step(context: FakeContext) -> str:
+    """The release file that an advance would write."""
+    release = context.release("prod")
+    assert release is not None
+    return render_release(advanced(release))
+
+
+def test_nothing_happens_without_a_canary(context: FakeContext) -> None:
+    """A version that serves alone is not analysed."""
+    ship(context, "v2")
+    assert advance(context, silent) == []
+
+
+@pytest.mark.parametrize(("seconds", "requests"), [(7, 1000), (60, 199)])
+def test_a_canary_waits_until_soak_and_requests_are_there(canary: FakeContext, seconds: float, requests: int) -> None:
+    """Eight seconds and 200 requests are prod's plan; one of them is not enough."""
+    canary.clock.forward(seconds)
+    canary.telemetry.requests = requests
+    before = canary.main
+    step = only_step(canary)
+    assert step.action == "waits"
+    assert f"{requests} of 200 requests" in step.detail
+    assert canary.main == before
+    assert canary.forge.find("open") == []
+
+
+def test_a_passing_canary_goes_to_the_next_step_by_a_merged_pull_request(canary: FakeContext) -> None:
+    """The bot opens and merges it; no person is needed, and the body has the analysis."""
+    canary.clock.forward(8)
+    canary.telemetry.requests = 200
+    step = only_step(canary)
+    assert step.action == "advanced"
+    assert canary.split("prod") == {"v2": 50, "v3": 50}
+    assert step.pull_request is not None
+    pull = canary.forge.get(step.pull_request)
+    assert (pull.state, pull.author, pull.approvals()) == ("merged", BOT, [])
+    assert "canary_errors" in pull.body
+    assert "10 % → 50 %" in pull.title
+
+
+def test_weights_that_are_not_yet_in_force_are_waited_for(canary: FakeContext) -> None:
+    """Main says 50 %, the router still gives 10 %: the old figures say nothing about the new step."""
+    canary.clock.forward(8)
+    canary.telemetry.requests = 200
+    assert only_step(canary).action == "advanced"
+    step = only_step(canary)
+    assert (step.action, step.detail) == ("waits", "v2 is not yet at 50 %")
+    reconcile(canary, silent)
+    canary.clock.forward(8)
+    assert only_step(canary).action == "advanced"
+
+
+def test_each_step_soaks_anew(canary: FakeContext) -> None:
+    """The time of the step before does not count."""
+    canary.clock.forward(600)
+    canary.telemetry.requests = 200
+    assert only_step(canary).action == "advanced"
+    reconcile(canary, silent)
+    assert only_step(canary).action == "waits"
+
+
+def test_at_full_traffic_the_old_version_retires(canary: FakeContext) -> None:
+    """50, 100, and then v3 serves alone; then there is nothing left to do."""
+    assert pass_canary(canary, passes=4) == ["advanced", "advanced", "retired"]
+    assert canary.split("prod") == {"v3": 100}
+    assert canary.live("prod") == {"v2": 0, "v3": 100}
+
+
+def test_a_step_above_person_above_waits_for_a_person(context: FakeContext) -> None:
+    """The pull request stays open until it is approved; further passes open no other."""
+    ask_above(context, 50)
+    assert pass_canary(context, passes=3) == ["advanced", "needs approval", "needs approval"]
+    assert context.split("prod") == {"v2": 50, "v3": 50}
+    (pull,) = context.forge.find("open")
+    context.forge.set_status(pull.number, CHECK, "success", "passed", pull.head)
+    with pytest.raises(InputError, match="approved"):
+        context.forge.merge(pull.number, pull.head, BOT)
+    context.approve_and_merge(pull.number)
+    reconcile(context, silent)
+    assert context.split("prod") == {"v2": 0, "v3": 100}
+    assert pass_canary(context, passes=1) == ["retired"]
+
+
+def test_an_approved_step_is_merged_by_the_next_pass(context: FakeContext) -> None:
+    """A person's approval is enough; the bot does the rest, after judging again."""
+    ask_above(context, 10)
+    assert pass_canary(context, passes=1) == ["needs approval"]
+    (pull,) = context.forge.find("open")
+    context.forge.review(pull.number, "grace", approved=True)
+    assert pass_canary(context, passes=1) == ["advanced"]
+    assert context.split("prod") == {"v2": 50, "v3": 50}
+
+
+def test_a_failing_canary_is_taken_back_with_its_reasons(canary: FakeContext) -> None:
+    """After fifty requests, without waiting for the soak: the release is what it was before the canary."""
+    before = canary.release("prod")
+    assert before is not None
+    canary.telemetry.requests = 50
+    canary.telemetry.candidate = {"errors": 10, "error_ratio": 0.2}
+    step = only_step(canary)
+    assert step.action == "reverted"
+    assert "the new version answers with more errors than the old one" in step.detail
+    assert step.pull_request is not None
+    pull = canary.forge.get(step.pull_request)
+    assert pull.state == "merged"
+    assert "canary_errors" in pull.body
+    assert "the new version answers with more errors than the old one" in pull.body
+    release = canary.release("prod")
+    assert release is not None
+    assert canary.split("prod") == {"v2": 100}
+    assert release.stable.artifact == before.stable.artifact
+    reconcile(canary, silent)
+    assert canary.live("prod") == {"v2": 100}
+
+
+@pytest.mark.parametrize(
+    ("gate", "candidate", "shift"),
+    [
+        ("canary_latency", {"p95_ms": 500.0}, 0.0),
+        ("canary_scores", {}, 0.5),
+        ("canary_scores", {"null_ratio": {"distance": 0.9}}, 0.0),
+    ],
+)
+def test_every_gate_of_a_canary_can_take_it_back(
+    canary: FakeContext, gate: str, candidate: dict[str, object], shift: float
+) -> None:
+    """Slow answers, scores off their evaluation, inputs that turned null."""
+    canary.telemetry.requests = 200
+    canary.telemetry.candidate = candidate
+    canary.telemetry.score_shift = shift
+    step = only_step(canary)
+    assert step.action == "reverted"
+    assert step.detail.startswith(gate)
+
+
+def test_few_bad_requests_are_no_reason_yet(canary: FakeContext) -> None:
+    """Under fifty requests nothing is decided."""
+    canary.telemetry.requests = 49
+    canary.telemetry.candidate = {"errors": 49, "error_ratio": 1.0}
+    assert only_step(canary).action == "waits"
+
+
+def test_errors_at_full_traffic_still_take_the_canary_back(canary: FakeContext) -> None:
+    """At 100 % the old version stands by with weight 0 and takes the traffic back."""
+    assert pass_canary(canary, passes=2) == ["advanced", "advanced"]
+    assert canary.split("prod") == {"v2": 0, "v3": 100}
+    canary.telemetry.candidate = {"errors": 300, "error_ratio": 0.3}
+    assert pass_canary(canary, passes=1) == ["reverted"]
+    assert canary.split("prod") == {"v2": 100}
+    assert canary.live("prod") == {"v2": 100}
+
+
+def test_a_reverted_version_can_be_promoted_again(canary: FakeContext) -> None:
+    """A revert is a pull request like any other, not a ban."""
+    canary.telemetry.requests = 50
+    canary.telemetry.candidate = {"errors": 10, "error_ratio": 0.2}
+    assert only_step(canary).action == "reverted"
+    reconcile(canary, silent)
+    canary.telemetry.candidate = {}
+    promote_and_merge(canary, "prod")
+    assert canary.split("prod") == {"v2": 90, "v3": 10}
+
+
+def test_a_canary_whose_record_is_gone_is_not_judged(canary: FakeContext) -> None:
+    """No evidence is an error that names the run, not a pass."""
+    release = canary.release("prod")
+    assert release is not None
+    assert release.candidate is not None
+    del canary.records._records[release.candidate.run]
+    with pytest.raises(InputError, match=release.candidate.run):
+        advance(canary, silent)
+
+
+def test_main_moving_under_a_pass_is_a_reason_to_try_again(
+    canary: FakeContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else's branch update between opening and merging: RetryError, and the next pass goes through."""
+    merge = canary.forge.merge
+
+    def moved(number: int, head: str, author: str) -> object:
+        monkeypatch.setattr(canary.forge, "merge", merge)
+        raise RetryError(f"#{number} is no longer at {head} for {author}")
+
+    monkeypatch.setattr(canary.forge, "merge", moved)
+    canary.clock.forward(60)
+    canary.telemetry.requests = 200
+    with pytest.raises(RetryError):
+        advance(canary, silent)
+    assert canary.split("prod") == {"v2": 90, "v3": 10}
+    assert only_step(canary).action == "advanced"
+    assert len([p for p in canary.forge.find() if "50 %" in p.title]) == 1
+
+
+def test_a_step_by_hand_is_refused_before_the_present_one_is_over(canary: FakeContext) -> None:
+    """Gates that pass so far do not make up for soak and requests."""
+    canary.telemetry.requests = 60
+    pull = canary.propose("too-soon", {"environments/prod/late.yaml": next_step(canary)})
+    report = check_pull_request(canary, pull.number, silent)
+    assert report.plan is not None
+    assert [change.move for change in report.plan.releases] == ["advance"]
+    assert report.state == "invalid"
+    assert "environments/prod/late.yaml: variants: the canary's present step is not over" in report.problems[0]
+    assert "60 of 200 requests" in report.problems[0]
+
+
+def test_a_step_by_hand_is_judged_like_one_by_the_bot(canary: FakeContext) -> None:
+    """With the analysis as it is now: it passes when the step is over, and fails with the gates' reasons."""
+    canary.clock.forward(60)
+    canary.telemetry.requests = 200
+    pull = canary.propose("by-hand", {"environments/prod/late.yaml": next_step(canary)})
+    assert check_pull_request(canary, pull.number, silent).state == "passed"
+    canary.telemetry.score_shift = 0.5
+    assert check_pull_request(canary, pull.number, silent).state == "failed"
+    assert "canary_scores" in canary.forge.get(pull.number).body
+
+
+def test_a_step_that_waits_for_a_person_has_passed_its_check(context: FakeContext) -> None:
+    """Who is asked for an approval sees the analysis and a green check, not missing evidence."""
+    ask_above(context, 10)
+    assert pass_canary(context, passes=1) == ["needs approval"]
+    (pull,) = context.forge.find("open")
+    assert check_pull_request(context, pull.number, silent).state == "passed"
+    body = context.forge.get(pull.number).body
+    assert "canary_errors" in body
+    assert "missing" not in body

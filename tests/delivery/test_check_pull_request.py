@@ -1,0 +1,289 @@
+"""The checks of a pull request: one report, one comment, statuses that allow or forbid the merge."""
+
+from __future__ import annotations
+
+import pytest
+
+from bighead_ci.definitions.loading import load_release
+from bighead_ci.delivery.check import REPORT, check_pull_request, page_of
+from bighead_ci.delivery.context import silent
+from bighead_ci.delivery.merging import CHECK
+from bighead_ci.delivery.promote import promote
+from bighead_ci.documents.base import digest_of
+from bighead_ci.documents.forge import PullRequest
+from bighead_ci.documents.release import Release
+from bighead_ci.errors import InputError, RetryError
+from bighead_ci.planning.releases import render_release
+from fakes.context import FakeContext, model_version
+from fakes.shipping import merge_version, promote_and_merge, ship
+
+V2 = "models/late/v2"
+
+
+def statuses(context: FakeContext, pull: PullRequest) -> dict[str, str]:
+    """Check → state, on the present head."""
+    now = context.forge.get(pull.number)
+    return {status.context: status.state for status in now.statuses if status.commit == now.head}
+
+
+def comment(context: FakeContext, pull: PullRequest) -> str:
+    """The one comment."""
+    comments = context.forge.get(pull.number).comments
+    assert [one.marker for one in comments] == [REPORT]
+    return comments[0].body
+
+
+def proposed(context: FakeContext, pull: PullRequest) -> Release:
+    """The staging release that a branch proposes."""
+    tree = context.repository.tree(pull.head)
+    return load_release(tree, "staging", "late").release
+
+
+def edited(release: Release, **changes: object) -> str:
+    """The release file with its newest variant changed by hand."""
+    *others, newest = release.variants
+    return render_release(release.model_copy(update={"variants": [*others, newest.model_copy(update=changes)]}))
+
+
+def test_a_malformed_definition_is_invalid_with_all_problems_at_once(context: FakeContext) -> None:
+    """A typo in a model and a broken feature set are both in the comment, and nothing is trained."""
+    changes = {
+        **model_version("v2"),
+        f"{V2}/model.yaml": model_version("v2")[f"{V2}/model.yaml"].replace("task: binary", "taks: binary"),
+        "features/delays/v2/feature_set.yaml": "owner: flights\nsource: flihgts\nkey: [carrier]\naggregations: []\n",
+    }
+    pull = context.propose("broken", changes)
+    report = check_pull_request(context, pull.number, silent)
+    assert report.state == "invalid"
+    assert any("taks" in problem for problem in report.problems)
+    assert any("features/delays/v2/feature_set.yaml" in problem for problem in report.problems)
+    assert "taks" in comment(context, pull)
+    assert "features/delays/v2/feature_set.yaml" in comment(context, pull)
+    assert statuses(context, pull) == {CHECK: "failure"}
+    assert context.orchestrator.trained == []
+
+
+def test_a_new_version_that_passes_gets_one_report_and_a_status_for_each_gate(context: FakeContext) -> None:
+    """The comment names the version, the page exists, and each gate that applies has its own check."""
+    pull = context.propose("late-v2", model_version("v2"))
+    report = check_pull_request(context, pull.number, silent)
+    assert report.state == "passed"
+    assert [(model.record.id, model.reused) for model in report.models] == [("late/v2", False)]
+    assert "late/v2" in comment(context, pull)
+    assert page_of(context, pull).exists()
+    found = statuses(context, pull)
+    assert found[CHECK] == "success"
+    gates = {f"bighead/gate/late/{gate.gate}" for gate in report.models[0].verdict.gates if gate.applied}
+    assert "bighead/gate/late/auc_floor" in gates
+    assert found == {CHECK: "success", **dict.fromkeys(gates, "success")}
+
+
+def test_the_same_content_key_is_trained_once_and_updates_the_same_comment(context: FakeContext) -> None:
+    """A new head that changes only the card reuses the record."""
+    pull = context.propose("late-v2", model_version("v2"))
+    first = check_pull_request(context, pull.number, silent)
+    pull = context.propose("late-v2", {f"{V2}/README.md": "# A better card\n"})
+    second = check_pull_request(context, pull.number, silent)
+    assert context.orchestrator.trained == [V2]
+    assert second.models[0].reused
+    assert second.models[0].record == first.models[0].record
+    assert pull.head[:10] in comment(context, pull)
+    assert statuses(context, pull)[CHECK] == "success"
+
+
+def test_a_failing_gate_forbids_the_merge_and_says_why(context: FakeContext) -> None:
+    """A model no better than chance fails the floor; its own status and the comment say so."""
+    context.orchestrator.skill[V2] = 0.0
+    pull = context.propose("late-v2", model_version("v2"))
+    report = check_pull_request(context, pull.number, silent)
+    assert report.state == "failed"
+    assert [gate for gate, _ in report.models[0].verdict.failures] == ["auc_floor"]
+    assert "auc_floor" in comment(context, pull)
+    found = statuses(context, pull)
+    assert (found[CHECK], found["bighead/gate/late/auc_floor"]) == ("failure", "failure")
+    assert found["bighead/gate/late/quality"] == "success"
+    with pytest.raises(InputError, match=CHECK):
+        context.forge.merge(pull.number, pull.head, "grace")
+
+
+def test_a_version_worse_than_what_runs_fails_against_it(context: FakeContext) -> None:
+    """The gate compares with what staging serves, on the rows both scored."""
+    merge_version(context, "v2", skill=1.5)
+    promote_and_merge(context, "staging", "v2")
+    context.orchestrator.skill["models/late/v3"] = 0.8
+    pull = context.propose("late-v3", model_version("v3"))
+    report = check_pull_request(context, pull.number, silent)
+    assert [gate for gate, _ in report.models[0].verdict.failures] == ["not_worse"]
+    assert report.models[0].running[0].version == "v2"
+
+
+def test_an_error_is_posted_and_raised_and_the_next_run_succeeds(context: FakeContext) -> None:
+    """A full disk is nobody's fault: status `error` is no verdict, and the same head passes later."""
+    context.orchestrator.error = RetryError("the disk is full; free some space")
+    pull = context.propose("late-v2", model_version("v2"))
+    with pytest.raises(RetryError, match="the disk is full"):
+        check_pull_request(context, pull.number, silent)
+    assert "the disk is full" in comment(context, pull)
+    assert statuses(context, pull) == {CHECK: "error"}
+    context.orchestrator.error = None
+    assert check_pull_request(context, pull.number, silent).state == "passed"
+    assert statuses(context, pull)[CHECK] == "success"
+    assert "the disk is full" not in comment(context, pull)
+
+
+def test_a_released_version_may_not_be_edited_in_place(context: FakeContext) -> None:
+    """The refusal names the environment that serves it and the version to make instead."""
+    merge_version(context, "v2")
+    promote_and_merge(context, "staging", "v2")
+    pull = context.propose("edit", {f"{V2}/model.py": "def build(parameters): return 1\n"})
+    report = check_pull_request(context, pull.number, silent)
+    assert report.state == "invalid"
+    assert "late/v2 serves in staging" in report.problems[0]
+    assert "models/late/v3" in report.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("artifact", digest_of("other")), ("image", digest_of("other")), ("version", "v7")]
+)
+def test_a_release_may_name_only_what_its_record_holds(context: FakeContext, field: str, value: str) -> None:
+    """A promotion whose branch names another artifact, image or version is refused, naming file and value."""
+    merge_version(context, "v2")
+    pull = context.forge.find("open")[0]
+    new = proposed(context, pull)
+    pull = context.propose(pull.source, {"environments/staging/late.yaml": edited(new, **{field: value})})
+    report = check_pull_request(context, pull.number, silent)
+    assert report.state == "invalid"
+    assert len(report.problems) == 1
+    assert report.problems[0].startswith(f"environments/staging/late.yaml: variants.0.{field}")
+    assert value in report.problems[0]
+    assert statuses(context, pull)[CHECK] == "failure"
+
+
+def test_a_release_of_an_unknown_run_is_refused(context: FakeContext) -> None:
+    """A run id that no record has is named."""
+    merge_version(context, "v2")
+    pull = context.forge.find("open")[0]
+    changed = edited(proposed(context, pull), run="run99")
+    pull = context.propose(pull.source, {"environments/staging/late.yaml": changed})
+    report = check_pull_request(context, pull.number, silent)
+    assert report.state == "invalid"
+    assert "run99" in report.problems[0]
+    assert "no record has this run id" in report.problems[0]
+
+
+def test_a_hand_edited_release_is_refused_with_the_command_to_use(context: FakeContext) -> None:
+    """Giving a canary a weight out of turn is no move; the refusal names the commands that are."""
+    ship(context, "v2")
+    ship(context, "v3", skill=1.2)
+    release = context.release("prod")
+    assert release is not None
+    stable, candidate = release.variants
+    jumped = release.model_copy(
+        update={
+            "variants": [stable.model_copy(update={"weight": 0}), candidate.model_copy(update={"weight": 100})],
+        }
+    )
+    pull = context.propose("by-hand", {"environments/prod/late.yaml": render_release(jumped)})
+    report = check_pull_request(context, pull.number, silent)
+    assert report.state == "invalid"
+    assert "environments/prod/late.yaml" in report.problems[0]
+    assert "bighead advance" in report.problems[0]
+    assert "bighead rollback late --env prod" in report.problems[0]
+
+
+def test_gates_come_from_main_not_from_the_branch(context: FakeContext) -> None:
+    """A branch that lowers the floor beside its weak model is still held to main's floor."""
+    context.orchestrator.skill[V2] = 0.0
+    tree = context.repository.tree("main")
+    floor = tree.read("policies/auc_floor.yaml").decode()
+    assert "at_least: 0.6" in floor
+    changes = {**model_version("v2"), "policies/auc_floor.yaml": floor.replace("at_least: 0.6", "at_least: 0.0")}
+    pull = context.propose("sly", changes)
+    report = check_pull_request(context, pull.number, silent)
+    assert report.plan is not None
+    assert report.plan.policies == ["auc_floor"]
+    assert report.state == "failed"
+    assert [gate for gate, _ in report.models[0].verdict.failures] == ["auc_floor"]
+
+
+def test_a_promotion_is_judged_again_and_its_body_says_the_verdict(context: FakeContext) -> None:
+    """The check of a promotion PR passes, and writes the report of its gates into its body."""
+    merge_version(context, "v2")
+    promotion = promote(context, "late", "staging", "v2")
+    assert promotion is not None
+    number = promotion.pull_request.number
+    context.forge.update(number, body="changed by somebody")
+    report = check_pull_request(context, number, silent)
+    assert report.state == "passed"
+    body = context.forge.get(number).body
+    assert "changed by somebody" not in body
+    assert "quality" in body
+
+
+def test_a_promotion_without_its_gates_fails_the_check(context: FakeContext) -> None:
+    """Prod before staging: the pull request opens, and its check fails."""
+    merge_version(context, "v2")
+    promotion = promote(context, "late", "prod", "v2")
+    assert promotion is not None
+    pull = promotion.pull_request
+    assert check_pull_request(context, pull.number, silent).state == "failed"
+    assert statuses(context, pull)[CHECK] == "failure"
+
+
+def test_a_version_copied_with_the_stages_of_another_is_refused(context: FakeContext) -> None:
+    """Its dvc.yaml would run v1's stages; the refusal names the file and the command that writes it."""
+    stages = model_version("v1")["models/late/v1/dvc.yaml"]
+    pull = context.propose("copied", {**model_version("v2"), f"{V2}/dvc.yaml": stages})
+    report = check_pull_request(context, pull.number, silent)
+    assert report.state == "invalid"
+    assert report.problems[0].startswith(f"{V2}/dvc.yaml")
+    assert "bighead check --write" in report.problems[0]
+    assert context.orchestrator.trained == []
+
+
+def test_what_the_new_version_asks_of_callers_is_in_the_report(context: FakeContext) -> None:
+    """A field that callers of staging do not send is named before it breaks them."""
+    merge_version(context, "v2")
+    promote_and_merge(context, "staging", "v2")
+    files = model_version("v3")
+    definition = files["models/late/v3/model.yaml"]
+    added = definition.replace(
+        "distance: {type: int64}", "distance: {type: int64}\n      seats: {type: int64, column: distance}"
+    )
+    golden = '[{"distance": 200, "seats": 100, "delays.delay_mean_7d": null}]'
+    changes = {**files, "models/late/v3/model.yaml": added, "models/late/v3/golden_rows.json": golden}
+    pull = context.propose("late-v3", changes)
+    report = check_pull_request(context, pull.number, silent)
+    assert report.state == "passed", report.problems
+    assert report.models[0].request_changes == ["new required field seats that callers of staging (v2) do not send"]
+    assert "new required field" in comment(context, pull)
+
+
+def test_drift_against_what_serves_is_kept_with_the_record(context: FakeContext) -> None:
+    """The training set is compared with the one of the last environment in line; the page is with the record."""
+    merge_version(context, "v2")
+    promote_and_merge(context, "staging", "v2")
+    pull = context.propose("late-v3", model_version("v3"))
+    record = check_pull_request(context, pull.number, silent).models[0].record
+    assert record.drift is not None
+    assert record.drift.reference == "training set of late/v2 (staging)"
+    assert record.drift.reference_rows == record.drift.current_rows == 300
+    assert context.records.file(record.run_id, "report/drift.html") is not None
+    assert context.records.file(record.run_id, f"report/pr-{pull.number}.html") is not None
+
+
+def test_a_promotion_by_hand_does_not_get_by_with_fewer_approvals(context: FakeContext) -> None:
+    """Prod asks for two people; a branch of one's own carries no such label, so its check refuses."""
+    path = "environments/prod/environment.yaml"
+    text = context.repository.tree("main").read(path).decode()
+    context.change_main({path: text + "approvals: 2\n"}, "two people")
+    merge_version(context, "v2")
+    promote_and_merge(context, "staging", "v2")
+    promotion = promote(context, "late", "prod", author="ada")
+    assert promotion is not None
+    assert check_pull_request(context, promotion.pull_request.number, silent).state == "passed"
+    release = context.repository.tree(promotion.pull_request.head).read("environments/prod/late.yaml").decode()
+    pull = context.propose("by-hand", {"environments/prod/late.yaml": release})
+    report = check_pull_request(context, pull.number, silent)
+    assert report.state == "invalid"
+    assert "2 people must approve this" in report.problems[0]

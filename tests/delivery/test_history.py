@@ -1,0 +1,227 @@
+"""Questions that git, the records and the prediction log answer: history, trace, explain."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from bighead_ci.delivery.check import check_pull_request
+from bighead_ci.delivery.context import BOT, silent
+from bighead_ci.delivery.desired import process_name
+from bighead_ci.delivery.gates import explain
+from bighead_ci.delivery.history import history, past_releases
+from bighead_ci.delivery.live_drift import live_drift
+from bighead_ci.delivery.trace import trace
+from bighead_ci.documents.base import digest_of
+from bighead_ci.documents.live import Prediction
+from bighead_ci.errors import InputError
+from fakes.context import START, FakeContext, model_version
+from fakes.shipping import merge_version, pass_canary, ship
+
+PROD = "environments/prod/late.yaml"
+
+
+@pytest.fixture
+def shipped(context: FakeContext) -> FakeContext:
+    """v2 served in prod, then v3 by way of a canary."""
+    ship(context, "v2")
+    ship(context, "v3", skill=1.2)
+    pass_canary(context)
+    return context
+
+
+def log_prediction(context: FakeContext, environment: str = "prod") -> Prediction:
+    """A prediction of what serves there now."""
+    release = context.release(environment)
+    assert release is not None
+    variant = release.variants[-1]
+    prediction = Prediction(
+        prediction_id="p1",
+        at=context.clock.now(),
+        environment=environment,
+        model="late",
+        version=variant.version,
+        variant=process_name("late", variant),
+        artifact=variant.artifact,
+        as_of=context.data_clock.now(),
+        request={"distance": 100},
+        inputs={"distance": 100},
+        scores=[0.3, 0.7],
+        milliseconds=1.0,
+    )
+    context.predictions.known["p1"] = prediction
+    return prediction
+
+
+def test_each_release_has_a_span_until_the_next(shipped: FakeContext) -> None:
+    """Newest first; the newest lasts until now, and no span overlaps another."""
+    spans = history(shipped, "late", "prod")
+    assert [span.split for span in spans] == [
+        "v3 100 %",
+        "v2 0 %, v3 100 %",
+        "v2 50 %, v3 50 %",
+        "v2 90 %, v3 10 %",
+        "v2 100 %",
+    ]
+    assert spans[0].until is None
+    assert [span.until for span in spans[1:]] == [span.since for span in spans[:-1]]
+    assert {span.author for span in spans} == {"grace", BOT}
+
+
+def test_a_moment_is_in_exactly_one_span_of_an_environment(shipped: FakeContext) -> None:
+    """At its beginning the new release counts, just before it the old one."""
+    spans = history(shipped, "late", "prod")
+    for newer, older in pairwise(spans):
+        assert history(shipped, "late", "prod", at=newer.since) == [newer]
+        assert history(shipped, "late", "prod", at=newer.since - timedelta(microseconds=1)) == [older]
+
+
+def test_before_the_first_release_nothing_served(shipped: FakeContext) -> None:
+    """No span reaches back that far."""
+    assert history(shipped, at=START) == []
+
+
+def test_history_without_a_question_is_about_every_environment(shipped: FakeContext) -> None:
+    """Both environments are in it; an unknown model has none."""
+    assert {span.environment for span in history(shipped)} == {"staging", "prod"}
+    assert history(shipped, "other") == []
+
+
+def test_a_release_that_was_removed_is_a_span_of_nothing(shipped: FakeContext) -> None:
+    """Git still knows what served before."""
+    shipped.change_main({PROD: None}, "enough")
+    newest, before = history(shipped, "late", "prod")[:2]
+    assert (newest.split, newest.release, newest.author) == ("nothing", None, "ada")
+    assert (before.split, before.until) == ("v3 100 %", newest.since)
+
+
+def test_a_release_that_cannot_be_read_is_a_span_that_says_so(shipped: FakeContext) -> None:
+    """History is told around it."""
+    shipped.change_main({PROD: "variants: []\n"}, "oops")
+    newest, before = history(shipped, "late", "prod")[:2]
+    assert newest.split == "unreadable"
+    assert PROD in newest.unreadable
+    assert before.split == "v3 100 %"
+
+
+def test_past_releases_are_what_the_file_ever_held(shipped: FakeContext) -> None:
+    """Up to a revision, newest first; unreadable contents are left out."""
+    shipped.change_main({PROD: "variants: []\n"}, "oops")
+    found = past_releases(shipped, "prod", "late", "main")
+    assert [[v.weight for v in release.variants] for release in found] == [[100], [0, 100], [50, 50], [90, 10], [100]]
+    first = shipped.repository.log("main", PROD)[-1].id
+    assert len(past_releases(shipped, "prod", "late", first)) == 1
+
+
+def test_a_prediction_leads_to_its_release_its_record_and_its_commit(shipped: FakeContext) -> None:
+    """From the id in an answer to the commit that made the model."""
+    prediction = log_prediction(shipped)
+    shipped.clock.forward(3600)
+    found = trace(shipped, "p1")
+    release = shipped.release("prod")
+    assert release is not None
+    assert found.prediction == prediction
+    assert found.span is not None
+    assert found.span.split == "v3 100 %"
+    assert found.record is not None
+    assert (found.record.id, found.record.run_id) == ("late/v3", release.stable.run)
+    assert found.record.commit == release.stable.commit
+    assert found.run_url == f"memory://records/{release.stable.run}"
+
+
+def test_a_prediction_is_traced_to_what_main_said_then(shipped: FakeContext) -> None:
+    """The release has changed since."""
+    log_prediction(shipped)
+    shipped.clock.forward(1)
+    shipped.change_main({PROD: None}, "enough")
+    found = trace(shipped, "p1")
+    assert found.span is not None
+    assert found.span.split == "v3 100 %"
+
+
+def test_a_prediction_of_an_unknown_artifact_is_still_shown(shipped: FakeContext) -> None:
+    """Without record, but with what main said."""
+    prediction = log_prediction(shipped)
+    shipped.predictions.known["p1"] = prediction.model_copy(update={"artifact": digest_of("other")})
+    found = trace(shipped, "p1")
+    assert (found.record, found.run_url) == (None, "")
+    assert found.span is not None
+
+
+def test_an_unknown_prediction_is_refused(context: FakeContext) -> None:
+    """The message names the id and where ids come from."""
+    with pytest.raises(InputError, match="prediction 'p9' is not in the log; ids are in the answers"):
+        trace(context, "p9")
+
+
+def test_a_gate_is_explained_on_a_record(context: FakeContext) -> None:
+    """Its expression, the inputs that it read, and the verdict."""
+    merge_version(context, "v2")
+    (result,) = explain(context, "auc_floor", "late/v2", None, None)
+    assert (result.gate, result.applied, result.passed) == ("auc_floor", True, True)
+    assert list(result.rules[0].inputs.values()) == ["0.73"]
+
+
+def test_a_gate_is_explained_on_what_a_pull_request_brings(context: FakeContext) -> None:
+    """Of the versions of that branch, judged by main's gate."""
+    context.orchestrator.skill["models/late/v2"] = 0.0
+    pull = context.propose("late-v2", model_version("v2"))
+    with pytest.raises(InputError, match="no record yet of late/v2"):
+        explain(context, "auc_floor", None, pull.number, None)
+    check_pull_request(context, pull.number, silent)
+    (result,) = explain(context, "auc_floor", None, pull.number, None)
+    assert not result.passed
+
+
+def test_a_gate_is_explained_on_a_canary(context: FakeContext) -> None:
+    """With the figures of this moment."""
+    ship(context, "v2")
+    ship(context, "v3", skill=1.2)
+    context.telemetry.requests = 100
+    context.telemetry.candidate = {"errors": 50, "error_ratio": 0.5}
+    (result,) = explain(context, "canary_errors", "late", None, "prod")
+    assert not result.passed
+    assert "0.5" in result.rules[0].inputs.values()
+    with pytest.raises(InputError, match="no canary of late is under way in staging"):
+        explain(context, "canary_errors", "late", None, "staging")
+
+
+def test_an_unknown_gate_is_refused_with_those_there_are(context: FakeContext) -> None:
+    """All names are listed."""
+    with pytest.raises(InputError, match=r"no gate 'auc'.*auc_floor, canary_errors"):
+        explain(context, "auc", "late/v1", None, None)
+
+
+def test_a_gate_that_is_not_about_records_says_what_it_is_about(context: FakeContext) -> None:
+    """A canary's gate says nothing of a record."""
+    merge_version(context, "v2")
+    with pytest.raises(InputError, match=r"not about pull requests \(on: canary\); try --canary"):
+        explain(context, "canary_errors", "late/v2", None, None)
+
+
+def test_explaining_nothing_says_what_can_be_judged(context: FakeContext) -> None:
+    """No record, pull request or canary was named."""
+    with pytest.raises(InputError, match="say what to judge"):
+        explain(context, "quality", None, None, None)
+
+
+def test_live_drift_compares_what_is_asked_with_what_was_trained_on(shipped: FakeContext, tmp_path: Path) -> None:
+    """Only predictions of the very artifact that serves count."""
+    with pytest.raises(InputError, match=r"no prediction of late/v3 in prod is logged yet"):
+        live_drift(shipped, "late", "prod", tmp_path / "pages" / "drift.html")
+    prediction = log_prediction(shipped)
+    other = prediction.model_copy(update={"prediction_id": "p2", "artifact": digest_of("other")})
+    shipped.predictions.known["p2"] = other
+    found = live_drift(shipped, "late", "prod", tmp_path / "pages" / "drift.html")
+    assert found.reference == "training set of late/v3"
+    assert (found.reference_rows, found.current_rows) == (300, 1)
+    assert (tmp_path / "pages" / "drift.html").exists()
+
+
+def test_live_drift_of_what_does_not_serve_is_refused(context: FakeContext, tmp_path: Path) -> None:
+    """The message names model and environment."""
+    with pytest.raises(InputError, match="late does not serve in prod"):
+        live_drift(context, "late", "prod", tmp_path / "drift.html")

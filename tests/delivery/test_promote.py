@@ -1,0 +1,204 @@
+"""Promotion: the pull request that brings a model version into an environment."""
+
+from __future__ import annotations
+
+import pytest
+
+from bighead_ci.delivery.check import check_pull_request
+from bighead_ci.delivery.context import silent
+from bighead_ci.delivery.deliver import deliver
+from bighead_ci.delivery.promote import promote
+from bighead_ci.delivery.release_pr import release_branch
+from bighead_ci.errors import InputError
+from bighead_ci.planning.releases import render_release
+from fakes.context import FakeContext, model_version
+from fakes.shipping import merge_version, pass_canary, promote_and_merge, ship
+
+
+def test_a_first_release_gets_all_the_traffic(context: FakeContext) -> None:
+    """Nothing serves yet, so there is nothing to compare with: one variant, with what its record holds."""
+    merge_version(context, "v2")
+    promote_and_merge(context, "staging", "v2")
+    release = context.release("staging")
+    record = context.records.by_run("run0")
+    assert release is not None
+    assert record is not None
+    assert context.split("staging") == {"v2": 100}
+    assert (release.stable.artifact, release.stable.image) == (record.artifact, record.image)
+    assert release.stable.commit == record.commit
+
+
+def test_a_second_version_starts_as_a_canary_with_the_first_step(context: FakeContext) -> None:
+    """Prod's plan begins at 10 %; the old version keeps the rest."""
+    ship(context, "v2")
+    ship(context, "v3", skill=1.2)
+    assert context.split("prod") == {"v2": 90, "v3": 10}
+    assert context.live("prod") == {"v2": 90, "v3": 10}
+
+
+def test_without_a_version_what_serves_in_the_environment_before_is_promoted(context: FakeContext) -> None:
+    """The very same image and artifact go on, not a rebuild."""
+    ship(context, "v2")
+    staging, prod = context.release("staging"), context.release("prod")
+    assert staging is not None
+    assert prod is not None
+    assert prod.stable == staging.stable
+
+
+def test_a_canary_in_the_environment_before_is_what_goes_on(context: FakeContext) -> None:
+    """Without a version, the newest that serves there, though it has only part of the traffic."""
+    path = "environments/staging/environment.yaml"
+    text = context.repository.tree("main").read(path).decode()
+    context.change_main({path: text.replace("steps: [100]", "steps: [50, 100]")}, "a canary in staging too")
+    ship(context, "v2")
+    merge_version(context, "v3", skill=1.2)
+    promote_and_merge(context, "staging", "v3")
+    assert context.split("staging") == {"v2": 50, "v3": 50}
+    promotion = promote(context, "late", "prod")
+    assert promotion is not None
+    assert "v2 → v3 (canary 10 %)" in promotion.pull_request.title
+
+
+def test_a_newer_promotion_supersedes_the_open_one(context: FakeContext) -> None:
+    """One pull request a model and environment: it keeps its number and gets a new head."""
+    merge_version(context, "v2")
+    first = promote(context, "late", "staging", "v2", author="ada")
+    merge_version(context, "v3")
+    second = promote(context, "late", "staging", "v3", author="ada")
+    assert first is not None
+    assert second is not None
+    assert second.pull_request.number == first.pull_request.number
+    assert second.pull_request.head != first.pull_request.head
+    assert "v3" in second.pull_request.title
+    assert [p.source for p in context.forge.find("open")] == [release_branch("staging", "late")]
+
+
+def test_an_approval_of_a_superseded_promotion_does_not_count(context: FakeContext) -> None:
+    """Who approved v2 has not approved v3."""
+    merge_version(context, "v2")
+    first = promote(context, "late", "staging", "v2", author="ada")
+    assert first is not None
+    context.forge.review(first.pull_request.number, "grace", approved=True)
+    merge_version(context, "v3")
+    second = promote(context, "late", "staging", "v3", author="ada")
+    assert second is not None
+    assert check_pull_request(context, second.pull_request.number, silent).state == "passed"
+    with pytest.raises(InputError, match="approved"):
+        context.forge.merge(second.pull_request.number, second.pull_request.head, "grace")
+
+
+def test_a_promotion_is_refused_while_a_canary_is_under_way(context: FakeContext) -> None:
+    """The refusal names the canary and the commands that end it."""
+    ship(context, "v2")
+    ship(context, "v3", skill=1.2)
+    merge_version(context, "v4", skill=1.3)
+    promote_and_merge(context, "staging", "v4")
+    with pytest.raises(InputError, match=r"canary of v3-\w+ is under way at 10 %.*bighead rollback"):
+        promote(context, "late", "prod")
+
+
+def test_a_version_without_a_record_is_refused(context: FakeContext) -> None:
+    """v1 is on main, but its checks never ran."""
+    with pytest.raises(InputError, match="late/v1 has no record"):
+        promote(context, "late", "staging", "v1")
+
+
+def test_a_version_that_is_not_on_main_is_refused(context: FakeContext) -> None:
+    """The refusal says which versions there are."""
+    with pytest.raises(InputError, match="late/v1"):
+        promote(context, "late", "staging", "v9")
+
+
+def test_an_environment_that_does_not_exist_is_refused(context: FakeContext) -> None:
+    """The refusal names the environments there are."""
+    with pytest.raises(InputError, match="'production'; environments: prod, staging"):
+        promote(context, "late", "production")
+
+
+def test_nothing_is_promoted_from_an_environment_that_serves_nothing(context: FakeContext) -> None:
+    """The refusal names the environment before."""
+    with pytest.raises(InputError, match="no version serving in staging"):
+        promote(context, "late", "prod")
+
+
+def test_what_serves_already_is_not_promoted_again(context: FakeContext) -> None:
+    """No pull request is opened."""
+    ship(context, "v2")
+    before = len(context.forge.pulls)
+    assert promote(context, "late", "prod") is None
+    assert promote(context, "late", "staging", "v2") is None
+    assert len(context.forge.pulls) == before
+
+
+def test_prod_takes_only_what_serves_in_staging(context: FakeContext) -> None:
+    """The report of a promotion that leaves out staging says which gate fails and what to do."""
+    merge_version(context, "v2")
+    promotion = promote(context, "late", "prod", "v2")
+    assert promotion is not None
+    assert [gate for gate, _ in promotion.report.verdict.failures] == ["served_before"]
+    assert "promote to the environment before first" in promotion.pull_request.body
+
+
+def test_the_second_of_two_promotions_by_hand_is_refused_naming_the_file(context: FakeContext) -> None:
+    """Two branches bring in different versions from the same main: the second does not merge over the first."""
+    ship(context, "v2")
+    merge_version(context, "v3", skill=1.2)
+    merge_version(context, "v4", skill=1.3)
+    releases = {}
+    for version in ("v3", "v4"):
+        promotion = promote(context, "late", "staging", version, author="ada")
+        assert promotion is not None
+        tree = context.repository.tree(promotion.pull_request.head)
+        releases[version] = tree.read("environments/staging/late.yaml").decode()
+    first, second = (context.propose(v, {"environments/staging/late.yaml": text}) for v, text in releases.items())
+    context.approve_and_merge(first.number)
+    with pytest.raises(InputError, match=r"environments/staging/late\.yaml: conflict"):
+        context.approve_and_merge(second.number)
+    assert context.split("staging") == {"v3": 100}
+
+
+def test_a_promotion_that_brings_a_canary_plan_of_its_own_is_refused(context: FakeContext) -> None:
+    """All traffic at once in prod takes a change of the environment, not of the release."""
+    ship(context, "v2")
+    merge_version(context, "v3", skill=1.2)
+    promote_and_merge(context, "staging", "v3")
+    staging = context.release("staging")
+    assert staging is not None
+    pull = context.propose("at-once", {"environments/prod/late.yaml": render_release(staging)})
+    report = check_pull_request(context, pull.number, silent)
+    assert report.state == "invalid"
+    assert "canary plan of environments/prod/environment.yaml" in report.problems[0]
+
+
+def test_a_delivery_opens_the_first_promotion_once(context: FakeContext) -> None:
+    """Run again for the same commits: the same pull request; once it is merged, none."""
+    before = context.main
+    merge_version(context, "v2")
+    assert [p.title for p in context.forge.find("open")] == ["promote late in staging: v2 is the first to serve"]
+    again = deliver(context, before, silent)
+    assert [p.pull_request.number for p in again] == [context.forge.find("open")[0].number]
+    assert len(context.forge.find("open")) == 1
+    context.approve_and_merge(again[0].pull_request.number)
+    assert deliver(context, before, silent) == []
+    assert context.forge.find("open") == []
+    assert context.orchestrator.trained == ["models/late/v2"]
+
+
+def test_a_delivery_from_long_ago_takes_no_environment_back(context: FakeContext) -> None:
+    """From the first commit on it makes the records that are missing; older versions are not promoted again."""
+    first = context.repository.log("main")[-1].id
+    ship(context, "v2")
+    ship(context, "v3", skill=1.2)
+    pass_canary(context)
+    assert deliver(context, first, silent) == []
+    assert context.forge.find("open") == []
+    assert context.orchestrator.trained[-1] == "models/late/v1"
+
+
+def test_of_several_versions_a_delivery_promotes_the_newest(context: FakeContext) -> None:
+    """v10 is newer than v9, whatever the alphabet says."""
+    before = context.main
+    context.change_main({**model_version("v9"), **model_version("v10")}, "two at once")
+    (promotion,) = deliver(context, before, silent)
+    assert "v10" in promotion.pull_request.title
+    assert sorted(context.orchestrator.trained) == ["models/late/v10", "models/late/v9"]

@@ -1,0 +1,238 @@
+"""Reconciliation: the platform is brought to what main says, model by model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bighead_ci.delivery.context import silent
+from bighead_ci.delivery.deliver import deliver
+from bighead_ci.delivery.materialize import sources_checkout
+from bighead_ci.delivery.promote import promote
+from bighead_ci.delivery.reconcile import Outcome, project_aliases, reconcile
+from bighead_ci.delivery.status import status
+from bighead_ci.errors import InputError, RetryError
+from fakes.context import FakeContext, model_version
+from fakes.shipping import merge_version, pass_canary, promote_and_merge, ship
+
+
+def merge_only(context: FakeContext, environment: str, version: str | None = None) -> None:
+    """Merge the promotion; nobody reconciles."""
+    promotion = promote(context, "late", environment, version, author="ada")
+    assert promotion is not None
+    context.approve_and_merge(promotion.pull_request.number)
+
+
+def release_other(context: FakeContext) -> None:
+    """Merge a first release of another model to staging; nobody reconciles."""
+    before = context.main
+    context.change_main(model_version("v1", "other"), "another model")
+    for promotion in deliver(context, before, silent):
+        context.approve_and_merge(promotion.pull_request.number)
+
+
+def outcome(context: FakeContext, model: str = "late", environment: str = "staging") -> Outcome:
+    """One pass, seen for one model."""
+    found = reconcile(context, silent).outcomes
+    return next(o for o in found if (o.environment, o.model) == (environment, model))
+
+
+def candidate_artifact(context: FakeContext) -> str:
+    """Digest of prod's candidate."""
+    release = context.release("prod")
+    assert release is not None
+    assert release.candidate is not None
+    return release.candidate.artifact
+
+
+def test_every_environment_gets_its_router_even_without_models(context: FakeContext) -> None:
+    """The routers are up before the first release."""
+    assert reconcile(context, silent).outcomes == []
+    assert sorted(context.platform.started) == ["prod", "staging"]
+
+
+def test_a_release_is_started_before_it_gets_traffic(context: FakeContext) -> None:
+    """Ready first, then the weights; another pass does nothing."""
+    merge_version(context, "v2")
+    merge_only(context, "staging", "v2")
+    assert outcome(context).state == "changed"
+    assert [call.split()[0] for call in context.platform.calls] == ["ensure", "route"]
+    assert context.live("staging") == {"v2": 100}
+    assert outcome(context).state == "in step"
+    assert len(context.platform.calls) == 2
+    assert status(context).in_step
+
+
+def test_features_are_materialised_before_the_model_starts(context: FakeContext) -> None:
+    """The set that the artifact needs is not in the online store yet."""
+    merge_version(context, "v2")
+    merge_only(context, "staging", "v2")
+    reconcile(context, silent)
+    assert context.offline_store.materialized == ["delays/v1"]
+
+
+def test_models_that_start_at_once_materialise_one_after_the_other(context: FakeContext) -> None:
+    """The online store has one writer, and the sources one work tree."""
+    merge_version(context, "v2")
+    merge_only(context, "staging", "v2")
+    release_other(context)
+    result = reconcile(context, silent)
+    assert [(o.model, o.state) for o in result.outcomes] == [("late", "changed"), ("other", "changed")]
+
+
+def test_a_work_tree_that_a_kill_left_half_made_is_not_used(
+    context: FakeContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It appears whole or not at all."""
+    checkout = context.repository.checkout
+
+    def killed(commit: str, directory: Path) -> None:
+        (directory / "features").mkdir(parents=True)
+        monkeypatch.setattr(context.repository, "checkout", checkout)
+        raise RetryError(f"killed in the checkout of {commit}")
+
+    monkeypatch.setattr(context.repository, "checkout", killed)
+    with pytest.raises(RetryError):
+        sources_checkout(context, context.main, silent)
+    whole = sources_checkout(context, context.main, silent)
+    assert (whole / "features/sources/flights.parquet").exists()
+    assert sources_checkout(context, context.main, silent) == whole
+
+
+def test_the_measurement_starts_anew_when_weights_change_only(context: FakeContext) -> None:
+    """A pass over what is in step keeps the mark, so a canary's soak goes on."""
+    ship(context, "v2")
+    ship(context, "v3", skill=1.2)
+    marked = context.telemetry.marks["prod", "late"]
+    context.clock.forward(100)
+    reconcile(context, silent)
+    assert context.telemetry.marks["prod", "late"] == marked
+
+
+def test_a_process_that_died_is_started_again(context: FakeContext) -> None:
+    """Main has not moved; what runs has."""
+    ship(context, "v2")
+    (variant,) = context.platform.variants["prod"]
+    context.platform.kill("prod", variant)
+    assert not status(context).in_step
+    assert outcome(context, environment="prod").state == "changed"
+    assert status(context).in_step
+
+
+def test_a_variant_that_refuses_to_serve_leaves_the_traffic_as_it_was(context: FakeContext) -> None:
+    """A corrupted candidate fails its own model: the old version keeps everything, and the reason is said."""
+    ship(context, "v2")
+    merge_version(context, "v3", skill=1.2)
+    promote_and_merge(context, "staging", "v3")
+    merge_only(context, "prod")
+    context.platform.refusals[candidate_artifact(context)] = "digest mismatch"
+    found = outcome(context, environment="prod")
+    assert (found.state, "digest mismatch" in found.detail) == ("failed", True)
+    assert context.live("prod") == {"v2": 100}
+    assert not status(context).in_step
+    context.platform.refusals.clear()
+    assert outcome(context, environment="prod").state == "changed"
+    assert context.live("prod") == {"v2": 90, "v3": 10}
+
+
+def test_a_model_that_fails_does_not_stop_the_others(context: FakeContext) -> None:
+    """Another model's release in the same pass goes through."""
+    ship(context, "v2")
+    merge_version(context, "v3", skill=1.2)
+    promote_and_merge(context, "staging", "v3")
+    merge_only(context, "prod")
+    context.platform.refusals[candidate_artifact(context)] = "golden mismatch"
+    release_other(context)
+    result = reconcile(context, silent)
+    assert {(o.environment, o.model): o.state for o in result.outcomes} == {
+        ("prod", "late"): "failed",
+        ("staging", "late"): "in step",
+        ("staging", "other"): "changed",
+    }
+    assert result.failed
+
+
+def test_a_variant_that_is_not_ready_in_time_is_tried_again(context: FakeContext) -> None:
+    """A retryable error is contained like any other, and the next pass succeeds."""
+    merge_version(context, "v2")
+    merge_only(context, "staging", "v2")
+    release = context.release("staging")
+    assert release is not None
+    context.platform.slow.add(release.stable.artifact)
+    found = outcome(context)
+    assert (found.state, "not ready" in found.detail) == ("failed", True)
+    assert context.live("staging") == {}
+    context.platform.slow.clear()
+    assert outcome(context).state == "changed"
+    assert context.live("staging") == {"v2": 100}
+
+
+def test_the_old_version_stands_by_for_keep_warm_and_then_leaves(context: FakeContext) -> None:
+    """Ten minutes without traffic, so that a revert takes effect at once."""
+    ship(context, "v2")
+    ship(context, "v3", skill=1.2)
+    pass_canary(context)
+    assert context.live("prod") == {"v2": 0, "v3": 100}
+    assert status(context).in_step
+    context.clock.forward(599)
+    reconcile(context, silent)
+    assert context.live("prod") == {"v2": 0, "v3": 100}
+    context.clock.forward(1)
+    assert not status(context).in_step
+    reconcile(context, silent)
+    assert context.live("prod") == {"v3": 100}
+    assert status(context).in_step
+
+
+def test_a_version_replaced_at_once_stands_by_too(context: FakeContext) -> None:
+    """Staging takes a new version without a canary; the old one is kept when the new one gets the traffic."""
+    ship(context, "v2")
+    merge_version(context, "v3", skill=1.2)
+    promote_and_merge(context, "staging", "v3")
+    assert context.live("staging") == {"v2": 0, "v3": 100}
+
+
+def test_a_reverted_candidate_does_not_stand_by(context: FakeContext) -> None:
+    """What failed is stopped at once."""
+    ship(context, "v2")
+    ship(context, "v3", skill=1.2)
+    context.telemetry.requests = 100
+    context.telemetry.candidate = {"errors": 50, "error_ratio": 0.5}
+    assert pass_canary(context, passes=1) == ["reverted"]
+    assert context.live("prod") == {"v2": 100}
+
+
+def test_a_model_without_a_release_is_stopped(context: FakeContext) -> None:
+    """Its release file leaves main: no traffic, no process."""
+    ship(context, "v2")
+    context.change_main({"environments/prod/late.yaml": None}, "enough")
+    found = outcome(context, environment="prod")
+    assert (found.state, found.detail) == ("changed", "no release: stopped")
+    assert context.live("prod") == {}
+    assert context.live("staging") == {"v2": 100}
+    assert status(context).in_step
+
+
+def test_the_registry_shows_what_each_environment_serves(context: FakeContext) -> None:
+    """Aliases are projected from main: the stable version in a canary, none without a release."""
+    ship(context, "v2")
+    ship(context, "v3", skill=1.2)
+    project_aliases(context)
+    staging, prod = context.release("staging"), context.release("prod")
+    assert staging is not None
+    assert prod is not None
+    assert context.records.aliases == {("late", "staging"): staging.stable.run, ("late", "prod"): prod.stable.run}
+    context.change_main({"environments/prod/late.yaml": None}, "enough")
+    project_aliases(context)
+    assert context.records.aliases == {("late", "staging"): staging.stable.run}
+    context.change_main({"environments/staging/late.yaml": None}, "enough of it everywhere")
+    project_aliases(context)
+    assert context.records.aliases == {}
+
+
+def test_an_unreadable_release_on_main_is_named(context: FakeContext) -> None:
+    """Somebody pushed nonsense past the checks: the error names the file."""
+    context.change_main({"environments/prod/late.yaml": "variants: []\n"}, "oops")
+    with pytest.raises(InputError, match=r"environments/prod/late\.yaml"):
+        reconcile(context, silent)

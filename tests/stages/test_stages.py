@@ -1,0 +1,261 @@
+"""Stages take files and leave files, and say plainly what is wrong."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from bighead_ci.delivery.stages.evaluate import evaluate
+from bighead_ci.delivery.stages.model_code import ModelCode
+from bighead_ci.delivery.stages.package import package
+from bighead_ci.delivery.stages.place import StagePlace
+from bighead_ci.delivery.stages.quality import check_quality
+from bighead_ci.delivery.stages.results import Profile
+from bighead_ci.delivery.stages.train import train
+from bighead_ci.delivery.stages.training_set import make_training_set
+from bighead_ci.documents.artifact import ArtifactManifest, GoldenRows
+from bighead_ci.documents.record import EvaluationResult, ExpectationResult, QualityResult, TrainingSetSummary
+from bighead_ci.errors import InputError
+from bighead_ci.transforms.artifact import artifact_digest, open_artifact
+from bighead_ci.transforms.sklearn_estimator import to_onnx
+from fakes.stage_checkout import CODE, DIRECTORY, INPUTS, MODEL, MadeUpStore, PlannedImages, write_checkout
+
+
+def silent(_: str) -> None: ...
+
+
+def place_with_rows(root: Path, code: str = CODE, model: str = MODEL, **columns: pa.Array) -> StagePlace:
+    place = StagePlace(write_checkout(root, code, model), DIRECTORY)
+    make_training_set(place, MadeUpStore(**columns), silent)
+    return place
+
+
+class NoNulls:
+    """Checks that columns hold no null, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: dict[str, list[str]] = {}
+
+    def run(self, suite: str, expectations: list[dict[str, Any]], data: pd.DataFrame) -> list[ExpectationResult]:
+        columns = [one["kwargs"]["column"] for one in expectations]
+        self.asked[suite] = columns
+        return [
+            ExpectationResult(
+                suite=suite,
+                type="no nulls",
+                column=column,
+                success=not data[column].isna().any(),
+                observed="",
+                expected="",
+            )
+            for column in columns
+        ]
+
+
+def test_the_stages_lead_from_rows_to_a_package(tmp_path: Path) -> None:
+    """Each leaves its documents, and the artifact is the one the package names."""
+    place = place_with_rows(tmp_path)
+    assert TrainingSetSummary.read(place.out / "training_set.json").columns == INPUTS
+    check_quality(place, NoNulls(), silent)
+    conversion = train(place, to_onnx, silent)
+    result = evaluate(place, silent)
+    made = package(place, PlannedImages(), silent)
+    assert conversion.beyond_tolerance == 0
+    assert conversion.rows == 151
+    assert EvaluationResult.read(place.out / "evaluation.json") == result
+    assert result.metrics["auc"].value > 0.9
+    assert result.conversion_error == conversion.largest <= 1e-5
+    assert {one.value for one in result.slices} == {"AA", "DL", "UA"}
+    assert sum(one.rows for one in result.slices) == result.rows == 150
+    assert np.sum(result.confusion) == sum(result.score_histogram) == 150
+    assert made.artifact == artifact_digest(place.out / "artifact")
+    assert made.artifact_bytes == sum(file.stat().st_size for file in (place.out / "artifact").iterdir())
+    predictions = pq.read_table(place.out / "predictions.parquet")
+    assert predictions.column_names == ["__event_id", "label", "score"]
+    assert predictions["__event_id"].to_pylist() == list(range(0, 600, 4))
+
+
+def test_the_manifest_says_all_that_serving_needs(tmp_path: Path) -> None:
+    """Inputs in order, the request, and where each feature set's key is found."""
+    place = place_with_rows(tmp_path)
+    train(place, to_onnx, silent)
+    manifest = ArtifactManifest.read(place.out / "artifact" / "artifact.json")
+    assert [item.name for item in manifest.inputs] == INPUTS
+    assert [item.type for item in manifest.inputs] == ["string", "int64", "float64"]
+    assert manifest.feature_keys == {"delays/v1": {"carrier": "carrier"}}
+    assert [(one.set, one.columns) for one in manifest.features] == [("delays/v1", ["delay_mean_1h"])]
+    assert manifest.classes == ["0", "1"]
+
+
+def test_golden_rows_are_the_authored_ones_and_some_of_the_evaluation(tmp_path: Path) -> None:
+    """The authored row comes first; scores are the framework's."""
+    place = place_with_rows(tmp_path)
+    train(place, to_onnx, silent)
+    golden = GoldenRows.read(place.out / "artifact" / "golden.json")
+    assert golden.rows[0].inputs == {"carrier": "AA", "hour": 3.0, "delays.delay_mean_1h": 4.5}
+    assert len(golden.rows) > 5
+    assert all(sum(row.scores) == pytest.approx(1) for row in golden.rows)
+
+
+def test_training_twice_gives_the_same_artifact(tmp_path: Path) -> None:
+    """To the last byte, in another checkout."""
+    digests = []
+    for name in ("one", "two"):
+        place = place_with_rows(tmp_path / name)
+        train(place, to_onnx, silent)
+        digests.append(artifact_digest(place.out / "artifact"))
+    assert digests[0] == digests[1]
+
+
+def test_evaluation_scores_with_the_artifact(tmp_path: Path) -> None:
+    """The estimator is gone by then: the packaged graph gives the predictions."""
+    place = place_with_rows(tmp_path)
+    train(place, to_onnx, silent)
+    evaluate(place, silent)
+    scorer = open_artifact(place.out / "artifact")
+    row = pq.read_table(place.out / "training_set.parquet").slice(0, 1).to_pylist()[0]
+    first = pq.read_table(place.out / "predictions.parquet")["score"][0].as_py()
+    assert scorer.score_row({name: row[name] for name in INPUTS})[1] == first
+
+
+def test_more_than_two_classes_are_scored_by_name(tmp_path: Path) -> None:
+    """Text labels become score columns of their names."""
+    names = pa.array(np.array(["high", "low", "middle"], dtype=object)[np.arange(600) % 3])
+    model = MODEL.replace("task: binary", "task: multiclass").replace("primary: auc", "primary: accuracy")
+    place = place_with_rows(tmp_path, model=model, __label=names)
+    train(place, to_onnx, silent)
+    result = evaluate(place, silent)
+    predictions = pq.read_table(place.out / "predictions.parquet")
+    assert predictions.column_names == ["__event_id", "label", "score_high", "score_low", "score_middle"]
+    assert result.classes == ["high", "low", "middle"]
+    assert (result.roc, result.calibration) == ([], [])
+
+
+def test_quality_asks_feature_sets_about_the_columns_taken(tmp_path: Path) -> None:
+    """A set's expectation on a feature that the model does not take is left out; a failure does not fail the stage."""
+    place = place_with_rows(tmp_path, hour=pa.array([None] + [3] * 599))
+    runner = NoNulls()
+    quality = check_quality(place, runner, silent)
+    assert runner.asked == {"models/late/v1": ["hour"], "features/delays/v1": ["delay_mean_1h"]}
+    assert (quality.passed, quality.failed) == (1, 1)
+    assert QualityResult.read(place.out / "quality.json") == quality
+
+
+def test_the_profile_describes_numbers_texts_and_nulls(tmp_path: Path) -> None:
+    """One entry a column, without bookkeeping columns."""
+    place = place_with_rows(tmp_path, hour=pa.array([None] + [3] * 599))
+    check_quality(place, NoNulls(), silent)
+    profile = {one.column: one for one in Profile.read(place.out / "profile.json").columns}
+    assert set(profile) == {"__label", *INPUTS}
+    assert (profile["hour"].nulls, profile["hour"].mean, profile["hour"].quantiles) == (1, 3.0, [3.0] * 5)
+    assert sum(profile["carrier"].top.values()) == 600
+    assert profile["carrier"].mean is None
+
+
+LAZY = """\
+class Lazy:
+    def fit(self, X, y):
+        raise ValueError("too lazy")
+    def predict_proba(self, X): ...
+def build(parameters):
+    return Lazy()
+"""
+BROKEN = {
+    "import": ("import nothing_like_this\n", "models/late/v1/model.py:1: import: ModuleNotFoundError"),
+    "syntax": ("x = 1\ndef build(:\n", "models/late/v1/model.py:2: import: SyntaxError"),
+    "exit": ("import sys\nsys.exit(3)\n", "models/late/v1/model.py:2: import: SystemExit: 3"),
+    "no build": ("x = 1\n", "there is no function build"),
+    "build": ("def build(parameters):\n    return parameters['absent']\n", "model.py:2: build: KeyError: 'absent'"),
+    "no estimator": ("def build(parameters):\n    return 7\n", "returned int, which has no fit and no predict_proba"),
+    "fit": (
+        LAZY,
+        "models/late/v1/model.py:3: fit: ValueError: too lazy",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_model_py_raises_is_said_with_its_line(tmp_path: Path, name: str) -> None:
+    """One line that names file, line and exception."""
+    code, message = BROKEN[name]
+    place = place_with_rows(tmp_path, code)
+    with pytest.raises(InputError) as caught:
+        train(place, to_onnx, silent)
+    assert message in str(caught.value)
+    assert "Traceback" not in str(caught.value)
+
+
+def test_model_py_is_imported_alone(tmp_path: Path) -> None:
+    """It does not see its neighbours, leaves no module behind and no compiled file."""
+    (tmp_path / "neighbour.py").write_text("")
+    code = tmp_path / "model.py"
+    code.write_text(
+        "try:\n    import neighbour\nexcept ImportError:\n    neighbour = None\ndef build(p):\n    return neighbour\n"
+    )
+    before = set(sys.modules)
+    with pytest.raises(InputError, match="returned NoneType"):
+        ModelCode(code, "model.py").build({})
+    assert set(sys.modules) - before == set()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.py", "neighbour.py"]
+
+
+def test_an_unfaithful_graph_is_refused(tmp_path: Path) -> None:
+    """A conversion that scores otherwise does not become an artifact."""
+    place = place_with_rows(tmp_path)
+    other = CODE.replace('C=parameters["strength"]', "C=1e-6")
+
+    def wrong(_: Any, inputs: Any) -> bytes:
+        elsewhere = place_with_rows(tmp_path / "other", other)
+        train(elsewhere, to_onnx, silent)
+        assert inputs == elsewhere.inputs
+        return (elsewhere.out / "artifact" / "model.onnx").read_bytes()
+
+    with pytest.raises(InputError, match="scores 151 of 151 rows differently"):
+        train(place, wrong, silent)
+    assert not (place.out / "artifact").exists()
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (pa.array([1] * 600), r"have 1 classes \(1\); binary needs exactly 2"),
+        (pa.array([0, 1, 2] * 200), r"have 3 classes \(0, 1, 2\)"),
+    ],
+)
+def test_labels_that_do_not_fit_the_task_are_refused(tmp_path: Path, labels: pa.Array, message: str) -> None:
+    """The classes found are named."""
+    with pytest.raises(InputError, match=message):
+        train(place_with_rows(tmp_path, __label=labels), to_onnx, silent)
+
+
+def test_an_evaluation_label_that_training_never_saw_is_refused(tmp_path: Path) -> None:
+    """The strange label is named."""
+    labels = np.where(np.arange(600) % 4 == 0, 2, np.arange(600) % 2)
+    place = place_with_rows(tmp_path)
+    train(place, to_onnx, silent)
+    table = pq.read_table(place.out / "training_set.parquet")
+    pq.write_table(table.set_column(2, "__label", pa.array(labels)), place.out / "training_set.parquet")
+    with pytest.raises(InputError, match="evaluation rows have labels that no training row has: 2"):
+        evaluate(place, silent)
+
+
+def test_a_golden_row_of_another_input_is_refused(tmp_path: Path) -> None:
+    """The name and what is allowed are said."""
+    place = place_with_rows(tmp_path)
+    (place.path / "golden_rows.json").write_text(json.dumps([{"houre": 3}]))
+    with pytest.raises(InputError, match=r"golden_rows\.json: houre: is no input"):
+        train(place, to_onnx, silent)
+
+
+def test_a_directory_that_is_no_model_version_is_refused(tmp_path: Path) -> None:
+    """The message says what is expected."""
+    with pytest.raises(InputError, match=r"expected models/<name>/v<N>"):
+        StagePlace(write_checkout(tmp_path), "models/late")
