@@ -1,0 +1,1 @@
+"""Commands: arguments, progress, output and exit codes. Every command also answers with `--json`."""

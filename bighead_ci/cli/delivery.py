@@ -1,0 +1,122 @@
+"""Verbs that move a model: ci, deliver, promote, advance, rollback, reconcile."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from bighead_ci import wiring
+from bighead_ci.cli.output import EXIT_REFUSED, answer, json_option, reports_errors, say
+from bighead_ci.delivery.advance import advance
+from bighead_ci.delivery.check import check_pull_request, page_of
+from bighead_ci.delivery.deliver import deliver
+from bighead_ci.delivery.promote import promote
+from bighead_ci.delivery.reconcile import project_aliases, reconcile
+from bighead_ci.delivery.rollback import check_rollback, rollback
+
+
+@click.command("ci")
+@click.argument("number", type=int)
+@json_option
+@reports_errors
+def ci_command(number: int, as_json: bool) -> None:
+    """Run the checks of pull request NUMBER and post its report.
+
+    Exit code 0: passed. 1: a gate failed. 2: something authored is wrong. 75: try again later.
+    """
+    context = wiring.context()
+    report = check_pull_request(context, number, say)
+    page = page_of(context, context.forge.get(number))
+    answer(
+        report.model_dump(mode="json"),
+        f"#{number}: {report.state} in {report.seconds:.1f} s\n" + "\n".join(report.problems) + f"\nreport: {page}",
+        as_json,
+    )
+    sys.exit({"passed": 0, "failed": EXIT_REFUSED}.get(report.state, 2))
+
+
+@click.command("deliver")
+@click.option("--since", required=True, help="The commit of main that was delivered last.")
+@json_option
+@reports_errors
+def deliver_command(since: str, as_json: bool) -> None:
+    """After a merge: make sure main's models have records, open their first promotion PRs, project registry aliases."""
+    context = wiring.context()
+    opened = deliver(context, context.repository.resolve(since), say)
+    project_aliases(context)
+    numbers = [promotion.pull_request.number for promotion in opened]
+    answer({"pull_requests": numbers}, f"opened {len(numbers)} promotion(s)", as_json)
+
+
+@click.command("promote")
+@click.argument("model")
+@click.option("--to", "environment", required=True, help="Environment to bring it into.")
+@click.option("--version", default=None, help="Version; default: what serves in the environment before.")
+@json_option
+@reports_errors
+def promote_command(model: str, environment: str, version: str | None, as_json: bool) -> None:
+    """Open the pull request that brings MODEL into an environment (or update the one that is open)."""
+    context = wiring.context()
+    promotion = promote(context, model, environment, version, wiring.identity())
+    if promotion is None:
+        answer({"pull_request": None}, f"{model} already serves that version in {environment}", as_json)
+        return
+    pull, report = promotion.pull_request, promotion.report
+    verdict = "gates pass" if report.verdict.passed else "gates FAIL"
+    answer(
+        {"pull_request": pull.number, "title": pull.title, "report": report.model_dump(mode="json")},
+        f"#{pull.number} {pull.title} ({verdict})",
+        as_json,
+    )
+    if not report.verdict.passed:
+        sys.exit(EXIT_REFUSED)
+
+
+@click.command("advance")
+@json_option
+@reports_errors
+def advance_command(as_json: bool) -> None:
+    """Analyse every canary once: open and merge the next step, or the revert."""
+    steps = advance(wiring.context(), (lambda _: None) if as_json else say)
+    answer({"steps": [step.model_dump() for step in steps]}, f"{len(steps)} canaries", as_json)
+
+
+@click.command("rollback")
+@click.argument("model")
+@click.option("--env", "environment", required=True, help="Environment.")
+@click.option("--to", default=None, help="Commit whose release to restore; default: the release before this one.")
+@click.option("--check", "only_check", is_flag=True, help="Only say whether it would work; change nothing.")
+@json_option
+@reports_errors
+def rollback_command(model: str, environment: str, to: str | None, only_check: bool, as_json: bool) -> None:
+    """Open the pull request that takes MODEL back, or say beforehand whether that is possible (`--check`)."""
+    context = wiring.context()
+    if not only_check:
+        pull = rollback(context, model, environment, wiring.identity(), to)
+        answer({"pull_request": pull.number, "title": pull.title}, f"#{pull.number} {pull.title}", as_json)
+        return
+    check = check_rollback(context, model, environment, to)
+    split = ", ".join(f"{v.version} {v.weight} %" for v in check.release.variants)
+    lines = [
+        f"{model} in {environment} can go back to {split} ({check.target[:10]}):"
+        if check.possible
+        else f"{model} in {environment} can NOT go back to {split} ({check.target[:10]}):"
+    ]
+    lines += [f"  {'ok ' if p.holds else 'NO '} {p.what}: {p.detail}" for p in check.preconditions]
+    lines += [f"by command:  bighead rollback {model} --env {environment}", f"by hand:     {check.git}"]
+    answer(check.model_dump(mode="json") | {"possible": check.possible}, "\n".join(lines), as_json)
+    sys.exit(0 if check.possible else EXIT_REFUSED)
+
+
+@click.command("reconcile")
+@json_option
+@reports_errors
+def reconcile_command(as_json: bool) -> None:
+    """Bring every environment to what main says."""
+    context = wiring.context()
+    result = reconcile(context, (lambda _: None) if as_json else say)
+    changed = sum(outcome.state == "changed" for outcome in result.outcomes)
+    answer(result.model_dump(mode="json"), f"{result.commit[:10]}: {changed} changed", as_json)
+    if result.failed:
+        sys.exit(EXIT_REFUSED)

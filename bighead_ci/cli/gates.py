@@ -1,0 +1,42 @@
+"""`bighead explain`: a gate's expressions, the inputs they read, and the verdict."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from bighead_ci import wiring
+from bighead_ci.cli.output import EXIT_REFUSED, answer, json_option, reports_errors
+from bighead_ci.delivery.gates import explain
+from bighead_ci.documents.verdict import GateResult
+
+
+@click.command("explain")
+@click.argument("gate")
+@click.option("--model", "model_version", default=None, help="Model version whose record is judged: flight_delay/v2.")
+@click.option("--pr", "number", type=int, default=None, help="Judge what this pull request brings.")
+@click.option("--canary", default=None, help="Judge the canary under way in this environment: needs --model NAME.")
+@json_option
+@reports_errors
+def explain_command(
+    gate: str, model_version: str | None, number: int | None, canary: str | None, as_json: bool
+) -> None:
+    """Show what GATE says of a record, a pull request or a canary, and why. Gates come from main."""
+    results = explain(wiring.context(), gate, model_version, number, canary)
+    passed = all(result.passed or not result.applied for result in results)
+    text = "\n\n".join(explained(result) for result in results)
+    answer({"gates": [result.model_dump() for result in results], "passed": passed}, text, as_json)
+    sys.exit(0 if passed else EXIT_REFUSED)
+
+
+def explained(result: GateResult) -> str:
+    """One gate's verdict in full."""
+    verdict = "passes" if result.passed else "FAILS"
+    lines = [f"{result.gate}: {verdict if result.applied else 'does not apply'}", f"  {result.description}"]
+    for rule in result.rules:
+        lines += ["", f"  {'ok' if rule.passed else 'NO'}  {rule.expression}", f"      {rule.message}"]
+        lines += [f"      {path} = {value}" for path, value in rule.inputs.items()]
+        if rule.reason:
+            lines.append(f"      because: {rule.reason}")
+    return "\n".join(lines)

@@ -1,0 +1,301 @@
+"""`bighead pr`: what a forge's web page offers, for a terminal."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import unicodedata
+from pathlib import Path
+
+import click
+from rich.console import Group, RenderableType
+from rich.markdown import Markdown
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from bighead_ci import wiring
+from bighead_ci.cli.output import answer, json_option, reports_errors, say
+from bighead_ci.documents.base import short
+from bighead_ci.documents.forge import PullRequest
+from bighead_ci.errors import InputError, RetryError
+
+STATE_STYLES = {
+    "success": "green",
+    "failure": "red",
+    "error": "red",
+    "pending": "yellow",
+    "open": "green",
+    "merged": "magenta",
+    "closed": "red",
+}
+MOST_COMMITS = 20
+"""Commits that a body made from them lists."""
+
+
+@click.group("pr")
+def pr_command() -> None:
+    """Open, read, approve and merge pull requests."""
+
+
+@pr_command.command("open")
+@click.option("--title", default=None, help="One line; default: the commit's, or the branch's name.")
+@click.option("--body", default=None, help="Markdown; default: from the commits.")
+@click.option("--target", default="main", show_default=True, help="Branch to merge into.")
+@click.option(
+    "--force", is_flag=True, help="Replace the pushed branch if it was rewritten and nobody else pushed to it."
+)
+@json_option
+@reports_errors
+def open_command(title: str | None, body: str | None, target: str, force: bool, as_json: bool) -> None:
+    """Push the current branch to origin and open its pull request, or update the one that is open."""
+    branch = _current_branch(target)
+    if _git("status", "--porcelain").strip():
+        say("changes that are not committed stay here")
+    _push(branch, force)
+    forge = wiring.forge()
+    present = next((p for p in forge.find("open") if (p.source, p.target) == (branch, target)), None)
+    default_title, default_body = (present.title, present.body) if present else _text_from_commits(branch, target)
+    pull = forge.open(
+        branch,
+        target,
+        default_title if title is None else title,
+        default_body if body is None else body,
+        wiring.identity(),
+        tuple(present.labels) if present else (),
+    )
+    verb = "updated" if present else "opened"
+    answer(_data(pull), f"{verb} #{pull.number} {printable(pull.title)}\nread: bighead pr show {pull.number}", as_json)
+
+
+@pr_command.command("list")
+@click.option("--state", type=click.Choice(["open", "merged", "closed", "all"]), default="open", show_default=True)
+@click.option("--label", default=None, help="Only those with this label.")
+@json_option
+@reports_errors
+def list_command(state: str, label: str | None, as_json: bool) -> None:
+    """List pull requests, newest first."""
+    pulls = [p for p in wiring.forge().find(label=label) if state in {"all", p.state}][::-1]
+    if pulls or as_json:
+        answer({"pull_requests": [_data(pull) for pull in pulls]}, lambda: _table(pulls), as_json)
+    else:
+        answer({}, f"no {'' if state == 'all' else state + ' '}pull requests", as_json)
+
+
+@pr_command.command("show")
+@click.argument("number", type=int)
+@json_option
+@reports_errors
+def show_command(number: int, as_json: bool) -> None:
+    """Show pull request NUMBER: state, checks, reviews, text and comments."""
+    pull = wiring.forge().get(number)
+    answer(_data(pull), lambda: _page(pull), as_json)
+
+
+@pr_command.command("approve")
+@click.argument("number", type=int)
+@click.option("--refuse", is_flag=True, help="Say no; also takes an approval back.")
+@json_option
+@reports_errors
+def approve_command(number: int, refuse: bool, as_json: bool) -> None:
+    """Approve pull request NUMBER as it is now; a later push needs a new approval."""
+    forge, person = wiring.forge(), wiring.identity()
+    if forge.get(number).author == person and not refuse:
+        raise InputError(f"{person} opened #{number}: somebody else must approve it")
+    pull = forge.review(number, person, approved=not refuse)
+    word = "refused" if refuse else "approved"
+    answer(_data(pull), f"{person} {word} #{number} at {short(pull.head)} ({_approvals(pull)})", as_json)
+
+
+@pr_command.command("merge")
+@click.argument("number", type=int)
+@click.option("--head", default=None, help="Only if the head is this commit; default: the present head.")
+@json_option
+@reports_errors
+def merge_command(number: int, head: str | None, as_json: bool) -> None:
+    """Merge pull request NUMBER into its target."""
+    forge = wiring.forge()
+    wanted = wiring.repository().resolve(head) if head else forge.get(number).head
+    pull = forge.merge(number, wanted, wiring.identity())
+    answer(_data(pull), f"merged #{number} into {pull.target} as {short(pull.merge_commit or '')}", as_json)
+
+
+@pr_command.command("close")
+@click.argument("number", type=int)
+@click.option("--reason", default="", help="Why.")
+@json_option
+@reports_errors
+def close_command(number: int, reason: str, as_json: bool) -> None:
+    """Close pull request NUMBER without merging it; its branch stays."""
+    pull = wiring.forge().close(number, reason or f"closed by {wiring.identity()}")
+    answer(_data(pull), f"closed #{number}", as_json)
+
+
+@pr_command.command("diff")
+@click.argument("number", type=int)
+@json_option
+@reports_errors
+def diff_command(number: int, as_json: bool) -> None:
+    """Print what pull request NUMBER changes (`git apply` takes it)."""
+    pull, repository = wiring.forge().get(number), wiring.repository()
+    onto = repository.resolve(pull.target)
+    if pull.state == "merged" and pull.merge_commit is not None:
+        merge = repository.log(pull.merge_commit, limit=1)[0]
+        onto = merge.parents[0] if merge.parents else onto
+    text = repository.diff(repository.merge_base(onto, pull.head), pull.head)
+    if as_json:
+        answer({"number": number, "diff": text}, "", as_json)
+    else:
+        # A terminal must not obey what a file contains; a pipe gets the bytes.
+        click.echo(printable(text) if sys.stdout.isatty() else text, nl=False)
+
+
+def printable(text: str) -> str:
+    """Text without the control and direction characters that a terminal would obey."""
+    return "".join(
+        character
+        if character in "\n\t" or unicodedata.category(character) not in {"Cc", "Cf", "Cs"} or character == "\u200d"
+        else "\N{REPLACEMENT CHARACTER}"
+        for character in text
+    )
+
+
+def _data(pull: PullRequest) -> dict[str, object]:
+    return pull.model_dump(mode="json") | {"approvals": pull.approvals()}
+
+
+def _approvals(pull: PullRequest) -> str:
+    approvals = pull.approvals()
+    return f"approved by {', '.join(approvals)}" if approvals else "no approvals"
+
+
+def _table(pulls: list[PullRequest]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for column in ("", "title", "state", "branch", "author", "checks", "approved by"):
+        table.add_column(column, overflow="fold")
+    for pull in pulls:
+        cells = (pull.title, pull.state, pull.source, pull.author)
+        table.add_row(
+            f"#{pull.number}",
+            *(Text(printable(cell), style=STATE_STYLES.get(cell, "")) for cell in cells),
+            _checks(pull),
+            Text(printable(", ".join(pull.approvals()))),
+        )
+    return table
+
+
+def _checks(pull: PullRequest) -> Text:
+    states = [s.state for s in pull.statuses if s.commit == pull.head]
+    words = [f"{states.count(state)} {state}" for state in dict.fromkeys(states)]
+    style = next((STATE_STYLES[s] for s in ("failure", "error", "pending", "success") if s in states), "")
+    return Text(", ".join(words) or "none", style=style)
+
+
+def _page(pull: PullRequest) -> RenderableType:
+    heading = Text.assemble(
+        (f"#{pull.number} {printable(pull.title)}", "bold"),
+        "  ",
+        (pull.state, STATE_STYLES[pull.state]),
+        f"\n{printable(pull.author)} wants {printable(pull.source)} ({short(pull.head)}) in {printable(pull.target)}, "
+        f"since {pull.created_at:%Y-%m-%d %H:%M} UTC",
+    )
+    if pull.merge_commit:
+        heading.append(f"\nmerged as {short(pull.merge_commit)}")
+    if pull.closed_reason:
+        heading.append(f"\nclosed: {printable(pull.closed_reason)}")
+    if pull.labels:
+        heading.append(f"\nlabels: {printable(', '.join(pull.labels))}")
+    parts: list[RenderableType] = [heading, _check_table(pull), Text(f"reviews: {_reviews(pull)}")]
+    if pull.body.strip():
+        parts += [Rule(), Markdown(printable(_without_pictures(pull.body)))]
+    for comment in pull.comments:
+        title = f"{printable(comment.marker)} by {printable(comment.author)}, {comment.updated_at:%Y-%m-%d %H:%M} UTC"
+        parts += [Rule(Text(title)), Markdown(printable(_without_pictures(comment.body)))]
+    return Group(*parts)
+
+
+def _check_table(pull: PullRequest) -> RenderableType:
+    found = [s for s in pull.statuses if s.commit == pull.head]
+    if not found:
+        return Text("checks: none on this head yet")
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for status in sorted(found, key=lambda s: s.context):
+        table.add_row(
+            Text(status.state, style=STATE_STYLES[status.state]),
+            Text(printable(status.context)),
+            Text(printable(status.description)),
+        )
+    return table
+
+
+def _reviews(pull: PullRequest) -> str:
+    latest = {r.author: r for r in pull.reviews if r.commit == pull.head}
+    words = [f"{printable(r.author)} {'approves' if r.approved else 'refuses'}" for r in latest.values()]
+    return ", ".join(words) or "none on this head yet"
+
+
+def _text_from_commits(branch: str, target: str) -> tuple[str, str]:
+    """Title and body of a pull request that was given none: the commit's own words, or a list of the commits."""
+    repository = wiring.repository()
+    base = repository.merge_base(target, branch)
+    commits = []
+    for commit in repository.log(branch, limit=MOST_COMMITS):
+        if commit.id == base:
+            break
+        commits.append(commit)
+    if len(commits) == 1:
+        return commits[0].subject, _git("log", "-1", "--format=%b").strip()
+    return branch.replace("-", " ").replace("_", " "), "\n".join(f"- {commit.subject}" for commit in reversed(commits))
+
+
+def _current_branch(target: str) -> str:
+    branch = _git("symbolic-ref", "--quiet", "--short", "HEAD", failure="").strip()
+    if not branch:
+        raise InputError(f"{Path.cwd()} is not on a branch; make one: git switch -c <name>")
+    if branch == target:
+        raise InputError(f"this is {target} itself; put your commits on a branch: git switch -c <name>")
+    return branch
+
+
+def _push(branch: str, force: bool) -> None:
+    lease = ["--force-with-lease"] if force else []
+    done = _run(["push", "--porcelain", *lease, "origin", f"HEAD:refs/heads/{branch}"])
+    if done.returncode:
+        words = (done.stdout + done.stderr).strip()
+        if "non-fast-forward" in words or "fetch first" in words:
+            raise InputError(
+                f"origin's {branch} has commits that are not here: pull them, or, if you rewrote the branch, "
+                "run again with --force"
+            )
+        if "does not appear to be a git repository" in words or "stale info" in words or "rejected" in words:
+            raise InputError(f"git push to origin: {words}")
+        raise RetryError(f"git push to origin: {words}")
+
+
+def _git(*arguments: str, failure: str | None = None) -> str:
+    done = _run(list(arguments))
+    if done.returncode:
+        if failure is not None and "not a git repository" not in done.stderr:
+            return failure
+        raise InputError(f"git {arguments[0]}: {done.stderr.strip().removeprefix('fatal: ')}")
+    return done.stdout
+
+
+def _run(arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
+    return subprocess.run(
+        ["git", *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+
+
+def _without_pictures(markdown: str) -> str:
+    """A terminal shows no pictures: their descriptions stay."""
+    return re.sub(r"!\[([^\]]*)\]\(data:[^)]*\)", r"*(picture: \1)*", markdown)

@@ -1,0 +1,133 @@
+"""Questions: status, history, trace, drift."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from bighead_ci import wiring
+from bighead_ci.cli.output import EXIT_REFUSED, answer, json_option, reports_errors
+from bighead_ci.delivery.history import ServedSpan, history
+from bighead_ci.delivery.live_drift import live_drift
+from bighead_ci.delivery.status import Status, status
+from bighead_ci.delivery.trace import Trace, trace
+from bighead_ci.documents.base import short
+from bighead_ci.documents.record import DriftResult
+
+
+@click.command("status")
+@json_option
+@reports_errors
+def status_command(as_json: bool) -> None:
+    """Desired against live: what main says, what runs, and every difference.
+
+    Exit code 1 when something differs.
+    """
+    found = status(wiring.context())
+    answer(found.model_dump(mode="json") | {"in_step": found.in_step}, lambda: _status_table(found), as_json)
+    sys.exit(0 if found.in_step else EXIT_REFUSED)
+
+
+def _status_table(found: Status) -> Table:
+    table = Table(
+        title=f"main {found.commit[:10]}: {'in step' if found.in_step else 'DIFFERENCES'}", title_justify="left"
+    )
+    for column in ("environment", "model", "main says", "live", "url", "difference"):
+        table.add_column(column, overflow="fold")
+    for model in found.models:
+        said = ", ".join(f"{v.version} {v.weight} %" for v in model.desired.variants) if model.desired else "nothing"
+        live = (
+            ", ".join(f"{v.version} {v.weight} % {v.state}" for v in model.live.variants) if model.live else "nothing"
+        )
+        table.add_row(model.environment, model.model, said, live, model.url, "; ".join(model.differences) or "none")
+    return table
+
+
+@click.command("history")
+@click.argument("model", required=False)
+@click.option("--env", "environment", default=None, help="Only this environment.")
+@click.option("--at", default=None, help="Only what served at this moment (2026-01-31T12:00:00Z).")
+@json_option
+@reports_errors
+def history_command(model: str | None, environment: str | None, at: str | None, as_json: bool) -> None:
+    """Who served what, when: from git alone, newest first."""
+    try:
+        moment = datetime.fromisoformat(at).astimezone() if at else None
+    except ValueError as error:
+        raise click.BadParameter(f"{at!r} is not an ISO 8601 time", param_hint="--at") from error
+    spans = history(wiring.context(), model, environment, moment)
+    answer({"spans": [span.model_dump(mode="json") for span in spans]}, lambda: _history_table(spans), as_json)
+
+
+def _history_table(spans: list[ServedSpan]) -> Table:
+    table = Table()
+    for column in ("since", "environment", "model", "served", "commit", "by", "why"):
+        table.add_column(column, overflow="fold")
+    for span in spans:
+        since = span.since.strftime("%Y-%m-%d %H:%M:%S")
+        why = span.subject
+        table.add_row(since, span.environment, span.model, span.split, span.commit[:10], span.author, why)
+    return table
+
+
+@click.command("trace")
+@click.argument("prediction_id")
+@json_option
+@reports_errors
+def trace_command(prediction_id: str, as_json: bool) -> None:
+    """Follow a prediction: variant → artifact → run → training set → features → commit."""
+    found = trace(wiring.context(), prediction_id)
+    answer(found.model_dump(mode="json"), _trace_text(found), as_json)
+
+
+@click.command("drift")
+@click.argument("model")
+@click.option("--env", "environment", required=True, help="Environment.")
+@json_option
+@reports_errors
+def drift_command(model: str, environment: str, as_json: bool) -> None:
+    """Compare what MODEL is asked now with what it was trained on, column by column (Evidently).
+
+    The whole page is written beside the reports.
+    """
+    context = wiring.context()
+    page = context.workspace.reports / "drift" / environment / f"{model}.html"
+    found = live_drift(context, model, environment, page)
+    answer(found.model_dump(mode="json") | {"page": str(page)}, lambda: _drift_table(found, page), as_json)
+
+
+def _drift_table(found: DriftResult, page: Path) -> Table:
+    title = f"{found.drifted} of {len(found.columns)} inputs drifted: {found.current} against {found.reference}"
+    table = Table(title=title, title_justify="left", caption=str(page), caption_justify="left")
+    for column in ("input", "method", "score", "threshold", ""):
+        table.add_column(column, overflow="fold")
+    for one in found.columns:
+        mark = "drifted" if one.drifted else ""
+        table.add_row(one.column, one.method, f"{one.score:.3f}", f"{one.threshold:.3f}", mark)
+    return table
+
+
+def _trace_text(found: Trace) -> str:
+    p = found.prediction
+    lines = [
+        f"prediction    {p.prediction_id} at {p.at:%Y-%m-%d %H:%M:%S} UTC, scores {p.scores}",
+        f"variant       {p.variant} of {p.model} in {p.environment}; features as of {p.as_of:%Y-%m-%d %H:%M:%S} UTC",
+        f"artifact      {p.artifact}",
+    ]
+    if found.span:
+        span = found.span
+        lines.append(f"released by   {span.commit[:10]} {span.subject} ({span.author}): {span.split}")
+    if found.record:
+        r = found.record
+        lines += [
+            f"run           {r.run_id}  {found.run_url}",
+            f"training set  {short(r.training_set_digest)}: {r.training_set.rows} rows",
+            *[f"features      {f.set} {short(f.digest)}: {', '.join(f.columns)}" for f in r.features],
+            f"content key   {short(r.content_key)}",
+            f"commit        {r.commit}",
+        ]
+    return "\n".join(lines)

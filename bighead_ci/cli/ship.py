@@ -1,0 +1,99 @@
+"""`bighead ship` and `bighead stop`: the demonstration behind `make ship` and `make stop`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+
+import bighead_ci
+from bighead_ci import wiring
+from bighead_ci.cli.output import console, json_option, reports_errors, say
+from bighead_ci.delivery.materialize import materialize
+from bighead_ci.demo.seed import MOMENT, write_seed
+from bighead_ci.demo.ship import Ship
+from bighead_ci.documents.workspace import Workspace
+from bighead_ci.errors import InputError, RetryError
+
+EXAMPLES = Path(bighead_ci.__file__).resolve().parent.parent
+"""The checkout that holds the example models; an installed wheel has none."""
+
+
+@click.command("ship")
+@click.argument("directory", type=click.Path(path_type=Path), default=Path(".workspace"))
+@reports_errors
+def ship_command(directory: Path) -> None:
+    """Ship the example models end to end in a scratch workspace DIRECTORY, telling each step.
+
+    A workspace of an earlier run is stopped and replaced. It is left running; `bighead stop` ends it.
+    """
+    if not (EXAMPLES / "models/flight_delay").is_dir():
+        raise InputError("`bighead ship` plays the examples of a source checkout; this installation has none")
+    directory = directory.resolve()
+    try:
+        _ship(directory)
+    except KeyboardInterrupt:
+        console.print(f"\ninterrupted; `make stop` (or `bighead stop {directory}`) ends what runs")
+        sys.exit(130)
+
+
+def _ship(directory: Path) -> None:
+    started = time.monotonic()
+    wiring.discard_workspace(directory)
+    seed = write_seed(EXAMPLES, directory / "seed")
+    workspace = wiring.create_workspace(directory, seed, MOMENT)
+    context = wiring.context_of(workspace)
+    say("importing the sources (DVC) and materialising features up to the workspace's moment …")
+    materialize(context, None, say)
+    start_runner(workspace)
+    Ship(context, directory / "clone", EXAMPLES).play()
+    console.print(f"\n[bold green]shipped in {time.monotonic() - started:.0f} s[/]; the workspace is left running:")
+    for line in _ways_to_look(directory, workspace):
+        console.print(f"   {line}", markup=False)
+
+
+def start_runner(workspace: Workspace) -> None:
+    """Start the runner in the background and wait until it watches."""
+    workspace.runner.mkdir(parents=True, exist_ok=True)
+    with (workspace.runner / "runner.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bighead_ci", "runner"],
+            env=wiring.environment_of(workspace),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + 30
+    while wiring.runner_pid(workspace) is None:
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RetryError(f"the runner did not start; see {workspace.runner / 'runner.log'}")
+        time.sleep(0.05)
+
+
+def _ways_to_look(directory: Path, workspace: Workspace) -> list[str]:
+    return [
+        f"cd {directory / 'clone'}        # a git clone; branch, edit, `bighead pr open`",
+        "bighead status                    # desired against live (with .venv/bin on PATH)",
+        "bighead pr list; bighead pr show 3",
+        f"reports          {workspace.reports}",
+        f"MLflow           mlflow ui --backend-store-uri sqlite:///{workspace.records}/mlflow.db",
+        f"runner's log     {workspace.runner / 'runner.log'}",
+        "make stop                         # ends everything",
+    ]
+
+
+@click.command("stop")
+@click.argument("directory", type=click.Path(path_type=Path), default=Path(".workspace"))
+@json_option
+@reports_errors
+def stop_command(directory: Path, as_json: bool) -> None:
+    """Stop everything that runs in the workspace DIRECTORY; its files stay."""
+    stopped = wiring.stop_workspace(directory.resolve())
+    if as_json:
+        click.echo(f'{{"stopped": {str(stopped).lower()}}}')
+    else:
+        click.echo("nothing of this workspace runs any more" if stopped else f"no workspace in {directory}")

@@ -1,0 +1,53 @@
+"""`bighead stage`: one stage of a model version, the command that DVC and Argo run."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import click
+
+from bighead_ci import wiring
+from bighead_ci.cli.output import answer, json_option, reports_errors, say
+from bighead_ci.delivery.stages.pipeline import STAGE_NAMES
+from bighead_ci.delivery.stages.report import leave_failure
+
+checkout_option = click.option(
+    "--checkout",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=Path(),
+    help="The repository's work tree; default: here.",
+)
+
+
+@click.command("stage")
+@click.argument("name", type=click.Choice(STAGE_NAMES))
+@click.argument("directory")
+@checkout_option
+@json_option
+@reports_errors
+def stage_command(name: str, directory: str, checkout: Path, as_json: bool) -> None:
+    """Run stage NAME of the model version in DIRECTORY (models/flight_delay/v2), on the files that are there."""
+    started = time.monotonic()
+    with leave_failure(checkout):
+        result = wiring.run_stage(name, checkout.resolve(), directory.rstrip("/"), lambda line: say(f"{name}: {line}"))
+    seconds = round(time.monotonic() - started, 3)
+    data = {"stage": name, "directory": directory, "seconds": seconds, "result": json.loads(result.model_dump_json())}
+    answer(data, f"{name}: done in {seconds:.1f} s", as_json)
+
+
+@click.command("train")
+@click.argument("directory")
+@checkout_option
+@json_option
+@reports_errors
+def train_command(directory: str, checkout: Path, as_json: bool) -> None:
+    """Run all stages of the model version in DIRECTORY (models/flight_delay/v2) here, as the checks would.
+
+    Stages that a pull request or an earlier run finished with the same inputs are reused. What they leave is in
+    DIRECTORY/out.
+    """
+    timings = wiring.orchestrator_here(checkout.resolve()).run(checkout.resolve(), directory.rstrip("/"), say)
+    lines = [f"{name:30} {'reused' if name in timings.reused else f'{s:.1f} s'}" for name, s in timings.seconds.items()]
+    answer(timings.model_dump(), "\n".join(lines), as_json)

@@ -1,0 +1,54 @@
+"""`bighead traffic`: real rows of a model's spine source, sent at a steady rate."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import click
+
+from bighead_ci import wiring
+from bighead_ci.cli.output import EXIT_REFUSED, answer, json_option, reports_errors, say
+from bighead_ci.definitions.loading import load_model, load_source
+from bighead_ci.delivery.desired import read_desired
+from bighead_ci.delivery.materialize import sources_checkout
+from bighead_ci.demo.traffic import Traffic, TrafficSummary, requests_of
+from bighead_ci.errors import InputError
+
+
+@click.command("traffic")
+@click.argument("model")
+@click.option("--env", "environment", required=True, help="Environment whose router is asked.")
+@click.option("--rate", default=100.0, show_default=True, help="Requests a second.")
+@click.option("--seconds", default=10.0, show_default=True, help="How long.")
+@json_option
+@reports_errors
+def traffic_command(model: str, environment: str, rate: float, seconds: float, as_json: bool) -> None:
+    """Send MODEL rows that happened after the workspace's moment; exit code 1 if any request failed."""
+    context = wiring.context()
+    commit = context.repository.resolve("main")
+    tree = context.repository.tree(commit)
+    release = read_desired(tree, commit).release(environment, model)
+    live = next((m for m in context.platform.observe(environment) if m.model == model), None)
+    if release is None or live is None:
+        raise InputError(f"{model} does not serve in {environment}")
+    definition = load_model(tree, model, release.stable.version).definition
+    source = load_source(tree, definition.spine.source)
+    path = sources_checkout(context, commit, say) / "features/sources" / source.path
+    bodies = requests_of(definition.request, source, path, context.data_clock.now())
+    with Traffic(f"{live.url}/predict", bodies, rate) as traffic:
+        ends = time.monotonic() + seconds
+        while time.monotonic() < ends:
+            time.sleep(min(1.0, max(0.0, ends - time.monotonic())))
+            if not as_json:
+                say(_line(traffic.since(time.monotonic() - 1.0)))
+        summary = traffic.stop()
+    answer(summary.model_dump(), _line(summary), as_json)
+    if summary.failed:
+        sys.exit(EXIT_REFUSED)
+
+
+def _line(summary: TrafficSummary) -> str:
+    shares = ", ".join(f"{version} {summary.share(version):.1f} %" for version in sorted(summary.by_version))
+    times = f"p50 {summary.p50_ms} ms, p95 {summary.p95_ms} ms"
+    return f"{summary.requests} requests, {summary.failed} failed, {times}: {shares}"

@@ -1,0 +1,60 @@
+"""`bighead workspace`: where a clone's forge and state are, and how to stop what runs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from bighead_ci import wiring
+from bighead_ci.cli.output import answer, json_option, reports_errors, say
+from bighead_ci.delivery.desired import read_desired
+
+
+@click.group("workspace")
+def workspace_command() -> None:
+    """Create a workspace, look at it, stop what runs in it."""
+
+
+@workspace_command.command("init")
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option(
+    "--seed",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    required=True,
+    help="Directory whose files become the first commit.",
+)
+@click.option("--at", default=None, help="Moment the workspace lives at (2013-10-01T10:00:00Z); default: now.")
+@json_option
+@reports_errors
+def init_command(directory: Path, seed: Path, at: str | None, as_json: bool) -> None:
+    """Make DIRECTORY with a bare repository (forge.git), a clone of it (clone) and a state directory (state)."""
+    moment = datetime.fromisoformat(at) if at else None
+    made = wiring.create_workspace(directory, seed, moment)
+    answer(made.model_dump(mode="json"), f"workspace in {directory}: work in {directory / 'clone'}", as_json)
+
+
+@workspace_command.command("show")
+@json_option
+@reports_errors
+def show_command(as_json: bool) -> None:
+    """Where this workspace's forge and state are, and its time."""
+    context = wiring.context()
+    data = context.workspace.model_dump(mode="json") | {"now": context.data_clock.now().isoformat()}
+    answer(data, "\n".join(f"{key:22} {value}" for key, value in data.items()), as_json)
+
+
+@workspace_command.command("stop")
+@json_option
+@reports_errors
+def stop_command(as_json: bool) -> None:
+    """Stop the runner, every router and every model's process of this workspace."""
+    context = wiring.context()
+    stopped = wiring.stop_runner(context.workspace)
+    commit = context.repository.resolve("main")
+    names = sorted(read_desired(context.repository.tree(commit), commit).environments)
+    for name in names:
+        context.platform.stop(name)
+        say(f"{name}: stopped")
+    answer({"environments": names, "runner": stopped}, "nothing of this workspace runs any more", as_json)

@@ -1,0 +1,100 @@
+"""Tells the demonstration: runs the commands that a person would type, shows them, and waits for what follows."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rich.console import Console
+from rich.markup import escape
+
+from bighead_ci.errors import RetryError
+
+T = TypeVar("T")
+
+
+class Narrator:
+    """Prints headings and commands, runs them in a directory as a named person."""
+
+    def __init__(self, directory: Path, state: Path) -> None:
+        self.directory = directory
+        self.state = state
+        self.console = Console(highlight=False, soft_wrap=True)
+        self.started = time.monotonic()
+
+    def chapter(self, title: str) -> None:
+        """A heading with the time since the start."""
+        seconds = time.monotonic() - self.started
+        self.console.print(f"\n[bold cyan]== {escape(title)}[/]  [dim]({seconds:.0f} s)[/]")
+
+    def tell(self, text: str) -> None:
+        """A sentence of the story."""
+        self.console.print(f"   {escape(text)}")
+
+    def show(self, text: str) -> None:
+        """What a person would see, indented."""
+        for line in text.rstrip().splitlines():
+            self.console.print(f"   [dim]│[/] {escape(line)}")
+
+    def git(self, *arguments: str, who: str = "ada") -> str:
+        """Run git in the clone as somebody."""
+        self._echo(who, ["git", *arguments])
+        return self._run(["git", *arguments], who).stdout.strip()
+
+    def bighead(self, *arguments: str, who: str = "ada", quiet: bool = False, allowed: tuple[int, ...] = (0,)) -> str:
+        """Run bighead in the clone as somebody and return its output."""
+        if not quiet:
+            self._echo(who, ["bighead", *arguments])
+        return self._run([sys.executable, "-m", "bighead_ci", *arguments], who, allowed).stdout
+
+    def asks(self, *arguments: str, who: str = "ada", allowed: tuple[int, ...] = (0,)) -> dict[str, Any]:
+        """Run a command with `--json` and return what it answers."""
+        self._echo(who, ["bighead", *arguments])
+        data: dict[str, Any] = json.loads(
+            self._run([sys.executable, "-m", "bighead_ci", *arguments, "--json"], who, allowed).stdout
+        )
+        return data
+
+    def wait(self, what: str, ready: Callable[[], T | None], seconds: float) -> T:
+        """Poll until something is there, showing for how long.
+
+        Raises:
+            RetryError: it did not come in time.
+        """
+        begun = time.monotonic()
+        with self.console.status(f"{what} …") as status:
+            while time.monotonic() - begun < seconds:
+                found = ready()
+                if found is not None:
+                    return found
+                status.update(f"{what} … {time.monotonic() - begun:.0f} s")
+                time.sleep(0.1)
+        logs = self.state / "runner"
+        raise RetryError(f"{what}: nothing after {seconds:.0f} s; the logs are in {logs}")
+
+    def _echo(self, who: str, command: list[str]) -> None:
+        words = " ".join(f'"{w}"' if " " in w else w for w in command)
+        self.console.print(f"   [green]{who}[/]$ {escape(words)}")
+
+    def _run(self, command: list[str], who: str, allowed: tuple[int, ...] = (0,)) -> subprocess.CompletedProcess[str]:
+        identity = {
+            "GIT_AUTHOR_NAME": who,
+            "GIT_AUTHOR_EMAIL": f"{who}@example.invalid",
+            "GIT_COMMITTER_NAME": who,
+            "GIT_COMMITTER_EMAIL": f"{who}@example.invalid",
+            "BIGHEAD_USER": who,
+            "BIGHEAD_STATE": str(self.state),
+        }
+        done = subprocess.run(
+            command, cwd=self.directory, env=os.environ | identity, capture_output=True, text=True, check=False
+        )
+        if done.returncode not in allowed:
+            self.show(done.stdout + done.stderr)
+            raise RetryError(f"{' '.join(command)} ended with exit code {done.returncode}")
+        return done
