@@ -1,0 +1,158 @@
+"""What every platform does: the local one with its processes, and the one in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from bighead_ci.documents.base import digest_of
+from bighead_ci.documents.live import DesiredVariant
+from bighead_ci.errors import BugError, InputError
+from bighead_ci.ports.platform import Platform
+from fakes.local_bench import LocalBench, desired, environment_on, weighted
+from fakes.platform import MemoryPlatform
+
+READY = 60.0
+
+
+class Bench:
+    """A platform, variants for it, and a way to spoil an artifact."""
+
+    def __init__(self, platform: Platform, local: LocalBench | None) -> None:
+        self.platform = platform
+        self.local = local
+
+    def variant(self, version: str, model: str = "tiny") -> DesiredVariant:
+        """A variant that can serve."""
+        if self.local is not None:
+            return self.local.variant(version, model=model)
+        artifact, image = digest_of([model, version]), digest_of("image")
+        return DesiredVariant(
+            name=f"{model}-{version}", model=model, version=version, image=image, artifact=artifact, weight=0
+        )
+
+    def spoil(self, variant: DesiredVariant) -> None:
+        """From now on the variant's artifact is not what its digest says."""
+        if self.local is not None:
+            graph = self.local.artifacts[variant.artifact] / "model.onnx"
+            graph.write_bytes(graph.read_bytes()[:-1] + b"\0")
+        else:
+            assert isinstance(self.platform, MemoryPlatform)
+            self.platform.refusals[variant.artifact] = "the artifact is changed or damaged"
+
+    def weights(self, model: str = "tiny") -> dict[str, int]:
+        """Weights in force by variant, ready ones only."""
+        found = {m.model: m.variants for m in self.platform.observe("prod")}.get(model, [])
+        return {v.name: v.weight for v in found if v.state == "ready"}
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("shared")
+
+
+@pytest.fixture(params=["memory", pytest.param("local", marks=pytest.mark.e2e)])
+def bench(request: pytest.FixtureRequest, shared: Path, tmp_path: Path) -> Iterator[Bench]:
+    if request.param == "memory":
+        yield Bench(MemoryPlatform(), None)
+        return
+    local = LocalBench(shared, tmp_path)
+    yield Bench(local.platform, local)
+    local.platform.stop("prod")
+
+
+@pytest.fixture
+def running(bench: Bench) -> Callable[[str], DesiredVariant]:
+    bench.platform.start("prod", environment_on())
+
+    def start(version: str, model: str = "tiny") -> DesiredVariant:
+        variant = bench.variant(version, model)
+        bench.platform.ensure_variant("prod", variant, READY)
+        return variant
+
+    return start
+
+
+def test_nothing_runs_in_an_environment_that_was_only_started(bench: Bench) -> None:
+    """A started environment has a router and no models."""
+    bench.platform.start("prod", environment_on())
+    assert bench.platform.observe("prod") == []
+
+
+def test_an_unknown_environment_is_empty(bench: Bench) -> None:
+    """Observing or stopping an environment that never was is no error."""
+    assert bench.platform.observe("prod") == []
+    bench.platform.stop("prod")
+
+
+def test_an_ensured_variant_is_ready_without_traffic(bench: Bench, running: Callable[[str], DesiredVariant]) -> None:
+    """A variant that was ensured answers, and callers are not sent to it."""
+    variant = running("v1")
+    assert bench.weights() == {variant.name: 0}
+
+
+def test_ensuring_twice_keeps_the_process(bench: Bench, running: Callable[[str], DesiredVariant]) -> None:
+    """A variant that runs is left alone."""
+    variant = running("v1")
+    before = bench.platform.observe("prod")
+    bench.platform.ensure_variant("prod", variant, READY)
+    assert bench.platform.observe("prod") == before
+
+
+def test_weights_are_in_force_when_route_returns(bench: Bench, running: Callable[[str], DesiredVariant]) -> None:
+    """After `route` the platform itself says the new weights, each time."""
+    one, two = running("v1"), running("v2")
+    for weight in (0, 10, 100, 10, 10):
+        bench.platform.route(desired(weighted(one, 100 - weight), weighted(two, weight)))
+        assert bench.weights() == {one.name: 100 - weight, two.name: weight}
+
+
+def test_a_variant_that_was_not_ensured_gets_no_traffic(bench: Bench) -> None:
+    """Routing to a variant that does not run is refused."""
+    bench.platform.start("prod", environment_on())
+    variant = bench.variant("v1")
+    with pytest.raises(BugError, match=variant.name):
+        bench.platform.route(desired(weighted(variant, 100)))
+
+
+def test_only_variants_not_kept_are_removed(bench: Bench, running: Callable[[str], DesiredVariant]) -> None:
+    """`remove_variants` stops the others of that model, says which, and finds nothing the second time."""
+    one, two = running("v1"), running("v2")
+    bench.platform.route(desired(weighted(two, 100)))
+    assert bench.platform.remove_variants("prod", "tiny", [two.name]) == [one.name]
+    assert bench.weights() == {two.name: 100}
+    assert bench.platform.remove_variants("prod", "tiny", [two.name]) == []
+
+
+def test_models_do_not_touch_each_other(bench: Bench, running: Callable[..., DesiredVariant]) -> None:
+    """Traffic and variants of one model stay while another's change, even if its name begins the same."""
+    tiny, other = running("v1"), running("v1", "tiny_other")
+    bench.platform.route(desired(weighted(tiny, 100)))
+    bench.platform.route(desired(weighted(other, 100), model="tiny_other"))
+    bench.platform.route(desired())
+    assert bench.platform.remove_variants("prod", "tiny", []) == [tiny.name]
+    assert bench.weights("tiny_other") == {other.name: 100}
+    assert [m.model for m in bench.platform.observe("prod")] == ["tiny_other"]
+
+
+def test_a_refusing_variant_leaves_the_old_one_serving(bench: Bench, running: Callable[[str], DesiredVariant]) -> None:
+    """A damaged artifact is refused with its reason; the variant that serves keeps all traffic."""
+    one = running("v1")
+    bench.platform.route(desired(weighted(one, 100)))
+    two = bench.variant("v2")
+    bench.spoil(two)
+    with pytest.raises(InputError, match="changed or damaged"):
+        bench.platform.ensure_variant("prod", two, READY)
+    assert bench.weights() == {one.name: 100}
+
+
+def test_stop_ends_everything(bench: Bench, running: Callable[[str], DesiredVariant]) -> None:
+    """After `stop` nothing is observed, and the environment can be started anew."""
+    variant = running("v1")
+    bench.platform.route(desired(weighted(variant, 100)))
+    bench.platform.stop("prod")
+    assert bench.platform.observe("prod") == []
+    bench.platform.start("prod", environment_on())
+    assert bench.platform.observe("prod") == []

@@ -1,0 +1,219 @@
+"""What every expectation runner and drift detector does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bighead_ci.errors import InputError
+from bighead_ci.ports.quality import DriftDetector, ExpectationRunner
+from bighead_ci.quality.drift import EvidentlyDriftDetector
+from bighead_ci.quality.expectations import GreatExpectationRunner
+
+SUITE = "models/flight_delay/v1"
+
+
+@pytest.fixture(scope="module", params=[GreatExpectationRunner])
+def runner(request: pytest.FixtureRequest) -> ExpectationRunner:
+    made: ExpectationRunner = request.param()
+    return made
+
+
+@pytest.fixture(scope="module", params=[EvidentlyDriftDetector])
+def detector(request: pytest.FixtureRequest) -> DriftDetector:
+    made: DriftDetector = request.param()
+    return made
+
+
+@pytest.fixture
+def flights() -> pd.DataFrame:
+    return pd.DataFrame(
+        {"carrier": ["UA", "AA", None, "B6"], "distance": [100.0, 2000.0, 300.0, -1.0], "vector": [[1.0]] * 4}
+    )
+
+
+def normal(rows: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
+    random = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "delay": random.normal(shift, 1.0, rows),
+            "distance": random.normal(0.0, 1.0, rows),
+            "carrier": random.choice(["UA", "AA", "B6"], rows),
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("expectation", "success", "count"),
+    [
+        ({"type": "expect_column_values_to_not_be_null", "column": "distance"}, True, 0),
+        ({"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "carrier"}}, False, 1),
+        ({"type": "expect_column_values_to_be_between", "column": "distance", "min_value": 0}, False, 1),
+        ({"type": "expect_column_values_to_be_between", "column": "distance", "min_value": 0, "mostly": 0.7}, True, 1),
+        ({"type": "expect_column_values_to_be_in_set", "column": "carrier", "value_set": ["UA", "AA"]}, False, 1),
+        ({"type": "expect_table_row_count_to_be_between", "min_value": 4, "max_value": 4}, True, None),
+        ({"type": "expect_table_row_count_to_be_between", "min_value": 5}, False, None),
+        ({"type": "expect_column_to_exist", "column": "tailnum"}, False, None),
+    ],
+)
+def test_expectation_is_checked(
+    runner: ExpectationRunner, flights: pd.DataFrame, expectation: dict[str, Any], success: bool, count: int | None
+) -> None:
+    """Column and table expectations hold or fail as the data says, with the count of unexpected rows."""
+    (result,) = runner.run(SUITE, [expectation], flights)
+    assert (result.success, result.unexpected_count) == (success, count)
+    assert result.suite == SUITE
+    assert result.type == expectation["type"]
+    assert result.observed
+    assert result.expected
+
+
+def test_results_come_in_the_order_of_the_expectations(runner: ExpectationRunner, flights: pd.DataFrame) -> None:
+    """Also when some of them raise, and when one is written twice."""
+    columns = ["distance", "missing", "carrier", "distance", "missing", "carrier"]
+    suite = [{"type": "expect_column_values_to_not_be_null", "column": column} for column in columns]
+    assert [result.column for result in runner.run(SUITE, suite, flights)] == columns
+
+
+def test_missing_column_is_a_failure_that_says_so(runner: ExpectationRunner, flights: pd.DataFrame) -> None:
+    """The result fails and its observation names the column."""
+    (result,) = runner.run(
+        SUITE, [{"type": "expect_column_mean_to_be_between", "column": "speed", "min_value": 0}], flights
+    )
+    assert not result.success
+    assert "speed" in result.observed
+    assert "does not exist" in result.observed
+
+
+def test_expectation_that_raises_is_a_failure_that_says_so(runner: ExpectationRunner, flights: pd.DataFrame) -> None:
+    """Comparing texts with a number fails that expectation only."""
+    suite: list[dict[str, Any]] = [
+        {"type": "expect_column_values_to_be_between", "column": "carrier", "min_value": 0},
+        {"type": "expect_column_values_to_not_be_null", "column": "distance"},
+    ]
+    failed, held = runner.run(SUITE, suite, flights)
+    assert not failed.success
+    assert failed.observed.startswith("could not be checked")
+    assert held.success
+
+
+def test_unknown_type_names_the_closest(runner: ExpectationRunner, flights: pd.DataFrame) -> None:
+    """A misspelt type and a misspelt argument are refused together, with what was probably meant."""
+    suite = [
+        {"type": "expect_column_values_to_be_betwen", "column": "distance"},
+        {"type": "expect_column_values_to_not_be_null", "colum": "distance"},
+    ]
+    with pytest.raises(InputError) as caught:
+        runner.run(SUITE, suite, flights)
+    text = str(caught.value)
+    assert f"{SUITE}/expectations.yaml" in text
+    assert "did you mean 'expect_column_values_to_be_between'" in text
+    assert "expectations.1.colum" in text
+
+
+def test_no_expectations_give_no_results(runner: ExpectationRunner, flights: pd.DataFrame) -> None:
+    """An empty suite holds."""
+    assert runner.run(SUITE, [], flights) == []
+
+
+def test_runner_is_quiet(runner: ExpectationRunner, flights: pd.DataFrame, capfd: pytest.CaptureFixture[str]) -> None:
+    """No progress bar or log line reaches the terminal, also when something raises."""
+    runner.run(
+        SUITE, [{"type": "expect_column_values_to_not_be_null", "column": c} for c in ("distance", "no")], flights
+    )
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("rows", [30, 4000])
+def test_moved_column_drifts_and_comes_first(detector: DriftDetector, rows: int) -> None:
+    """A column that moved by two deviations drifts, also in thirty rows; the furthest is first."""
+    result = detector.compare(normal(4000, 1), normal(rows, 2, shift=2.0), ("training set", "live"))
+    assert result.columns[0].column == "delay"
+    assert result.columns[0].drifted
+    assert (result.reference, result.current) == ("training set", "live")
+    assert (result.reference_rows, result.current_rows) == (4000, rows)
+    ratios = [column.score / column.threshold for column in result.columns]
+    assert ratios == sorted(ratios, reverse=True)
+    assert all(column.drifted == (column.score >= column.threshold) for column in result.columns)
+
+
+@pytest.mark.parametrize("rows", [30, 4000])
+def test_same_distribution_does_not_drift(detector: DriftDetector, rows: int) -> None:
+    """Rows from where the reference came from show no drift, few or many."""
+    assert detector.compare(normal(4000, 1), normal(rows, 3), ("a", "b")).drifted == 0
+
+
+def test_same_data_gives_the_same_result(detector: DriftDetector) -> None:
+    """Samples are chosen the same way each time."""
+    reference, current = normal(9000, 1), normal(8000, 2, shift=0.1)
+    assert detector.compare(reference, current, ("a", "b")) == detector.compare(reference, current, ("a", "b"))
+
+
+def test_only_columns_of_both_are_compared(detector: DriftDetector) -> None:
+    """A column that one sample lacks has nothing to be compared with; lists and times are left out."""
+    reference = normal(100, 1).assign(old=1.0, vector=[[1.0, 2.0]] * 100, at=pd.Timestamp("2013-10-01", tz="UTC"))
+    current = normal(100, 2).assign(new=1.0, vector=[[1.0, 2.0]] * 100, at=pd.Timestamp("2013-11-01", tz="UTC"))
+    compared = {column.column for column in detector.compare(reference, current, ("a", "b")).columns}
+    assert compared == {"delay", "distance", "carrier"}
+
+
+AWKWARD: dict[str, list[Any]] = {
+    "constant": [7.0] * 50,
+    "all missing": [None] * 50,
+    "all NaN": [np.nan] * 50,
+    "mostly missing": [1.0] + [np.nan] * 49,
+    "infinite": [np.inf, -np.inf] * 25,
+    "huge": [1.7e308, -1.7e308] * 25,
+    "two values": [0, 1] * 25,
+    "boolean": [True, False] * 25,
+    "mixed": [1, "one"] * 25,
+    "identifiers": [f"id{number}" for number in range(50)],
+    "one text": ["same"] * 50,
+}
+
+
+@pytest.mark.parametrize("reference_rows", [50, 2000])
+def test_awkward_columns_do_not_fail(detector: DriftDetector, reference_rows: int) -> None:
+    """Constant, missing, infinite, huge, mixed and unique values are each compared with each other kind."""
+    for name, values in AWKWARD.items():
+        reference = pd.DataFrame(dict.fromkeys(AWKWARD, values * (reference_rows // 50)))
+        result = detector.compare(reference, pd.DataFrame(AWKWARD), ("a", "b"))
+        assert {column.column for column in result.columns} == set(AWKWARD)
+        assert not {column.column: column.drifted for column in result.columns}[name]
+
+
+def test_one_row_can_be_compared(detector: DriftDetector) -> None:
+    """A single live request gives a score for each column and does not fail."""
+    assert len(detector.compare(normal(4000, 1), normal(1, 2), ("a", "b")).columns) == 3
+
+
+def test_values_that_vanish_or_appear_drift(detector: DriftDetector) -> None:
+    """A column that has values in one sample and none in the other drifted, as did one with only new values."""
+    reference = pd.DataFrame({"gone": [1.0] * 100, "carrier": ["UA"] * 100})
+    current = pd.DataFrame({"gone": [np.nan] * 40, "carrier": ["ZZ"] * 40})
+    assert detector.compare(reference, current, ("a", "b")).drifted == 2
+
+
+@pytest.mark.parametrize("rows", [(0, 10), (10, 0), (0, 0)])
+def test_empty_samples_have_no_columns(detector: DriftDetector, rows: tuple[int, int], tmp_path: Path) -> None:
+    """Nothing against something compares nothing, and writes no page."""
+    page = tmp_path / "drift.html"
+    page.write_text("of an earlier run")
+    result = detector.compare(normal(rows[0], 1), normal(rows[1], 2), ("a", "b"), html=page)
+    assert result.columns == []
+    assert not page.exists()
+
+
+def test_page_is_self_contained(detector: DriftDetector, tmp_path: Path) -> None:
+    """The page loads nothing from elsewhere, and nothing half-written lies beside it."""
+    page = tmp_path / "report" / "drift.html"
+    detector.compare(normal(200, 1), normal(200, 2), ("a", "b"), html=page)
+    text = page.read_text()
+    assert "delay" in text
+    assert 'src="http' not in text
+    assert 'rel="stylesheet"' not in text
+    assert list(page.parent.iterdir()) == [page]

@@ -1,0 +1,198 @@
+"""The five journeys, as `make ship` plays them, with real parts only."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from contextlib import closing
+from html.parser import HTMLParser
+from http import HTTPStatus
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from bighead_ci.definitions.loading import load_feature_set
+from bighead_ci.features.online import FeatureReader
+from e2e.conftest import Shipped
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
+
+
+def report_of(shipped: Shipped, branch: str) -> str:
+    """The report on the pull request of a branch."""
+    comment = shipped.context.forge.get(shipped.facts.pull_requests[branch]).comment("report")
+    assert comment is not None
+    return comment.body
+
+
+def test_a_pull_request_gets_one_report_that_compares_with_what_runs(shipped: Shipped) -> None:
+    """v2's report has its verdict first, and its metrics against staging and prod with an interval."""
+    number = shipped.facts.pull_requests["flight-delay-v2"]
+    pull = shipped.context.forge.get(number)
+    assert [comment.marker for comment in pull.comments] == ["report"]
+    body = report_of(shipped, "flight-delay-v2")
+    assert "flight_delay v2 passes" in body.splitlines()[0]
+    assert re.search(r"\| auc \|.*staging|staging now \(v1\).*prod now \(v1\)", body)
+    assert "data:image/svg+xml;base64," in body
+    assert len(body) < 65_536
+
+
+def test_the_page_is_self_contained(shipped: Shipped) -> None:
+    """The HTML page asks no other host for anything."""
+    number = shipped.facts.pull_requests["flight-delay-v2"]
+    (page,) = (shipped.directory / "state" / "reports" / f"pr-{number}").glob("*/index.html")
+    asked: list[str] = []
+
+    class Links(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            wanted = {"img": "src", "script": "src", "link": "href", "iframe": "src"}.get(tag)
+            asked.extend(value or "" for name, value in attrs if name == wanted)
+
+    Links().feed(page.read_text())
+    assert [link for link in asked if not link.startswith("data:")] == []
+
+
+def test_two_frameworks_shipped_in_concurrent_pull_requests(shipped: Shipped) -> None:
+    """The scikit-learn and the torch model both serve in both environments."""
+    found = shipped.bighead("status")
+    serving = {(m["environment"], m["model"]) for m in found["models"]}
+    assert found["in_step"]
+    assert serving == {(e, m) for e in ("staging", "prod") for m in ("flight_delay", "digit_reader")}
+
+
+def test_no_request_failed_during_any_change_of_weight(shipped: Shipped) -> None:
+    """Every weight in git was measured at the router, and nothing failed."""
+    assert [seen.weight for seen in shipped.facts.weights] == [10, 50, 100]
+    assert shipped.facts.canary_requests > 1000
+    assert shipped.facts.canary_failed == 0
+    for seen in shipped.facts.weights:
+        assert abs(seen.measured - seen.weight) < 8, seen
+
+
+def test_a_worse_model_fails_on_its_pull_request_with_reasons(shipped: Shipped) -> None:
+    """The report of the worse v3 names the gate."""
+    body = report_of(shipped, "flight-delay-v3-worse")
+    assert body.splitlines()[0].startswith(("### ❌", "❌"))
+    assert "not_worse" in body
+
+
+def test_a_misbehaving_model_is_reverted_with_the_evidence_in_the_pull_request(shipped: Shipped) -> None:
+    """The bot's revert carries the failing gate and the figures it read."""
+    reverts = shipped.context.forge.find(state="merged", label="bighead/release/rollback")
+    assert [pull.author for pull in reverts] == ["bighead-bot"]
+    assert "canary_scores" in reverts[0].body
+    assert "null_ratio_max_rise" in reverts[0].body
+
+
+def test_history_answers_from_git_who_served_what(shipped: Shipped) -> None:
+    """Newest first: the abort, the canary of v3, v2 alone, its steps, v1."""
+    spans = shipped.bighead("history", "flight_delay", "--env", "prod")["spans"]
+    weights = [{v["version"]: v["weight"] for v in span["release"]["variants"]} for span in spans]
+    assert weights == [
+        {"v2": 100},
+        {"v2": 90, "v3": 10},
+        {"v2": 100},
+        {"v1": 0, "v2": 100},
+        {"v1": 50, "v2": 50},
+        {"v1": 90, "v2": 10},
+        {"v1": 100},
+    ]
+
+
+def test_trace_follows_a_prediction_to_its_commit(shipped: Shipped) -> None:
+    """Prediction → variant → artifact → run → training set → features → commit."""
+    found = shipped.bighead("trace", shipped.facts.prediction)
+    record = found["record"]
+    assert found["prediction"]["artifact"] == record["artifact"]
+    assert [f["set"] for f in record["features"]] == [
+        "carrier_delays/v1",
+        "origin_congestion/v1",
+        "origin_weather/v1",
+        "tail_history/v1",
+    ]
+    assert shipped.context.repository.resolve(record["commit"]) == record["commit"]
+    assert {v["artifact"] for v in found["span"]["release"]["variants"]} == {record["artifact"]}
+
+
+def test_live_requests_are_compared_with_the_training_set(shipped: Shipped) -> None:
+    """Every numeric and string input is measured by Evidently, whose own page is written."""
+    found = shipped.bighead("drift", "flight_delay", "--env", "prod")
+    measured = {column["column"] for column in found["columns"]}
+    assert {"hour", "carrier", "tail_history.dep_delay_count_1d"} <= measured
+    assert found["current_rows"] > 100
+    assert "<html" in Path(found["page"]).read_text()[:2000].lower()
+
+
+def test_checks_of_an_unchanged_pull_request_train_nothing(shipped: Shipped) -> None:
+    """Running the checks again reuses the record and updates the one comment in place."""
+    number = shipped.facts.pull_requests["flight-delay-v3-worse"]
+    before = shipped.context.forge.get(number).comment("report")
+    answer = shipped.bighead("ci", str(number), allowed=(1,))
+    assert [model["reused"] for model in answer["models"]] == [True]
+    after = shipped.context.forge.get(number)
+    assert before is not None
+    assert [comment.created_at for comment in after.comments] == [before.created_at]
+
+
+def test_rollback_check_names_a_corrupted_artifact(shipped: Shipped) -> None:
+    """What a rollback needs is verified before it is needed."""
+    context = shipped.context
+    target = shipped.bighead("rollback", "flight_delay", "--env", "prod", "--check")
+    assert target["possible"]
+    artifact = context.records.artifact(target["release"]["variants"][0]["artifact"]) / "model.onnx"
+    whole = artifact.read_bytes()
+    artifact.write_bytes(whole[:-1])
+    try:
+        answer = shipped.bighead("rollback", "flight_delay", "--env", "prod", "--check", allowed=(1,))
+    finally:
+        artifact.write_bytes(whole)
+    assert [p["what"].split()[1] for p in answer["preconditions"] if not p["holds"]] == ["artifact"]
+
+
+def test_online_features_equal_offline_ones(shipped: Shipped) -> None:
+    """What a live prediction was made of is what the offline store computes for that instant, to the last bit."""
+    context = shipped.context
+    prediction = context.predictions.find(shipped.facts.prediction)
+    record = context.records.by_artifact(prediction.artifact) if prediction else None
+    assert prediction is not None
+    assert record is not None
+    tree = context.repository.tree("main")
+    sources = next(context.workspace.checkouts.glob("sources-*")) / "features" / "sources"
+    as_of = int(prediction.as_of.timestamp() * 1_000_000)
+    for schema in record.features:
+        loaded = load_feature_set(tree, *schema.set.split("/"))
+        with closing(context.open_online_store(readonly=True)) as store:
+            reader = FeatureReader(store)
+            reader.open(schema)
+            until = reader.until(schema.set)
+        keys = {column: [prediction.request[column]] for column in loaded.definition.key}
+        places = {loaded.definition.source: (loaded.source, sources / loaded.source.path)}
+        offline = context.offline_store.features_at(loaded, places, keys, [as_of], known_before=until)
+        for column in schema.columns:
+            name = f"{loaded.name}.{column}"
+            assert prediction.inputs[name] == offline[name][0], name
+
+
+def test_a_killed_process_comes_back_and_the_other_models_never_notice(shipped: Shipped) -> None:
+    """The runner restarts a model that was killed; the digit reader answers meanwhile."""
+    live = {m.model: m for m in shipped.context.platform.observe("prod")}
+    serving = next(v for v in live["flight_delay"].variants if v.weight)
+    assert serving.pid is not None
+    psutil.Process(serving.pid).kill()
+    assert httpx.get(f"{live['digit_reader'].url}/healthz", timeout=5).status_code == HTTPStatus.OK
+    for _ in range(120):
+        found = shipped.bighead("status", allowed=(0, 1))
+        if found["in_step"]:
+            break
+    assert found["in_step"]
+
+
+def test_stop_leaves_nothing_running(shipped: Shipped) -> None:
+    """After `bighead stop` no process of the workspace is left, and a second stop is fine."""
+    for _ in range(2):
+        subprocess.run([sys.executable, "-m", "bighead_ci", "stop", str(shipped.directory)], check=True, timeout=120)
+    left = [p.info["cmdline"] for p in psutil.process_iter(["cmdline"]) if str(shipped.directory) in str(p.info)]
+    assert left == []

@@ -1,0 +1,290 @@
+"""A repository and a forge in memory: the same rules as the real ones, without git."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from bighead_ci.definitions.tree import blob_id
+from bighead_ci.documents.forge import PullRequest, PullRequestState, Status, StatusState
+from bighead_ci.errors import InputError, Problem, RetryError
+from bighead_ci.forge import rules
+from bighead_ci.ports.clock import Clock, SystemClock
+from bighead_ci.ports.repository import Commit
+
+Files = dict[str, bytes]
+
+
+class MemoryTree:
+    """The files of a commit."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+
+    def files(self) -> Mapping[str, str]:
+        return {path: blob_id(self._files[path]) for path in sorted(self._files)}
+
+    def read(self, path: str) -> bytes:
+        return self._files[path]
+
+    def containing(self, text: str, prefixes: Iterable[str]) -> list[str]:
+        wanted = tuple(prefixes)
+        return sorted(p for p, data in self._files.items() if p.startswith(wanted) and text.encode() in data)
+
+
+class MemoryRepository:
+    """Commits in a dictionary. It begins with one empty commit on `main`."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.clock = clock or SystemClock()
+        self.commits: dict[str, Commit] = {}
+        self.contents: dict[str, Files] = {}
+        self.branches: dict[str, str] = {"main": self.add([], {}, "begin", "nobody")}
+
+    def add(self, parents: list[str], files: Files, message: str, author: str) -> str:
+        """Keep a commit; its id is over what it says, and how many there are."""
+        listing = sorted((path, blob_id(data)) for path, data in files.items())
+        identity = hashlib.sha1(repr((len(self.commits), parents, listing, message)).encode()).hexdigest()  # noqa: S324
+        subject = message.split("\n", 1)[0]
+        name = author.split("<", maxsplit=1)[0].strip()
+        self.commits[identity] = Commit(
+            id=identity, author=name, at=self.clock.now(), subject=subject, parents=list(parents)
+        )
+        self.contents[identity] = dict(files)
+        return identity
+
+    def resolve(self, revision: str) -> str:
+        if revision in self.commits:
+            return revision
+        if revision in self.branches:
+            return self.branches[revision]
+        found = [identity for identity in self.commits if len(revision) > 3 and identity.startswith(revision)]
+        if len(found) != 1:
+            raise InputError(f"no branch, tag or commit {revision!r}")
+        return found[0]
+
+    def tree(self, commit: str) -> MemoryTree:
+        return MemoryTree(self.contents[self.resolve(commit)])
+
+    def history(self, commit: str) -> set[str]:
+        """The commit and everything before it."""
+        seen: set[str] = set()
+        ahead = [commit]
+        while ahead:
+            current = ahead.pop()
+            if current not in seen:
+                seen.add(current)
+                ahead += self.commits[current].parents
+        return seen
+
+    def merge_base(self, left: str, right: str) -> str:
+        common = self.history(self.resolve(left)) & self.history(self.resolve(right))
+        best = [c for c in common if not any(c != other and c in self.history(other) for other in common)]
+        if not best:
+            raise InputError(f"{left} and {right} have no common history")
+        return best[0]
+
+    def log(self, revision: str, path: str | None = None, limit: int | None = None) -> list[Commit]:
+        found: list[Commit] = []
+        current: str | None = self.resolve(revision)
+        while current is not None:
+            commit = self.commits[current]
+            before = self.contents[commit.parents[0]] if commit.parents else {}
+            touched = _changed(before, self.contents[current])
+            if not path or any(name == path or name.startswith(f"{path}/") for name in touched):
+                found.append(commit)
+            current = commit.parents[0] if commit.parents else None
+        return found if limit is None else found[:limit]
+
+    def diff(self, base: str, head: str) -> str:
+        before, after = self.contents[self.resolve(base)], self.contents[self.resolve(head)]
+        return "".join(
+            line
+            for path in sorted(_changed(before, after))
+            for line in difflib.unified_diff(_lines(before, path), _lines(after, path), f"a/{path}", f"b/{path}")
+        )
+
+    def commit(self, branch: str, parent: str, changes: Mapping[str, bytes | None], message: str, author: str) -> str:
+        check_branch_name(branch)
+        base = self.resolve(parent)
+        files = dict(self.contents[base])
+        for path, data in changes.items():
+            if any(part in {"", ".", "..", ".git"} for part in path.split("/")):
+                raise InputError([Problem(repr(path), None, "", "cannot be a file of a repository")])
+            files.pop(path, None)
+            if data is not None:
+                files[path] = data
+        return self._move(branch, base, files, message, author)
+
+    def revert(self, branch: str, commit: str, onto: str, message: str, author: str) -> str:
+        check_branch_name(branch)
+        undone, base = self.resolve(commit), self.resolve(onto)
+        record = self.commits[undone]
+        if not record.parents:
+            raise InputError(f"{undone[:12]} is the first commit of its history and cannot be undone")
+        sides = self.contents[base], self.contents[record.parents[0]]
+        files = merged(self.contents[undone], *sides, f"undoing {undone[:12]}")
+        if files == self.contents[base]:
+            raise InputError(f"{undone[:12]} ({record.subject}) is undone on {onto} already")
+        text = message.strip() or f'Revert "{record.subject}"'
+        return self._move(branch, base, files, f"{text}\n\nThis reverts commit {undone}.\n", author)
+
+    def checkout(self, commit: str, directory: Path) -> None:
+        if directory.exists() and any(directory.iterdir()):
+            raise InputError(f"{directory} is not empty")
+        directory.mkdir(parents=True, exist_ok=True)
+        for path, data in self.contents[self.resolve(commit)].items():
+            (directory / path).parent.mkdir(parents=True, exist_ok=True)
+            (directory / path).write_bytes(data)
+
+    def delete_branch(self, branch: str) -> None:
+        check_branch_name(branch)
+        if branch == "main":
+            raise InputError("main is the default branch and is not deleted")
+        self.branches.pop(branch, None)
+
+    def _move(self, branch: str, base: str, files: Files, message: str, author: str) -> str:
+        old = self.branches.get(branch)
+        if old is not None:
+            tip = self.commits[old]
+            same = (tip.parents, tip.subject, tip.author) == (
+                [base],
+                message.split("\n", 1)[0],
+                author.split("<", maxsplit=1)[0].strip(),
+            )
+            if same and self.contents[old] == files:
+                return old
+            if branch == "main" and old not in self.history(base):
+                raise RetryError(f"main has moved to {old[:12]}; start again from there")
+        self.branches[branch] = self.add([base], files, message, author)
+        return self.branches[branch]
+
+
+class MemoryForge:
+    """Implements `ports.forge.Forge` on a repository in memory; for one thread."""
+
+    def __init__(
+        self,
+        repository: MemoryRepository,
+        clock: Clock | None = None,
+        required_statuses: tuple[str, ...] = (),
+        required_approvals: int = 0,
+    ) -> None:
+        self.repository = repository
+        self.clock = clock or SystemClock()
+        self.required_statuses = required_statuses
+        self.required_approvals = required_approvals
+        self.pulls: dict[int, PullRequest] = {}
+
+    def open(
+        self, source: str, target: str, title: str, body: str, author: str, labels: tuple[str, ...] = ()
+    ) -> PullRequest:
+        for branch in (source, target):
+            check_branch_name(branch)
+            if branch not in self.repository.branches:
+                raise InputError(f"there is no branch {branch!r}; push it first")
+        for pull in self.find("open"):
+            if (pull.source, pull.target) == (source, target):
+                return self._keep(rules.with_text(pull, title, body, labels))
+        head = self.repository.branches[source]
+        if head in self.repository.history(self.repository.branches[target]):
+            raise InputError(f"{source} has nothing that {target} lacks: there is nothing to merge")
+        return self._keep(
+            PullRequest(
+                number=len(self.pulls) + 1,
+                title=rules.checked_title(title),
+                body=rules.checked_body(body, "body"),
+                author=author,
+                source=source,
+                target=target,
+                head=head,
+                state="open",
+                created_at=self.clock.now(),
+                labels=list(labels),
+            )
+        )
+
+    def get(self, number: int) -> PullRequest:
+        if number not in self.pulls:
+            raise InputError(f"there is no pull request #{number}")
+        pull = self.pulls[number]
+        if pull.state == "open":
+            branches = self.repository.branches
+            pull = pull.model_copy(update={"head": branches.get(pull.source, pull.head)})
+            onto = branches.get(pull.target)
+            if onto is not None and pull.head in self.repository.history(onto):
+                line = [c.id for c in self.repository.log(onto)]
+                by = [c for c in line if pull.head in self.repository.history(c)][-1]
+                pull = pull.model_copy(update={"state": "merged", "merge_commit": by})
+        return self._keep(pull)
+
+    def find(self, state: PullRequestState | None = None, label: str | None = None) -> list[PullRequest]:
+        found = [self.get(number) for number in self.pulls]
+        return [p for p in found if state in {None, p.state} and (label is None or label in p.labels)]
+
+    def update(self, number: int, title: str | None = None, body: str | None = None) -> PullRequest:
+        return self._keep(rules.with_text(self.get(number), title, body))
+
+    def comment(self, number: int, marker: str, body: str, author: str) -> PullRequest:
+        return self._keep(rules.with_comment(self.get(number), marker, body, author, self.clock.now()))
+
+    def set_status(self, number: int, context: str, state: StatusState, description: str, commit: str) -> PullRequest:
+        status = Status(context=context, state=state, description=description, commit=self.repository.resolve(commit))
+        return self._keep(rules.with_status(self.get(number), status))
+
+    def review(self, number: int, author: str, approved: bool) -> PullRequest:
+        return self._keep(rules.with_review(self.get(number), author, approved, self.clock.now()))
+
+    def merge(self, number: int, head: str, author: str) -> PullRequest:
+        pull = self.get(number)
+        if pull.state == "merged":
+            return pull
+        if pull.state == "open" and pull.head != head:
+            raise RetryError(f"#{number} is at {pull.head[:12]} by now, not {head[:12]}: look at it again")
+        rules.check_mergeable(pull, self.required_statuses, self.required_approvals)
+        repository = self.repository
+        onto = repository.branches[pull.target]
+        base = repository.contents[repository.merge_base(onto, pull.head)]
+        sides = repository.contents[onto], repository.contents[pull.head]
+        files = merged(base, *sides, f"#{number} does not merge into {pull.target}")
+        commit = repository.add([onto, pull.head], files, rules.merge_message(pull), author)
+        repository.branches[pull.target] = commit
+        return self._keep(pull.model_copy(update={"state": "merged", "merge_commit": commit}))
+
+    def close(self, number: int, reason: str) -> PullRequest:
+        return self._keep(rules.closed(self.get(number), reason))
+
+    def _keep(self, pull: PullRequest) -> PullRequest:
+        self.pulls[pull.number] = pull
+        return pull
+
+
+def check_branch_name(branch: str) -> None:
+    """The part of git's rule that tests rely on."""
+    bad = not branch or branch.startswith("-") or branch == "HEAD" or ".." in branch or branch.endswith(".lock")
+    if bad or any(character in " ~^:?*[\\\n\0" for character in branch):
+        raise InputError(f"branch name {branch!r}: allowed are letters, digits, `/`, `_`, `.` and `-` (not first)")
+
+
+def merged(base: Files, ours: Files, theirs: Files, what: str) -> Files:
+    """Merge three sets of files, whole files at a time."""
+    result, problems = dict(ours), []
+    for path in _changed(base, theirs):
+        if ours.get(path) not in {base.get(path), theirs.get(path)}:
+            problems.append(Problem(path, None, "", f"conflict: {what}"))
+        result.pop(path, None)
+        if path in theirs:
+            result[path] = theirs[path]
+    if problems:
+        raise InputError(problems)
+    return result
+
+
+def _changed(before: Files, after: Files) -> set[str]:
+    return {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
+
+
+def _lines(files: Files, path: str) -> list[str]:
+    return files.get(path, b"").decode(errors="replace").splitlines(keepends=True)

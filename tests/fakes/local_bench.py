@@ -1,0 +1,135 @@
+"""A local platform with images and tiny artifacts, ready to run variants."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+from bighead_ci.documents.definition import CanaryPlan, EnvironmentDefinition, Router
+from bighead_ci.documents.live import DesiredModel, DesiredVariant, LiveVariant
+from bighead_ci.images.process import ProcessImageBuilder
+from bighead_ci.platforms.local import LocalPlatform
+from fakes.tiny_artifact import write_tiny_artifact
+
+ROW = {"distance": 500.0, "delay": 1.0}
+SLOPES = {"v1": 0.001, "v2": 0.002}
+
+
+def environment_on(port: int = 0) -> EnvironmentDefinition:
+    """An environment whose router listens there."""
+    canary = CanaryPlan(steps=[10, 100], soak="1s", minimum_requests=1)
+    return EnvironmentDefinition(platform="local", router=Router(port=port), canary=canary)
+
+
+def write_model(directory: Path, *, max_concurrency: int = 64, log_predictions: bool = True) -> Path:
+    """A version's directory, as far as an image needs it."""
+    directory.mkdir(parents=True, exist_ok=True)
+    log = str(log_predictions).lower()
+    (directory / "model.yaml").write_text(f"serving: {{max_concurrency: {max_concurrency}, log_predictions: {log}}}\n")
+    pin = f"numpy=={metadata.version('numpy')} \\\n    --hash=sha256:{'0' * 64}\n"
+    (directory / "requirements.lock").write_text(pin)
+    return directory
+
+
+class LocalBench:
+    """Artifacts and images that tests share, and one platform state."""
+
+    def __init__(self, shared: Path, state: Path) -> None:
+        self.shared = shared
+        self.images = ProcessImageBuilder(shared / "images")
+        self.artifacts: dict[str, Path] = {}
+        self.state = state
+        self.predictions = state / "predictions"
+        self.platform = self.another_platform()
+
+    def another_platform(self) -> LocalPlatform:
+        """A second hand on the same state, as another process would have it."""
+        return LocalPlatform(
+            self.state / "platform",
+            images=self.images.root,
+            find_image=self.images.find,
+            artifact=lambda digest: self.artifacts[digest],
+            online_store=self.state / "online-store",
+            predictions=self.predictions,
+        )
+
+    def variant(self, version: str, *, model: str = "tiny", weight: int = 0, **serving: Any) -> DesiredVariant:
+        """A variant whose artifact and image exist."""
+        directory = self.state / "artifacts" / f"{model}-{version}"
+        artifact = write_tiny_artifact(directory, version=version, slope=SLOPES[version], model=model)
+        self.artifacts[artifact] = directory
+        authored = write_model(self.state / "models" / model / version, **serving)
+        image = self.images.build(authored, model, version)
+        name = f"{model}-{version}-{artifact[7:15]}"
+        return DesiredVariant(
+            name=name, model=model, version=version, image=image.digest, artifact=artifact, weight=weight
+        )
+
+    def live(self, name: str) -> LiveVariant:
+        """One variant as the platform observes it."""
+        return next(v for m in self.platform.observe("prod") for v in m.variants if v.name == name)
+
+    def url(self, model: str = "tiny") -> str:
+        """Where callers reach a model."""
+        return next(m.url for m in self.platform.observe("prod") if m.model == model)
+
+    def kill(self, name: str) -> None:
+        """Kill a variant's process without warning."""
+        pid = self.live(name).pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+
+    def processes(self) -> list[str]:
+        """Command lines of living processes that belong to this state."""
+        marker = str(self.state)
+        return [
+            " ".join(p.info["cmdline"])
+            for p in psutil.process_iter(["cmdline", "status"])
+            if p.info["status"] != psutil.STATUS_ZOMBIE and any(marker in part for part in p.info["cmdline"] or ())
+        ]
+
+
+def desired(*variants: DesiredVariant, model: str = "tiny") -> DesiredModel:
+    """The traffic of a model in `prod`."""
+    return DesiredModel(environment="prod", model=model, commit="a" * 40, variants=list(variants))
+
+
+def weighted(variant: DesiredVariant, weight: int) -> DesiredVariant:
+    """The variant with another weight."""
+    return variant.model_copy(update={"weight": weight})
+
+
+@contextmanager
+def load(url: str, callers: int = 2) -> Iterator[Counter[str]]:
+    """Predict without pause; counts `<status> <version>`, or the failure's name, until the block ends."""
+    seen: Counter[str] = Counter()
+    stop = threading.Event()
+
+    def call() -> None:
+        with httpx.Client(timeout=10, trust_env=False) as client:
+            while not stop.is_set():
+                try:
+                    answer = client.post(f"{url}/predict", json=ROW)
+                    seen[f"{answer.status_code} {answer.headers.get('x-bighead-version')}"] += 1
+                except httpx.HTTPError as error:
+                    seen[type(error).__name__] += 1
+
+    threads = [threading.Thread(target=call) for _ in range(callers)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield seen
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()

@@ -1,0 +1,109 @@
+"""A platform in memory: it does to dictionaries what the local one does to processes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bighead_ci.documents.definition import EnvironmentDefinition
+from bighead_ci.documents.live import DesiredModel, DesiredVariant, LiveModel, LiveVariant
+from bighead_ci.errors import BugError, InputError, RetryError
+
+ALL = 100
+
+
+class MemoryPlatform:
+    """`Platform` without processes. `calls` has every change in order, for tests of what happens before what."""
+
+    def __init__(self) -> None:
+        self.started: dict[str, EnvironmentDefinition] = {}
+        self.variants: dict[str, dict[str, LiveVariant]] = {}
+        self.models: dict[tuple[str, str], str] = {}
+        self.weights: dict[tuple[str, str], dict[str, int]] = {}
+        self.refusals: dict[str, str] = {}
+        """Artifact digest → why a variant with it refuses to serve."""
+        self.slow: set[str] = set()
+        """Artifact digests whose variants are never ready in time."""
+        self.calls: list[str] = []
+        self._pids = 1000
+
+    def start(self, environment: str, definition: EnvironmentDefinition) -> None:
+        """Remember that the router is up."""
+        self.started[environment] = definition
+
+    def ensure_variant(self, environment: str, variant: DesiredVariant, timeout_seconds: float) -> None:
+        """Run the variant, unless its artifact is among the refusing or slow ones."""
+        if variant.artifact in self.refusals:
+            raise InputError(f"{variant.name} refuses to serve: {self.refusals[variant.artifact]}")
+        if variant.artifact in self.slow:
+            raise RetryError(f"{variant.name} was not ready in {timeout_seconds:.0f} s")
+        running = self.variants.setdefault(environment, {})
+        found = running.get(variant.name)
+        if found is not None and found.state == "ready" and found.image == variant.image:
+            return
+        self._pids += 1
+        self.models[environment, variant.name] = variant.model
+        self.calls.append(f"ensure {variant.name}")
+        running[variant.name] = LiveVariant(
+            name=variant.name,
+            version=variant.version,
+            image=variant.image,
+            artifact=variant.artifact,
+            state="ready",
+            weight=0,
+            pid=self._pids,
+            port=self._pids,
+        )
+
+    def route(self, desired: DesiredModel) -> None:
+        """Put the weights in force."""
+        weights = {variant.name: variant.weight for variant in desired.variants}
+        if weights and sum(weights.values()) != ALL:
+            raise BugError(f"the weights of {desired.model} do not add up to 100: {weights}")
+        if missing := weights.keys() - self.variants.get(desired.environment, {}).keys():
+            raise BugError(f"no traffic can go to {', '.join(sorted(missing))}: not started (ensure_variant)")
+        self.calls.append(f"route {desired.model} {weights}")
+        self.weights.pop((desired.environment, desired.model), None)
+        if weights:
+            self.weights[desired.environment, desired.model] = weights
+
+    def remove_variants(self, environment: str, model: str, keep: Sequence[str]) -> list[str]:
+        """Stop the model's variants not named in `keep`."""
+        running = self.variants.get(environment, {})
+        removed = sorted(n for n in running if self.models[environment, n] == model and n not in keep)
+        for name in removed:
+            self.calls.append(f"remove {name}")
+            del running[name]
+        return removed
+
+    def observe(self, environment: str) -> list[LiveModel]:
+        """What runs now."""
+        names: dict[str, list[str]] = {m: [] for e, m in self.weights if e == environment}
+        for name in sorted(self.variants.get(environment, {})):
+            names.setdefault(self.models[environment, name], []).append(name)
+        return [
+            LiveModel(
+                environment=environment,
+                model=model,
+                url=f"memory://{environment}/{model}",
+                variants=[self._live(environment, model, name) for name in variants],
+            )
+            for model, variants in sorted(names.items())
+        ]
+
+    def stop(self, environment: str) -> None:
+        """Stop everything in the environment."""
+        self.started.pop(environment, None)
+        self.variants.pop(environment, None)
+        for place in [place for place in self.weights if place[0] == environment]:
+            del self.weights[place]
+
+    def kill(self, environment: str, name: str) -> None:
+        """A variant's process dies."""
+        running = self.variants[environment]
+        running[name] = running[name].model_copy(
+            update={"state": "dead", "pid": None, "port": None, "reason": "killed"}
+        )
+
+    def _live(self, environment: str, model: str, name: str) -> LiveVariant:
+        weight = self.weights.get((environment, model), {}).get(name, 0)
+        return self.variants[environment][name].model_copy(update={"weight": weight})

@@ -1,0 +1,96 @@
+"""Records and artifacts that tests save."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from bighead_ci.documents.base import digest_of
+from bighead_ci.documents.definition import RequestField
+from bighead_ci.documents.record import (
+    ColumnDrift,
+    ColumnProfile,
+    DriftResult,
+    EvaluationResult,
+    ExpectationResult,
+    Metric,
+    QualityResult,
+    RunRecord,
+    Slice,
+    Timings,
+    TrainingSetSummary,
+)
+from bighead_ci.transforms.artifact import artifact_digest
+
+MOMENT = datetime(2013, 10, 1, 10, tzinfo=UTC)
+
+
+def make_artifact(directory: Path, content: str = "parameters") -> Path:
+    """A directory that looks like a model artifact."""
+    directory.mkdir(parents=True)
+    (directory / "artifact.json").write_text('{"format": 1}\n')
+    (directory / "model.onnx").write_text(content)
+    (directory / "golden.json").write_text('{"rows": []}\n')
+    return directory
+
+
+def make_record(artifact: Path, key: str = "key", minutes: int = 0, **changes: Any) -> RunRecord:
+    """A record of `flight_delay/v1` with that artifact; `key` stands for what was run, `minutes` orders records."""
+    auc = Metric(value=0.71, low=0.69, high=0.73)
+    expectation = ExpectationResult(
+        suite="models/flight_delay/v1",
+        type="expect_column_values_to_not_be_null",
+        column="carrier",
+        success=True,
+        observed="0 of 100 null",
+        expected="not null",
+    )
+    record = RunRecord(
+        run_id="",
+        model="flight_delay",
+        version="v1",
+        content_key=digest_of(key),
+        commit="a" * 40,
+        recorded_at=MOMENT + timedelta(minutes=minutes),
+        image=digest_of("image"),
+        artifact=artifact_digest(artifact),
+        artifact_bytes=sum(file.stat().st_size for file in artifact.iterdir()),
+        parameters={"depth": 3, "name": "boosted", "nested": {"rates": [0.1, 0.2]}},
+        request={"carrier": RequestField(type="string", required=True)},
+        features=[],
+        training_set=TrainingSetSummary(
+            rows=100,
+            train_rows=80,
+            evaluate_rows=20,
+            outside_split=0,
+            unlabelled=0,
+            immature=0,
+            columns=["carrier"],
+            seconds=0.5,
+        ),
+        training_set_digest=digest_of("training set"),
+        quality=QualityResult(results=[expectation]),
+        drift=DriftResult(
+            reference="v0",
+            current="v1",
+            reference_rows=100,
+            current_rows=100,
+            columns=[ColumnDrift(column="carrier", method="psi", score=0.2, threshold=0.1, drifted=True)],
+        ),
+        evaluation=EvaluationResult(
+            primary="auc",
+            metrics={"auc": auc},
+            slices=[Slice(column="carrier", value="9E / (x)", rows=10, metrics={"auc": auc})],
+            rows=20,
+            calibration=[],
+            roc=[],
+            confusion=[[10, 2], [3, 5]],
+            classes=["0", "1"],
+            score_histogram=[1] * 20,
+            conversion_error=1e-7,
+        ),
+        profile=[ColumnProfile(column="carrier", type="string", rows=100, nulls=0, top={"UA": 60})],
+        timings=Timings(seconds={"train": 1.5}, reused=[]),
+    )
+    return RunRecord.model_validate({**record.model_dump(), **changes})

@@ -1,0 +1,90 @@
+"""What serving tests share: a variant's configuration, a scorer, and a look at counters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bighead_ci.documents.artifact import ArtifactInput, ArtifactManifest
+from bighead_ci.documents.definition import FeatureSchema, RequestField
+from bighead_ci.documents.live import VariantConfig
+from bighead_ci.serving.metrics import ServingMetrics
+
+DIGEST = f"sha256:{'a' * 64}"
+SET = "carrier_delays/v1"
+FEATURES = ["dep_delay_count_7d", "dep_delay_mean_7d"]
+
+
+def a_config(directory: Path, **changes: Any) -> VariantConfig:
+    """A variant that logs nothing."""
+    fields: dict[str, Any] = {
+        "environment": "prod",
+        "variant": "tiny-v1-aaaaaaaa",
+        "model": "tiny",
+        "version": "v1",
+        "image": DIGEST,
+        "artifact": DIGEST,
+        "artifact_path": directory / "artifact",
+        "online_store": directory / "store",
+        "predictions": None,
+        "directory": directory,
+    }
+    return VariantConfig.model_validate(fields | changes)
+
+
+def counter(metrics: ServingMetrics, name: str, **labels: str) -> float:
+    """The sum of a counter's series that carry the labels."""
+    return sum(
+        sample.value
+        for family in metrics.registry.collect()
+        for sample in family.samples
+        if sample.name == name and labels.items() <= sample.labels.items()
+    )
+
+
+class FakeScorer:
+    """Scores by a table; remembers what it was given."""
+
+    def __init__(self, scores: list[float], classes: list[str] | None = None) -> None:
+        names = classes or ["0", "1"]
+        self.scores = scores
+        self.seen: list[dict[str, Any]] = []
+        self.manifest = ArtifactManifest(
+            model="tiny",
+            version="v1",
+            task="binary" if classes is None else "multiclass",
+            classes=names,
+            inputs=[
+                ArtifactInput(name="distance", type="float64"),
+                *(ArtifactInput(name=f"carrier_delays.{name}", type="float64") for name in FEATURES),
+            ],
+            request={
+                "carrier": RequestField(type="string", use="lookup", required=False),
+                "distance": RequestField(type="float64", required=False),
+            },
+            features=[FeatureSchema(set=SET, digest=DIGEST, columns=FEATURES)],
+            feature_keys={SET: {"airline": "carrier"}},
+        )
+
+    def score_row(self, inputs: Mapping[str, Any]) -> list[float]:
+        """The table's scores."""
+        self.seen.append(dict(inputs))
+        return self.scores
+
+
+class FakeFeatures:
+    """Features of one airline."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.asked: list[tuple[str, dict[str, Any], int]] = []
+        self.error = error
+
+    def fetch(self, set_id: str, key_values: Mapping[str, Any], as_of_us: int) -> dict[str, int | float | str | None]:
+        """UA is known; others have a count of 0 and a null mean."""
+        self.asked.append((set_id, dict(key_values), as_of_us))
+        if self.error is not None:
+            raise self.error
+        known = key_values["airline"] == "UA"
+        values: tuple[int, float | None] = (12, 4.5) if known else (0, None)
+        return dict(zip((f"carrier_delays.{name}" for name in FEATURES), values, strict=True))
