@@ -1,0 +1,65 @@
+"""Seconds from the merge of a revert to all traffic on the old version, as callers see it.
+
+Repeated: the promotion of v2 to staging is reverted with `git revert` and pushed, then the revert is reverted. The time
+runs from the moment the push returned to the last answer that any caller got from the version that was taken back. The
+peer in the same run is the floor: rewriting the router's weights alone, without git and without the reconciler.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from typing import Any
+
+from benchmarks import outcome
+from benchmarks.live import shipped_flights
+from bighead_ci.delivery.desired import desired_models, read_desired
+from bighead_ci.demo.ship import Ship
+
+REPEATS = 6
+LONGEST_SECONDS = 30.0
+
+
+def _reverted(ship: Ship, wanted: str) -> tuple[float, int]:
+    """One revert under traffic: (seconds, failed requests)."""
+    with ship.traffic("v2", "staging") as traffic:
+        time.sleep(1.0)
+        pushed = ship.revert_newest("staging")
+        deadline = pushed + LONGEST_SECONDS
+        while time.monotonic() < deadline and ship.live_weight("staging", wanted) != 100:
+            time.sleep(0.02)
+        time.sleep(1.0)
+        summary = traffic.stop()
+    others = [s.at for s in traffic.samples if s.version != wanted and s.at >= pushed]
+    return (max(others) - pushed if others else 0.0), summary.failed
+
+
+def _route_only(ship: Ship) -> float:
+    """Weights at the router alone."""
+    context = ship.context
+    commit = context.repository.resolve("main")
+    desired = read_desired(context.repository.tree(commit), commit)
+    model = next(m for m in desired_models(desired) if (m.environment, m.model) == ("staging", "flight_delay"))
+    started = time.perf_counter()
+    context.platform.route(model)
+    return time.perf_counter() - started
+
+
+def measure() -> tuple[dict[str, Any], dict[str, tuple[float, float]]]:
+    """Revert and revert back, several times."""
+    with shipped_flights() as ship:
+        rows = [_reverted(ship, wanted) for _ in range(REPEATS // 2) for wanted in ("v1", "v2")]
+        floor = _route_only(ship)
+    seconds = [round(s, 3) for s, _ in rows]
+    figures = {
+        "revert_seconds": seconds,
+        "revert_median_seconds": statistics.median(seconds),
+        "revert_worst_seconds": max(seconds),
+        "failed_requests": sum(failed for _, failed in rows),
+        "router_alone_seconds": round(floor, 4),
+    }
+    return figures, {"revert_seconds": (max(seconds), 3.0)}
+
+
+if __name__ == "__main__":
+    outcome.run("revert", __doc__ or "", measure)
