@@ -12,7 +12,7 @@ from bighead_ci.delivery.advance import advance
 from bighead_ci.delivery.check import check_pull_request, page_of
 from bighead_ci.delivery.deliver import deliver
 from bighead_ci.delivery.promote import promote
-from bighead_ci.delivery.reconcile import project_aliases, reconcile
+from bighead_ci.delivery.reconcile import project_aliases, settle
 from bighead_ci.delivery.rollback import check_rollback, rollback
 
 
@@ -115,8 +115,10 @@ def rollback_command(model: str, environment: str, to: str | None, only_check: b
 def reconcile_command(as_json: bool) -> None:
     """Bring every environment to what main says."""
     context = wiring.context()
-    result = reconcile(context, (lambda _: None) if as_json else say)
+    result = settle(context, (lambda _: None) if as_json else say)
     changed = sum(outcome.state == "changed" for outcome in result.outcomes)
-    answer(result.model_dump(mode="json"), f"{result.commit[:10]}: {changed} changed", as_json)
+    lines = [f"{result.commit[:10]}: {changed} changed"]
+    lines += [f"{o.environment}/{o.model} stays as it was: {o.detail}" for o in result.outcomes if o.state == "failed"]
+    answer(result.model_dump(mode="json"), "\n".join(lines), as_json)
     if result.failed:
         sys.exit(EXIT_REFUSED)

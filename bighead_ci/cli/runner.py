@@ -27,7 +27,7 @@ from bighead_ci.cli.output import reports_errors, say
 from bighead_ci.delivery.advance import advance
 from bighead_ci.delivery.context import Context, silent
 from bighead_ci.delivery.merging import CHECK
-from bighead_ci.delivery.reconcile import reconcile
+from bighead_ci.delivery.reconcile import PAUSE_SECONDS, reconcile
 from bighead_ci.delivery.status import status
 from bighead_ci.documents.forge import PullRequest
 from bighead_ci.errors import BigheadError, RetryError
@@ -50,8 +50,13 @@ class Runner:
         self.checks: dict[tuple[int, str], subprocess.Popen[bytes]] = {}
         self.tries: dict[tuple[int, str], int] = {}
         self.delivery: tuple[str, subprocess.Popen[bytes]] | None = None
-        self.reconciled = ""
+        self.seen = ""
+        """The commit of main that the last reconciliation was about."""
+        self.settled = False
+        """Whether it left nothing to do."""
         self.next_reconciliation = 0.0
+        self.failures: set[str] = set()
+        """What was said last of models that cannot be brought to what main says."""
         self.last_trouble = ""
         self.next_canary = 0.0
         self.next_supervision = 0.0
@@ -59,7 +64,7 @@ class Runner:
     def once(self) -> None:
         """Look at everything once and start what is due."""
         main = self.context.repository.resolve("main")
-        if main != self.reconciled and time.monotonic() >= self.next_reconciliation:
+        if main != self.seen or (not self.settled and time.monotonic() >= self.next_reconciliation):
             self.guard(lambda: self._reconcile(main))
         self._check_pull_requests()
         self._deliver(main)
@@ -93,15 +98,20 @@ class Runner:
             self.last_trouble = str(error)
 
     def _reconcile(self, main: str) -> None:
-        self.next_reconciliation = time.monotonic() + RETRY_SECONDS
+        """One pass; the next follows soon while something starts, later after trouble, at once when main moves."""
+        self.seen, self.settled = main, False
+        self.next_reconciliation = time.monotonic() + SUPERVISE_SECONDS
         result = reconcile(self.context, say)
-        self.next_reconciliation = 0.0
-        self.reconciled = main
-        for outcome in result.outcomes:
-            if outcome.state == "failed":
-                say(f"{outcome.environment}/{outcome.model} stays as it was: {outcome.detail}")
-                self.reconciled = ""
-                self.next_reconciliation = time.monotonic() + RETRY_SECONDS
+        self.settled = not (result.failed or result.starting)
+        self.next_reconciliation = time.monotonic() + (PAUSE_SECONDS if result.starting else RETRY_SECONDS)
+        failures = {
+            f"{outcome.environment}/{outcome.model} stays as it was: {outcome.detail}"
+            for outcome in result.outcomes
+            if outcome.state == "failed"
+        }
+        for failure in sorted(failures - self.failures):
+            say(failure)
+        self.failures = failures
 
     def _advance(self) -> None:
         for step in advance(self.context, silent):
@@ -109,9 +119,8 @@ class Runner:
                 say(f"{step.environment}/{step.model}: {step.action}: {step.detail}")
 
     def _supervise(self) -> None:
-        if not status(self.context).in_step and time.monotonic() >= self.next_reconciliation:
-            self.next_reconciliation = time.monotonic() + RETRY_SECONDS
-            reconcile(self.context, say)
+        if self.settled and not status(self.context).in_step:
+            self.settled = False
 
     def _check_pull_requests(self) -> None:
         for key, process in list(self.checks.items()):

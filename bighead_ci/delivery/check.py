@@ -85,7 +85,7 @@ class _Run:
         stale = [p for m in self.plan.models for p in stale_pipeline(head, m.model, m.version)]
         if stale:
             raise InputError(stale)
-        desired = read_desired(main_tree, self.main)
+        desired = read_desired(main_tree, self.main).mended((r.environment, r.model) for r in self.plan.releases)
         releases = self._releases(main_tree, desired, head)
         gates = load_gates(main_tree)
         with ThreadPoolExecutor(max_workers=2) as pool:

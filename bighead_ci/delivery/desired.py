@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from bighead_ci.definitions.files import place_of
 from bighead_ci.definitions.loading import load_environment, load_release
@@ -21,11 +22,24 @@ class Desired:
     environments: dict[str, EnvironmentDefinition]
     releases: dict[tuple[str, str], PlacedRelease]
     """By (environment, model)."""
+    unreadable: dict[tuple[str, str], InputError]
+    """Releases that somebody brought past the checks with problems in them; each stands in its own model's way."""
 
     def release(self, environment: str, model: str) -> Release | None:
-        """One release."""
+        """One release.
+
+        Raises:
+            InputError: its file has problems.
+        """
+        if (environment, model) in self.unreadable:
+            raise self.unreadable[environment, model]
         placed = self.releases.get((environment, model))
         return placed.release if placed else None
+
+    def mended(self, places: Iterable[tuple[str, str]]) -> Desired:
+        """The same without these unreadable releases, for a change that replaces them."""
+        replaced = set(places)
+        return replace(self, unreadable={p: e for p, e in self.unreadable.items() if p not in replaced})
 
     def environment(self, name: str) -> EnvironmentDefinition:
         """One environment.
@@ -39,7 +53,14 @@ class Desired:
         return self.environments[name]
 
     def serving(self, model: str) -> list[PlacedRelease]:
-        """Releases of a model, in the order of promotion (an environment after the one it promotes from)."""
+        """Releases of a model, in the order of promotion (an environment after the one it promotes from).
+
+        Raises:
+            InputError: the file of one of them has problems.
+        """
+        for place in self.unreadable:
+            if place[1] == model:
+                raise self.unreadable[place]
         found = [placed for placed in self.releases.values() if placed.model == model]
         return sorted(found, key=lambda placed: (self.depth(placed.environment), placed.environment))
 
@@ -64,7 +85,8 @@ class Desired:
 def read_desired(tree: Tree, commit: str) -> Desired:
     """Read all environments and releases of a commit's tree."""
     environments: dict[str, EnvironmentDefinition] = {}
-    places: list[tuple[str, str]] = []
+    releases: dict[tuple[str, str], PlacedRelease] = {}
+    unreadable: dict[tuple[str, str], InputError] = {}
     for path in tree.files():
         if not path.startswith("environments/"):
             continue
@@ -72,9 +94,11 @@ def read_desired(tree: Tree, commit: str) -> Desired:
         if place is not None and place.kind == "environment":
             environments[place.name] = load_environment(tree, place.name)
         elif place is not None and place.kind == "release":
-            places.append((place.of, place.name))
-    releases = {place: load_release(tree, *place) for place in places}
-    return Desired(commit, environments, releases)
+            try:
+                releases[place.of, place.name] = load_release(tree, place.of, place.name)
+            except InputError as error:
+                unreadable[place.of, place.name] = error
+    return Desired(commit, environments, releases, unreadable)
 
 
 def process_name(model: str, variant: Variant) -> str:

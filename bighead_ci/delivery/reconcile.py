@@ -1,8 +1,15 @@
-"""Brings every environment to what main says. Level-triggered: it compares and acts, whatever happened before."""
+"""Brings every environment to what main says. Level-triggered: it compares and acts, whatever happened before.
+
+A pass never waits for a process to become ready: it starts what is missing and leaves the traffic to a later pass. So a
+revert that reaches main while another version is starting is in force at the next pass.
+"""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Literal
 
 from bighead_ci.definitions.files import place_of
@@ -11,19 +18,21 @@ from bighead_ci.delivery.desired import Desired, desired_models, read_desired
 from bighead_ci.delivery.materialize import ensure_materialized
 from bighead_ci.delivery.standby import standby
 from bighead_ci.documents.base import Document
-from bighead_ci.documents.live import DesiredModel
+from bighead_ci.documents.live import DesiredModel, DesiredVariant, LiveModel, LiveVariant
 from bighead_ci.errors import BigheadError
 
-READY_SECONDS = 90.0
-"""How long a variant may take from start to ready."""
+PAUSE_SECONDS = 0.25
+"""Between two passes while something is starting."""
+ATTENTIVE_SECONDS = 0.05
+"""How often main is looked at in that pause."""
 
 
 class Outcome(Document):
-    """What reconciling did for one model in one environment."""
+    """What one pass did for one model in one environment."""
 
     environment: str
     model: str
-    state: Literal["in step", "changed", "failed"]
+    state: Literal["in step", "changed", "starting", "failed"]
     detail: str
 
 
@@ -38,73 +47,139 @@ class Reconciliation(Document):
         """Whether some model could not be brought to what main says."""
         return any(outcome.state == "failed" for outcome in self.outcomes)
 
+    @property
+    def starting(self) -> bool:
+        """Whether another pass has something to finish."""
+        return any(outcome.state == "starting" for outcome in self.outcomes)
+
+
+@dataclass(frozen=True)
+class _Model:
+    """One model in one environment: what should be, what is, and what may stay for a while."""
+
+    desired: DesiredModel
+    live: dict[str, LiveVariant]
+    warm: list[str]
+
+    @property
+    def where(self) -> str:
+        return f"{self.desired.environment}/{self.desired.model}"
+
+    @property
+    def wanted(self) -> dict[str, int]:
+        return {variant.name: variant.weight for variant in self.desired.variants}
+
+    @property
+    def missing(self) -> list[DesiredVariant]:
+        """Variants that are not ready."""
+        return [v for v in self.desired.variants if v.name not in self.live or self.live[v.name].state != "ready"]
+
+    @property
+    def in_step(self) -> bool:
+        ready = {name: v.weight for name, v in self.live.items() if v.state == "ready" and name not in self.warm}
+        return ready == self.wanted and not self.live.keys() - self.wanted.keys() - set(self.warm)
+
+    def outcome(self, state: Literal["in step", "changed", "starting", "failed"], detail: str = "") -> Outcome:
+        return Outcome(environment=self.desired.environment, model=self.desired.model, state=state, detail=detail)
+
+
+def settle(context: Context, progress: Progress, branch: str = "main") -> Reconciliation:
+    """Pass after pass, each over the newest commit, until nothing is starting any more."""
+    while True:
+        result = reconcile(context, progress, branch)
+        if not result.starting:
+            return result
+        deadline = time.monotonic() + PAUSE_SECONDS
+        while time.monotonic() < deadline and context.repository.resolve(branch) == result.commit:
+            time.sleep(ATTENTIVE_SECONDS)
+
 
 def reconcile(context: Context, progress: Progress, branch: str = "main") -> Reconciliation:
-    """Start what is missing, wait until it is ready, move the traffic, then stop what is not wanted.
+    """One pass: move the traffic where everything is ready, then start what is missing.
 
-    A variant that refuses to serve (a corrupted artifact, a golden mismatch) fails its own model only, whose traffic
-    then stays as it was.
+    Variants that are not wanted any more leave last. A variant that refuses to serve (a corrupted artifact, a golden
+    mismatch) and a release that cannot be read fail their own model only, whose traffic then stays as it was.
     """
     commit = context.repository.resolve(branch)
     desired = read_desired(context.repository.tree(commit), commit)
     for name, environment in sorted(desired.environments.items()):
         if environment.platform == "local":
             context.platform.start(name, environment)
-    models = desired_models(desired)
+    live = {(e, m.model): m for e in desired.environments for m in context.platform.observe(e)}
+    models = [_model(context, desired, model, live) for model in desired_models(desired)]
+    # Those that only change their traffic come first: a revert does not wait for another model's features.
+    outcomes = _each([m for m in models if not m.missing], lambda model: _route(context, model, progress))
+    outcomes += _each([m for m in models if m.missing], lambda model: _start(context, model, progress))
+    outcomes += [
+        Outcome(environment=environment, model=model, state="failed", detail=str(error))
+        for (environment, model), error in desired.unreadable.items()
+    ]
+    outcomes += _remove_unreleased(context, desired, live.values(), progress)
+    return Reconciliation(commit=commit, outcomes=sorted(outcomes, key=lambda o: (o.environment, o.model)))
+
+
+def _model(context: Context, desired: Desired, model: DesiredModel, live: dict[tuple[str, str], LiveModel]) -> _Model:
+    found = live.get((model.environment, model.model))
+    variants = {v.name: v for v in found.variants} if found else {}
+    return _Model(model, variants, standby(context, desired, model.environment, model.model))
+
+
+def _each(models: list[_Model], action: Callable[[_Model], Outcome]) -> list[Outcome]:
+    """Do it for all models at once; trouble stays with its model."""
+
+    def contained(model: _Model) -> Outcome:
+        try:
+            return action(model)
+        except BigheadError as error:
+            return model.outcome("failed", str(error))
+
     with ThreadPoolExecutor(max_workers=max(1, len(models))) as pool:
-        outcomes = list(pool.map(lambda model: _contained(context, desired, model, progress), models))
-    outcomes += _remove_unreleased(context, desired, progress)
-    return Reconciliation(commit=commit, outcomes=outcomes)
+        return list(pool.map(contained, models))
 
 
-def _contained(context: Context, desired: Desired, model: DesiredModel, progress: Progress) -> Outcome:
-    try:
-        return _reconcile_model(context, desired, model, progress)
-    except BigheadError as error:
-        progress(f"{model.environment}/{model.model}: {error}")
-        return Outcome(environment=model.environment, model=model.model, state="failed", detail=str(error))
-
-
-def _reconcile_model(context: Context, desired: Desired, model: DesiredModel, progress: Progress) -> Outcome:
-    where = f"{model.environment}/{model.model}"
-    live = {
-        v.name: v for m in context.platform.observe(model.environment) if m.model == model.model for v in m.variants
-    }
-    wanted = {variant.name: variant.weight for variant in model.variants}
-    warm = standby(context, desired, model.environment, model.model)
-    ready = {name: v.weight for name, v in live.items() if v.state == "ready" and name not in warm}
-    if ready == wanted and not live.keys() - wanted.keys() - set(warm):
-        return Outcome(environment=model.environment, model=model.model, state="in step", detail="")
-    for variant in model.variants:
-        if variant.name not in live or live[variant.name].state != "ready":
+def _start(context: Context, model: _Model, progress: Progress) -> Outcome:
+    for variant in model.missing:
+        if variant.name not in model.live or model.live[variant.name].state == "dead":
             record = context.records.by_artifact(variant.artifact)
             ensure_materialized(context, record.features if record else [], progress)
-            progress(f"{where}: starting {variant.name}, golden rows before traffic")
-            context.platform.ensure_variant(model.environment, variant, READY_SECONDS)
-    if {name: v.weight for name, v in live.items() if v.weight} != {name: w for name, w in wanted.items() if w}:
-        context.telemetry.mark(model.environment, model.model)
-    context.platform.route(model)
-    split = ", ".join(f"{name} {weight} %" for name, weight in wanted.items())
-    progress(f"{where}: {split}")
-    removed = context.platform.remove_variants(model.environment, model.model, [*wanted, *warm])
+            progress(f"{model.where}: starting {variant.name}, golden rows before traffic")
+    waiting = [v.name for v in model.missing if not context.platform.ensure_variant(model.desired.environment, v)]
+    return model.outcome("starting", ", ".join(waiting)) if waiting else _route(context, model, progress)
+
+
+def _route(context: Context, model: _Model, progress: Progress) -> Outcome:
+    """Everything is ready: the weights, then an end to what is not wanted."""
+    if model.in_step:
+        return model.outcome("in step")
+    environment, name = model.desired.environment, model.desired.model
+    weights = {variant: live.weight for variant, live in model.live.items() if live.weight}
+    if weights != {variant: weight for variant, weight in model.wanted.items() if weight}:
+        context.telemetry.mark(environment, name)
+    context.platform.route(model.desired)
+    split = ", ".join(f"{variant} {weight} %" for variant, weight in model.wanted.items())
+    progress(f"{model.where}: {split}")
+    removed = context.platform.remove_variants(environment, name, [*model.wanted, *model.warm])
     if removed:
-        progress(f"{where}: stopped {', '.join(removed)}")
-    return Outcome(environment=model.environment, model=model.model, state="changed", detail=split)
+        progress(f"{model.where}: stopped {', '.join(removed)}")
+    return model.outcome("changed", split)
 
 
-def _remove_unreleased(context: Context, desired: Desired, progress: Progress) -> list[Outcome]:
+def _remove_unreleased(
+    context: Context, desired: Desired, live: Iterable[LiveModel], progress: Progress
+) -> list[Outcome]:
     """Stop models that run but that no release names any more."""
     outcomes = []
-    for environment in sorted(desired.environments):
-        for live in context.platform.observe(environment):
-            if (environment, live.model) not in desired.releases and live.variants:
-                empty = DesiredModel(environment=environment, model=live.model, commit=desired.commit, variants=[])
-                context.platform.route(empty)
-                context.platform.remove_variants(environment, live.model, [])
-                progress(f"{environment}/{live.model}: no release, stopped")
-                outcomes.append(
-                    Outcome(environment=environment, model=live.model, state="changed", detail="no release: stopped")
-                )
+    released = desired.releases.keys() | desired.unreadable.keys()
+    for model in live:
+        environment, name = model.environment, model.model
+        if (environment, name) not in released and model.variants:
+            context.platform.route(
+                DesiredModel(environment=environment, model=name, commit=desired.commit, variants=[])
+            )
+            context.platform.remove_variants(environment, name, [])
+            progress(f"{environment}/{name}: no release, stopped")
+            detail = "no release: stopped"
+            outcomes.append(Outcome(environment=environment, model=name, state="changed", detail=detail))
     return outcomes
 
 
@@ -117,5 +192,6 @@ def project_aliases(context: Context, branch: str = "main") -> None:
     models = {model for _, model in desired.releases} | {place.name for place in places if place is not None}
     for model in sorted(models):
         for environment in sorted(desired.environments):
-            release = desired.release(environment, model)
-            context.records.project_alias(model, environment, release.stable.run if release else None)
+            if (environment, model) not in desired.unreadable:
+                release = desired.release(environment, model)
+                context.records.project_alias(model, environment, release.stable.run if release else None)

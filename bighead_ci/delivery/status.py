@@ -42,8 +42,12 @@ def status(context: Context, branch: str = "main") -> Status:
     wanted = {(m.environment, m.model): m for m in desired_models(desired)}
     live = {(e, m.model): m for e in desired.environments for m in context.platform.observe(e)}
     models = []
-    for place in sorted(wanted.keys() | live.keys()):
+    for place in sorted(wanted.keys() | live.keys() | desired.unreadable.keys()):
         should, does = wanted.get(place), live.get(place)
+        if place in desired.unreadable:
+            found = [f"its release cannot be read, so it stays as it is: {desired.unreadable[place]}"]
+        else:
+            found = differences(should, does, standby(context, desired, *place))
         models.append(
             ModelStatus(
                 environment=place[0],
@@ -51,7 +55,7 @@ def status(context: Context, branch: str = "main") -> Status:
                 url=does.url if does else "",
                 desired=should,
                 live=does,
-                differences=differences(should, does, standby(context, desired, *place)),
+                differences=found,
             )
         )
     return Status(commit=commit, models=models)

@@ -21,7 +21,7 @@ REQUEST_TIMEOUT = "15s"
 CIRCUIT_BREAKERS: Json = {
     "thresholds": [{"max_connections": 1024, "max_pending_requests": 4096, "max_requests": 4096, "max_retries": 1024}]
 }
-"""Of variants and aggregates alike: a retry counts at the cluster that the route named, where Envoy allows 3 at once."""
+"""Of variants and aggregates alike: a retry counts at the cluster that the route named, where Envoy would allow 3."""
 
 
 class Share(Document):

@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -81,13 +80,17 @@ class LocalPlatform:
         with self._lock(environment).held():
             self.router(environment).start(definition.router)
 
-    def ensure_variant(self, environment: str, variant: DesiredVariant, timeout_seconds: float) -> None:
-        """Start the variant at no traffic unless it runs, and wait until it is ready."""
+    def ensure_variant(self, environment: str, variant: DesiredVariant, wait_seconds: float = 0.0) -> bool:
+        """Start the variant at no traffic unless it runs; return whether it is ready."""
         process = self._process(environment, variant.name)
         with self._lock(environment).held():
             config, manifest = self._config(environment, variant)
-            serving = self._bring_up(process, config, manifest, timeout_seconds)
+            self._bring_up(process, config, manifest)
+            serving = process.await_ready(wait_seconds)
+            if serving is None:
+                return False
             self.router(environment).place(variant.name, config.host, serving.port)
+            return True
 
     def route(self, desired: DesiredModel) -> None:
         """Put the weights in force at the router, and return when they are."""
@@ -168,15 +171,11 @@ class LocalPlatform:
         serving, pid = process.serving(), process.pid()
         return serving if serving is not None and serving.pid == pid else None
 
-    def _bring_up(
-        self, process: VariantProcess, config: VariantConfig, manifest: ImageManifest, timeout_seconds: float
-    ) -> ServingProcess:
-        if process.config() == config and process.pid() is not None:
-            with suppress(InputError):  # it ended just now: start it anew
-                return process.wait_until_ready(timeout_seconds)
+    def _bring_up(self, process: VariantProcess, config: VariantConfig, manifest: ImageManifest) -> None:
+        if process.config() == config and (process.pid() is not None or process.refused_lately()):
+            return
         process.stop(DRAIN_SECONDS)
         process.start(config, manifest.interpreter or sys.executable, self._image(manifest.digest) / "engine")
-        return process.wait_until_ready(timeout_seconds)
 
     def _lock(self, environment: str) -> EnvironmentLock:
         with self._mutex:

@@ -16,6 +16,12 @@ from bighead_ci.errors import InputError, RetryError
 from bighead_ci.platforms.processes import find_process, last_words, start_detached, stop_process
 
 EXIT_HINT = "it ended without saying why"
+READY_SECONDS = 90.0
+"""How long a process may take from its start to being ready."""
+RESTART_SECONDS = 10.0
+"""How long after its start a process that refused to serve is left alone."""
+STOP_SECONDS = 5.0
+"""How long a process that is not ready in time may take to end."""
 
 
 class VariantProcess:
@@ -48,8 +54,8 @@ class VariantProcess:
 
     def start(self, config: VariantConfig, interpreter: str, engine: Path) -> None:
         """Start it with the engine of its image, without any of this process's secrets."""
-        for name in ("process.json", "refusal.txt"):
-            (self.directory / name).unlink(missing_ok=True)
+        for file in (self._pid_file, self.directory / "process.json", self.directory / "refusal.txt"):
+            file.unlink(missing_ok=True)
         config.write(self._config_file)
         environment = {
             "PYTHONPATH": str(engine),
@@ -66,14 +72,14 @@ class VariantProcess:
             command, pid_file=self._pid_file, log=self._log, environment=environment, directory=self.directory
         )
 
-    def wait_until_ready(self, timeout_seconds: float) -> ServingProcess:
-        """Poll, ever slower, until it answers ready.
+    def await_ready(self, wait_seconds: float) -> ServingProcess | None:
+        """Poll, ever slower, until it answers ready; None if the wait is over first.
 
         Raises:
             InputError: it ended; carries its own last words.
-            RetryError: it was not ready in time.
+            RetryError: it did not listen `READY_SECONDS` after its start, and was stopped.
         """
-        deadline = time.monotonic() + timeout_seconds
+        deadline = time.monotonic() + wait_seconds
         pause = 0.02
         while True:
             process = self._find()
@@ -82,10 +88,17 @@ class VariantProcess:
                 raise InputError(f"{self.name} refuses to serve: {self.reason()}")
             if serving is not None and serving.pid == process.pid and self._ready(serving):
                 return serving
-            if time.monotonic() > deadline:
-                raise RetryError(f"{self.name} was not ready in {timeout_seconds:.0f} s: {last_words(self._log, 3)}")
+            if serving is None and self._age() > READY_SECONDS:
+                stop_process(process, STOP_SECONDS)
+                raise RetryError(f"{self.name} was not ready in {READY_SECONDS:.0f} s: {last_words(self._log, 3)}")
+            if time.monotonic() >= deadline:
+                return None
             time.sleep(pause)
             pause = min(pause * 1.5, 0.25)
+
+    def refused_lately(self) -> bool:
+        """Whether it ended without ever having been ready, so that starting it again at once would be in vain."""
+        return self._pid_file.exists() and self.serving() is None and self._age() < RESTART_SECONDS
 
     def reason(self) -> str:
         """Its own last words."""
@@ -134,6 +147,10 @@ class VariantProcess:
             reason=self.reason() if process is None else "",
         )
         return config, live
+
+    def _age(self) -> float:
+        """Seconds since it was last told to start."""
+        return time.time() - self._config_file.stat().st_mtime
 
     def _find(self) -> psutil.Process | None:
         return find_process(self._pid_file, str(self._config_file))

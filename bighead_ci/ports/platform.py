@@ -19,12 +19,15 @@ class Platform(Protocol):
             InputError: the port is taken by somebody else; names it.
         """
 
-    def ensure_variant(self, environment: str, variant: DesiredVariant, timeout_seconds: float) -> None:
-        """Start the variant at no traffic unless it runs, and wait until it is ready (golden rows re-scored).
+    def ensure_variant(self, environment: str, variant: DesiredVariant, wait_seconds: float = 0.0) -> bool:
+        """Start the variant at no traffic unless it runs; return whether it is ready (golden rows re-scored).
+
+        It waits `wait_seconds` at most; by default the variant is started, and a later call finds it ready.
 
         Raises:
-            InputError: it refuses to serve (corrupted artifact, golden mismatch); carries its own last words.
-            RetryError: not ready in time.
+            InputError: it refuses to serve (corrupted artifact, golden mismatch); carries its own last words. It is
+                started again by a call some seconds later, not at once.
+            RetryError: it takes far longer to be ready than it ever should, and was stopped.
         """
 
     def route(self, desired: DesiredModel) -> None:

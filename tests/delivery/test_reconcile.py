@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 
+from bighead_ci.delivery.check import check_pull_request
 from bighead_ci.delivery.context import silent
 from bighead_ci.delivery.deliver import deliver
 from bighead_ci.delivery.materialize import sources_checkout
 from bighead_ci.delivery.promote import promote
-from bighead_ci.delivery.reconcile import Outcome, project_aliases, reconcile
+from bighead_ci.delivery.reconcile import Outcome, project_aliases, reconcile, settle
 from bighead_ci.delivery.status import status
 from bighead_ci.errors import InputError, RetryError
 from fakes.context import FakeContext, model_version
@@ -153,19 +155,54 @@ def test_a_model_that_fails_does_not_stop_the_others(context: FakeContext) -> No
     assert result.failed
 
 
-def test_a_variant_that_is_not_ready_in_time_is_tried_again(context: FakeContext) -> None:
-    """A retryable error is contained like any other, and the next pass succeeds."""
+def test_a_pass_does_not_wait_for_what_is_starting(context: FakeContext) -> None:
+    """A later pass, after the process got ready, moves the traffic; the process is started once."""
     merge_version(context, "v2")
     merge_only(context, "staging", "v2")
     release = context.release("staging")
     assert release is not None
     context.platform.slow.add(release.stable.artifact)
-    found = outcome(context)
-    assert (found.state, "not ready" in found.detail) == ("failed", True)
-    assert context.live("staging") == {}
+    for _ in range(2):
+        assert outcome(context).state == "starting"
+        assert context.live("staging") == {"v2": 0}
     context.platform.slow.clear()
     assert outcome(context).state == "changed"
     assert context.live("staging") == {"v2": 100}
+    assert [call.split()[0] for call in context.platform.calls] == ["ensure", "route"]
+
+
+def test_a_revert_takes_effect_while_the_candidate_still_starts(context: FakeContext) -> None:
+    """Back to the old version at the next pass, whatever the new one does."""
+    ship(context, "v2")
+    merge_version(context, "v3", skill=1.2)
+    promote_and_merge(context, "staging", "v3")
+    before = context.main
+    merge_only(context, "prod")
+    context.platform.slow.add(candidate_artifact(context))
+    assert outcome(context, environment="prod").state == "starting"
+    path = "environments/prod/late.yaml"
+    context.change_main({path: context.repository.tree(before).read(path).decode()}, "revert")
+    assert outcome(context, environment="prod").state == "changed"
+    assert context.live("prod") == {"v2": 100}
+    assert status(context).in_step
+
+
+def test_settling_follows_main_while_something_starts(context: FakeContext) -> None:
+    """A revert that arrives while a candidate starts ends the wait: it is the newest main that is settled."""
+    ship(context, "v2")
+    merge_version(context, "v3", skill=1.2)
+    promote_and_merge(context, "staging", "v3")
+    before = context.main
+    merge_only(context, "prod")
+    context.platform.slow.add(candidate_artifact(context))
+    path = "environments/prod/late.yaml"
+    reverted = threading.Timer(
+        0.1, lambda: context.change_main({path: context.repository.tree(before).read(path).decode()}, "revert")
+    )
+    reverted.start()
+    result = settle(context, silent)
+    assert (result.commit, result.starting) == (context.main, False)
+    assert context.live("prod") == {"v2": 100}
 
 
 def test_the_old_version_stands_by_for_keep_warm_and_then_leaves(context: FakeContext) -> None:
@@ -231,8 +268,35 @@ def test_the_registry_shows_what_each_environment_serves(context: FakeContext) -
     assert context.records.aliases == {}
 
 
-def test_an_unreadable_release_on_main_is_named(context: FakeContext) -> None:
-    """Somebody pushed nonsense past the checks: the error names the file."""
+def test_an_unreadable_release_on_main_stops_its_own_model_only(context: FakeContext) -> None:
+    """Somebody pushed nonsense past the checks: it is named, its model serves on, the others go their way."""
+    ship(context, "v2")
+    context.change_main({"environments/prod/late.yaml": "variants: []\n"}, "oops")
+    release_other(context)
+    found = {(o.environment, o.model): o for o in reconcile(context, silent).outcomes}
+    assert found["staging", "other"].state == "changed"
+    assert found["prod", "late"].state == "failed"
+    assert "environments/prod/late.yaml" in found["prod", "late"].detail
+    assert context.live("prod") == {"v2": 100}
+    (trouble,) = [m for m in status(context).models if m.differences]
+    assert (trouble.environment, trouble.model) == ("prod", "late")
+    assert "environments/prod/late.yaml" in trouble.differences[0]
+
+
+def test_nothing_is_promoted_over_an_unreadable_release(context: FakeContext) -> None:
+    """What serves is unknown, so nobody may decide what follows."""
+    ship(context, "v2")
     context.change_main({"environments/prod/late.yaml": "variants: []\n"}, "oops")
     with pytest.raises(InputError, match=r"environments/prod/late\.yaml"):
-        reconcile(context, silent)
+        promote(context, "late", "prod", "v2")
+
+
+def test_a_pull_request_mends_an_unreadable_release(context: FakeContext) -> None:
+    """The way back from nonsense on main is a pull request like any other."""
+    ship(context, "v2")
+    path = "environments/prod/late.yaml"
+    good = context.repository.tree(context.main).read(path).decode()
+    context.change_main({path: "variants: []\n"}, "oops")
+    pull = context.propose("mend", {path: good})
+    report = check_pull_request(context, pull.number, silent)
+    assert (report.problems, report.state) == ([], "passed")

@@ -19,6 +19,7 @@ import pytest
 from bighead_ci.documents.live import DesiredVariant
 from bighead_ci.errors import InputError, RetryError
 from bighead_ci.platforms.telemetry import LocalTelemetry
+from bighead_ci.platforms.variant import RESTART_SECONDS
 from bighead_ci.ports.clock import SystemClock
 from fakes.local_bench import ROW, LocalBench, desired, environment_on, load, weighted
 from fakes.tiny_artifact import score
@@ -188,13 +189,30 @@ def test_a_recycled_pid_is_not_touched(bench: LocalBench) -> None:
         stranger.wait()
 
 
-def test_a_variant_that_is_slow_may_be_tried_again(bench: LocalBench) -> None:
-    """No readiness in time is for retrying; the process goes on, and the next call finds it ready."""
+def test_a_variant_may_be_started_without_waiting(bench: LocalBench) -> None:
+    """A call that does not wait starts it; later calls find the same process, starting and then ready."""
     variant = bench.variant("v1")
-    with pytest.raises(RetryError, match="not ready in 0 s"):
-        bench.platform.ensure_variant("prod", variant, 0.0)
-    bench.platform.ensure_variant("prod", variant, READY)
+    assert not bench.platform.ensure_variant("prod", variant)
+    assert not bench.platform.ensure_variant("prod", variant)
+    assert bench.live(variant.name).state == "starting"
+    assert bench.platform.ensure_variant("prod", variant, READY)
     assert len([c for c in bench.processes() if "serve-variant" in c]) == 1
+
+
+def test_a_refusal_is_told_again_before_the_variant_is_started_again(bench: LocalBench) -> None:
+    """Passes that follow each other quickly hear why it refuses, and do not start a process each."""
+    variant = bench.variant("v1")
+    graph = bench.artifacts[variant.artifact] / "model.onnx"
+    whole = graph.read_bytes()
+    graph.write_bytes(whole[:-1] + b"\0")
+    for wait in (READY, 0.0, 0.0):
+        with pytest.raises(InputError, match="changed or damaged"):
+            bench.platform.ensure_variant("prod", variant, wait)
+    assert not [c for c in bench.processes() if "serve-variant" in c]
+    graph.write_bytes(whole)
+    config = bench.state / "platform" / "prod" / "variants" / variant.name / "variant.json"
+    os.utime(config, (time.time() - RESTART_SECONDS, time.time() - RESTART_SECONDS))
+    assert bench.platform.ensure_variant("prod", variant, READY)
 
 
 def test_a_missing_image_is_named(bench: LocalBench) -> None:

@@ -40,6 +40,7 @@ class Connection(asyncio.Transport):
 
 async def answer(scope: Any, receive: Any, send: Any) -> None:
     """Three bytes."""
+    assert scope["type"] == "http"
     await receive()
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"3")]})
     await send({"type": "http.response.body", "body": b"abc"})
