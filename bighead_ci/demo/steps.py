@@ -51,8 +51,8 @@ class ShipFacts(Document):
     """The prediction that was traced."""
 
 
-CHECK_SECONDS = 240.0
-CANARY_SECONDS = 120.0
+CHECK_SECONDS = 600.0
+CANARY_SECONDS = 300.0
 REQUESTS_PER_SECOND = 150.0
 
 

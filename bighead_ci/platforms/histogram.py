@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+CHANCE = 3.0
+"""Standard deviations that chance is allowed."""
+
 
 def quantile(buckets: Sequence[tuple[float, float]], share: float) -> float:
     """A quantile of (upper bound, count) buckets in rising order, interpolated inside its bucket; 0 without counts.
@@ -31,10 +34,12 @@ def mean(total: float, count: float) -> float:
 
 
 def population_stability_index(reference: Sequence[int], current: Sequence[int]) -> float:
-    """How far two histograms over the same bins lie apart: 0 the same, above 0.2 plainly different.
+    """How far two histograms over the same bins lie apart beyond chance: 0 maybe the same, above 0.2 plainly different.
 
-    Two small samples of one distribution differ by chance, on average by (bins - 1)(1/n + 1/m); that much is taken off,
-    so that a canary with fifty requests is not stopped for being small. Half a count a bin keeps empty bins finite.
+    Two samples of one distribution differ by chance: the index over (1/n + 1/m) is then distributed like chi-squared
+    with bins - 1 degrees of freedom (Yurdakul, "Statistical properties of population stability index", 2018). Its mean
+    and `CHANCE` standard deviations are taken off, because a canary is looked at again and again, and with fifty
+    requests first. Half a count a bin keeps empty bins finite.
 
     Returns:
         0 if either is empty.
@@ -48,4 +53,5 @@ def population_stability_index(reference: Sequence[int], current: Sequence[int])
     for a, b in pairs:
         p, q = (a + 0.5) / (n + 0.5 * bins), (b + 0.5) / (m + 0.5 * bins)
         index += (p - q) * math.log(p / q)
-    return max(0.0, index - (bins - 1) * (1 / n + 1 / m))
+    chance = (bins - 1) + CHANCE * math.sqrt(2 * (bins - 1))
+    return max(0.0, index - chance * (1 / n + 1 / m))

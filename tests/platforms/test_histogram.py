@@ -62,14 +62,14 @@ def test_a_histogram_does_not_differ_from_itself(counts: list[int]) -> None:
 
 
 def test_a_small_sample_of_the_same_scores_is_no_shift() -> None:
-    """Fifty scores of the distribution that five thousand came from stay under 0.2 nineteen times of twenty."""
+    """Fifty scores of the distribution that five thousand came from stay under 0.2 practically always."""
     random = np.random.default_rng(7)
     reference = np.histogram(random.beta(2, 5, 5000), 20, (0, 1))[0].tolist()
     found = [
         population_stability_index(reference, np.histogram(random.beta(2, 5, 50), 20, (0, 1))[0].tolist())
-        for _ in range(200)
+        for _ in range(1000)
     ]
-    assert np.quantile(found, 0.95) < 0.2
+    assert np.quantile(found, 0.998) < 0.2
 
 
 def test_moved_scores_are_a_shift() -> None:

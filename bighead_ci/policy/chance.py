@@ -1,0 +1,32 @@
+"""What small samples can say. Pure."""
+
+from __future__ import annotations
+
+import math
+
+Z = 3.0
+"""Normal quantile of the bounds, one-sided 99.87 %: a canary is looked at again and again while its sample grows."""
+
+
+def least_rise(candidate: tuple[int, int], stable: tuple[int, int]) -> float:
+    """The least by which a ratio can have risen, beyond chance, from (count, of) pairs; never below 0.
+
+    The lower bound of Newcombe's hybrid score interval for a difference of proportions (Statistics in Medicine, 1998,
+    method 10). Without a stable sample the rise is over zero.
+
+    Returns:
+        0 without a candidate's sample.
+    """
+    if candidate[1] <= 0:
+        return 0.0
+    low, ratio, _ = _wilson(*candidate)
+    _, before, high = _wilson(*stable) if stable[1] > 0 else (0.0, 0.0, 0.0)
+    return max(0.0, ratio - before - math.hypot(ratio - low, high - before))
+
+
+def _wilson(count: int, of: int) -> tuple[float, float, float]:
+    """(low, ratio, high) of Wilson's score interval."""
+    ratio = min(1.0, count / of)
+    centre = (ratio + Z * Z / (2 * of)) / (1 + Z * Z / of)
+    half = Z / (1 + Z * Z / of) * math.sqrt(ratio * (1 - ratio) / of + Z * Z / (4 * of * of))
+    return max(0.0, centre - half), ratio, min(1.0, centre + half)
