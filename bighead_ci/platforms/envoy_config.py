@@ -146,6 +146,13 @@ def endpoint(variant: str, host: str, port: int) -> Json:
     }
 
 
+def port_of(discovery_response: Mapping[str, Any]) -> int:
+    """The port in a response with one `endpoint`."""
+    (assignment,) = discovery_response["resources"]
+    port: int = assignment["endpoints"][0]["lb_endpoints"][0]["endpoint"]["address"]["socket_address"]["port_value"]
+    return port
+
+
 def clusters(variants: Sequence[str], splits: Sequence[Split], files: Path) -> list[Json]:
     """Every cluster that the splits need, and one for every variant that runs."""
     named = {split.cluster(share) for split in splits for share in split.shares if share.weight}

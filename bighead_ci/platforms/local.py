@@ -134,8 +134,11 @@ class LocalPlatform:
             names = self._names(environment)
             for config, live in pool.map(lambda name: self._process(environment, name).observe(), names):
                 if config is not None and live is not None:
+                    reached = live.state != "ready" or router.port_of(live.name) == live.port
+                    state = live.state if reached else "starting"
                     weight = weights.get(config.model, {}).get(live.name, 0)
-                    found.setdefault(config.model, []).append(live.model_copy(update={"weight": weight}))
+                    seen = live.model_copy(update={"state": state, "weight": weight})
+                    found.setdefault(config.model, []).append(seen)
         base = f"http://{address.host}:{address.port}" if address else ""
         return [
             LiveModel(environment=environment, model=model, url=f"{base}/{model}", variants=variants)

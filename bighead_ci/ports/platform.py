@@ -37,7 +37,10 @@ class Platform(Protocol):
         """Drain and stop the model's variants not named in `keep`; return the names stopped."""
 
     def observe(self, environment: str) -> list[LiveModel]:
-        """What runs now, and the weights in force, read from the platform itself."""
+        """What runs now, and the weights in force, read from the platform itself.
+
+        A variant is ready once `ensure_variant` has found it ready, for only then can traffic reach it.
+        """
 
     def stop(self, environment: str) -> None:
         """Stop everything in the environment."""

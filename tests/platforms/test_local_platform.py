@@ -106,6 +106,18 @@ def test_a_killed_candidate_hurts_no_caller_and_comes_back(bench: LocalBench) ->
     assert bench.live(two.name).weight == 50
 
 
+def test_a_variant_that_came_back_elsewhere_is_not_ready_before_callers_reach_it(bench: LocalBench) -> None:
+    """A process started again has another port: until the router is told, what runs is not what should."""
+    _, two = split(bench, 100)
+    bench.kill(two.name)
+    until(lambda: bench.live(two.name).state == "dead")
+    while not bench.platform.ensure_variant("prod", two):
+        assert bench.live(two.name).state == "starting"
+        time.sleep(0.05)
+    assert bench.live(two.name).state == "ready"
+    assert httpx.post(f"{bench.url()}/predict", json=ROW).status_code == 200
+
+
 def test_a_killed_candidate_shows_in_its_telemetry(bench: LocalBench) -> None:
     """Requests that the stable variant answered for a dead candidate are the candidate's errors, not the stable's."""
     telemetry = LocalTelemetry(bench.platform, SystemClock())
@@ -194,7 +206,9 @@ def test_a_variant_may_be_started_without_waiting(bench: LocalBench) -> None:
     variant = bench.variant("v1")
     assert not bench.platform.ensure_variant("prod", variant)
     assert not bench.platform.ensure_variant("prod", variant)
-    assert bench.live(variant.name).state == "starting"
+    until((bench.state / "platform" / "prod" / "variants" / variant.name / "process.json").exists)
+    time.sleep(0.2)
+    assert bench.live(variant.name).state == "starting", "no traffic can reach it before a call found it ready"
     assert bench.platform.ensure_variant("prod", variant, READY)
     assert len([c for c in bench.processes() if "serve-variant" in c]) == 1
 
