@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from bighead_ci.definitions.check_environments import environment_problems, release_problems
@@ -10,11 +10,14 @@ from bighead_ci.definitions.check_expectations import feature_set_expectation_pr
 from bighead_ci.definitions.check_gates import gate_problems
 from bighead_ci.definitions.check_golden_rows import golden_row_problems
 from bighead_ci.definitions.check_models import model_problems
-from bighead_ci.definitions.files import MODEL_FILES, NAME, VERSION, Files, Place, place_of
+from bighead_ci.definitions.check_paths import path_problems
+from bighead_ci.definitions.files import MODEL_FILES, Files, Place, name_problems, place_of
 from bighead_ci.documents.definition import SourceDefinition, VersionedFeatureSet
 from bighead_ci.errors import Problem
 from bighead_ci.features.naming import set_problems
 from bighead_ci.ports.tree import Tree
+
+Where = tuple[str | int, ...]
 
 
 def check_tree(tree: Tree, paths: Iterable[str] | None = None) -> list[Problem]:
@@ -29,8 +32,10 @@ def check_tree(tree: Tree, paths: Iterable[str] | None = None) -> list[Problem]:
         Problems; empty when all is well.
     """
     files = Files(tree)
-    places = files.places if paths is None else _concerned(files, paths)
+    chosen = None if paths is None else list(paths)
+    places = files.places if chosen is None else _concerned(files, chosen)
     problems = {problem for place in places for problem in _problems(files, place)}
+    problems |= {*path_problems(files, files.ids if chosen is None else chosen)}
     return sorted(problems, key=lambda p: (p.file, p.line or 0, p.subject, p.message))
 
 
@@ -42,7 +47,7 @@ def _concerned(files: Files, paths: Iterable[str]) -> set[Place]:
     sets = {f"{p.name}/{p.of}" for p in own | users if p.kind == "feature-set"}
     users |= {p for identity in sets for p in _naming(files, identity, ("models/",))}
     if any(place.kind == "environment" for place in own):
-        users |= {place for place in files.places if place.kind in {"environment", "release"}}
+        users |= {place for place in files.places if place.kind in {"environment", "release", "gate"}}
     return own | users
 
 
@@ -56,7 +61,7 @@ def _naming(files: Files, text: str, prefixes: tuple[str, ...]) -> Iterator[Plac
 def _problems(files: Files, place: Place) -> Iterator[Problem]:
     if place not in files.places:
         return  # removed, with everything in it
-    yield from _place_problems(place)
+    yield from name_problems(place)
     found = files.read(place)
     if found is None:
         yield Problem(place.file, None, "", "there is no such file, but its directory exists")
@@ -75,15 +80,6 @@ def _problems(files: Files, place: Place) -> Iterator[Problem]:
             yield from environment_problems(files, place)
         case "release":
             yield from release_problems(files, place)
-
-
-def _place_problems(place: Place) -> Iterator[Problem]:
-    """Directory and file names."""
-    if not NAME.fullmatch(place.name):
-        rule = "lower-case letters, digits and _, starting with a letter, at most 63"
-        yield Problem(place.file, None, "", "the name is not written as it must be", place.name, rule)
-    if place.kind in {"feature-set", "model"} and not VERSION.fullmatch(place.of):
-        yield Problem(place.file, None, "", "a version's directory must be v and a number", place.of, "v1, v2, …")
 
 
 def _source_problems(files: Files, place: Place) -> Iterator[Problem]:
@@ -118,12 +114,21 @@ def _feature_set_problems(files: Files, place: Place) -> Iterator[Problem]:
     if Place("source", name) not in files.places:
         yield read.problem(place.file, ("source",), "there is no such source", name, files.names("source"))
     source = files.source(name)
-    if source is None or not NAME.fullmatch(place.name) or not VERSION.fullmatch(place.of):
+    if source is None or name_problems(place):
         return
     versioned = VersionedFeatureSet(name=place.name, version=place.of, definition=definition, source=source)
+    yield from _escape_problems(files, place, {("source",): name})
     for problem in set_problems(versioned):
         yield replace(problem, line=read.parsed.line(problem.subject.split(".")) if read.parsed else None)
     yield from feature_set_expectation_problems(files, versioned)
+
+
+def _escape_problems(files: Files, place: Place, named: Mapping[Where, str]) -> Iterator[Problem]:
+    """Names that their file does not spell out: who uses a thing is found by searching the files for its name."""
+    read, raw = files.read(place), files.tree.read(place.file)
+    for where, name in named.items():
+        if read is not None and name.encode() not in raw:
+            yield read.problem(place.file, where, "write the name without escapes", name)
 
 
 def _model_problems(files: Files, place: Place) -> Iterator[Problem]:
@@ -134,5 +139,8 @@ def _model_problems(files: Files, place: Place) -> Iterator[Problem]:
     if files.has(f"{place.folder}/golden_rows.json"):
         yield from golden_row_problems(files, place, definition)
     if definition is not None:
+        named: dict[Where, str] = {("features", i, "set"): use.set for i, use in enumerate(definition.features)}
+        named |= {("spine", "source"): definition.spine.source, ("label", "source"): definition.label.source}
+        yield from _escape_problems(files, place, named)
         yield from model_problems(files, place, definition)
         yield from model_expectation_problems(files, place, definition)

@@ -27,7 +27,7 @@ def gate_problems(files: Files, place: Place) -> Iterator[Problem]:
     gate, read = files.gate(place.name), files.read(place)
     if gate is None or read is None:
         return
-    run = _Gate(place.file, read, gate, set())
+    run = _Gate(place.file, read, gate, files.names("environment"), set())
     for name, text in gate.variables.items():
         yield from _expression_problems(run, ("variables", name), text, is_rule=False)
         run.variables.add(name)
@@ -45,6 +45,7 @@ class _Gate:
     file: str
     read: Read
     gate: GateFile
+    environments: list[str]
     variables: set[str]
     """Those defined so far."""
 
@@ -69,6 +70,10 @@ def _expression_problems(
 
 
 def _evidence_problems(run: _Gate, where: Where, path: str, steps: tuple[str | None, ...]) -> Iterator[Problem]:
+    environment = steps[1] if steps[0] == "running" and len(steps) > 1 else None
+    if environment is not None and environment not in run.environments:
+        # Nothing would ever serve there: a `match` that asks for it would keep the gate from ever being judged.
+        yield run.read.problem(run.file, where, "there is no such environment", environment, run.environments)
     for occasion in run.gate.on:
         if not is_known(occasion, steps):
             message = f"no evidence on a {occasion} has this path"

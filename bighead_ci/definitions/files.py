@@ -86,6 +86,18 @@ def place_of(path: str) -> Place | None:  # noqa: PLR0911 - one answer a pattern
     return None
 
 
+def name_problems(place: Place) -> list[Problem]:
+    """What is wrong with the names of a thing's directory and file."""
+    problems = []
+    if not NAME.fullmatch(place.name):
+        rule = "lower-case letters, digits and _, starting with a letter, at most 63"
+        problems.append(Problem(place.file, None, "", "the name is not written as it must be", place.name, rule))
+    if place.kind in {"feature-set", "model"} and not VERSION.fullmatch(place.of):
+        message = "a version's directory must be v and a number"
+        problems.append(Problem(place.file, None, "", message, place.of, "v1, v2, …"))
+    return problems
+
+
 @dataclass
 class Read:
     """One file as read: the document (None if it has problems), its positions, its problems."""
@@ -189,6 +201,11 @@ class Files:
     def under(self, folder: str) -> list[str]:
         """Names of the files below a version's directory (`models/x/v1/`), relative to it, sorted."""
         return sorted(self._folders.get(folder, []))
+
+    @cached_property
+    def links(self) -> frozenset[str]:
+        """Paths that are symbolic links."""
+        return frozenset(self.tree.links())
 
     def has(self, path: str) -> bool:
         """Whether the tree has a file."""

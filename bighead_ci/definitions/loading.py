@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from bighead_ci.definitions.files import Files, Kind, Place, read_expectations, read_golden_rows
+from bighead_ci.definitions.files import Files, Kind, Place, name_problems, read_expectations, read_golden_rows
 from bighead_ci.definitions.gate_file import GateFile, gate_of
 from bighead_ci.definitions.words import closest
 from bighead_ci.documents.base import Document
@@ -89,9 +89,15 @@ def load_gates(tree: Tree) -> list[GateDefinition]:
     """All gates by name.
 
     Raises:
-        InputError: one of them has problems; a broken gate is never passed over.
+        InputError: some of them have problems (all of them); a broken gate is never passed over.
     """
-    return [load_gate(tree, name) for name in Files(tree).names("gate")]
+    files = Files(tree)
+    places = sorted(place for place in files.places if place.kind == "gate")
+    reads = [(place, files.read(place)) for place in places]
+    problems = [p for place, read in reads for p in (*name_problems(place), *(read.problems if read else ()))]
+    if problems:
+        raise InputError(problems)
+    return [gate_of(place.name, read.document) for place, read in reads if read and isinstance(read.document, GateFile)]
 
 
 def load_expectations(tree: Tree, folder: str) -> list[dict[str, Any]]:
@@ -123,8 +129,9 @@ def _load(tree: Tree, place: Place, expected: type[AnyDocument]) -> AnyDocument:
     found = files.read(place)
     if found is None:
         raise InputError([absent(files, place)])
-    if not isinstance(found.document, expected):
-        raise InputError(found.problems)
+    problems = [*name_problems(place), *found.problems]
+    if problems or not isinstance(found.document, expected):
+        raise InputError(problems)
     return found.document
 
 

@@ -46,15 +46,26 @@ task: {task}
 
 spine: {{source: {source}}}
 label: {{source: {label_source}, column: {label}}}
-split: {{kind: hash, evaluate_percent: 20}}
-
+{split}
 request:
 {request}
+{features}
 parameters:
   regularisation: 1.0
 
 evaluation:
   primary: {primary}
+"""
+_HASH_SPLIT = "split: {kind: hash, evaluate_percent: 20}\n"
+_TIMED_HINT = """\
+# Rows with a time are judged more honestly by a later time range than they were trained on:
+#   split: {kind: time, train: [2025-01-01T00:00:00Z, 2025-06-01T00:00:00Z],
+#     evaluate: [2025-06-01T00:00:00Z, 2025-08-01T00:00:00Z]}
+#   as_of: 2025-08-01T00:00:00Z   # training knows what was known at this moment
+"""
+_FEATURES_HINT = """\
+# Features are looked up by key when a caller asks; they need as_of:
+#   features: [{set: carrier_delays/v1}]
 """
 _CARD = """\
 # {name}
@@ -148,6 +159,8 @@ def new_model(tree: Tree, name: str, wanted: NewModel) -> dict[str, bytes]:
             label_source=label_source,
             label=wanted.label,
             request="".join(f"  {column}: {{type: {kind}}}\n" for column, kind in fields.items()),
+            split=_HASH_SPLIT + (_TIMED_HINT if source.timestamp else ""),
+            features=_FEATURES_HINT,
             primary="auc" if wanted.task == "binary" else "accuracy",
         ),
         "model.py": _model_code(fields),

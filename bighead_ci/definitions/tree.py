@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from bighead_ci.errors import InputError, Problem
 from bighead_ci.ports.tree import Tree
 
 IGNORED = frozenset({".git", ".venv", ".dvc", "__pycache__", "node_modules", "out"})
@@ -14,43 +15,70 @@ IGNORED = frozenset({".git", ".venv", ".dvc", "__pycache__", "node_modules", "ou
 
 
 class DirectoryTree:
-    """The files under a directory as they are now. Files are read and hashed only when asked for."""
+    """The files under a directory as they are now, read and hashed only when asked for.
+
+    As in git: a symbolic link is a file whose content is its target (nothing follows it); pipes, sockets and devices
+    are not there.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def files(self) -> Mapping[str, str]:
         """Every path → git's blob id (SHA-1), which is computed at look-up."""
-        return _LazyIds(self.path, sorted(self._walk()))
+        return _LazyIds(self, sorted(self._walk()))
+
+    def links(self) -> frozenset[str]:
+        """Paths that are symbolic links."""
+        return frozenset(path for path, is_link in self._walk().items() if is_link)
 
     def read(self, path: str) -> bytes:
-        """One file's bytes."""
+        """One file's bytes.
+
+        Raises:
+            KeyError: there is no such file.
+            InputError: it is there and cannot be read.
+        """
+        file = self.path / path
         try:
-            return (self.path / path).read_bytes()
+            return os.fsencode(file.readlink()) if file.is_symlink() else file.read_bytes()
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
             raise KeyError(path) from error
+        except OSError as error:
+            raise InputError([Problem(path, None, "", f"cannot be read: {error.strerror}")]) from error
 
     def containing(self, text: str, prefixes: Iterable[str]) -> list[str]:
         """Paths under any of the prefixes whose content contains the text, sorted."""
         wanted, needle = tuple(prefixes), text.encode()
         return sorted(path for path in self._walk() if path.startswith(wanted) and needle in self.read(path))
 
-    def _walk(self) -> Iterator[str]:
-        for folder, names, files in os.walk(self.path):
-            names[:] = sorted(name for name in names if name not in IGNORED)
-            prefix = Path(folder).relative_to(self.path).as_posix()
-            yield from (name if prefix == "." else f"{prefix}/{name}" for name in files)
+    def _walk(self, folder: str = "") -> dict[str, bool]:
+        """Every path → whether it is a symbolic link."""
+        try:
+            entries = list(os.scandir(self.path / folder))
+        except FileNotFoundError:
+            return {}  # removed meanwhile
+        except OSError as error:
+            raise InputError([Problem(folder, None, "", f"cannot be read: {error.strerror}")]) from error
+        found: dict[str, bool] = {}
+        for entry in entries:
+            path = f"{folder}{entry.name}"
+            if entry.is_symlink() or entry.is_file(follow_symlinks=False):
+                found[path] = entry.is_symlink()
+            elif entry.is_dir(follow_symlinks=False) and entry.name not in IGNORED:
+                found |= self._walk(f"{path}/")
+        return found
 
 
 class _LazyIds(Mapping[str, str]):
-    def __init__(self, root: Path, paths: list[str]) -> None:
-        self._root = root
+    def __init__(self, tree: DirectoryTree, paths: list[str]) -> None:
+        self._tree = tree
         self._ids: dict[str, str | None] = dict.fromkeys(paths)
 
     def __getitem__(self, path: str) -> str:
         known = self._ids[path]
         if known is None:
-            known = self._ids[path] = blob_id((self._root / path).read_bytes())
+            known = self._ids[path] = blob_id(self._tree.read(path))
         return known
 
     def __contains__(self, path: object) -> bool:
@@ -78,6 +106,10 @@ class OverlaidTree:
     def files(self) -> Mapping[str, str]:
         """Every path → git's blob id."""
         return {**self.below.files(), **{path: blob_id(data) for path, data in self.on_top.items()}}
+
+    def links(self) -> frozenset[str]:
+        """Paths that are symbolic links; what is put on top is none."""
+        return frozenset(self.below.links()) - self.on_top.keys()
 
     def read(self, path: str) -> bytes:
         """One file's bytes."""

@@ -1,19 +1,30 @@
 """Every path that evidence can have, by occasion: a rule that names another can never pass, so `check` says so.
 
-`*` stands for one name (a metric, an environment, a request field). A prefix of a path is a path too.
+`*` stands for one name (an environment, a request field, an input). A prefix of a path is a path too.
 """
 
 from __future__ import annotations
 
+from typing import get_args
+
+from bighead_ci.documents.definition import Evaluation
 from bighead_ci.documents.verdict import Occasion
 
+METRICS: tuple[str, ...] = get_args(Evaluation.model_fields["primary"].annotation)
+"""What evaluation measures."""
 _METRIC = ("value", "low", "high")
+
+
+def _each_metric(path: str, *parts: str) -> tuple[str, ...]:
+    return tuple(f"{path}.{metric}.{part}" for metric in METRICS for part in parts)
+
+
 _CANDIDATE = (
     "candidate.model",
     "candidate.version",
     "candidate.task",
     "candidate.primary",
-    *(f"candidate.metrics.*.{part}" for part in _METRIC),
+    *_each_metric("candidate.metrics", *_METRIC),
     "candidate.slices",
     "candidate.rows",
     "candidate.train_rows",
@@ -33,9 +44,9 @@ _CANDIDATE = (
 _RUNNING = (
     "running.*.version",
     "running.*.weight",
-    *(f"running.*.metrics.*.{part}" for part in _METRIC),
-    *(f"running.*.difference.*.{part}" for part in (*_METRIC, "rows")),
-    *(f"running.*.gain.*.{part}" for part in _METRIC),
+    *_each_metric("running.*.metrics", *_METRIC),
+    *_each_metric("running.*.difference", *_METRIC, "rows"),
+    *_each_metric("running.*.gain", *_METRIC),
     "running.*.request.*.type",
     "running.*.request.*.required",
 )
@@ -52,7 +63,6 @@ _PROMOTION = (
     "promotion.from.seconds",
     "promotion.from.requests",
     "promotion.from.weight",
-    "promotion.approvals",
     "promotion.weight",
     "promotion.steps",
 )
@@ -61,6 +71,7 @@ _ANALYSIS = (
     "analysis.weight",
     "analysis.measured_share",
     "analysis.seconds",
+    "analysis.error_rise",
     "analysis.score_shift",
     *(f"analysis.candidate.{part}" for part in (*_VARIANT, "null_ratio_max_rise", "null_ratio_max_rise_of")),
     *(f"analysis.stable.{part}" for part in _VARIANT),

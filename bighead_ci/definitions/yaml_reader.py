@@ -6,6 +6,7 @@ one. Duplicate keys, aliases and tags are problems, not surprises.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from bighead_ci.errors import Problem
 
 LARGEST_FILE = 1_000_000
 _DEEPEST = 60
+_INDENTED = re.compile(rf"^[ ?:-]{{{_DEEPEST // 2}}}", re.MULTILINE)
+"""A column of indentation is two levels at most: a sequence may stand in the column of its mapping."""
 _INTEGER = re.compile(r"[-+]?[0-9]{1,300}")
 _NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]{1,300}(\.[0-9]*)?)([eE][-+]?[0-9]{1,3})?")
 _WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
@@ -61,30 +64,37 @@ def parse(file: str, raw: bytes) -> tuple[Parsed | None, list[Problem]]:
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         return None, [Problem(file, line, "", "file is not UTF-8 text")]
-    if problem := _too_deep(file, text):
-        return None, [problem]
     try:
-        root = yaml.compose(text, Loader=yaml.CSafeLoader)
+        deep = _too_deep(text)
+        root = yaml.compose(text, Loader=yaml.CSafeLoader) if deep is None else None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         said = " ".join(part for part in (error.context, error.problem) if part)
         return None, [Problem(file, mark.line + 1 if mark else None, "", f"not YAML: {said}")]
     except yaml.YAMLError as error:
         return None, [Problem(file, None, "", f"not YAML: {error}")]
+    if deep is not None:
+        return None, [Problem(file, deep, "", f"nested deeper than {_DEEPEST} levels")]
     builder = _Builder(file)
     data = builder.build(root, ()) if root is not None else None
     return Parsed(file, data, root), builder.problems
 
 
-def _too_deep(file: str, text: str) -> Problem | None:
-    """The composer recurses in C without a limit, so depth is bounded first (brackets in text count too)."""
+def _too_deep(text: str) -> int | None:
+    """The line at which nesting goes too deep: the composer recurses in C, without a limit, until the process dies.
+
+    Only a text with so many brackets, or so much indentation, can be that deep; only then are its events counted.
+    """
+    if text.count("[") + text.count("{") <= _DEEPEST and not _INDENTED.search(text):
+        return None
     depth = 0
-    for number, line in enumerate(text.splitlines(), 1):
-        if len(line) - len(line.lstrip(" -?:")) > 4 * _DEEPEST:
-            return Problem(file, number, "", f"nested deeper than {_DEEPEST} levels")
-        depth = max(0, depth + line.count("[") + line.count("{") - line.count("]") - line.count("}"))
-        if depth > _DEEPEST or line.count("[") + line.count("{") > 10 * _DEEPEST:
-            return Problem(file, number, "", f"nested deeper than {_DEEPEST} levels")
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _DEEPEST:
+                return int(event.start_mark.line) + 1 if event.start_mark else 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
     return None
 
 
@@ -109,7 +119,11 @@ class _Builder:
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self.build(item, (*path, str(index))) for index, item in enumerate(node.value)]
-        return node.value if quoted else scalar(node.value)
+        value = node.value if quoted else scalar(node.value)
+        if isinstance(value, float) and math.isinf(value):
+            self._say(node, path, "the number is too large", node.value)
+            return None
+        return value
 
     def _mapping(self, node: yaml.MappingNode, path: tuple[str, ...]) -> dict[str, Any]:
         found: dict[str, Any] = {}

@@ -11,6 +11,8 @@ from types import MappingProxyType
 from bighead_ci.forge.git_process import Git
 
 READS_BEFORE_LISTING = 100
+SYMBOLIC_LINK = "120000"
+"""The mode of one in git's listing."""
 
 
 class GitTree:
@@ -28,16 +30,26 @@ class GitTree:
         """Every path → git's blob id; listed once."""
         return self._files
 
-    @functools.cached_property
+    def links(self) -> frozenset[str]:
+        """Paths that are symbolic links."""
+        return self._listing[1]
+
+    @property
     def _files(self) -> Mapping[str, str]:
+        return self._listing[0]
+
+    @functools.cached_property
+    def _listing(self) -> tuple[Mapping[str, str], frozenset[str]]:
         listed = os.fsdecode(self._git.run("ls-tree", "-r", "-z", "--full-tree", self.commit).stdout)
-        files = {}
+        files, links = {}, set()
         for entry in listed.split("\0")[:-1]:
             about, path = entry.split("\t", 1)
-            _, kind, identity = about.split(" ")
+            mode, kind, identity = about.split(" ")
             if kind == "blob":
                 files[path] = identity
-        return MappingProxyType(files)
+            if mode == SYMBOLIC_LINK:
+                links.add(path)
+        return MappingProxyType(files), frozenset(links)
 
     def read(self, path: str) -> bytes:
         """One file's bytes.
@@ -48,7 +60,7 @@ class GitTree:
         self._reads += 1
         # By path git walks directories, some 0.2 ms; by id 15 µs, but ids need the whole listing once. A name with a
         # line break would break cat-file's line protocol, so it always goes by id.
-        by_id = self._reads > READS_BEFORE_LISTING or "_files" in vars(self) or "\n" in path or not path
+        by_id = self._reads > READS_BEFORE_LISTING or "_listing" in vars(self) or "\n" in path or not path
         named = self.files()[path] if by_id else f"{self.commit}:{path}"
         content = self._git.objects.read(named)
         if content is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Protocol
 
 
@@ -11,6 +11,9 @@ class Tree(Protocol):
 
     def files(self) -> Mapping[str, str]:
         """Every path → an id that is equal when the content is equal (git's blob id)."""
+
+    def links(self) -> Collection[str]:
+        """Paths that are symbolic links. Nothing follows one: its content is the name it points to."""
 
     def read(self, path: str) -> bytes:
         """One file's bytes.

@@ -141,6 +141,14 @@ CROSS_CASES = [
     ),
     ("policies/whole.yaml", "candidate.quality", "candidat.quality", "undeclared reference", None),
     ("policies/whole.yaml", "candidate.quality.failed == 0", "candidate.quality.failed + 1", "", None),
+    ("policies/whole.yaml", "metrics.auc.value", "metrics.acu.value", "no evidence on", "candidate.metrics.auc.value"),
+    (
+        "policies/whole.yaml",
+        "candidate.quality.failed == 0",
+        "has(running.prdo)",
+        "there is no such environment",
+        "prod",
+    ),
     ("policies/whole.yaml", "metrics.auc.value", "metrics.auc.vale", "no evidence on a", "candidate.metrics.auc.value"),
     ("policies/whole.yaml", "{at_least: 0.6}", "{}", "give at least one of", None),
 ]
@@ -244,3 +252,74 @@ def test_a_hostile_file_is_a_problem_and_no_crash() -> None:
     tree = MemoryTree(repository())
     tree.content["policies/whole.yaml"] = b"owner: \xff\xfe"
     assert "not UTF-8" in only(check_tree(tree)).message
+
+
+@pytest.mark.parametrize(
+    "path", ["models/late/v1/model.py", "models/late/v2", "policies/whole.yaml", "features/delays/v1/notes.txt"]
+)
+def test_a_symbolic_link_is_refused(path: str) -> None:
+    """What it points to could change while the content key stays: the key is of the link's own content."""
+    tree = MemoryTree({**repository(), path: "../elsewhere"}, links=[path])
+    for found in (check_tree(tree), check_tree(tree, [path])):
+        assert [(p.message, p.value) for p in found if p.file == path and "link" in p.message] == [
+            ("symbolic links are not supported: put the file itself here", "../elsewhere")
+        ]
+
+
+def test_data_of_a_source_may_be_a_link() -> None:
+    """DVC puts links into its cache beside the sources."""
+    path = "features/sources/flights.parquet"
+    assert check_tree(MemoryTree({**repository(), path: "/cache/aa"}, links=[path])) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "right"),
+    [
+        ("policies/strict.yml", "policies/<name>.yaml"),
+        ("policies/strict/auc.yaml", "policies/<name>.yaml"),
+        ("environments/prod.yaml", "environments/<environment>/<model>.yaml"),
+        ("environments/prod/late.yml", "environments/<environment>/<model>.yaml"),
+        ("models/late/model.yaml", "models/<name>/v<N>/model.yaml"),
+        ("features/sources/flights.yml", "features/sources/<name>.yaml"),
+    ],
+)
+def test_a_definition_that_nothing_reads_is_a_problem(path: str, right: str) -> None:
+    """A gate with the wrong ending would never be judged, and nobody would notice."""
+    problem = only(problems(**{path: "owner: flights\n"}))
+    assert (problem.file, problem.message) == (path, "nothing reads a definition that is here")
+    assert right in (problem.allowed or "")
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "line"),
+    [
+        (MODEL_FILE, "set: delays/v1", 'set: "del\\x61ys/v1"', 15),
+        (SET_FILE, "source: flights", 'source: "fl\\x69ghts"', 2),
+    ],
+)
+def test_a_name_written_with_escapes_is_refused(file: str, old: str, new: str, line: int) -> None:
+    """Who uses a feature set is found by its name in the text: an escaped one would be left out of the blast radius."""
+    problem = only(problems(**{file: TEXTS[file].replace(old, new).replace("owner: flights", "owner: others")}))
+    assert (problem.file, problem.message) == (file, "write the name without escapes")
+    assert problem.line == line
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [
+        ('"far"', "a number, or null"),
+        ("[1]", "a number, or null"),
+        ("{}", "a number, or null"),
+        ("12", None),
+        ("null", None),
+    ],
+)
+def test_a_golden_row_holds_values_of_its_inputs(value: str, wanted: str | None) -> None:
+    """A value that its input cannot be is said with line, value and what it may be, before anything is trained."""
+    rows = f'[\n {{"distance": 1}},\n {{"distance":\n   {value}}}\n]'
+    found = problems(**{"models/late/v1/golden_rows.json": rows})
+    if wanted is None:
+        assert found == []
+        return
+    problem = only(found)
+    assert (problem.line, problem.subject, problem.value, problem.allowed) == (3, "1.distance", value, wanted)

@@ -71,6 +71,39 @@ def test_any_punctuation_gives_data_or_a_problem(text: str) -> None:
     assert parsed is not None or problems
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100 + "]" * 100,
+        "a: " + '["]",\n' * 150_000,
+        "".join(f"{' ' * depth}a:\n" for depth in range(100)),
+        "- " * 5000 + "x",
+        "? " * 5000 + "x",
+        "{a: " * 5000,
+    ],
+    ids=["closed", "hidden", "blocks", "items", "keys", "open"],
+)
+def test_deep_nesting_is_a_problem_and_no_crash(text: str) -> None:
+    """The YAML library recurses in C and takes the process with it: depth is bounded before, whatever it is made of."""
+    parsed, (problem,) = parse("x.yaml", text.encode())
+    assert parsed is None
+    assert problem.message == "nested deeper than 60 levels"
+
+
+def test_brackets_in_text_nest_nothing() -> None:
+    """Only what YAML itself takes for a bracket counts."""
+    parsed, problems = parse("x.yaml", b"# " + b"{" * 100 + b"\na: '" + b"[" * 100 + b"'\n")
+    assert problems == []
+    assert parsed is not None
+    assert parsed.data == {"a": "[" * 100}
+
+
+def test_a_number_beyond_all_bounds_is_a_problem() -> None:
+    """It would be infinite, which no digest and no threshold can hold."""
+    _, (problem,) = parse("x.yaml", b"a: 1\nb: 1e999\n")
+    assert str(problem) == "x.yaml:2: b: the number is too large; got 1e999"
+
+
 def test_lines_are_those_of_the_deepest_part_found() -> None:
     """A location leads to its line; steps that the file does not have are passed over."""
     parsed, _ = parse("x.yaml", b"a:\n  - b: 1\n    c: 2\n  - d\n")

@@ -1,0 +1,35 @@
+"""Problems of where files are: links, and definitions in places where nothing reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from bighead_ci.definitions.files import Files, place_of
+from bighead_ci.errors import Problem
+
+PLACES = {
+    "models": "models/<name>/v<N>/model.yaml",
+    "features": "features/<name>/v<N>/feature_set.yaml, features/sources/<name>.yaml",
+    "policies": "policies/<name>.yaml",
+    "environments": "environments/<name>/environment.yaml, environments/<environment>/<model>.yaml",
+}
+"""Directory → where its definitions are."""
+
+
+def path_problems(files: Files, paths: Iterable[str]) -> Iterator[Problem]:
+    """What is wrong with the places of some files of the tree, whatever is in them."""
+    for path in paths:
+        folder = path.split("/", 1)[0]
+        if folder not in PLACES or not files.has(path) or _is_data(path):
+            continue
+        if path in files.links:
+            message = "symbolic links are not supported: put the file itself here"
+            target = files.tree.read(path).decode(errors="replace")
+            yield Problem(path, None, "", message, target)
+        elif place_of(path) is None and path.endswith((".yaml", ".yml")):
+            yield Problem(path, None, "", "nothing reads a definition that is here", None, PLACES[folder])
+
+
+def _is_data(path: str) -> bool:
+    """Data of a source may be a link: DVC makes them, into its cache."""
+    return path.startswith("features/sources/") and not path.endswith((".yaml", ".yml"))
