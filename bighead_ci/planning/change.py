@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from bighead_ci.definitions.check_expectations import feature_names
-from bighead_ci.definitions.files import Files, Place, place_of
+from bighead_ci.definitions.files import Files, Place, name_problems, place_of
 from bighead_ci.documents.definition import VersionedModel
 from bighead_ci.documents.plan import ChangedFile, FeatureImpact, Plan, PlannedModel, ReleaseChange
 from bighead_ci.documents.release import Release
@@ -30,7 +30,14 @@ def _no_history(_environment: str, _model: str) -> Sequence[Release]:
 
 
 def plan_change(
-    base: Tree, head: Tree, base_commit: str, head_commit: str, engine: str, *, history: History = _no_history
+    base: Tree,
+    head: Tree,
+    base_commit: str,
+    head_commit: str,
+    engine: str,
+    *,
+    history: History = _no_history,
+    main: Tree | None = None,
 ) -> Plan:
     """What a change means.
 
@@ -42,11 +49,12 @@ def plan_change(
         engine: Digest of the engine, part of every content key.
         history: (environment, model) → earlier contents of that release, asked only for releases that changed. Without
             it no rollback but that of a canary can be told.
+        main: What serves now, if main went on since `base`: what was released meanwhile is frozen too.
 
     Raises:
         InputError: the change is not allowed or names what is not there; all problems at once.
     """
-    return _Planner(base, head, engine, history).plan(base_commit, head_commit)
+    return _Planner(base, head, engine, history, main).plan(base_commit, head_commit)
 
 
 def planned_models(base: Tree, head: Tree, engine: str) -> list[PlannedModel]:
@@ -73,9 +81,10 @@ def changed_files(base: Mapping[str, str], head: Mapping[str, str]) -> list[Chan
 
 
 class _Planner:
-    def __init__(self, base: Tree, head: Tree, engine: str, history: History) -> None:
+    def __init__(self, base: Tree, head: Tree, engine: str, history: History, main: Tree | None = None) -> None:
         self.base = Files(base)
         self.head = Files(head)
+        self.main = self.base if main is None else Files(main)
         self.engine = engine
         self.history = history
         self.changes = changed_files(self.base.ids, self.head.ids)
@@ -88,7 +97,7 @@ class _Planner:
         touched = self.touched()
         models = self.models(touched)
         releases = [change for place in sorted(touched) if place.kind == "release" and (change := self._release(place))]
-        self.problems += frozen_problems(self.content_before, self.content, touched)
+        self.problems += frozen_problems(self.content_before, self.content, self.main, touched)
         if self.problems:
             raise InputError(self.problems)
         return Plan(
@@ -153,11 +162,13 @@ class _Planner:
 
     def _key(self, files: Files, content: Content, place: Place) -> str | None:
         read = files.read(place)
-        definition = files.model(place.name, place.of)
-        if definition is None:
-            if read is not None:
-                raise InputError(read.problems)
+        if read is None:
             return None
+        definition = files.model(place.name, place.of)
+        if problems := name_problems(place):
+            raise InputError([*problems, *read.problems])
+        if definition is None:
+            raise InputError(read.problems)
         return content.key(VersionedModel(name=place.name, version=place.of, definition=definition), self.engine)
 
     def _new_data(self) -> list[Place]:
@@ -195,12 +206,16 @@ class _Planner:
         return sorted(found)
 
     def _release(self, place: Place) -> ReleaseChange | None:
-        reads = [(files.read(place), files.release(place.of, place.name)) for files in (self.base, self.head)]
-        broken = [read.problems for read, release in reads[1:] if read is not None and release is None]
-        if broken:
-            self.problems += broken[0]
+        base, head = (files.release(place.of, place.name) for files in (self.base, self.head))
+        read = self.head.read(place)
+        if read is not None and (head is None or name_problems(place)):
+            self.problems += [*name_problems(place), *read.problems]
             return None
-        base, head = reads[0][1], reads[1][1]
+        if head is None and name_problems(place):
+            return None  # nothing ever read it
+        if base is None and head is None:
+            words = "a release that could not be read is removed"
+            return ReleaseChange(environment=place.of, model=place.name, move="remove", description=words)
         try:
             change = classify(place.of, place.name, base, head, self.history(place.of, place.name))
         except InputError as error:

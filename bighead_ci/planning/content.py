@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Iterator
 from typing import Any
 
-import yaml
-
-from bighead_ci.definitions.files import Files, Place
+from bighead_ci.definitions.files import Files, Place, name_problems
 from bighead_ci.definitions.loading import absent
+from bighead_ci.definitions.yaml_reader import parse
 from bighead_ci.documents.base import digest_of
 from bighead_ci.documents.definition import ModelDefinition, SourceDefinition, VersionedFeatureSet, VersionedModel
 from bighead_ci.errors import InputError, Problem
 from bighead_ci.features.naming import meaning_digest
 from bighead_ci.ports.tree import Tree
 
-UNKEYED = frozenset({"README.md", "dvc.lock", ".gitignore"})
-"""Files of a model version that change no result: the card, and what runs write."""
+UNKEYED = frozenset({"README.md", "dvc.yaml", "dvc.lock", ".gitignore"})
+"""Files of a model version that change no result: the card, what is generated from keyed files, what runs write."""
 DATA_LOCK = "dvc.lock"
 """At the root: content digests of the sources' data."""
 
@@ -110,8 +109,11 @@ class Content:
     def _feature_set(self, identity: str) -> VersionedFeatureSet:
         name, version = identity.split("/")
         definition = self.files.feature_set(identity)
+        place = Place("feature-set", name, version)
         if definition is None:
-            raise InputError(self._problems(Place("feature-set", name, version)))
+            raise InputError(self._problems(place))
+        if problems := name_problems(place):
+            raise InputError(problems)
         source = self._source(definition.source)
         return VersionedFeatureSet(name=name, version=version, definition=definition, source=source)
 
@@ -149,14 +151,25 @@ def snapshots(tree: Tree) -> dict[str, str]:
         InputError: the file is not what DVC writes.
     """
     try:
-        locked = yaml.load(tree.read(DATA_LOCK), Loader=yaml.CSafeLoader)
+        parsed, problems = parse(DATA_LOCK, tree.read(DATA_LOCK))
     except KeyError:
         return {}
-    except yaml.YAMLError as error:
-        raise InputError([Problem(DATA_LOCK, None, "", f"not YAML: {str(error).splitlines()[0]}")]) from error
-    stages = locked.get("stages", {}) if isinstance(locked, Mapping) else {}
-    outs = [out for stage in stages.values() if isinstance(stage, Mapping) for out in stage.get("outs") or []]
-    return {posixpath.normpath(out["path"]): str(out["md5"]) for out in outs if "path" in out and "md5" in out}
+    if parsed is None or problems:
+        raise InputError(problems)
+    found: dict[str, str] = {}
+    for out in _outs(parsed.data):
+        path, digest = out.get("path"), out.get("md5")
+        if isinstance(path, str) and isinstance(digest, str | int):
+            found[posixpath.normpath(path)] = str(digest)
+    return found
+
+
+def _outs(locked: Any) -> Iterator[dict[str, Any]]:
+    """The outputs of every stage, passing over what is not as DVC writes it."""
+    stages = locked.get("stages") if isinstance(locked, dict) else None
+    for stage in stages.values() if isinstance(stages, dict) else ():
+        outs = stage.get("outs") if isinstance(stage, dict) else None
+        yield from (out for out in (outs if isinstance(outs, list) else ()) if isinstance(out, dict))
 
 
 def _keyed(name: str) -> bool:

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from bighead_ci.definitions.files import Place
+from bighead_ci.definitions.files import Files, Place
 from bighead_ci.errors import InputError, Problem
 from bighead_ci.planning.content import UNKEYED, Content, meaning
 from bighead_ci.planning.users import Users
 
 
-def frozen_problems(base: Content, head: Content, touched: Mapping[Place, list[str]]) -> list[Problem]:
-    """Edits in place of what an environment serves, by the releases of `base`.
+def frozen_problems(base: Content, head: Content, main: Files, touched: Mapping[Place, list[str]]) -> list[Problem]:
+    """Edits in place of what an environment serves, by the releases of `main`: it may have gone on since `base`.
 
     The card (README.md), owner and description may change; so may expectations of a feature set, and data.
     """
-    return list(_Frozen(base, head).problems(touched))
+    return list(_Frozen(base, head, main).problems(touched))
 
 
 class _Frozen:
-    def __init__(self, base: Content, head: Content) -> None:
+    def __init__(self, base: Content, head: Content, main: Files) -> None:
         self.base = base
         self.head = head
+        self.main = main
         self.users = Users(base.files)
         self._environments: list[str] | None = None
 
@@ -41,12 +42,12 @@ class _Frozen:
         if self._environments is None:
             self._environments = sorted(
                 path.split("/")[1]
-                for path in self.base.files.ids
+                for path in self.main.ids
                 if path.startswith("environments/") and path.endswith("/environment.yaml")
             )
         found = []
         for environment in self._environments:
-            release = self.base.files.release(environment, model.name)
+            release = self.main.release(environment, model.name)
             if release is not None and any(variant.version == model.of for variant in release.variants):
                 found.append(environment)
         return found

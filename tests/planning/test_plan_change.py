@@ -225,3 +225,54 @@ def test_changed_environments_and_gates_are_listed() -> None:
     found = plan({"policies/whole.yaml": None, "environments/prod/environment.yaml": PROD + "    approvals: 2\n"})
     assert found.policies == ["whole"]
     assert [file.path for file in found.files] == ["environments/prod/environment.yaml", "policies/whole.yaml"]
+
+
+@pytest.mark.parametrize(
+    "path", ["models/Late/v1/model.yaml", "models/late/vv/model.yaml", "environments/prod/Late-x.yaml"]
+)
+def test_a_name_that_cannot_be_is_an_input_error(path: str) -> None:
+    """Not a traceback: the planner may be asked before `check` was."""
+    text = render_release(RELEASED) if path.startswith("environments") else MODEL
+    assert path in refused({path: text})
+    assert plan({path: None}, {path: text}).models == []
+
+
+def test_a_badly_named_feature_set_is_an_input_error() -> None:
+    """What uses it is said why it has no key."""
+    place = "delays/v1234567"
+    changes = {MODEL_FILE: MODEL.replace("delays/v1", place), f"features/{place}/feature_set.yaml": DELAYS}
+    assert "a version's directory must be v and a number" in refused(changes)
+
+
+@pytest.mark.parametrize(
+    "lock",
+    [
+        "- 1\n", "stages: []\n", "stages: {a: []}\n", "stages: {a: {outs: 3}}\n", "stages: {a: {outs: [x]}}\n",
+        "stages: {a: {outs: [{path: [x], md5: y}]}}\n", "stages: {a: {outs: [{path: x, md5: {}}]}}\n",
+        "stages: {a: {outs: [{path: x, md5: 1" + "0" * 5000 + "}]}}\n", "stages: [\n", "[" * 5000,
+    ],
+)  # fmt: skip
+def test_a_lock_file_that_is_not_dvcs_is_an_input_error(lock: str) -> None:
+    """Whatever `dvc.lock` holds, the plan says what is missing or wrong in it."""
+    assert "dvc.lock" in refused({"dvc.lock": lock, "models/late/v1/model.py": "x = 1\n"})
+
+
+def test_a_release_that_cannot_be_read_may_be_removed() -> None:
+    """Taking it away is the repair."""
+    (change,) = plan({RELEASE_FILE: None}, {RELEASE_FILE: "variants: nonsense\n"}).releases
+    assert (change.move, change.description) == ("remove", "a release that could not be read is removed")
+
+
+def test_what_main_released_since_the_branch_began_is_frozen_too() -> None:
+    """An old branch may not edit a version in place because it was not yet released when the branch began."""
+    base, head = repository(), repository(**{"models/late/v1/model.py": "x = 1\n"})
+    main = MemoryTree(repository(**WITH_RELEASE))
+    assert plan_change(MemoryTree(base), MemoryTree(head), BASE, HEAD, ENGINE).models
+    with pytest.raises(InputError, match="late/v1 serves in prod and may not be edited in place"):
+        plan_change(MemoryTree(base), MemoryTree(head), BASE, HEAD, ENGINE, main=main)
+
+
+def test_the_generated_pipeline_of_a_released_version_may_change() -> None:
+    """It follows the feature sets and the engine; what it says is in the key already."""
+    changes = {"models/late/v1/dvc.yaml": "stages: {train: {}}\n"}
+    assert plan(changes, WITH_RELEASE).models == []
