@@ -8,14 +8,20 @@ import click
 
 from bighead_ci import wiring
 from bighead_ci.cli.output import EXIT_REFUSED, answer, json_option, reports_errors
-from bighead_ci.delivery.gates import explain
-from bighead_ci.documents.verdict import GateResult
+from bighead_ci.delivery.explain import Explained, explain
+from bighead_ci.documents.verdict import RuleResult
 
 
 @click.command("explain")
 @click.argument("gate")
 @click.option("--model", "model_version", default=None, help="Model version whose record is judged: flight_delay/v2.")
-@click.option("--pr", "number", type=int, default=None, help="Judge what this pull request brings.")
+@click.option(
+    "--pr",
+    "number",
+    type=int,
+    default=None,
+    help="Judge what this pull request brings: model versions, or a move of a release.",
+)
 @click.option("--canary", default=None, help="Judge the canary under way in this environment: needs --model NAME.")
 @json_option
 @reports_errors
@@ -30,13 +36,25 @@ def explain_command(
     sys.exit(0 if passed else EXIT_REFUSED)
 
 
-def explained(result: GateResult) -> str:
+def explained(result: Explained) -> str:
     """One gate's verdict in full."""
     verdict = "passes" if result.passed else "FAILS"
-    lines = [f"{result.gate}: {verdict if result.applied else 'does not apply'}", f"  {result.description}"]
-    for rule in result.rules:
-        lines += ["", f"  {'ok' if rule.passed else 'NO'}  {rule.expression}", f"      {rule.message}"]
-        lines += [f"      {path} = {value}" for path, value in rule.inputs.items()]
+    said = verdict if result.applied else "does not apply"
+    lines = [f"{result.gate} on {result.about}: {said}", f"  {result.description}"]
+    if result.match is not None:
+        holds = "applies" if result.applied else "does not apply"
+        lines += ["", f"  {holds}, by match  {result.match.expression}", *_inputs(result.match)]
+    if result.variables and result.applied:
+        lines.append("")
+        lines += [f"  variables.{name} = {text}" for name, text in result.variables.items()]
+    for rule in result.rules if result.applied else ():
+        lines += ["", f"  {'ok' if rule.passed else 'NO'}  {rule.expression}"]
+        # The message says what is wrong: under a rule that holds it would say the opposite of what is true.
+        lines += _inputs(rule) if rule.passed else [f"      {rule.message}", *_inputs(rule)]
         if rule.reason:
             lines.append(f"      because: {rule.reason}")
     return "\n".join(lines)
+
+
+def _inputs(rule: RuleResult) -> list[str]:
+    return [f"      {path} = {value}" for path, value in rule.inputs.items()]

@@ -123,7 +123,8 @@ class CanaryAnalysis(Document):
     score_shift: float
     """How much further the candidate's scores lie from those of its own evaluation than the stable's do from theirs.
 
-    Both are population stability indices; the difference takes out what changed in the world since, which both see.
+    Both are population stability indices beyond chance; the difference takes out what changed in the world since,
+    which both see.
     """
 
 

@@ -105,6 +105,7 @@ class _GateRun:
         gate = self.gate
         applied = True
         rules: list[RuleResult] = []
+        match = None
         if gate.match is not None:
             match = self._rule(gate.match, "the gate's match condition cannot be judged")
             if match.reason == "false":
@@ -114,7 +115,9 @@ class _GateRun:
         if applied and not rules:
             rules = [self._rule(rule.expression, rule.message) for rule in gate.rules]
         passed = not applied or (bool(rules) and all(rule.passed for rule in rules))
-        return GateResult(gate=gate.name, description=gate.description, applied=applied, passed=passed, rules=rules)
+        return GateResult(
+            gate=gate.name, description=gate.description, applied=applied, passed=passed, rules=rules, match=match
+        )
 
     def _define(self, name: str, text: str) -> None:
         try:
@@ -139,14 +142,15 @@ class _GateRun:
         shown = {found.path: _shown(found.value) for found in inputs}
         missing = [found.path for found in inputs if found.value is MISSING and not found.excused]
         reason = f"missing evidence: {', '.join(missing)}" if missing else self._judge(compiled)
+        broken = [f"{VARIABLES}.{name}: {said}" for name, said in self.errors.items() if f"{VARIABLES}.{name}" in text]
+        reason = "; ".join([reason, *broken]) if reason else reason
         return RuleResult(expression=text, message=message, passed=not reason, reason=reason, inputs=shown)
 
     def _judge(self, compiled: Expression) -> str:
         """Empty if the expression is the boolean true, else why not."""
         value, reason = _value(compiled, self.data)
         if reason:
-            broken = [f"variables.{name}: {said}" for name, said in self.errors.items() if name in reason]
-            return "; ".join([reason, *broken])
+            return reason
         if value is True:
             return ""
         return "false" if value is False else f"must be true or false, but it is {_shown(value)}"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-Z = 3.0
-"""Normal quantile of the bounds, one-sided 99.87 %: a canary is looked at again and again while its sample grows."""
+Z = 2.58
+"""Normal quantile of the bounds, one-sided 99.5 %: a canary is looked at again and again while its sample grows."""
 
 
 def least_rise(candidate: tuple[int, int], stable: tuple[int, int]) -> float:

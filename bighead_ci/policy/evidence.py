@@ -12,14 +12,23 @@ from typing import Any
 from bighead_ci.documents.definition import CanaryPlan, EnvironmentDefinition, RequestField, duration
 from bighead_ci.documents.live import CanaryAnalysis, VariantTelemetry
 from bighead_ci.documents.record import Metric, MetricDifference, RunRecord, Slice
+from bighead_ci.documents.release import PlacedRelease, Variant
 from bighead_ci.documents.report import RunningVersion
+from bighead_ci.policy.chance import least_rise
 
 LOWER_IS_BETTER = frozenset({"log_loss", "brier"})
 """Metrics whose gain is their fall."""
 
 
+_OF_THE_ROUTER = ("version", "requests", "errors", "error_ratio")
+"""What is known of a variant without asking its process."""
+
+
 def pull_request_evidence(
-    record: RunRecord, differences: Sequence[MetricDifference], running: Sequence[RunningVersion]
+    record: RunRecord,
+    differences: Sequence[MetricDifference],
+    running: Sequence[RunningVersion],
+    unrecorded: Sequence[PlacedRelease] = (),
 ) -> dict[str, Any]:
     """Evidence on one model version: `candidate`, `running` by environment, `request`.
 
@@ -27,10 +36,12 @@ def pull_request_evidence(
         record: The run being judged.
         differences: Paired differences against what runs; `against` is an environment's name.
         running: What each environment serves now; an environment that serves nothing is absent.
+        unrecorded: Releases of the model whose record cannot be found: they serve, and nothing else is known.
     """
+    unknown = {one.environment: _unrecorded(one.release.stable) for one in unrecorded}
     return {
         "candidate": candidate(record),
-        "running": {version.environment: _running(version, differences) for version in running},
+        "running": unknown | {version.environment: _running(version, differences) for version in running},
         "request": _request(record.request),
     }
 
@@ -40,6 +51,7 @@ def promotion_evidence(
     differences: Sequence[MetricDifference],
     running: Sequence[RunningVersion],
     *,
+    unrecorded: Sequence[PlacedRelease] = (),
     environment: str,
     definition: EnvironmentDefinition,
     serving_in: Sequence[str],
@@ -48,7 +60,6 @@ def promotion_evidence(
     from_seconds: float | None = None,
     from_requests: int | None = None,
     from_weight: int | None = None,
-    approvals: int | None = None,
 ) -> dict[str, Any]:
     """Evidence on bringing a version into an environment: that of the pull request, `environment`, `promotion`, `plan`.
 
@@ -56,18 +67,18 @@ def promotion_evidence(
         record: The candidate's run.
         differences: As for the pull request.
         running: As for the pull request.
+        unrecorded: As for the pull request.
         environment: Where it would go.
         definition: That environment, as main has it.
         serving_in: Environments whose release gives this very image and artifact traffic.
         first_release: Nothing of this model serves there yet.
         weight: Percent of traffic it would start with.
-        from_seconds: How long it has served in the environment this one promotes from, at its present weight.
-        from_requests: How many requests it answered there meanwhile.
+        from_seconds: How long it has served in the environment this one promotes from, as it does now.
+        from_requests: How many requests it answered there since the traffic there last changed.
         from_weight: Its weight there, in percent.
-        approvals: People who approve the promotion so far.
     """
     before = {"seconds": from_seconds, "requests": from_requests, "weight": from_weight}
-    return pull_request_evidence(record, differences, running) | {
+    return pull_request_evidence(record, differences, running, unrecorded) | {
         "environment": {
             "name": environment,
             "platform": definition.platform,
@@ -78,7 +89,6 @@ def promotion_evidence(
         "promotion": {
             "serving_in": sorted(serving_in),
             "from": before,
-            "approvals": approvals,
             "weight": weight,
             "steps": definition.canary.steps,
         },
@@ -87,16 +97,27 @@ def promotion_evidence(
 
 
 def canary_evidence(analysis: CanaryAnalysis, plan: CanaryPlan) -> dict[str, Any]:
-    """Evidence on a canary under way: `analysis`, `plan`, `environment.name`."""
+    """Evidence on a canary under way: `analysis`, `plan`, `environment.name`.
+
+    A candidate that answered, by the router, while its own process told nothing of it has no latencies, scores or
+    nulls: the zeros of the telemetry then stand for what could not be asked.
+    """
     rise, where = _largest_rise(analysis.candidate.null_ratio, analysis.stable.null_ratio)
     newcomer = _telemetry(analysis.candidate) | {"null_ratio_max_rise": rise, "null_ratio_max_rise_of": where}
+    silent = analysis.candidate.requests > analysis.candidate.errors and not any(analysis.candidate.score_histogram)
+    if silent:
+        newcomer = {name: value for name, value in newcomer.items() if name in _OF_THE_ROUTER}
     return {
         "environment": {"name": analysis.environment},
         "analysis": {
             "weight": analysis.weight,
             "measured_share": analysis.measured_share,
             "seconds": analysis.seconds,
-            "score_shift": analysis.score_shift,
+            "error_rise": least_rise(
+                (analysis.candidate.errors, analysis.candidate.requests),
+                (analysis.stable.errors, analysis.stable.requests),
+            ),
+            "score_shift": None if silent else analysis.score_shift,
             "candidate": newcomer,
             "stable": _telemetry(analysis.stable),
         },
@@ -154,6 +175,10 @@ def _running(version: RunningVersion, differences: Sequence[MetricDifference]) -
         "gain": {one.metric: _gain(one) for one in ours},
         "request": _request(version.record.request),
     }
+
+
+def _unrecorded(stable: Variant) -> dict[str, Any]:
+    return {"version": stable.version, "weight": stable.weight}
 
 
 def _gain(one: MetricDifference) -> dict[str, float]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -177,3 +178,11 @@ def test_any_evidence_gives_a_verdict(value: Any) -> None:
         gate("candidate.x.y == 1 || has(candidate.x.z)", match="has(candidate.x)"), {"candidate": {"x": value}}
     )
     assert isinstance(result.passed, bool)
+
+
+@pytest.mark.parametrize("text", ["candidate.metrics.auc.value >", "candidate.metrics.auc.value + 'a'"])
+def test_a_broken_variable_is_named_with_what_is_wrong_in_it(text: str) -> None:
+    """A rule that fails for want of a variable says why there is none: it does not compile, or has no value."""
+    (rule,) = judge(gate("variables.share > 0.5", share=text), AUC).rules
+    assert not rule.passed
+    assert re.search(r"variables\.share: .*(Syntax error|No matching overload)", rule.reason)

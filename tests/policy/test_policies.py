@@ -14,6 +14,7 @@ from bighead_ci.definitions.vocabulary import is_known
 from bighead_ci.documents.definition import CanaryPlan, EnvironmentDefinition, Router
 from bighead_ci.documents.live import CanaryAnalysis, VariantTelemetry
 from bighead_ci.documents.record import Metric, MetricDifference, RunRecord, Slice
+from bighead_ci.documents.release import PlacedRelease, Release, Variant
 from bighead_ci.documents.report import RunningVersion
 from bighead_ci.documents.verdict import GateResult, Occasion
 from bighead_ci.policy.cel import evaluate, normalised
@@ -189,11 +190,13 @@ def test_served_before_wants_the_environment_before(record: RunRecord) -> None:
 @pytest.mark.parametrize(
     ("gate", "candidate", "stable", "changes", "passes"),
     [
-        ("canary_errors", {"error_ratio": 0.01}, {}, {}, True),
-        ("canary_errors", {"error_ratio": 0.02}, {}, {}, False),
-        ("canary_errors", {"error_ratio": 0.02}, {"error_ratio": 0.015}, {}, True),
-        ("canary_errors", {"error_ratio": 0.0}, {"requests": 0, "error_ratio": float("nan")}, {"weight": 100}, True),
-        ("canary_errors", {"error_ratio": float("nan")}, {}, {}, False),
+        ("canary_errors", {"errors": 1, "requests": 50}, {}, {}, True),
+        ("canary_errors", {"errors": 5, "requests": 50}, {}, {}, False),
+        ("canary_errors", {"errors": 5, "requests": 50}, {"errors": 50}, {}, True),
+        ("canary_errors", {"errors": 10}, {}, {}, True),
+        ("canary_errors", {"errors": 40}, {}, {}, False),
+        ("canary_errors", {}, {"requests": 0, "error_ratio": float("nan")}, {"weight": 100}, True),
+        ("canary_errors", {"errors": 40}, {"requests": 0, "error_ratio": float("nan")}, {"weight": 100}, False),
         ("canary_latency", {"p95_ms": 52.0}, {"p95_ms": 2.0}, {}, True),
         ("canary_latency", {"p95_ms": 52.1}, {"p95_ms": 2.0}, {}, False),
         ("canary_latency", {"p95_ms": 240.0}, {"p95_ms": 80.0}, {}, True),
@@ -225,7 +228,7 @@ def test_evidence_has_only_paths_of_the_vocabulary(record: RunRecord) -> None:
     found = [difference("auc", 0.0, 0.1)]
     promoted = promotion_evidence(
         record, found, [running(record)], environment="prod", definition=PROD, serving_in=["staging"],
-        first_release=False, weight=10, from_seconds=9.0, from_requests=5, from_weight=100, approvals=1,
+        first_release=False, weight=10, from_seconds=9.0, from_requests=5, from_weight=100,
     )  # fmt: skip
     occasions: dict[Occasion, dict[str, Any]] = {
         "pull_request": pull_request_evidence(record, found, [running(record)]),
@@ -235,3 +238,26 @@ def test_evidence_has_only_paths_of_the_vocabulary(record: RunRecord) -> None:
     for occasion, evidence in occasions.items():
         strangers = [path for path in paths(normalised(evidence)) if not is_known(occasion, path)]
         assert strangers == []
+
+
+def test_an_environment_whose_record_is_gone_is_not_taken_for_empty(record: RunRecord) -> None:
+    """Prod serves, but nobody knows how well: a comparison with it fails, and none with staging stands in for it."""
+    stable = Variant(
+        version="v1", image=record.image, artifact=record.artifact, run="lost", commit=record.commit, weight=100
+    )
+    lost = PlacedRelease(environment="prod", model="late", release=Release(variants=[stable], canary=PROD.canary))
+    better = [difference("auc", 0.0, 0.1).model_copy(update={"against": "staging"})]
+    evidence = pull_request_evidence(record, better, [running(record, "staging")], [lost])
+    assert judge("not_worse", "pull_request", evidence).rules[0].reason == "missing evidence: running.prod.gain.auc.low"
+    assert judge(
+        "not_worse", "pull_request", evidence | {"running": {"staging": evidence["running"]["staging"]}}
+    ).passed
+
+
+@pytest.mark.parametrize("gate", ["canary_latency", "canary_scores"])
+def test_a_candidate_whose_process_says_nothing_does_not_pass(gate: str) -> None:
+    """It answered, by the router, but its latencies, scores and nulls are unknown: zeros in their place would pass."""
+    silent = telemetry(requests=500, errors=2, p95_ms=0.0, score_histogram=[0] * 20, null_ratio={})
+    result = judge(gate, "canary", analysis(silent, telemetry()))
+    assert not result.passed
+    assert all(rule.reason.startswith("missing evidence: analysis.") for rule in result.rules)

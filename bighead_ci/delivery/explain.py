@@ -1,0 +1,148 @@
+"""What one gate of main says of a record, of what a pull request brings, or of a canary under way, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bighead_ci.definitions.files import place_of
+from bighead_ci.definitions.loading import load_gates, load_model
+from bighead_ci.definitions.words import closest
+from bighead_ci.delivery.analysis import analyse
+from bighead_ci.delivery.context import Context
+from bighead_ci.delivery.desired import Desired, read_desired
+from bighead_ci.delivery.gates import judge_canary, judge_promotion, judge_pull_request
+from bighead_ci.delivery.history import past_releases, release_at
+from bighead_ci.delivery.release_pr import changed_paths
+from bighead_ci.delivery.running import differences, running_versions
+from bighead_ci.documents.release import Release
+from bighead_ci.documents.verdict import GateDefinition, GateResult, Occasion, Verdict
+from bighead_ci.errors import InputError
+from bighead_ci.planning.change import planned_models
+from bighead_ci.planning.content import content_key
+from bighead_ci.planning.releases import classify
+from bighead_ci.ports.tree import Tree
+
+WAYS: dict[Occasion, str] = {
+    "pull_request": "--model flight_delay/v2, or --pr with a number",
+    "promotion": "--pr with the number of a promotion",
+    "canary": "--canary prod --model flight_delay",
+}
+"""Occasion → how to ask."""
+
+
+class Explained(GateResult):
+    """A gate's verdict on one thing."""
+
+    about: str
+    """What was judged: `flight_delay/v2`, `promote flight_delay in prod: v1 → v2`."""
+    variables: dict[str, str]
+    """Name → CEL, as the gate defines them."""
+
+
+def explain(
+    context: Context, name: str, model_version: str | None, number: int | None, canary: str | None
+) -> list[Explained]:
+    """One gate's verdict on a record, on what a pull request brings, or on a canary under way.
+
+    Raises:
+        InputError: no such gate, or nothing that it is about.
+    """
+    commit = context.repository.resolve("main")
+    tree = context.repository.tree(commit)
+    asked = _Asked(context, tree, read_desired(tree, commit), _gate(load_gates(tree), name))
+    if number is not None and (model_version is not None or canary is not None):
+        raise InputError("--pr says what to judge: give no --model and no --canary beside it")
+    if canary is not None:
+        found = list(asked.canary(canary, (model_version or "").split("/")[0]))
+    elif number is not None:
+        found = list(asked.pull_request(number))
+    elif model_version is not None:
+        model, _, version = model_version.partition("/")
+        key = content_key(tree, load_model(tree, model, version), context.engine)
+        found = list(asked.records({model_version: key}))
+    else:
+        raise InputError("say what to judge: --model flight_delay/v2, --pr 3, or --canary prod --model flight_delay")
+    if not found:
+        ways = "; or ".join(WAYS[occasion] for occasion in asked.gate.on)
+        raise InputError(f"gate {name!r} is not about this (on: {', '.join(asked.gate.on)}); try {ways}")
+    return found
+
+
+def _gate(gates: Sequence[GateDefinition], name: str) -> GateDefinition:
+    found = {gate.name: gate for gate in gates}
+    if name not in found:
+        meant = closest(name, found)
+        hint = f"; did you mean {meant!r}?" if meant else ""
+        raise InputError(f"there is no gate {name!r} in policies/ on main; gates: {', '.join(found)}{hint}")
+    return found[name]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """One gate of main, and main as it is."""
+
+    context: Context
+    tree: Tree
+    desired: Desired
+    gate: GateDefinition
+
+    def records(self, keys: dict[str, str]) -> Iterator[Explained]:
+        """Records of model versions, by their content keys."""
+        if "pull_request" not in self.gate.on:
+            return
+        records = {name: self.context.records.by_content_key(key) for name, key in keys.items()}
+        missing = sorted(name for name, record in records.items() if record is None)
+        if missing:
+            raise InputError(f"no record yet of {', '.join(missing)}")
+        for name, record in records.items():
+            if record is not None:
+                running = running_versions(self.context, self.desired, record.model)
+                found = differences(self.context, record, running)
+                yield from self._said(name, judge_pull_request([self.gate], self.desired, record, found, running))
+
+    def pull_request(self, number: int) -> Iterator[Explained]:
+        """The model versions and the releases that a pull request changes."""
+        context = self.context
+        pull = context.forge.get(number)
+        base = context.repository.merge_base(self.desired.commit, pull.head)
+        trees = (context.repository.tree(base), context.repository.tree(pull.head))
+        yield from self.records({one.id: one.content_key for one in planned_models(*trees, context.engine)})
+        for place in map(place_of, changed_paths(context, base, pull.head)):
+            if place is not None and place.kind == "release":
+                yield from self._release(place.of, place.name, base, pull.head)
+
+    def _release(self, environment: str, model: str, base: str, head: str) -> Iterator[Explained]:
+        context = self.context
+        old, new = (release_at(context, commit, environment, model)[0] for commit in (base, head))
+        if new is None:
+            return  # nothing comes in
+        change = classify(environment, model, old, new, past_releases(context, environment, model, base))
+        about = f"{change.move} {model} in {environment}: {change.description}"
+        if change.move == "promote":
+            incoming = new.candidate or new.stable
+            record = context.records.by_run(incoming.run)
+            running = running_versions(context, self.desired, model)
+            found = differences(context, record, running) if record else []
+            verdict = judge_promotion(
+                context, [self.gate], self.desired, change, record, incoming.weight, running, found
+            )
+            yield from self._said(about, verdict)
+        elif change.move in {"advance", "retire"} and old is not None and "canary" in self.gate.on:
+            yield from self._canary(about, environment, model, old)
+
+    def canary(self, environment: str, model: str) -> Iterator[Explained]:
+        """The canary under way, with the figures of this moment."""
+        release = self.desired.release(environment, model)
+        if release is None or release.candidate is None:
+            raise InputError(f"no canary of {model or 'any model (give --model)'} is under way in {environment}")
+        if "canary" in self.gate.on:
+            yield from self._canary(f"canary of {model} in {environment}", environment, model, release)
+
+    def _canary(self, about: str, environment: str, model: str, release: Release) -> Iterator[Explained]:
+        analysis = analyse(self.context, self.desired, environment, model, release)
+        yield from self._said(about, judge_canary([self.gate], analysis, release.canary))
+
+    def _said(self, about: str, verdict: Verdict) -> Iterator[Explained]:
+        for result in verdict.gates:
+            yield Explained(**dict(result), about=about, variables=self.gate.variables)
