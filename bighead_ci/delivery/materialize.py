@@ -113,4 +113,15 @@ def fetch(context: Context, feature_set: str, key: Sequence[str]) -> dict[str, A
     with closing(context.open_online_store(readonly=True)) as store:
         reader = FeatureReader(store)
         reader.open(feature_schema(loaded, None))
-        return dict(reader.fetch(feature_set, dict(zip(names, key, strict=True)), as_of))
+        return dict(reader.fetch(feature_set, _typed_key(loaded, key), as_of))
+
+
+def _typed_key(loaded: VersionedFeatureSet, key: Sequence[str]) -> dict[str, Any]:
+    """The key's columns with what was typed as their values."""
+    values: dict[str, Any] = {}
+    for name, text in zip(loaded.definition.key, key, strict=True):
+        try:
+            values[name] = int(text) if loaded.source.columns[name] == "int64" else text
+        except ValueError as error:
+            raise InputError(f"{loaded.id}: the key {name} must be a whole number, got {text!r}") from error
+    return values

@@ -67,13 +67,32 @@ def merge(operations: U8, into: I64, other: I64) -> None:
 
 @_compiled
 def floor_to(moment: int, hop: int) -> int:
-    """A moment floored to a multiple of the hop, towards minus infinity; hop 0 leaves it."""
-    return moment if hop == 0 else (moment // hop) * hop
+    """A moment floored to a multiple of the hop, towards minus infinity but not beyond int64; hop 0 leaves it."""
+    return moment if hop == 0 or moment < LEAST + hop else (moment // hop) * hop
+
+
+@_compiled
+def left_end(moment: int, window: int, hop: int) -> int:
+    """Where a window that ends at a moment begins; the least int64 where it would begin before."""
+    return LEAST if moment < LEAST + window + hop else floor_to(moment - window, hop)
+
+
+@_compiled
+def _move_on(timestamps: I64, moment: int, windows: I64, hops: I64, ranks: I64) -> int:
+    """Move each window's first rank on to its left end at a later moment; the least of them."""
+    oldest = timestamps.size
+    for window in range(windows.size):
+        left = left_end(moment, windows[window], hops[window])
+        while ranks[window] < timestamps.size and timestamps[ranks[window]] < left:
+            ranks[window] += 1
+        oldest = min(oldest, ranks[window])
+    return oldest
 
 
 @_compiled
 def sweep(
-    event_offsets: I64,
+    event_starts: I64,
+    event_ends: I64,
     timestamps: I64,
     visible: I64,
     order: I64,
@@ -90,17 +109,18 @@ def sweep(
 
     An event counts at query time q for window (W, hop) when floor(q - W, hop) <= its timestamp and its visible time,
     the later of timestamp and known-at, is before q. Events enter a Fenwick tree over their rank in the order they
-    become visible; a window is then one suffix of ranks, so late knowledge costs the same O(log n) merges as timely.
+    become visible; a window is then one suffix of ranks, so late knowledge costs O(log n) merges like timely knowledge.
 
     Args:
-        event_offsets: where each group's events start, and the end; length groups + 1.
+        event_starts: where the events of each group that is asked for start.
+        event_ends: where they end.
         timestamps: of the events, ascending within a group by (timestamp, event id).
         visible: of the events, max(timestamp, known at).
         order: event positions, by group and within it by `visible`.
         leaves: the state of each event alone, one row an event.
         present: whether the event counts at all (its value is not null and it is known some day).
         operations: how each field merges.
-        query_offsets: where each group's queries start, and the end.
+        query_offsets: where each such group's queries start, and the end; length groups + 1.
         queries: query times, ascending within a group.
         windows: lengths of the windows.
         hops: hop of each window; 0 for exact.
@@ -108,32 +128,36 @@ def sweep(
     """
     fields = operations.size
     largest = 0
-    for group in range(event_offsets.size - 1):
-        largest = max(largest, event_offsets[group + 1] - event_offsets[group])
+    for group in range(event_starts.size):
+        largest = max(largest, event_ends[group] - event_starts[group])
     tree = np.empty((largest + 1, fields), np.int64)
-    for group in range(event_offsets.size - 1):
-        start, end = event_offsets[group], event_offsets[group + 1]
+    ranks = np.empty(windows.size, np.int64)
+    for group in range(event_starts.size):
+        start, end = event_starts[group], event_ends[group]
         size = end - start
+        ranks[:] = 0
         for node in range(size + 1):
             identity(operations, tree[node])
-        entering = start
+        entering, newest = start, -1
         for query in range(query_offsets[group], query_offsets[group + 1]):
             moment = queries[query]
+            oldest = _move_on(timestamps[start:end], moment, windows, hops, ranks)
             while entering < end and visible[order[entering]] < moment:
                 event = order[entering]
                 entering += 1
                 if present[event]:
+                    newest = max(newest, event - start)
                     node = size - (event - start)
-                    while node <= size:
+                    # Nodes beyond hold older events too: no later window asks for them.
+                    while node <= size - oldest:
                         merge(operations, tree[node], leaves[event])
                         node += node & -node
             for window in range(windows.size):
                 state = out[query, window]
                 identity(operations, state)
-                left = floor_to(moment - windows[window], hops[window])
-                rank = np.searchsorted(timestamps[start:end], left)
-                node = size - rank
-                while node > 0:
+                node = size - ranks[window]
+                # Nodes that hold only later events than the newest are still empty.
+                while node > 0 and size - node <= newest:
                     merge(operations, state, tree[node])
                     node -= node & -node
 
@@ -205,11 +229,15 @@ def look_up(
         out: [window, field], overwritten.
 
     Returns:
-        The position after the aggregation.
+        The position after the aggregation; -1 where the block is too short for what it says it has.
     """
     fields = operations.size
     for tier in range(tiers.max() + 1):
+        if position + 2 > block.size:
+            return -1
         past, entries = block[position], block[position + 1]
+        if not 0 <= past <= entries <= block.size or position + 2 + entries * (1 + fields) > block.size:
+            return -1
         starts = block[position + 2 : position + 2 + entries]
         states = position + 2 + entries
         for window in range(windows.size):
@@ -217,7 +245,7 @@ def look_up(
                 continue
             state = out[window]
             identity(operations, state)
-            left = floor_to(moment - windows[window], hops[window])
+            left = left_end(moment, windows[window], hops[window])
             entry = np.searchsorted(starts[:past], left)
             if entry < past:
                 merge(operations, state, block[states + entry * fields : states + (entry + 1) * fields])

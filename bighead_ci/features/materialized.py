@@ -16,6 +16,7 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from bighead_ci.documents.base import Digest, Document, digest_of
 from bighead_ci.documents.definition import VersionedFeatureSet
@@ -37,6 +38,7 @@ class StoredSet(Document):
     """Row of `__sets__`: what is stored of a feature set, and where."""
 
     feature_set: VersionedFeatureSet
+    """The definition that the rows were written by: its order of columns is theirs."""
     digest: Digest
     """Of the set's meaning."""
     until: int
@@ -54,7 +56,8 @@ def set_plans(feature_set: VersionedFeatureSet) -> list[ColumnPlan]:
 
 def key_bytes(values: Sequence[Any]) -> bytes:
     """A key as the online store knows it: JSON, or a digest where that is long."""
-    text = json.dumps(list(values), separators=(",", ":"), ensure_ascii=False).encode()
+    # A caller's JSON may hold half a surrogate pair; no Parquet file can, so it is a key that nobody stored.
+    text = json.dumps(list(values), separators=(",", ":"), ensure_ascii=False).encode(errors="surrogatepass")
     return text if len(text) <= _LONGEST_KEY else b"#" + hashlib.sha256(text).hexdigest().encode()
 
 
@@ -70,7 +73,7 @@ def earliest_needed(plans: Iterable[ColumnPlan], until: int) -> int:
 
 
 def _left(window: int, hop: int, until: int) -> int:
-    return int(kernel.floor_to(until - window, hop))
+    return int(kernel.left_end(until, window, hop))
 
 
 def key_rows(
@@ -121,10 +124,22 @@ def _tiles(
     return np.array([past, entries], np.int64), starts[:entries], states[:entries].ravel()
 
 
-def stored_set(store: OnlineStore, set_id: str) -> StoredSet | None:
-    """What the store holds of a set; None if nothing."""
-    row = store.get_many(SETS, [set_id.encode()])[0]
-    return None if row is None else StoredSet.model_validate_json(row)
+def stored_set(row: bytes) -> StoredSet | None:
+    """A row of `__sets__`; None if it is damaged."""
+    try:
+        return StoredSet.model_validate_json(row)
+    except ValidationError:
+        return None
+
+
+def stored_strings(store: OnlineStore, stored: StoredSet) -> dict[str, tuple[str, ...]] | None:
+    """Strings of a publication's string columns; None if its table is gone, damaged or another publication's."""
+    row = store.get_many(stored.table, [STRINGS])[0]
+    try:
+        stamp, strings = json.loads(row or b"[null, {}]")
+        return {name: tuple(members) for name, members in strings.items()} if stamp == stored.stamp else None
+    except (ValueError, TypeError, AttributeError):
+        return None
 
 
 def publish(
@@ -142,35 +157,26 @@ def publish(
         store: opened for writing.
         feature_set: what the rows are of.
         until: the moment of publication.
-        stamp: as in the rows. When the store already holds it, nothing is written.
+        stamp: as in the rows. When the store already holds it whole, nothing is written.
         rows: of `key_rows`.
         strings: sorted strings of each string column.
     """
-    held = stored_set(store, feature_set.id)
+    row = store.get_many(SETS, [feature_set.id.encode()])[0]
+    held = None if row is None else stored_set(row)
     table = f"{feature_set.id}#0"
     if held is not None:
-        if held.stamp == stamp and held.until == until:
-            return (
-                _swap(store, held.model_copy(update={"feature_set": feature_set}))
-                if held.feature_set != feature_set
-                else held.keys
-            )
+        if held.stamp == stamp and held.until == until and stored_strings(store, held) is not None:
+            return held.keys
         table = f"{feature_set.id}#{1 - int(held.table[-1])}"
     dictionary = json.dumps([stamp, {name: list(values) for name, values in strings.items()}]).encode()
     keys = store.replace(table, chain([(STRINGS, dictionary)], rows)) - 1
-    return _swap(
-        store,
-        StoredSet(
-            feature_set=feature_set,
-            digest=meaning_digest(feature_set),
-            until=until,
-            table=table,
-            stamp=stamp,
-            keys=keys,
-        ),
+    stored = StoredSet(
+        feature_set=feature_set,
+        digest=meaning_digest(feature_set),
+        until=until,
+        table=table,
+        stamp=stamp,
+        keys=keys,
     )
-
-
-def _swap(store: OnlineStore, stored: StoredSet) -> int:
-    store.put_many(SETS, [(stored.feature_set.id.encode(), stored.model_dump_json().encode())])
-    return stored.keys
+    store.put_many(SETS, [(feature_set.id.encode(), stored.model_dump_json().encode())])
+    return keys

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +13,14 @@ from bighead_ci.documents.definition import FeatureSchema, Operation
 from bighead_ci.errors import InputError, RetryError
 from bighead_ci.features import kernel
 from bighead_ci.features.kernel import I64
-from bighead_ci.features.materialized import SETS, STRINGS, StoredSet, key_bytes, set_plans
+from bighead_ci.features.materialized import (
+    SETS,
+    StoredSet,
+    key_bytes,
+    set_plans,
+    stored_set,
+    stored_strings,
+)
 from bighead_ci.features.naming import full_name, meaning_digest
 from bighead_ci.features.state import ColumnPlan, Layout, finalize
 from bighead_ci.ports.online_store import OnlineStore
@@ -22,6 +28,9 @@ from bighead_ci.ports.online_store import OnlineStore
 FeatureValue = int | float | str | None
 _ATTEMPTS = 8
 _HEADER = 3
+_LEAST_EXPONENT = -1074
+_MOST_DIGITS = 256
+"""More than the squares of all float64 need."""
 
 
 @dataclass
@@ -79,7 +88,7 @@ class FeatureReader:
 
         Raises:
             InputError: the set is not there, a key is missing or of the wrong type, or the moment is too early.
-            RetryError: the set was republished again and again while it was read.
+            RetryError: the set was republished again and again while it was read, or what is stored is damaged.
         """
         for _ in range(_ATTEMPTS):
             held = self._current(set_id)
@@ -109,37 +118,58 @@ class FeatureReader:
             held = self._held.get(set_id)
             if held is not None and held.row == row:
                 return held
-            stored = StoredSet.model_validate_json(row)
-            strings = self._store.get_many(stored.table, [STRINGS])[0]
-            stamp, values = json.loads(strings) if strings is not None else (None, {})
-            if stamp != stored.stamp:
+            stored = stored_set(row)
+            strings = None if stored is None else stored_strings(self._store, stored)
+            if stored is None or strings is None:
                 continue
-            held = _held(row, stored, {name: tuple(members) for name, members in values.items()})
+            held = _held(row, stored, strings)
             if set_id in self._wanted:
                 _check(self._wanted[set_id], held)
             self._held[set_id] = held
             return held
-        raise RetryError(f"{set_id} kept being republished while it was opened")
+        raise RetryError(
+            f"{set_id} in the online store is damaged, or was republished again and again while it was opened; "
+            "if trying again does not help, materialize it again"
+        )
 
     def _values(self, held: _Held, row: bytes | None, moment: int) -> dict[str, FeatureValue]:
-        block: I64 = np.frombuffer(held.empty if row is None else row, "<i8")
+        block: I64 = np.frombuffer(held.empty if row is None else row[: len(row) // 8 * 8], "<i8")
         position = 1
         values: dict[str, FeatureValue] = {}
         for plan in held.plans:
-            header = tuple(block[position : position + _HEADER].tolist())
-            layout = held.layouts.get((plan.operations, *header))
-            if layout is None:
-                layout = held.layouts[(plan.operations, *header)] = Layout(plan.operations, *header)
+            layout = _layout(held, plan, block[position : position + _HEADER])
             states = np.empty((1, plan.windows.size, layout.operations.size), np.int64)
             position = kernel.look_up(
                 block, position + _HEADER, layout.operations, moment, plan.windows, plan.hops, plan.tiers, states[0]
             )
+            if position < 0:
+                raise _damaged(held)
             for feature, column in finalize(plan, layout, states, held.strings.get(plan.column)):
                 values[held.names[feature.name]] = column.to_list()[0]
+        if position * 8 != len(held.empty if row is None else row):
+            raise _damaged(held)
         schema = self._wanted.get(held.stored.feature_set.id)
         if schema is None:
             return values
         return {held.names[name]: values[held.names[name]] for name in schema.columns}
+
+
+def _layout(held: _Held, plan: ColumnPlan, header: I64) -> Layout:
+    key = (plan.operations, *header.tolist())
+    layout = held.layouts.get(key)
+    if layout is None:
+        if header.size != _HEADER or not _LEAST_EXPONENT <= header[0] <= -_LEAST_EXPONENT or _odd(header[1:]):
+            raise _damaged(held)
+        layout = held.layouts[key] = Layout(*key)
+    return layout
+
+
+def _odd(digits: I64) -> bool:
+    return bool(digits.min() < 0 or digits.max() > _MOST_DIGITS)
+
+
+def _damaged(held: _Held) -> RetryError:
+    return RetryError(f"a row of {held.stored.feature_set.id} in the online store is damaged; materialize it again")
 
 
 def _held(row: bytes, stored: StoredSet, strings: dict[str, tuple[str, ...]]) -> _Held:

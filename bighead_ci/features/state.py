@@ -253,7 +253,9 @@ def finalize(
         window = plan.window_of(feature)
         data, valid = data.reshape(queries, windows)[:, window], valid.reshape(queries, windows)[:, window]
         if feature.default is not None and feature.operation != "count":
-            data, valid = np.where(valid, data, data.dtype.type(feature.default)), np.ones_like(valid)
+            # Only in an empty window: a result beyond float64 is null, whatever the default.
+            empty = states[:, window, 0] == 0
+            data, valid = np.where(empty, data.dtype.type(feature.default), data), valid | empty
         columns.append((feature, Column(data, valid, strings if feature.type == "string" else None)))
     return columns
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from bighead_ci.documents.definition import FeatureUse, VersionedFeatureSet, Ver
 from bighead_ci.documents.record import TrainingSetSummary
 from bighead_ci.errors import InputError, Problem
 from bighead_ci.features.batch import Events, compute
-from bighead_ci.features.kernel import I64
+from bighead_ci.features.kernel import GREATEST, I64, LEAST
 from bighead_ci.features.materialized import (
     earliest_needed,
     key_bytes,
@@ -73,8 +73,7 @@ class DuckDBOfflineStore:
         uses = _uses(model, sets)
         check_sources(sources, _needed(model, [feature_set for _, feature_set, _ in uses]))
         with connection(self._limits) as database:
-            for name in sorted(_ordered_sources(model, sets)):
-                check_unique(database, name, sources[name][1], sources[name][0].event_id)
+            _check_unique(database, _ordered_sources(model, sets), sources)
             rows = select_rows(database, model, sources)
             columns = _own_columns(model, rows)
             inputs = list(inputs_of(model.definition))
@@ -121,7 +120,7 @@ class DuckDBOfflineStore:
             pa.array(keys[key], ARROW_TYPES[feature_set.source.columns[key]]) for key in feature_set.definition.key
         ]
         with connection(self._limits) as database:
-            _check_order(database, feature_set, sources)
+            _check_unique(database, [feature_set.definition.source], sources)
             found = self._features(
                 database,
                 feature_set,
@@ -143,8 +142,7 @@ class DuckDBOfflineStore:
         check_sources(sources, needed)
         contents = {name: _file_digest(sources[name][1]) for name in needed}
         with connection(self._limits) as database:
-            for name in sorted(needed):
-                check_unique(database, name, sources[name][1], sources[name][0].event_id)
+            _check_unique(database, needed, sources)
             return sum(
                 self._materialize(
                     database,
@@ -227,7 +225,17 @@ class DuckDBOfflineStore:
 
         path = sources[feature_set.definition.source][1]
         names = [plan.column for plan in plans]
-        for events in scan_events(database, feature_set, path, names, self._limits, known_before=known_before):
+        # What no query can see is not even sorted.
+        latest, earliest = int(timestamps.max(initial=LEAST)), int(timestamps.min(initial=GREATEST))
+        for events in scan_events(
+            database,
+            feature_set,
+            path,
+            names,
+            self._limits,
+            known_before=latest if known_before is None else min(known_before, latest),
+            earliest=earliest_needed(plans, earliest),
+        ):
             queries = np.flatnonzero((groups >= events.groups[0]) & (groups <= events.groups[-1]))
             left[queries] = False
             add(events, queries, groups[queries])
@@ -298,9 +306,11 @@ def _ordered_sources(model: VersionedModel, sets: Sequence[VersionedFeatureSet])
     }
 
 
-def _check_order(database: duckdb.DuckDBPyConnection, feature_set: VersionedFeatureSet, sources: Sources) -> None:
-    definition, path = sources[feature_set.definition.source]
-    check_unique(database, feature_set.definition.source, path, definition.event_id)
+def _check_unique(database: duckdb.DuckDBPyConnection, names: Iterable[str], sources: Sources) -> None:
+    """Check each file once, also where several sources are made of it."""
+    checked = {(sources[name][1], sources[name][0].event_id): name for name in sorted(names, reverse=True)}
+    for (path, event_id), name in checked.items():
+        check_unique(database, name, path, event_id)
 
 
 def _timestamps(model: VersionedModel, rows: Rows) -> I64:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +17,7 @@ from bighead_ci.errors import InputError, RetryError
 _MAX_TABLES = 2048
 _LONGEST_KEY = 511
 _FIRST_MAP = 64 << 20
+_DAMAGED = (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.InvalidError, lmdb.VersionMismatchError)
 _Result = TypeVar("_Result")
 
 
@@ -31,7 +33,8 @@ class LmdbOnlineStore:
         map_bytes: the first size of the map; a writer doubles it when it is full.
 
     Raises:
-        RetryError: another writer holds the store, there is none yet to read, or the directory cannot be used.
+        RetryError: another writer holds the store, there is none yet to read, it is damaged, or the directory cannot be
+            used.
     """
 
     def __init__(self, path: Path, *, readonly: bool = False, map_bytes: int = _FIRST_MAP) -> None:
@@ -48,9 +51,12 @@ class LmdbOnlineStore:
             self._environment = lmdb.open(
                 str(path), max_dbs=_MAX_TABLES, map_size=map_bytes, readonly=readonly, max_readers=1024, lock=True
             )
+            # A killed reader keeps its place, and there are only so many.
+            self._environment.reader_check()
+            self._restore_length()
         except (lmdb.Error, OSError) as error:
             self._unlock()
-            raise RetryError(f"the online store at {path} cannot be opened: {error}") from error
+            raise self._failed("opened", error) from error
 
     def __enter__(self) -> Self:
         return self
@@ -94,6 +100,20 @@ class LmdbOnlineStore:
         self._environment.close()
         self._unlock()
 
+    def _restore_length(self) -> None:
+        """Fill a file that was cut short with zeros, which LMDB refuses: reading past its end kills the process."""
+        needed = (self._environment.info()["last_pgno"] + 1) * self._environment.stat()["psize"]
+        with (self._path / "data.mdb").open("r+b") as file:
+            missing = needed - os.fstat(file.fileno()).st_size
+            if missing > 0:
+                # Never shrinks and overwrites nothing, should a writer be at work.
+                os.posix_fallocate(file.fileno(), needed - missing, missing)
+
+    def _failed(self, done: str, error: Exception) -> RetryError:
+        damaged = isinstance(error, _DAMAGED)
+        remedy = "; it is damaged: delete that directory and materialize again" if damaged else ""
+        return RetryError(f"the online store at {self._path} cannot be {done}: {error}{remedy}")
+
     def _handle(self, table: str) -> Any | None:
         handle = self._tables.get(table)
         if handle is None:
@@ -110,7 +130,7 @@ class LmdbOnlineStore:
             except lmdb.MapResizedError:
                 self._environment.set_mapsize(0)
             except lmdb.Error as error:
-                raise RetryError(f"the online store at {self._path} cannot be read: {error}") from error
+                raise self._failed("read", error) from error
         raise RetryError(f"the online store at {self._path} kept growing while it was read")
 
     def _write(self, table: str, rows: list[tuple[bytes, bytes]], *, empty_first: bool) -> int:
@@ -123,7 +143,7 @@ class LmdbOnlineStore:
                 self._tables.clear()
                 self._grow()
             except lmdb.Error as error:
-                raise RetryError(f"the online store at {self._path} cannot be written: {error}") from error
+                raise self._failed("written", error) from error
 
     def _write_once(self, table: str, rows: list[tuple[bytes, bytes]], *, empty_first: bool) -> int:
         if not rows and not empty_first:

@@ -37,7 +37,12 @@ class Limits:
 
 @contextmanager
 def connection(limits: Limits) -> Iterator[duckdb.DuckDBPyConnection]:
-    """An in-memory DuckDB under the limits; its failures to get memory or disk become `RetryError`."""
+    """An in-memory DuckDB under the limits.
+
+    Raises:
+        RetryError: in the block, DuckDB got no memory or no disk.
+        InputError: in the block, it met damaged data, or values that do not convert to what they are compared with.
+    """
     settings: dict[str, Any] = {
         "memory_limit": limits.memory,
         # Without it, DuckDB 2.0 hands sorted rows to Arrow out of order.
@@ -56,6 +61,8 @@ def connection(limits: Limits) -> Iterator[duckdb.DuckDBPyConnection]:
         raise RetryError(f"DuckDB ran out of its memory limit ({limits.memory}): {error}") from error
     except duckdb.IOException as error:
         raise RetryError(f"DuckDB could not read or spill: {error}") from error
+    except (duckdb.DataError, duckdb.InvalidInputException) as error:
+        raise InputError(f"a source cannot be read: {error}") from error
     finally:
         database.close()
 
@@ -142,16 +149,18 @@ def scan_events(
     if source.timestamp is None:
         raise InputError(f"{feature_set.id}: its source has no timestamp")
     names = list(dict.fromkeys(columns))
-    known = f"epoch_us({quoted(source.known_at)})" if source.known_at else f"epoch_us({quoted(source.timestamp)})"
+    time = f"epoch_us(s.{quoted(source.timestamp)})"
+    known = f"epoch_us(s.{quoted(source.known_at)})" if source.known_at else time
     matches = " AND ".join(f"s.{quoted(key)} = keys.k{n}" for n, key in enumerate(feature_set.definition.key))
     selected = "".join(f", s.{quoted(name)} AS c{number}" for number, name in enumerate(names))
-    filters = [f"s.{quoted(source.timestamp)} IS NOT NULL"]
+    # Null for DuckDB's infinite timestamps too, which no window reaches.
+    filters = [f"{time} IS NOT NULL"]
     if known_before is not None:
         filters.append(f"{known} < {known_before}")
     if earliest is not None:
-        filters.append(f"epoch_us(s.{quoted(source.timestamp)}) >= {earliest}")
+        filters.append(f"{time} >= {earliest}")
     result = database.sql(
-        f"SELECT gid, epoch_us(s.{quoted(source.timestamp)}) AS ts, {known} AS known{selected} "  # noqa: S608 - quoted
+        f"SELECT gid, {time} AS ts, {known} AS known{selected} "  # noqa: S608 - quoted
         f"FROM {table(path)} s JOIN keys ON {matches} WHERE {' AND '.join(filters)} "
         f"ORDER BY gid, ts, s.{quoted(source.event_id)}"
     )

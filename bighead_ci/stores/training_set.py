@@ -78,9 +78,10 @@ class Rows:
 def select_rows(database: duckdb.DuckDBPyConnection, model: VersionedModel, sources: Sources) -> Rows:
     """Read the spine, split it, join the label, and leave out what cannot be used (counted).
 
-    A row is *outside* when it is in neither range; else *immature* when its label was not to be known before `as_of`
-    (timestamp + offset is later, or the label row became known at `as_of` or later); else *unlabelled* when no label
-    row has its event id, that row's known-at is null, or the label is null or NaN.
+    A row is *outside* when it is in neither range, or has no time where the spine should give one; else *immature* when
+    its label was not to be known before `as_of` (timestamp + offset is later, or the label row became known at `as_of`
+    or later); else *unlabelled* when no label row has its event id, that row's known-at is null, or the label is null,
+    NaN or infinite.
     """
     definition = model.definition
     read = _read(database, definition, sources)
@@ -124,7 +125,7 @@ def _read(database: duckdb.DuckDBPyConnection, definition: ModelDefinition, sour
         f"{known} AS label_known",
         f"{never} AS never",
     ]
-    where = "true"
+    where = f"{time} IS NOT NULL" if spine.timestamp else "true"
     if isinstance(definition.split, TimeSplit):
         ranges = [[epoch_us(moment) for moment in part] for part in (definition.split.train, definition.split.evaluate)]
         where = " OR ".join(f"({time} >= {start} AND {time} < {end})" for start, end in ranges)
@@ -139,7 +140,7 @@ def _read(database: duckdb.DuckDBPyConnection, definition: ModelDefinition, sour
 def _usable(labels: pa.ChunkedArray, read: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     valid = pc.is_valid(labels)
     if pa.types.is_floating(labels.type):
-        valid = pc.and_(valid, pc.invert(pc.fill_null(pc.is_nan(labels), fill_value=True)))
+        valid = pc.and_(valid, pc.fill_null(pc.is_finite(labels), fill_value=False))
     return np.asarray(pc.and_(valid, pc.invert(read.column("never"))).to_numpy(), np.bool_)
 
 

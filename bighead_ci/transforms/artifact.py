@@ -6,6 +6,7 @@ inputs are those of the manifest, and that the golden rows get the scores the tr
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -176,13 +177,19 @@ def open_artifact(directory: Path) -> Scorer:
 
 
 def golden_difference(scorer: Scorer, golden: GoldenRows) -> float:
-    """Largest difference between the scorer and the scores kept with the golden rows; infinite if shapes differ."""
+    """Largest difference between the scorer and the scores kept with the golden rows.
+
+    Infinite if a score is not a number or shapes differ.
+    """
     largest = 0.0
     for row in golden.rows:
         scores = scorer.score_row(row.inputs)
         if len(scores) != len(row.scores):
             return float("inf")
-        largest = max(largest, *(abs(ours - theirs) for ours, theirs in zip(scores, row.scores, strict=True)))
+        for ours, theirs in zip(scores, row.scores, strict=True):
+            if math.isnan(ours - theirs):
+                return float("inf")
+            largest = max(largest, abs(ours - theirs))
     return largest
 
 

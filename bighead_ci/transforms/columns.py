@@ -62,9 +62,10 @@ def _column(column: pa.ChunkedArray, item: ArtifactInput) -> npt.NDArray[Any]:
         texts = column.cast(pa.string()).to_numpy()
         return _shaped(item, feed(item, texts))
     if item.size is None:
-        return np.asarray(column.cast(pa.float64()).to_numpy(), dtype=np.float32)
+        # Not safe: an integer beyond 2**53 is rounded, as `float` does to the one that a caller sends.
+        return np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), dtype=np.float32)
     lists = column.combine_chunks()
-    values = lists.flatten().cast(pa.float64()).to_numpy(zero_copy_only=False)
+    values = lists.flatten().cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     if lists.null_count or len(values) != len(lists) * item.size:
         raise ValueError(f"every row needs a list of {item.size} numbers")
     return np.asarray(values, dtype=np.float32).reshape(len(lists), item.size)

@@ -193,7 +193,11 @@ def score_histogram(scores: Floats, bins: int = 20) -> list[int]:
 
 def _common_rows(ours: pa.Table, theirs: pa.Table) -> tuple[pa.Table, pa.Table]:
     """The rows of both with the same event, each once and in our order."""
-    where = pc.index_in(ours["__event_id"], value_set=theirs["__event_id"].cast(ours["__event_id"].type))
+    try:
+        events = theirs["__event_id"].cast(ours["__event_id"].type)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return ours.slice(0, 0), theirs.slice(0, 0)
+    where = pc.index_in(ours["__event_id"], value_set=events)
     found = pc.is_valid(where)
     return ours.filter(found), theirs.take(pc.drop_null(where))
 

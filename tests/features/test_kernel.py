@@ -219,3 +219,22 @@ def test_a_mean_among_the_subnormals_is_rounded_once() -> None:
     the_plan = plan("float64", ("mean", "sum"))
     queries: list[tuple[Any, int]] = [("k", 3)]
     same(run(the_plan, events, queries), expected(the_plan, events, queries))
+
+
+def test_an_overflowing_result_is_null_whatever_the_default() -> None:
+    """The default stands in for an empty window only, and never for a count."""
+    operations: tuple[Operation, ...] = ("count", "sum", "last")
+    features = tuple(Feature(o, "x", o, HOUR, 0, output_type("float64", o), 7.0) for o in operations)
+    the_plan = ColumnPlan("x", "float64", features)
+    events = [Event("k", MIDNIGHT - number, number, 0, 1e308) for number in (1, 2)]
+    found = run(the_plan, events, [("k", MIDNIGHT), ("unseen", MIDNIGHT)])
+    assert found == {"count": [2, 0], "sum": [None, 7.0], "last": [1e308, 7.0]}
+
+
+def test_a_window_that_begins_before_int64_does_not_wrap_around() -> None:
+    """At the least times there are, a window reaches as far back as there is time."""
+    least = -(2**63)
+    events = [Event("k", least + number, number, least, float(number)) for number in range(3)]
+    the_plan = plan("float64", ("count",))
+    queries: list[tuple[Any, int]] = [("k", least + number) for number in range(5)]
+    same(run(the_plan, events, queries), expected(the_plan, events, queries))

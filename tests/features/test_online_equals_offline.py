@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bighead_ci.documents.definition import Aggregation
-from bighead_ci.errors import InputError
-from bighead_ci.features.materialized import SETS
+from bighead_ci.errors import InputError, RetryError
+from bighead_ci.features.materialized import SETS, STRINGS
 from bighead_ci.features.naming import feature_schema
 from bighead_ci.features.online import FeatureReader
 from bighead_ci.stores.offline import DuckDBOfflineStore
@@ -211,3 +211,58 @@ def test_events_that_were_known_before_they_happen_enter_and_leave_windows_on_ti
     ]
     counts = [reader.fetch(the_set.id, {"k": "UA"}, moment)["events.n_count_1h"] for moment in moments]
     assert counts == [0, 1, 2, 2, 1, 0]
+
+
+def test_publishing_a_reordered_definition_changes_no_value(sources: dict[str, Any]) -> None:
+    """The order of aggregations has no meaning: rows written by one order are never read by another."""
+    parts = [Aggregation(column="x", operations=["sum"], windows=["1h"], hop="exact"), SET.definition.aggregations[1]]
+    online = FakeOnlineStore()
+    for ordered in (feature_set(*parts), feature_set(*reversed(parts))):
+        STORE.materialize([ordered], sources, MOMENT, online)
+        fetched = FeatureReader(online).fetch(SET.id, {"k": "UA"}, UNTIL)
+        assert (fetched["events.x_sum_1h"], fetched["events.n_sum_1h"]) == (0.8, 36)
+
+
+def test_half_a_surrogate_pair_is_a_key_that_nobody_stored(sources: dict[str, Any]) -> None:
+    """A caller's JSON can spell one; the answer is that of an unknown key."""
+    online = FakeOnlineStore()
+    STORE.materialize([SET], sources, MOMENT, online)
+    reader = FeatureReader(online)
+    assert reader.fetch(SET.id, {"k": "\ud800"}, UNTIL) == reader.fetch(SET.id, {"k": "never seen"}, UNTIL)
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "damaged"),
+    [
+        (SETS, SET.id.encode(), b'{"half'),
+        (f"{SET.id}#0", STRINGS, b"[1"),
+        (f"{SET.id}#0", STRINGS, None),
+    ],
+)
+def test_a_damaged_publication_is_refused_and_publishing_again_repairs_it(
+    sources: dict[str, Any], table: str, key: bytes, damaged: bytes | None
+) -> None:
+    """Even at the same moment: what is damaged does not count as published."""
+    online = FakeOnlineStore()
+    STORE.materialize([SET], sources, MOMENT, online)
+    right = FeatureReader(online).fetch(SET.id, {"k": "UA"}, UNTIL)
+    if damaged is None:
+        del online.rows[table][key]
+    else:
+        online.rows[table][key] = damaged
+    with pytest.raises(RetryError, match="damaged"):
+        FeatureReader(online).open(feature_schema(SET, None))
+    STORE.materialize([SET], sources, MOMENT, online)
+    assert FeatureReader(online).fetch(SET.id, {"k": "UA"}, UNTIL) == right
+
+
+def test_a_cut_row_is_refused_wherever_it_was_cut(sources: dict[str, Any]) -> None:
+    """What lies behind a row's end in memory never becomes a number."""
+    online = FakeOnlineStore()
+    STORE.materialize([SET], sources, MOMENT, online)
+    reader, rows = FeatureReader(online), online.rows[f"{SET.id}#0"]
+    whole = rows[b'["UA"]']
+    for cut in (*range(8, len(whole), 8), len(whole) - 3):
+        rows[b'["UA"]'] = whole[:cut]
+        with pytest.raises(RetryError, match="damaged"):
+            reader.fetch(SET.id, {"k": "UA"}, UNTIL)

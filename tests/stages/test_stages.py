@@ -17,6 +17,7 @@ from bighead_ci.delivery.stages.evaluate import evaluate
 from bighead_ci.delivery.stages.model_code import ModelCode
 from bighead_ci.delivery.stages.package import package
 from bighead_ci.delivery.stages.place import StagePlace
+from bighead_ci.delivery.stages.profile import profile_columns
 from bighead_ci.delivery.stages.quality import check_quality
 from bighead_ci.delivery.stages.results import Profile
 from bighead_ci.delivery.stages.train import train
@@ -259,3 +260,24 @@ def test_a_directory_that_is_no_model_version_is_refused(tmp_path: Path) -> None
     """The message says what is expected."""
     with pytest.raises(InputError, match=r"expected models/<name>/v<N>"):
         StagePlace(write_checkout(tmp_path), "models/late")
+
+
+def test_model_py_may_define_a_dataclass(tmp_path: Path) -> None:
+    """With postponed annotations, which look their own module up by name."""
+    code = tmp_path / "model.py"
+    code.write_text(
+        "from __future__ import annotations\nfrom dataclasses import dataclass\n"
+        "@dataclass\nclass Most:\n    share: float\n    def fit(self, X, y): ...\n    def predict_proba(self, X): ...\n"
+        "def build(p):\n    return Most(0.5)\n"
+    )
+    assert ModelCode(code, "model.py").build({}).share == 0.5
+
+
+def test_a_profile_of_the_largest_numbers_can_be_read_back(tmp_path: Path) -> None:
+    """Neither squares nor differences of them leave an infinity behind."""
+    path = tmp_path / "profile.json"
+    Profile(columns=profile_columns(pa.table({"x": [1e308, -1e308, 1e308, 1e308]}))).write(path)
+    (described,) = Profile.read(path).columns
+    assert described.mean == pytest.approx(5e307)
+    assert described.std == pytest.approx(8.66e307, rel=1e-3)
+    assert described.quantiles[2:] == [1e308] * 3

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+import lmdb
 import pytest
 
 from bighead_ci.errors import InputError, RetryError
@@ -85,3 +87,41 @@ def test_a_directory_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> Non
     (tmp_path / "file").write_text("")
     with pytest.raises(RetryError, match="cannot be written"):
         LmdbOnlineStore(tmp_path / "file" / "store")
+
+
+def test_a_file_that_was_cut_short_is_refused(tmp_path: Path) -> None:
+    """Reading beyond the file's end would kill the process."""
+    with LmdbOnlineStore(tmp_path) as writer:
+        writer.put_many("t", [(f"k{number}".encode(), b"x" * 9000) for number in range(200)])
+    os.truncate(tmp_path / "data.mdb", 200_000)
+    with (
+        LmdbOnlineStore(tmp_path, readonly=True) as reader,
+        pytest.raises(RetryError, match="damaged: delete that directory"),
+    ):
+        reader.get_many("t", [f"k{number}".encode() for number in range(200)])
+
+
+def test_a_reader_killed_while_it_reads_does_not_keep_its_place(tmp_path: Path) -> None:
+    """Its place would keep replaced rows on disk for ever: whoever opens the store next frees it."""
+    with LmdbOnlineStore(tmp_path) as writer:
+        writer.put_many("t", [(b"a", b"1")])
+    code = (
+        "import os, sys, signal; from pathlib import Path; from bighead_ci.stores.online_lmdb import LmdbOnlineStore\n"
+        "store = LmdbOnlineStore(Path(sys.argv[1]), readonly=True)\n"
+        "with store._environment.begin():\n"
+        "    print('reads', flush=True)\n"
+        "    sys.stdin.read() if len(sys.argv) > 2 else os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    # Another reader stays: when nobody has the store open, the list of places is made anew anyway.
+    with subprocess.Popen([*command, "stay"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as alive:
+        assert alive.stdout is not None
+        alive.stdout.readline()
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as killed:
+            assert killed.wait() == -9
+        LmdbOnlineStore(tmp_path).close()
+        with lmdb.open(str(tmp_path), readonly=True) as environment:
+            listed = environment.readers().split()
+        alive.communicate()
+    assert str(alive.pid) in listed
+    assert str(killed.pid) not in listed

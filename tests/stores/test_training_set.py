@@ -198,3 +198,67 @@ def test_a_repeated_event_id_is_refused(sources: dict[str, Any], tmp_path: Path)
     pq.write_table(pa.concat_tables([rows, rows.slice(4, 1)]), path)
     with pytest.raises(InputError, match="event_id id = 4 in 2 rows"):
         DuckDBOfflineStore().training_set(model(), [SET], sources, tmp_path / "ts.parquet")
+
+
+def test_a_spine_row_without_a_time_is_left_out_and_counted(sources: dict[str, Any], tmp_path: Path) -> None:
+    """Also under a hash split: there is no moment to look its features up at."""
+    path = sources["spine"][1]
+    rows = pq.read_table(path)
+    times = pa.array([None, *rows["at"].to_pylist()[1:]], rows.schema.field("at").type)
+    pq.write_table(rows.set_column(1, "at", times), path)
+    hashed = model(split=HashSplit(kind="hash", evaluate_percent=50))
+    summary = DuckDBOfflineStore().training_set(hashed, [SET], sources, tmp_path / "ts.parquet")
+    assert (summary.outside_split, summary.immature, summary.unlabelled, summary.rows) == (1, 3, 2, 6)
+    assert 0 not in pq.read_table(tmp_path / "ts.parquet")["__event_id"].to_pylist()
+
+
+def test_an_infinite_label_counts_as_none(sources: dict[str, Any], tmp_path: Path) -> None:
+    """Like NaN: it is no class."""
+    path = sources["events"][1]
+    rows = pq.read_table(path)
+    values = [float("inf"), float("nan"), *range(2, 10)]
+    pq.write_table(rows.set_column(rows.schema.get_field_index("x"), "x", pa.array(values, pa.float64())), path)
+    labelled = model(label=Label(source="events", column="x", offset="2h"), features=[])
+    summary = DuckDBOfflineStore().training_set(labelled, [], sources, tmp_path / "ts.parquet")
+    assert pq.read_table(tmp_path / "ts.parquet")["__label"].to_pylist() == [2, 5, 6, 7, 8]
+    assert summary.unlabelled == 3
+
+
+def test_a_damaged_data_page_is_the_sources_fault(tmp_path: Path) -> None:
+    """The footer is whole, a page is not: the file is named, and it is no fault of the engine."""
+    events = [
+        {"id": number, "at": microseconds(0), "known": microseconds(0), "k": "UA", "n": number, "x": 0.5, "s": "a"}
+        for number in range(5000)
+    ]
+    path = write_events(tmp_path / "events.parquet", events)
+    data = bytearray(path.read_bytes())
+    data[100:140] = b"\xff" * 40
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"cannot be read: .*events\.parquet"):
+        DuckDBOfflineStore().features_at(SET, {"events": (SOURCE, path)}, {"k": ["UA"]}, [microseconds(1)])
+
+
+def test_an_infinite_time_is_in_no_window_and_leaves_the_other_times_exact(tmp_path: Path) -> None:
+    """Parquet can hold DuckDB's infinities; beside one, the latest times there are still count to the microsecond."""
+    late = 2**60 + 1
+    events = [
+        {"id": number, "at": at, "known": 0, "k": "UA", "n": number, "x": 0.5, "s": "a"}
+        for number, at in enumerate([late, 2**63 - 1, -(2**63) + 1])
+    ]
+    sources = {"events": (SOURCE, write_events(tmp_path / "events.parquet", events))}
+    found = DuckDBOfflineStore().features_at(SET, sources, {"k": ["UA"] * 3}, [late, late + 1, 2**63 - 1])
+    assert found["events.n_count_12h"] == [0, 1, 0]
+
+
+def test_events_that_no_query_can_see_change_nothing(tmp_path: Path) -> None:
+    """Before the first query's window and from the last query on, the scan leaves events out, to the microsecond."""
+    first, last = microseconds(20), microseconds(30)
+    left = first - 12 * 3_600_000_000
+    times = [left - 1, left, first - 1, first, last - 1, last, last + 1]
+    events = [
+        {"id": number, "at": at, "known": at, "k": "UA", "n": number, "x": 0.5, "s": "a"}
+        for number, at in enumerate(times)
+    ]
+    sources = {"events": (SOURCE, write_events(tmp_path / "events.parquet", events))}
+    found = DuckDBOfflineStore().features_at(SET, sources, {"k": ["UA"] * 2}, [last, first])
+    assert found == {"events.n_last_12h": [4, 2], "events.n_count_12h": [3, 2]}

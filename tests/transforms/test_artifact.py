@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import numpy as np
 import onnx
@@ -13,7 +15,7 @@ from onnx import TensorProto, helper
 
 from bighead_ci.documents.artifact import ArtifactInput, ArtifactManifest, GoldenRow, GoldenRows
 from bighead_ci.errors import InputError
-from bighead_ci.transforms.artifact import artifact_digest, load_artifact, open_artifact
+from bighead_ci.transforms.artifact import Scorer, artifact_digest, golden_difference, load_artifact, open_artifact
 from bighead_ci.transforms.onnx_file import foreign_domains
 
 INPUTS = [ArtifactInput(name="x", type="float64"), ArtifactInput(name="carrier", type="string")]
@@ -170,3 +172,16 @@ def test_threads_do_not_see_each_others_rows(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def test_a_golden_row_that_scores_no_number_is_infinitely_far() -> None:
+    """NaN compares as equal to nothing and must not pass as a small difference."""
+
+    class Broken(Scorer):
+        def __init__(self) -> None: ...
+
+        def score_row(self, inputs: Mapping[str, Any]) -> list[float]:
+            return [float("nan") for _ in range(2 + len(inputs))]
+
+    golden = GoldenRows(tolerance=1e-5, rows=[GoldenRow(inputs={}, scores=[0.4, 0.6])])
+    assert golden_difference(Broken(), golden) == float("inf")

@@ -55,3 +55,11 @@ def test_an_authored_list_of_another_length_is_refused() -> None:
     """The input is named."""
     with pytest.raises(InputError, match="input pixels"):
         authored_columns([{"pixels": [1.0]}], INPUTS)
+
+
+def test_a_whole_number_beyond_exact_floats_is_rounded_as_serving_rounds_it() -> None:
+    """2**53 + 1 and the like are inputs in training as they are in a request."""
+    items = [ArtifactInput(name="n", type="int64", size=None)]
+    large = [2**53 + 1, -(2**63), 2**63 - 1]
+    found = input_columns(pa.table({"n": pa.array(large, pa.int64())}), items)["n"]
+    assert found.tolist() == authored_columns([{"n": value} for value in large], items)["n"].tolist()

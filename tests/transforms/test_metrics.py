@@ -182,3 +182,10 @@ def test_calibration_and_histogram_count_every_row() -> None:
     assert np.mean([point.y for point in points]) == pytest.approx(truth.mean())
     histogram = score_histogram(scores)
     assert (len(histogram), sum(histogram)) == (20, 1000)
+
+
+def test_records_whose_events_are_named_by_other_types_share_no_rows() -> None:
+    """A version over another spine: nothing to compare, and no failure."""
+    ours = pa.table({"__event_id": [1, 2], "label": [0, 1], "score": [0.1, 0.9]})
+    theirs = ours.set_column(0, "__event_id", pa.array(["a", "b"]))
+    assert paired_differences(ours, theirs, "prod", "v1") == []

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from bighead_ci.errors import BigheadError, InputError, Problem
@@ -39,7 +41,7 @@ class ModelCode:
             raise InputError([Problem(shown, None, "", "cannot be imported")])
         module = importlib.util.module_from_spec(spec)
         module.__file__ = str(path)
-        with self.blaming("import"):
+        with self.blaming("import"), _findable(module):
             exec(compile(source, str(path), "exec"), module.__dict__)  # noqa: S102 - running reviewed code is the task
         self._module = module.__dict__
         if not callable(self._module.get("build")):
@@ -76,3 +78,16 @@ class ModelCode:
             text = str(error).strip().splitlines()
             message = f"{type(error).__name__}: {text[0][:400]}" if text else type(error).__name__
             raise InputError([Problem(self.shown, line, doing, message)]) from error
+
+
+@contextmanager
+def _findable(module: ModuleType) -> Iterator[None]:
+    """Let `@dataclass` and the like find the module by its name while it is imported."""
+    before = sys.modules.get(module.__name__)
+    sys.modules[module.__name__] = module
+    try:
+        yield
+    finally:
+        del sys.modules[module.__name__]
+        if before is not None:
+            sys.modules[module.__name__] = before

@@ -10,6 +10,8 @@ from bighead_ci.documents.record import ColumnProfile
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 MOST_FREQUENT = 10
+LARGEST_EXPONENT = 400
+"""Sums of the squares of many numbers below 2**400 are within float64."""
 
 
 def profile_columns(table: pa.Table) -> list[ColumnProfile]:
@@ -43,10 +45,13 @@ def _numbers(column: pa.ChunkedArray) -> dict[str, object]:
     values = values[np.isfinite(values)]
     if not len(values):
         return {}
+    # The squares of large numbers are beyond float64, and an infinity cannot be read back from JSON: scale those.
+    exponent = max(int(np.frexp(np.abs(values).max())[1]) - LARGEST_EXPONENT, 0)
+    scaled = np.ldexp(values, -exponent)
     return {
-        "mean": float(values.mean()),
-        "std": float(values.std()),
+        "mean": float(np.ldexp(scaled.mean(), exponent)),
+        "std": float(np.ldexp(scaled.std(), exponent)),
         "minimum": float(values.min()),
         "maximum": float(values.max()),
-        "quantiles": [float(value) for value in np.quantile(values, QUANTILES)],
+        "quantiles": [float(np.ldexp(value, exponent)) for value in np.quantile(scaled, QUANTILES)],
     }
