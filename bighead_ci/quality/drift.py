@@ -5,7 +5,8 @@ Jensen-Shannon), else a test (Kolmogorov-Smirnov, chi-square, proportions). A di
 mostly noise, so when the current sample is small the reference is cut to the size at which Evidently tests instead.
 
 Numbers are compared as numbers, everything else as categories. Columns of lists and of times are left out: lists have
-no order to compare by, and time always moves on.
+no order to compare by, and time always moves on. Evidently looks at the values that are there; where the share of
+missing ones moved further, that is what is reported.
 """
 
 from __future__ import annotations
@@ -24,12 +25,14 @@ from evidently.metrics import ValueDrift
 from evidently.presets import DataDriftPreset
 
 from bighead_ci.documents.record import ColumnDrift, DriftResult
-from bighead_ci.quality.samples import Comparable, comparable, sample
+from bighead_ci.quality.samples import EXPECTED_ROWS, Comparable, comparable, sample
 
 MAX_ROWS = 5000
 """Of each sample; more changes no verdict and takes longer."""
 MISSING_THRESHOLD = 0.1
-"""Largest difference of the share of missing values where one sample has no values to compare."""
+"""Largest difference of the share of missing values."""
+_CHANCE = 3.0
+"""Standard errors that a difference of shares must exceed: between few rows it is mostly noise."""
 _SMALLEST_P = 1e-300
 
 
@@ -51,7 +54,9 @@ class EvidentlyDriftDetector:
         both = comparable(sample(reference, MAX_ROWS), sample(current, MAX_ROWS))
         if html is not None:
             html.unlink(missing_ok=True)
-        columns = [*_measured(both, html), *_unmeasured(both)] if len(reference) and len(current) else []
+        columns = []
+        if len(reference) and len(current):
+            columns = [*(_or_missing(one, both) for one in _measured(both, html)), *_unmeasured(both)]
         return DriftResult(
             reference=names[0],
             current=names[1],
@@ -106,16 +111,27 @@ def _unmeasured(both: Comparable) -> list[ColumnDrift]:
         ColumnDrift(column=name, method="one value only", score=0.0, threshold=MISSING_THRESHOLD, drifted=False)
         for name in both.constant
     ]
-    missing = []
-    for name, (ours, theirs) in both.without_values.items():
-        score = abs(ours - theirs)
-        missing.append(
-            ColumnDrift(
-                column=name,
-                method="difference of missing share",
-                score=score,
-                threshold=MISSING_THRESHOLD,
-                drifted=score >= MISSING_THRESHOLD,
-            )
-        )
-    return constant + missing
+    return constant + [_missing(name, ours, theirs) for name, (ours, theirs) in both.without_values.items()]
+
+
+def _or_missing(measured: ColumnDrift, both: Comparable) -> ColumnDrift:
+    """What is further from its threshold: the values, or the share of missing ones beyond chance."""
+    ours, theirs = both.reference[measured.column].isna(), both.current[measured.column].isna()
+    missing = _missing(measured.column, float(ours.mean()), float(theirs.mean()))
+    pooled = (ours.sum() + theirs.sum()) / (len(ours) + len(theirs))
+    noise = math.sqrt(pooled * (1 - pooled) * (1 / len(ours) + 1 / len(theirs)))
+    rows = missing.score * min(len(ours), len(theirs))
+    if rows < EXPECTED_ROWS or missing.score <= _CHANCE * noise:
+        return measured
+    return max(measured, missing, key=lambda one: one.score / one.threshold)
+
+
+def _missing(column: str, ours: float, theirs: float) -> ColumnDrift:
+    score = abs(ours - theirs)
+    return ColumnDrift(
+        column=column,
+        method="difference of missing share",
+        score=score,
+        threshold=MISSING_THRESHOLD,
+        drifted=score >= MISSING_THRESHOLD,
+    )

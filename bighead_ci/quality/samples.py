@@ -15,7 +15,7 @@ KNOWN = "(known)"
 TESTED_ROWS = 1000
 """Up to this many reference rows Evidently tests instead of measuring a distance."""
 EXPECTED_ROWS = 5
-"""A test of categories needs each to be expected this often, the usual rule for chi-square."""
+"""A test of categories needs each to be expected this often, the usual rule for chi-square; fewer rows are chance."""
 _LARGEST = 1e100
 """Numbers are cut to this size: a histogram over more overflows."""
 

@@ -42,8 +42,8 @@ def observed_text(found: dict[str, Any], exceptions: list[str]) -> str:
 
 def value_text(value: Any) -> str:
     """A value as people read it: numbers to six digits, collections cut after a few."""
-    if hasattr(value, "item"):
-        value = value.item()
+    if hasattr(value, "tolist"):
+        value = value.tolist()
     if isinstance(value, dict):
         return ", ".join(f"{key} {value_text(item)}" for key, item in value.items())
     if isinstance(value, list | tuple | set | frozenset):

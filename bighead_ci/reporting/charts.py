@@ -91,31 +91,42 @@ def _forest_row(d: MetricDifference, names: Mapping[str, str]) -> Spec:
 
 def curves(mine: EvaluationResult, others: Mapping[str, EvaluationResult], width: int = 190) -> Spec:
     """ROC curve and calibration side by side, this run and those that serve."""
-    runs = {THIS: mine, **others}
-    panels = [_roc(runs, width), _calibration(runs, width)]
-    return chart(hconcat=[panel for panel in panels if panel["layer"][1]["data"]["values"]])
+    panels = []
+    if mine.roc:
+        panels.append(_roc(mine, others, width))
+    if mine.calibration:
+        panels.append(_calibration(mine, others, width))
+    return chart(hconcat=panels)
 
 
-def _roc(runs: Mapping[str, EvaluationResult], width: int) -> Spec:
-    points = [
-        {"run": name, "x": round(p.x, 3), "y": round(p.y, 3), "i": i}
-        for name, run in runs.items()
-        for i, p in enumerate(thinned(run.roc))
-    ]
-    return _square(("ROC", "false positive rate", "true positive rate"), points, list(runs), width, dots=False)
+def roc_curve(mine: EvaluationResult, others: Mapping[str, EvaluationResult], width: int) -> Spec:
+    """True by false positive rate, this run and those that serve."""
+    return chart(**_roc(mine, others, width))
 
 
-def _calibration(runs: Mapping[str, EvaluationResult], width: int) -> Spec:
-    points = [
-        {"run": name, "x": round(p.x, 3), "y": round(p.y, 3), "i": i}
-        for name, run in runs.items()
-        for i, p in enumerate(run.calibration)
-    ]
-    return _square(("Calibration", "mean score", "observed rate"), points, list(runs), width, dots=True)
+def calibration_curve(mine: EvaluationResult, others: Mapping[str, EvaluationResult], width: int) -> Spec:
+    """Observed rate by mean score, this run and those that serve."""
+    return chart(**_calibration(mine, others, width))
 
 
-def _square(titles: tuple[str, str, str], points: list[Spec], runs: list[str], width: int, *, dots: bool) -> Spec:
+def _roc(mine: EvaluationResult, others: Mapping[str, EvaluationResult], width: int) -> Spec:
+    lines = {name: thinned(run.roc) for name, run in {THIS: mine, **others}.items()}
+    return _square(("ROC", "false positive rate", "true positive rate"), lines, width, dots=False)
+
+
+def _calibration(mine: EvaluationResult, others: Mapping[str, EvaluationResult], width: int) -> Spec:
+    lines = {name: run.calibration for name, run in {THIS: mine, **others}.items()}
+    return _square(("Calibration", "mean score", "observed rate"), lines, width, dots=True)
+
+
+def _square(titles: tuple[str, str, str], lines: Mapping[str, Sequence[CurvePoint]], width: int, *, dots: bool) -> Spec:
     title, x_title, y_title = titles
+    points = [
+        {"run": name, "x": round(p.x, 3), "y": round(p.y, 3), "i": i}
+        for name, line in lines.items()
+        for i, p in enumerate(line)
+        if math.isfinite(p.x) and math.isfinite(p.y)
+    ]
     axis = {"type": "quantitative", "scale": {"domain": [0, 1]}}
     ticks = {"values": [0, 0.25, 0.5, 0.75, 1], "format": ".2~f"}
     diagonal = {"values": [{"x": 0, "y": 0}, {"x": 1, "y": 1}]}
@@ -139,7 +150,7 @@ def _square(titles: tuple[str, str, str], points: list[Spec], runs: list[str], w
                     "x": {**axis, "field": "x", "title": x_title, "axis": ticks},
                     "y": {**axis, "field": "y", "title": y_title, "axis": ticks},
                     "order": {"field": "i", "type": "quantitative"},
-                    "color": _colours("run", runs, (MINE, *OTHERS)),
+                    "color": _colours("run", list(lines), (MINE, *OTHERS)),
                 },
             },
         ],
@@ -160,7 +171,7 @@ def score_histogram(runs: Mapping[str, Sequence[int]], width: int = 420, height:
     rows = [
         {"run": name, "score": round(i / len(counts), 4), "share": round(c / max(sum(counts), 1), 5)}
         for name, counts in runs.items()
-        for i, c in enumerate([*counts, counts[-1] if counts else 0])
+        for i, c in enumerate([*counts, counts[-1]] if counts else [])
     ]
     encoding = {
         "x": {"field": "score", "type": "quantitative", "title": "score", "scale": {"domain": [0, 1]}},
@@ -185,7 +196,7 @@ def score_histogram(runs: Mapping[str, Sequence[int]], width: int = 420, height:
     )
 
 
-def slices(changes: Sequence[SliceChange], metric: str, against: str, width: int = 380) -> Spec:
+def slices(changes: Sequence[SliceChange], metric: str, against: str, width: int = 300) -> Spec:
     """The metric on each slice, here (dot and interval) and in the baseline (ring)."""
     rows = [
         {
@@ -193,14 +204,14 @@ def slices(changes: Sequence[SliceChange], metric: str, against: str, width: int
             "value": round(c.mine.value, 4),
             "low": round(c.mine.low, 4),
             "high": round(c.mine.high, 4),
-            "theirs": round(c.theirs.value, 4) if c.theirs else None,
+            "theirs": round(c.theirs.value, 4) if c.theirs and math.isfinite(c.theirs.value) else None,
         }
         for c in changes
         if all(map(math.isfinite, (c.mine.value, c.mine.low, c.mine.high)))
     ]
     runs = [THIS, against] if against else [THIS]
     y: Spec = {"field": "slice", "type": "nominal", "sort": None, "title": None, "axis": {"grid": True}}
-    x: Spec = {"type": "quantitative", "title": metric, "scale": {"zero": False}}
+    x: Spec = {"type": "quantitative", "title": f"{metric} with 95 % interval", "scale": {"zero": False}}
     colour = {k: v for k, v in _colours("", runs, (MINE, *OTHERS)).items() if k != "field"}
     layers: list[Spec] = [
         {
@@ -225,10 +236,10 @@ def slices(changes: Sequence[SliceChange], metric: str, against: str, width: int
                 "encoding": {"y": y, "x": {**x, "field": "theirs"}, "color": {**colour, "datum": against}},
             }
         )
-    return chart(width=width, height={"step": 22}, data={"values": rows}, layer=layers)
+    return chart(title=f"{metric} by slice", width=width, height={"step": 22}, data={"values": rows}, layer=layers)
 
 
-def drift(columns: Sequence[ColumnDrift], width: int = 380) -> Spec:
+def drift(columns: Sequence[ColumnDrift], width: int = 300) -> Spec:
     """Distance of each column from the reference as a share of its threshold: past the line it drifted."""
     rows = [
         {
@@ -239,10 +250,11 @@ def drift(columns: Sequence[ColumnDrift], width: int = 380) -> Spec:
         for c in columns
         if c.threshold > 0 and math.isfinite(c.score)
     ]
-    x: Spec = {"field": "share", "type": "quantitative", "title": "distance ÷ threshold"}
+    x: Spec = {"field": "share", "type": "quantitative", "title": "distance ÷ threshold: past 1 it drifted"}
     y: Spec = {"field": "column", "type": "nominal", "sort": None, "title": None, "axis": {"grid": False}}
     scale = {"domain": ["drifted", "steady"], "range": [BAD, MINE]}
     return chart(
+        title="Columns by distance, furthest first",
         width=width,
         height={"step": 20},
         data={"values": rows},
@@ -273,6 +285,7 @@ def confusion(classes: Sequence[str], counts: Sequence[Sequence[int]]) -> Spec:
     opacity = {"field": "share", "type": "quantitative", "scale": {"domain": [0, 1], "range": [0.05, 0.75]},
                "legend": None}  # fmt: skip
     return chart(
+        title="Confusion matrix, rows",
         width={"step": 56},
         height={"step": 36},
         data={"values": rows},

@@ -6,6 +6,7 @@ A difference counts as better or worse only when its whole interval lies on one 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,15 +24,25 @@ MOST_DOWNSTREAM = "prod"
 
 
 @dataclass(frozen=True)
+class Delta:
+    """One metric's difference from one run that serves, where it was measured."""
+
+    measured: MetricDifference | None
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
 class MetricRow:
-    """One metric here, in each environment, and the difference from the baseline."""
+    """One metric here, in each environment, and the difference from each run that serves."""
 
     name: str
     mine: Metric
     theirs: list[float | None]
     """In the order of `ModelReport.running`."""
-    difference: MetricDifference | None
-    outcome: Outcome
+    deltas: list[Delta]
+    """In the order of `distinct_runs`."""
+    base: Delta
+    """From the baseline."""
     gates: list[tuple[str, bool]]
     """(gate, passed) of the gates whose rules read this metric."""
 
@@ -89,7 +100,7 @@ def gain(metric: str, difference: float) -> float:
 
 def outcome(difference: MetricDifference | None) -> Outcome:
     """Better or worse when the whole interval says so."""
-    if difference is None:
+    if difference is None or not all(map(math.isfinite, (difference.low, difference.high))):
         return ""
     low, high = sorted((gain(difference.metric, difference.low), gain(difference.metric, difference.high)))
     if low > 0:
@@ -108,21 +119,26 @@ def metric_rows(model: ModelReport) -> list[MetricRow]:
     """All metrics, the primary one first."""
     evaluation = model.record.evaluation
     base = baseline(model)
+    places: dict[str, str] = {}
+    for running in model.running:
+        places.setdefault(running.record.run_id, running.environment)
     names = sorted(evaluation.metrics, key=lambda name: (name != evaluation.primary, name))
-    rows = []
-    for name in names:
-        difference = difference_from(model.differences, name, base.environment if base else None)
-        rows.append(
-            MetricRow(
-                name=name,
-                mine=evaluation.metrics[name],
-                theirs=[_theirs(model, running, name) for running in model.running],
-                difference=difference,
-                outcome=outcome(difference),
-                gates=_gates_on(model.verdict, name, primary=name == evaluation.primary),
-            )
+    return [
+        MetricRow(
+            name=name,
+            mine=evaluation.metrics[name],
+            theirs=[_theirs(model, running, name) for running in model.running],
+            deltas=[_delta(model, name, environment) for environment in places.values()],
+            base=_delta(model, name, base.environment if base else None),
+            gates=_gates_on(model.verdict, name, primary=name == evaluation.primary),
         )
-    return rows
+        for name in names
+    ]
+
+
+def _delta(model: ModelReport, metric: str, environment: str | None) -> Delta:
+    measured = difference_from(model.differences, metric, environment)
+    return Delta(measured, outcome(measured))
 
 
 def _theirs(model: ModelReport, running: RunningVersion, metric: str) -> float | None:
@@ -210,6 +226,29 @@ def input_differences(model: ModelReport) -> tuple[list[str], list[str]]:
         return [], []
     mine, theirs = model.record.training_set.columns, base.record.training_set.columns
     return [c for c in mine if c not in theirs], [c for c in theirs if c not in mine]
+
+
+def failing_first(models: Sequence[ModelReport]) -> list[ModelReport]:
+    """The models in the order in which a reviewer wants them."""
+    return sorted(models, key=lambda model: model.verdict.passed)
+
+
+def unmeasured_inputs(model: ModelReport) -> list[str]:
+    """Estimator inputs that no drift was measured of: new ones, lists and times."""
+    drift = model.record.drift
+    measured = {column.column for column in drift.columns} if drift else set()
+    return [name for name in model.record.training_set.columns if name not in measured]
+
+
+def seconds_that_ran(record: RunRecord) -> dict[str, float]:
+    """Stage → wall seconds, of the stages that ran when the record was made."""
+    timings = record.timings
+    return {stage: spent for stage, spent in timings.seconds.items() if stage not in timings.reused}
+
+
+def other_seconds(model: ModelReport) -> float:
+    """What this pull request spent on a model beside its stages: image, drift, record."""
+    return max(model.seconds - sum(seconds_that_ran(model.record).values()), 0.0)
 
 
 def names_of_runs(model: ModelReport) -> dict[str, str]:

@@ -89,11 +89,18 @@ def web_address(url: str, schemes: Iterable[str]) -> str:
     return target if scheme in set(schemes) and (scheme or relative) else ""
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]], numbers: Iterable[int] = ()) -> str:
-    """A table of cells that are Markdown already; columns in `numbers` are aligned right."""
+def table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], numbers: Iterable[int] = (), most: int | None = None
+) -> str:
+    """A table of cells that are Markdown already; columns in `numbers` are aligned right.
+
+    Of more rows than `most`, a last one counts the rest.
+    """
     right = set(numbers)
     lines = [_row(header), _row("---:" if i in right else "---" for i in range(len(header)))]
-    lines += [_row(row) for row in rows]
+    lines += [_row(row) for row in rows[:most]]
+    if most is not None and len(rows) > most:
+        lines.append(_row([f"… and {len(rows) - most:,} more", *[""] * (len(header) - 1)]))
     return "\n".join(lines)
 
 

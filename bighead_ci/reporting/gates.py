@@ -8,6 +8,12 @@ from bighead_ci.documents.verdict import GateResult, RuleResult, Verdict
 from bighead_ci.reporting.escaping import GAP, code, table, text
 from bighead_ci.reporting.figures import plural
 
+WHAT_TO_DO = (
+    "Push a commit that mends this: the checks run again and this report is updated in place. "
+    "The gates are main's; a change of policies/ in this pull request does not change its own verdict."
+)
+"""Under the gates that fail; `bighead explain` says more of one."""
+
 _INPUTS = 8
 _RULES = 100
 
@@ -17,16 +23,19 @@ def failing_rules(rules: Sequence[tuple[str, str, RuleResult]], most: int) -> st
     lines = []
     for whose, gate, rule in rules[:most]:
         lines.append(f"- ❌ {text(whose)}{' ' if whose else ''}**{text(gate)}**: {text(rule.message, 300)}")
-        lines.append(f"  {code(rule.expression, 300)} {_why(rule)}")
+        lines.append("  " + " · ".join(part for part in (code(rule.expression, 300), *_why(rule)) if part))
     if len(rules) > most:
         lines.append(f"- … and {plural(len(rules) - most, 'more failing rule', 'more failing rules')}")
     return "\n".join(lines)
 
 
-def _why(rule: RuleResult) -> str:
-    seen = inputs(rule)
-    reason = f"({text(rule.reason, 300)})" if rule.reason else ""
-    return f"{reason}{': ' if seen and reason else ''}{seen}"
+def reason(rule: RuleResult) -> str:
+    """Why a rule failed, as far as its expression and what it read do not say it already."""
+    return "" if rule.reason == "false" else rule.reason
+
+
+def _why(rule: RuleResult) -> tuple[str, str]:
+    return text(reason(rule), 300), f"read {inputs(rule)}" if rule.inputs else ""
 
 
 def inputs(rule: RuleResult) -> str:
@@ -42,17 +51,16 @@ def gate_table(verdict: Verdict) -> str:
     applied = sorted((g for g in verdict.gates if g.applied), key=lambda gate: gate.passed)
     rows = [row for gate in applied for row in _rows(gate)]
     left = [g.gate for g in verdict.gates if not g.applied]
-    body = table(["gate", "rule", "read"], rows[:_RULES]) if rows else "No gate applies."
-    if len(rows) > _RULES:
-        body += f"\n\n… and {len(rows) - _RULES:,} more rules."
+    body = table(["gate", "rule", "read"], rows, most=_RULES) if rows else "No gate applies."
     return body + (f"\n\nNot about this: {', '.join(text(name) for name in left[:20])}." if left else "")
 
 
 def _rows(gate: GateResult) -> list[list[str]]:
+    # A message says what is wrong: beside a rule that holds it would say the opposite of what is true.
     return [
         [
             f"{'✅' if rule.passed else '❌'}{GAP}{text(gate.gate)}",
-            f"{text(rule.message)} {code(rule.expression)}",
+            f"{text(gate.description if rule.passed else rule.message)} {code(rule.expression, 300)}",
             inputs(rule),
         ]
         for rule in gate.rules

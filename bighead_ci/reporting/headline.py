@@ -30,6 +30,15 @@ def headline(report: PullRequestReport) -> str:
     return " · ".join([*parts, took])
 
 
+def advice(report: PullRequestReport) -> str:
+    """What to do about a report without a verdict; empty where there is one."""
+    if report.state == "invalid":
+        return "Nothing was trained. Push a commit that fixes them; this report is updated in place."
+    if report.state == "error":
+        return "Nothing you wrote is known to be wrong. The checks can be run again as they are."
+    return ""
+
+
 def _judged(report: PullRequestReport) -> str:
     passed, applied = gate_counts([model.verdict for model in report.models])
     failing = [model for model in report.models if not model.verdict.passed]
@@ -64,6 +73,7 @@ def _primary(model: ModelReport) -> list[str]:
     if not rows:
         return []
     base, row = baseline(model), rows[0]
-    against = f" ({signed(row.difference.difference)} vs {label(base)})" if base and row.difference else ""
+    measured = row.base.measured
+    against = f" ({signed(measured.difference)} vs {label(base)})" if base and measured else ""
     name = row.name.upper() if row.name == "auc" else row.name
     return [f"{name} {figure(row.mine.value)}{against}"]

@@ -8,24 +8,27 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from bighead_ci.documents.base import short
 from bighead_ci.documents.report import ModelReport, PullRequestReport
 from bighead_ci.reporting import charts, figures
 from bighead_ci.reporting.charts import Spec
 from bighead_ci.reporting.comparison import (
     baseline,
     distinct_runs,
+    failing_first,
     gate_counts,
     input_differences,
     label,
     metric_rows,
     names_of_runs,
+    other_seconds,
     parameter_differences,
     slice_changes,
+    unmeasured_inputs,
     worse_slices,
 )
 from bighead_ci.reporting.escaping import printable, web_address
-from bighead_ci.reporting.headline import headline
+from bighead_ci.reporting.gates import WHAT_TO_DO, reason
+from bighead_ci.reporting.headline import advice, headline
 from bighead_ci.reporting.pictures import dark_rules, svg
 
 _SLICES, _DRIFTED, _CLASSES = 40, 30, 12
@@ -52,7 +55,9 @@ def page_of(report: PullRequestReport) -> str:
     return _PIECES.get_template("report.html.jinja").render(
         report=report,
         headline=headline(report),
-        models=[ModelView(model) for model in report.models],
+        advice=advice(report),
+        what_to_do=WHAT_TO_DO,
+        models=[ModelView(model, place) for place, model in enumerate(failing_first(report.models))],
         dark=Markup(dark_rules()),  # noqa: S704 - colours of ours
     )
 
@@ -60,14 +65,22 @@ def page_of(report: PullRequestReport) -> str:
 class ModelView:
     """What the template shows of one model version; plots are drawn when it asks for them."""
 
-    def __init__(self, model: ModelReport) -> None:
+    def __init__(self, model: ModelReport, place: int) -> None:
         self.model = model
+        self.place = place
         self.record = model.record
         self.base = baseline(model)
         self.against = label(self.base) if self.base else ""
         self.title = self.record.id.replace("/", " ")
         self.gates_passed, self.gates_applied = gate_counts([model.verdict])
         self.metrics = metric_rows(model)
+        now = [f"{running.environment} now ({running.version})" for running in model.running]
+        deltas = [f"Δ vs {name} [95 %]" for name, _ in distinct_runs(model)]
+        self.metric_columns = ["metric", "this PR [95 %]", *now, *deltas, "gates that read it"]
+        self.metric_numbers = range(2, 2 + len(now))
+        self.rows_compared = max((difference.rows for difference in model.differences), default=0)
+        self.other_seconds = other_seconds(model)
+        self.unmeasured = unmeasured_inputs(model)
         self.slices = slice_changes(model)
         self.worse = worse_slices(model)
         self.parameters = parameter_differences(model)
@@ -76,25 +89,25 @@ class ModelView:
         self.gates = sorted(model.verdict.gates, key=lambda g: (not g.applied, g.passed))
         self._others = {name: run.evaluation for name, run in distinct_runs(model)}
 
-    def forest(self) -> Markup:
-        """Differences from what runs."""
-        if not self.model.differences:
-            return Markup()
-        spec = charts.metric_forest(self.model.differences, names_of_runs(self.model), width=420)
-        return _plot(spec, f"Metrics of {self.title} against what runs")
-
-    def curves(self) -> Markup:
-        """ROC and calibration."""
-        evaluation = self.record.evaluation
-        if not (evaluation.roc or evaluation.calibration):
-            return Markup()
-        return _plot(charts.curves(evaluation, self._others, width=230), f"ROC and calibration of {self.title}")
-
-    def scores(self) -> Markup:
-        """Score distributions."""
-        theirs = {name: evaluation.score_histogram for name, evaluation in self._others.items()}
-        spec = charts.score_histogram({charts.THIS: self.record.evaluation.score_histogram, **theirs}, width=520)
-        return _plot(spec, f"Scores of {self.title}")
+    def plots(self) -> list[Markup]:
+        """Whatever can be drawn of the evaluation: differences, scores, curves, confusion."""
+        evaluation, title = self.record.evaluation, self.title
+        drawn = []
+        if self.model.differences:
+            forest = charts.metric_forest(self.model.differences, names_of_runs(self.model), width=340)
+            drawn.append((forest, f"Metrics of {title} against what runs; the table above has the numbers"))
+        histograms = {charts.THIS: evaluation.score_histogram}
+        histograms |= {name: other.score_histogram for name, other in self._others.items()}
+        if sum(evaluation.score_histogram):
+            drawn.append((charts.score_histogram(histograms, width=380), f"Share of rows by score of {title}"))
+        if evaluation.roc:
+            drawn.append((charts.roc_curve(evaluation, self._others, width=260), f"ROC curve of {title}"))
+        if evaluation.calibration:
+            drawn.append((charts.calibration_curve(evaluation, self._others, width=260), f"Calibration of {title}"))
+        if evaluation.confusion and len(evaluation.classes) <= _CLASSES:
+            matrix = charts.confusion(evaluation.classes, evaluation.confusion)
+            drawn.append((matrix, f"Confusion matrix of {title}; the table below has the numbers"))
+        return [_plot(spec, words) for spec, words in drawn]
 
     def slice_plot(self) -> Markup:
         """The primary metric by slice, those that lost most."""
@@ -106,16 +119,9 @@ class ModelView:
     def drift_plot(self) -> Markup:
         """Distance of each column from the reference."""
         drift = self.record.drift
-        if drift is None or not drift.columns:
+        if drift is None or not any(column.score > 0 for column in drift.columns):
             return Markup()
         return _plot(charts.drift(drift.columns[:_DRIFTED]), f"Drift of the inputs of {self.title}")
-
-    def confusion(self) -> Markup:
-        """Truth by prediction; a table says it when there are many classes."""
-        evaluation = self.record.evaluation
-        if not evaluation.confusion or len(evaluation.classes) > _CLASSES:
-            return Markup()
-        return _plot(charts.confusion(evaluation.classes, evaluation.confusion), f"Confusion matrix of {self.title}")
 
 
 def _plot(spec: Spec, alternative: str) -> Markup:
@@ -135,8 +141,7 @@ _PIECES.filters.update(
     percent=figures.percent,
     moment=figures.moment,
     plural=figures.plural,
-    sparkline=figures.sparkline,
-    short=short,
+    reason=reason,
     shown=printable,
     address=_harmless,
 )

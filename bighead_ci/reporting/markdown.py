@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from bighead_ci.documents.base import short
 from bighead_ci.documents.plan import Plan
 from bighead_ci.documents.report import ModelReport, PullRequestReport
-from bighead_ci.reporting.comparison import gate_counts, metric_rows
+from bighead_ci.reporting.comparison import failing_first, gate_counts, metric_rows
 from bighead_ci.reporting.escaping import code, details, fence, link, table, text
 from bighead_ci.reporting.figures import figure, moment, plural, seconds, signed
-from bighead_ci.reporting.gates import failing_rules
-from bighead_ci.reporting.headline import headline
+from bighead_ci.reporting.gates import WHAT_TO_DO, failing_rules
+from bighead_ci.reporting.headline import advice, headline
 from bighead_ci.reporting.section import ModelSection
 from bighead_ci.reporting.shortening import Block, fit
 
@@ -20,18 +20,19 @@ PICTURES = 3
 _PROBLEMS = 200
 _FAILING_RULES = 30
 _FILES = 60
+_MODELS, _IMPACTS = 100, 30
 
 
 def pull_request_markdown(report: PullRequestReport, *, pictures: bool) -> str:
     """The whole comment in at most 65,536 characters."""
     blocks = [Block(f"### {text(headline(report), 400)}"), *_beneath(report)]
-    allowance = _picture_allowance(report.models) if pictures else {}
-    sections = [ModelSection(m, alone=len(report.models) == 1, pictures=allowance.get(i, 0))
-                for i, m in enumerate(report.models)]  # fmt: skip
+    models = failing_first(report.models)
+    sections = [ModelSection(m, alone=len(models) == 1, pictures=_allowed_pictures(i, len(models)) if pictures else 0)
+                for i, m in enumerate(models)]  # fmt: skip
     if len(sections) == 1:
         blocks += [*sections[0].glance(), *_plan_blocks(report), *sections[0].depth()]
     else:
-        blocks += [Block(_overview(report.models))] if sections else []
+        blocks += [Block(_overview(models))] if sections else []
         blocks += _plan_blocks(report)
         blocks += [block for section in sections for block in (*section.glance(), *section.depth())]
     if report.plan:
@@ -50,10 +51,7 @@ def _beneath(report: PullRequestReport) -> list[Block]:
         lines = [f"- {_problem(problem)}" for problem in report.problems[:_PROBLEMS]]
         if len(report.problems) > _PROBLEMS:
             lines.append(f"- … and {len(report.problems) - _PROBLEMS:,} more; `bighead check` lists all")
-        advice = "Nothing was trained. Push a commit that fixes them; this comment is updated in place."
-        if report.state == "error":
-            advice = "Nothing you wrote is known to be wrong. The checks can be run again as they are."
-        return [Block("\n".join(lines)), Block(advice)]
+        return [Block("\n".join(lines)), Block(advice(report))]
     if report.state == "running":
         return [Block("This comment will hold the result.")]
     rules = [
@@ -61,7 +59,10 @@ def _beneath(report: PullRequestReport) -> list[Block]:
         for model in report.models
         for gate, rule in model.verdict.failures
     ]
-    return [Block(failing_rules(rules, most=_FAILING_RULES))] if rules else []
+    if not rules:
+        return []
+    more = f"{code(f'bighead explain {rules[0][1]} --pr {report.number}')} shows all that a gate read."
+    return [Block(failing_rules(rules, most=_FAILING_RULES)), Block(f"**What to do**: {text(WHAT_TO_DO, 400)} {more}")]
 
 
 def _problem(problem: str) -> str:
@@ -77,30 +78,27 @@ def _overview(models: Sequence[ModelReport]) -> str:
     for model in models:
         passed, applied = gate_counts([model.verdict])
         first = metric_rows(model)[:1]
-        drift = model.record.drift
+        drift, quality = model.record.drift, model.record.quality
         rows.append(
             [
                 f"{'✅' if model.verdict.passed else '❌'} {code(model.record.id)}",
                 f"{text(first[0].name)} {figure(first[0].mine.value)}" if first else "–",
-                f"{signed(first[0].difference.difference)} {first[0].outcome}"
-                if first and first[0].difference
+                f"{signed(first[0].base.measured.difference)} {first[0].base.outcome}"
+                if first and first[0].base.measured
                 else "nothing to compare with",
                 f"{passed} of {applied}",
-                plural(model.record.quality.failed, "failure") if model.record.quality.failed else "all hold",
+                f"{quality.passed} of {len(quality.results)}",
                 f"{drift.drifted} of {len(drift.columns)}" if drift else "–",
                 "reused" if model.reused else f"trained in {seconds(model.seconds)}",
             ]
         )
-    head = ["model", "primary metric", "Δ vs what runs", "gates", "expectations", "drifted", "this PR"]
-    return table(head, rows)
+    head = ["model", "primary metric", "Δ vs what runs", "gates pass", "expectations hold", "columns drifted", "cost"]
+    return table(head, rows, most=_MODELS)
 
 
-def _picture_allowance(models: Sequence[ModelReport]) -> dict[int, int]:
-    """How many pictures each model gets: all of them for one, one each for the first few, those that fail first."""
-    if len(models) == 1:
-        return {0: PICTURES}
-    order = sorted(range(len(models)), key=lambda i: models[i].verdict.passed)
-    return dict.fromkeys(order[:PICTURES], 1)
+def _allowed_pictures(place: int, models: int) -> int:
+    """All of them for a model that stands alone, else one for each of the first few."""
+    return PICTURES if models == 1 else int(place < PICTURES)
 
 
 def _plan_blocks(report: PullRequestReport) -> list[Block]:
@@ -112,6 +110,9 @@ def _plan_blocks(report: PullRequestReport) -> list[Block]:
         blocks.append(Block("\n".join(f"- {code(m.id)}: {_because(m.because)}" for m in plan.models[:50])))
     if plan.impacts:
         blocks.append(Block(_blast_radius(plan, report.models), 20, "blast radius"))
+    elif report.models:
+        alone = "this model version" if len(report.models) == 1 else "these model versions"
+        blocks.append(Block(f"**Blast radius**: {alone} alone; no feature set and no source changed"))
     notes = []
     if plan.policies:
         names = ", ".join(code(name) for name in plan.policies[:20])
@@ -139,12 +140,12 @@ def _blast_radius(plan: Plan, models: Sequence[ModelReport]) -> str:
             + (f" and {len(impact.models) - 8:,} more" if len(impact.models) > 8 else "")  # noqa: PLR2004
             or "none",
         ]
-        for impact in plan.impacts[:30]
+        for impact in plan.impacts
     ]
     total = len({model for impact in plan.impacts for model in impact.models})
     return (
         f"**Blast radius**: {plural(total, 'model version')} {'uses' if total == 1 else 'use'} what changed\n\n"
-        + table(["changed", "feature columns", "used by"], rows)
+        + table(["changed", "feature columns", "used by"], rows, most=_IMPACTS)
     )
 
 

@@ -175,9 +175,9 @@ def _differences(report: PromotionReport) -> str:
             f"{figure(d.theirs)} ({text(d.against)} {d.model_version})",
             f"**{signed(d.difference)}**{GAP}{interval(d.low, d.high, sign=True)} {MARK[outcome(d)]}",
         ]
-        for d in report.differences[:40]
+        for d in report.differences
     ]
-    return "**Against what runs**\n\n" + table(["metric", "this", "theirs", "Δ [95 %]"], rows)
+    return "**Against what runs**\n\n" + table(["metric", "this", "theirs", "Δ [95 %]"], rows, most=40)
 
 
 def _commits(report: PromotionReport) -> str:
@@ -189,6 +189,6 @@ def _callers(report: PromotionReport) -> str:
     rows = [
         [code(name), field.type if field.size is None else f"{field.type} × {field.size:,}",
          "required" if field.required else "optional", text(field.description, 120)]
-        for name, field in list(report.request.items())[:100]
+        for name, field in report.request.items()
     ]  # fmt: skip
-    return details("What callers send", table(["field", "type", "", "meaning"], rows))
+    return details("What callers send", table(["field", "type", "", "meaning"], rows, most=100))

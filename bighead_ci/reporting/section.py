@@ -6,6 +6,7 @@ from bighead_ci.documents.base import short
 from bighead_ci.documents.report import ModelReport
 from bighead_ci.reporting import charts
 from bighead_ci.reporting.comparison import (
+    Delta,
     MetricRow,
     SliceChange,
     baseline,
@@ -15,8 +16,11 @@ from bighead_ci.reporting.comparison import (
     label,
     metric_rows,
     names_of_runs,
+    other_seconds,
     parameter_differences,
+    seconds_that_ran,
     slice_changes,
+    unmeasured_inputs,
     worse_slices,
 )
 from bighead_ci.reporting.escaping import GAP, code, details, fence, link, printable, table, text
@@ -25,6 +29,7 @@ from bighead_ci.reporting.figures import (
     figure,
     histogram_mean,
     interval,
+    moment,
     percent,
     plural,
     seconds,
@@ -36,14 +41,17 @@ from bighead_ci.reporting.gates import gate_table
 from bighead_ci.reporting.pictures import inline_picture
 from bighead_ci.reporting.shortening import Block
 
-MARK = {"better": "▲ better", "worse": "▼ worse", "no clear change": "≈ unclear", "": ""}
+MARK = {"better": "▲ better", "worse": "▼ worse", "no clear change": "≈ no clear change", "": ""}
 """A metric's outcome in the comment."""
 
-_METRICS, _SLICES, _FAILED, _DRIFTED, _CLASSES = 20, 12, 20, 5, 10
+_METRICS, _SLICES, _FAILED, _DRIFTED, _CLASSES, _DIFFERENCES = 20, 12, 20, 5, 10, 120
 
 
 class ModelSection:
-    """Blocks of Markdown about one model version; `rank` of each says how soon it may go."""
+    """Blocks of Markdown about one model version; `rank` of each says how soon it may go.
+
+    Beside others a model that passes goes before the words of one that fails: the overview has its line.
+    """
 
     def __init__(self, model: ModelReport, *, alone: bool, pictures: int) -> None:
         self.model = model
@@ -52,56 +60,61 @@ class ModelSection:
         self.runs = distinct_runs(model)
         self.titled = not alone
         self.pictures = pictures
-        self.core = (10 if model.verdict.passed else 5) if not alone else 0
+        dispensable = model.verdict.passed and not alone
+        self.core = 90 if dispensable else 0 if alone else 5
+        self.sooner = 100 if dispensable else 0
         self.name = self.record.id.replace("/", " ")
 
     def glance(self) -> list[Block]:
-        """What a reviewer compares: metrics, pictures, quality, callers, slices, scores, drift."""
+        """What a reviewer compares: metrics, pictures, quality, drift, callers, slices, cost, scores."""
         blocks = [Block(self._metrics(), self.core, "model section"), *self._pictures()]
-        blocks.append(Block(self._summary(), self.core, "summary"))
-        blocks.append(Block(self._scores(), self.core + 30, "score distribution"))
-        if self.record.drift and self.record.drift.columns:
-            blocks.append(Block(self._drift(), self.core + 20, "drift table"))
+        blocks.append(Block(self._summary(), self.core, "summary list"))
+        if self.record.drift and self.record.drift.drifted:
+            blocks.append(Block(self._drift(), self.sooner + 20, "drift table"))
+        blocks.append(Block(self._scores(), self.sooner + 30, "score distribution"))
         return blocks
 
     def depth(self) -> list[Block]:
         """What can be opened."""
         blocks = [
-            Block(self._slices(), 60, "slice section"),
-            Block(details(f"Gates of {self.name}, rule by rule", gate_table(self.model.verdict)), 65, "gate section"),
-            Block(self._changes(), 70, "section of what differs"),
+            Block(self._slices(), self.sooner + 60, "slice section"),
+            Block(self._gates(), self.sooner + 65, "gate section"),
+            Block(self._changes(), self.sooner + 70, "difference section"),
         ]
         if self.record.evaluation.confusion:
-            blocks.append(Block(self._confusion(), 75, "confusion matrix"))
-        blocks.append(Block(self._run(), 85, "section on the run"))
+            blocks.append(Block(self._confusion(), self.sooner + 75, "confusion table"))
+        blocks.append(Block(self._run(), self.sooner + 85, "run section"))
         return blocks
+
+    def _gates(self) -> str:
+        return details(f"Gates of {self.name}, rule by rule", gate_table(self.model.verdict))
 
     def _metrics(self) -> str:
         running = self.model.running
-        versus = f"Δ vs {text(label(self.base))} [95 %]" if self.base else "Δ"
-        head = ["metric", "this PR [95 %]", *(text(f"{r.environment} now ({r.version})") for r in running)]
-        rows = [self._metric_row(row) for row in metric_rows(self.model)[:_METRICS]]
+        now = [text(f"{r.environment} now ({r.version})") for r in running]
+        deltas = [f"Δ vs {text(name)} [95 %]" for name, _ in self.runs]
+        rows = [self._metric_row(row) for row in metric_rows(self.model)]
         lines = []
         if self.titled:
             passed, applied = gate_counts([self.model.verdict])
             mark = "✅" if self.model.verdict.passed else "❌"
             lines.append(f"#### {mark} {self.name}: {passed} of {plural(applied, 'gate')}")
-        lines.append(table([*head, versus, "gate"], rows))
+        head = ["metric", "this PR [95 %]", *now, *deltas, "gate"]
+        lines.append(table(head, rows, most=_METRICS) if rows else "No metric: the evaluation measured nothing.")
         if not running:
             lines.append(f"Nothing serves {self.record.model} yet: there is nothing to compare with.")
         elif self.model.differences:
             rows_both = max(d.rows for d in self.model.differences)
             lines.append(f"Δ is this PR less what runs, paired over the {rows_both:,} rows that both scored.")
+        else:
+            lines.append("No difference could be measured: no rows that both scored, or another task.")
         return "\n\n".join(lines)
 
-    def _metric_row(self, row: MetricRow) -> list[str]:
-        d = row.difference
-        delta = (
-            f"**{signed(d.difference)}**{GAP}{interval(d.low, d.high, sign=True)} {MARK[row.outcome]}" if d else NONE
-        )
+    @staticmethod
+    def _metric_row(row: MetricRow) -> list[str]:
         gates = ", ".join(f"{'✅' if passed else '❌'}{GAP}{text(gate)}" for gate, passed in row.gates)
         mine = f"**{figure(row.mine.value)}**{GAP}{interval(row.mine.low, row.mine.high)}"
-        return [text(row.name), mine, *map(figure, row.theirs), delta.strip(), gates or NONE]
+        return [text(row.name), mine, *map(figure, row.theirs), *map(_delta, row.deltas), gates or NONE]
 
     def _pictures(self) -> list[Block]:
         """The differences in sight, the curves and scores behind a click."""
@@ -117,10 +130,10 @@ class ModelSection:
             drawn.append((charts.score_histogram(self._histograms()), f"Scores of {self.name}"))
         pictures = [picture for spec, words in drawn[: self.pictures] if (picture := inline_picture(spec, words))]
         first = 1 if self.model.differences else 0
-        blocks = [Block(picture, 95, "picture") for picture in pictures[:first]]
+        blocks = [Block(picture, self.sooner + 95, "picture") for picture in pictures[:first]]
         if pictures[first:]:
             plots = details(f"Curves and scores of {self.name}", "\n\n".join(pictures[first:]))
-            blocks.append(Block(plots, 100, "picture section"))
+            blocks.append(Block(plots, self.sooner + 100, "picture section"))
         return blocks
 
     def _histograms(self) -> dict[str, list[int]]:
@@ -129,20 +142,20 @@ class ModelSection:
 
     def _summary(self) -> str:
         """What needs no table, an item each."""
-        items = [self._quality(), *self._callers(), self._worse()]
+        items = [self._quality(), self._drift_line(), *self._callers(), *self._worse(), self._cost()]
         return "\n".join(f"- {item}" for item in items)
 
     def _quality(self) -> str:
         quality = self.record.quality
+        if not quality.results:
+            return "⚠️ **Data quality**: no expectation is declared, so nothing was checked"
         if not quality.failed:
             return f"✅ **Data quality**: all {plural(quality.passed, 'expectation')} hold"
         failed = [r for r in quality.results if not r.success]
         lines = [f"❌ **Data quality**: {quality.failed:,} of {plural(len(quality.results), 'expectation')} fail"]
         for r in failed[:_FAILED]:
-            where = f"{code(r.column)} " if r.column else ""
-            count = f"; {plural(r.unexpected_count, 'row')}" if r.unexpected_count else ""
-            seen = f"expected {text(r.expected)}; saw {text(r.observed)}{count}"
-            lines.append(f"  - {where}{text(r.type)}: {seen} ({code(r.suite)})")
+            where = f"{code(r.column)}: " if r.column else ""
+            lines.append(f"  - {where}expected {text(r.expected)}; saw {text(r.observed)} ({code(r.suite)})")
         if len(failed) > _FAILED:
             lines.append(f"  - … and {len(failed) - _FAILED:,} more")
         return "\n".join(lines)
@@ -156,19 +169,35 @@ class ModelSection:
         more = f" and {len(changes) - _FAILED:,} more" if len(changes) > _FAILED else ""
         return [f"**Callers**: {'; '.join(text(change) for change in changes[:_FAILED])}{more}"]
 
-    def _worse(self) -> str:
-        worse = worse_slices(self.model)
-        total = plural(len(self.record.evaluation.slices), "slice")
-        if not self.base or not self.record.evaluation.slices:
-            return f"**Slices**: {total}, nothing to compare with"
+    def _worse(self) -> list[str]:
+        slices, worse = self.record.evaluation.slices, worse_slices(self.model)
+        if not slices:
+            return []
+        total = plural(len(slices), "slice")
+        if not self.base:
+            return [f"**Slices**: {total}, nothing to compare with"]
         if not worse:
-            return f"**Slices**: none of {total} got worse on {text(self.record.evaluation.primary)}"
+            return [f"**Slices**: none of {total} got worse on {text(self.record.evaluation.primary)}"]
         clear = sum(change.clear for change in worse)
         worst = worse[0]
-        return (
-            f"**Slices**: {len(worse)} of {total} got worse, {clear or 'none'} clearly; worst "
-            f"{code(worst.column)} = {text(worst.value, 60)} ({signed(worst.gain)} on {plural(worst.rows, 'row')})"
-        )
+        where = f"{code(worst.column)} = {text(worst.value, 60)}"
+        lost = f"{signed(worst.gain)} on {plural(worst.rows, 'row')}"
+        return [f"**Slices**: {len(worse)} of {total} got worse, {clear or 'none'} clearly; worst {where} ({lost})"]
+
+    def _cost(self) -> str:
+        """Seconds here by stage, the content key that decided it, and what was reused."""
+        stages, key = seconds_that_ran(self.record), f"content key {code(short(self.record.content_key))}"
+        spent = f"**Cost**: {seconds(self.model.seconds)} in this PR"
+        if self.model.reused:
+            took = seconds(sum(stages.values()))
+            return (
+                f"{spent}; {key} has a record, which is reused: nothing ran (its stages took {took} when it was made)"
+            )
+        ran = [f"{text(stage)} {seconds(n)}" for stage, n in stages.items()]
+        rest = f"image, drift and record {seconds(other_seconds(self.model))}"
+        timings = self.record.timings
+        reused = f"; reused {', '.join(map(text, timings.reused))}" if timings.reused else ""
+        return f"{spent}: {', '.join([*ran, rest])}{reused}; {key} had no record"
 
     def _scores(self) -> str:
         """The distributions under one another, in signs that need no picture."""
@@ -180,30 +209,40 @@ class ModelSection:
         lines = [f"{name:{width}}  {sparkline(h)}  mean {figure(histogram_mean(h))}" for name, h in shown]
         return fence("\n".join([head, *lines]), "text")
 
-    def _drift(self) -> str:
+    def _drift_line(self) -> str:
         drift = self.record.drift
-        if drift is None:
-            return ""
+        if drift is None or not drift.columns:
+            return "**Drift**: nothing to compare the training set with"
+        then = f", compared when it was recorded, {moment(self.record.recorded_at)}" if self.model.reused else ""
+        left = unmeasured_inputs(self.model)
+        beside = f"; {plural(len(left), 'input')} could not be compared (new, a list or a time)" if left else ""
+        first = drift.columns[0]
+        furthest = f"; furthest {code(first.column)}, {figure(first.score)} of {figure(first.threshold)} allowed"
+        return (
+            f"{'⚠️' if drift.drifted else '✅'} **Drift**: {drift.drifted or 'none'} of "
+            f"{plural(len(drift.columns), 'column')} moved against {text(drift.reference)}{then}"
+            f"{'' if drift.drifted else furthest}{beside}"
+        )
+
+    def _drift(self) -> str:
+        columns = self.record.drift.columns if self.record.drift else []
         rows = [
             [code(c.column), text(c.method), figure(c.score), figure(c.threshold), "⚠️ yes" if c.drifted else "no"]
-            for c in drift.columns[:_DRIFTED]
+            for c in columns
         ]
-        shown = min(_DRIFTED, len(drift.columns))
-        return (
-            f"**Drift**: {drift.drifted} of {plural(len(drift.columns), 'column')} moved against "
-            f"{text(drift.reference)}. The furthest {shown}:\n\n"
-            + table(["column", "distance", "score", "threshold", "drifted"], rows, numbers=(2, 3))
-        )
+        head = ["column that drifted furthest", "how it is measured", "distance", "threshold", "drifted"]
+        return table(head, rows, numbers=(2, 3), most=_DRIFTED)
 
     def _slices(self) -> str:
         primary = text(self.record.evaluation.primary)
-        changes = (worse_slices(self.model) or slice_changes(self.model))[:_SLICES]
+        changes = worse_slices(self.model) or slice_changes(self.model)
         if not changes:
             return ""
         head = ["slice", "rows", f"{primary} here", text(label(self.base)) if self.base else NONE, "gain", ""]
         worse = bool(worse_slices(self.model))
         title = f"Slices of {self.name} that got worse" if worse else f"Slices of {self.name}, least gain first"
-        return details(title, table(head, [self._slice_row(c) for c in changes], numbers=(1, 3, 4)))
+        rows = [self._slice_row(c) for c in changes]
+        return details(title, table(head, rows, numbers=(1, 3, 4), most=_SLICES))
 
     @staticmethod
     def _slice_row(c: SliceChange) -> list[str]:
@@ -216,23 +255,26 @@ class ModelSection:
         base = self.base.record if self.base else None
         added, removed = input_differences(self.model)
         rows = [[f"parameter {code(d.name)}", text(d.theirs, 120), text(d.mine, 120)]
-                for d in parameter_differences(self.model)[:40]]  # fmt: skip
-        rows += [[f"input {code(column)}", "–", "added"] for column in added[:40]]
-        rows += [[f"input {code(column)}", "removed", "–"] for column in removed[:40]]
+                for d in parameter_differences(self.model)]  # fmt: skip
+        rows += [[f"input {code(column)}", "–", "added"] for column in added]
+        rows += [[f"input {code(column)}", "removed", "–"] for column in removed]
         here = self.record
         grown = f" ({size(here.artifact_bytes - base.artifact_bytes)})" if base else ""
         if base and here.artifact_bytes >= base.artifact_bytes:
             grown = f" (+{size(here.artifact_bytes - base.artifact_bytes)})"
-        rows += [
+        rows[:0] = [
             ["artifact", f"{code(short(base.artifact))} {size(base.artifact_bytes)}" if base else NONE,
              f"{code(short(here.artifact))} {size(here.artifact_bytes)}{grown}"],
             ["image", code(short(base.image)) if base else NONE, code(short(here.image))],
             ["training set", code(short(base.training_set_digest)) if base else NONE,
              code(short(here.training_set_digest))],
         ]  # fmt: skip
-        rows += self._feature_rows()
-        against = label(self.base) if self.base else "nothing"
-        return details(f"What differs between {self.name} and {against}", table(["", text(against), "this PR"], rows))
+        rows[3:3] = self._feature_rows()
+        if not self.base:
+            return details(f"What {self.name} is made of", table(["", NONE, "this PR"], rows, most=_DIFFERENCES))
+        against = label(self.base)
+        head = ["", text(against), "this PR"]
+        return details(f"What differs between {self.name} and {against}", table(head, rows, most=_DIFFERENCES))
 
     def _feature_rows(self) -> list[list[str]]:
         theirs = {f.set: f.digest for f in self.base.record.features} if self.base else {}
@@ -244,7 +286,7 @@ class ModelSection:
             ]
             for name in sorted({*mine, *theirs})
             if mine.get(name) != theirs.get(name)
-        ][:40]
+        ]
 
     def _confusion(self) -> str:
         classes = self.record.evaluation.classes[:_CLASSES]
@@ -260,17 +302,18 @@ class ModelSection:
         record, data = self.record, self.record.training_set
         left_out = (("outside the split", data.outside_split), ("without label", data.unlabelled),
                     ("not yet mature", data.immature))  # fmt: skip
-        took = [
-            f"{text(stage)} {'reused' if stage in record.timings.reused else seconds(spent)}"
-            for stage, spent in record.timings.seconds.items()
-        ]
         kept = f"{data.rows:,} rows, {data.train_rows:,} to train and {data.evaluate_rows:,} to evaluate"
-        stages = "the record was reused, nothing ran; it took then" if self.model.reused else "stages"
         lines = [
             f"- training set: {kept}; left out: {', '.join(f'{n:,} {what}' for what, n in left_out)}",
-            f"- {stages}: {', '.join(took)}; this PR spent {seconds(self.model.seconds)}",
             f"- the artifact repeats the estimator's own scores to within {figure(record.evaluation.conversion_error)}",
             f"- run {code(record.run_id)}, content key {code(short(record.content_key))}",
             *(f"- {link(item.title, item.url)}" for item in self.model.links),
         ]
-        return details(f"The run of {self.name}: rows, seconds, where to look", "\n".join(lines))
+        return details(f"The run of {self.name}: rows, digests, where to look", "\n".join(lines))
+
+
+def _delta(delta: Delta) -> str:
+    d = delta.measured
+    if d is None:
+        return NONE
+    return f"**{signed(d.difference)}**{GAP}{interval(d.low, d.high, sign=True)} {MARK[delta.outcome]}".strip()

