@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
 from bighead_ci.definitions.loading import load_gates
 from bighead_ci.delivery.analysis import analyse
+from bighead_ci.delivery.contained import Contained
 from bighead_ci.delivery.context import BOT, Context, Progress
 from bighead_ci.delivery.desired import Desired, process_name, read_desired
 from bighead_ci.delivery.gates import judge_canary
 from bighead_ci.delivery.history import release_at
 from bighead_ci.delivery.merging import merge_own
 from bighead_ci.delivery.release_pr import (
-    LABEL,
     approvals_needed,
+    changed_paths,
+    goes_back,
+    open_release,
     open_release_pr,
-    release_branch,
+    release_path,
     review_release,
 )
 from bighead_ci.documents.base import Document
 from bighead_ci.documents.definition import duration
-from bighead_ci.documents.forge import PullRequest
-from bighead_ci.documents.live import CanaryAnalysis, LiveVariant
+from bighead_ci.documents.live import CanaryAnalysis
+from bighead_ci.documents.plan import ReleaseChange
 from bighead_ci.documents.release import ALL, Release
 from bighead_ci.documents.verdict import Verdict
 from bighead_ci.planning.releases import aborted, advanced, classify, retired
@@ -31,62 +35,109 @@ from bighead_ci.ports.tree import Tree
 EARLY_REQUESTS = 50
 """A candidate that fails its gates over this many requests is stopped without waiting for the soak to end."""
 
+Moment = Literal["wait", "advance", "revert"]
+Action = Literal["waits", "advanced", "retired", "reverted", "needs approval"]
+
 
 class Step(Document):
     """What one pass did about one canary."""
 
     environment: str
     model: str
-    action: Literal["waits", "advanced", "retired", "reverted", "needs approval"]
+    action: Action
     detail: str
     pull_request: int | None = None
+
+
+@dataclass(frozen=True)
+class _Canary:
+    """A canary under way, as one commit of main says."""
+
+    context: Context
+    tree: Tree
+    desired: Desired
+    environment: str
+    model: str
+    release: Release
+
+    def step(self, action: Action, detail: str, pull_request: int | None = None) -> Step:
+        return Step(
+            environment=self.environment, model=self.model, action=action, detail=detail, pull_request=pull_request
+        )
+
+    def change(self, new: Release, history: list[Release]) -> ReleaseChange:
+        return classify(self.environment, self.model, self.release, new, history)
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A canary whose present step is over."""
+
+    canary: _Canary
+    analysis: CanaryAnalysis
+    verdict: Verdict
+    moment: Moment
 
 
 def advance(context: Context, progress: Progress) -> list[Step]:
     """Analyse each canary; pass → the next step's pull request, merged unless a person must say yes; fail → revert.
 
+    A revert waits for no other canary's next step, and trouble with one canary keeps no other from its own.
+
     Raises:
-        RetryError: main moved meanwhile.
+        InputError: a canary cannot be judged.
+        RetryError: main moved meanwhile, or something does not answer.
     """
     commit = context.repository.resolve("main")
     tree = context.repository.tree(commit)
     desired = read_desired(tree, commit)
-    steps = []
+    contained = Contained()
+    steps: list[Step] = []
+    passing: list[_Judged] = []
     for (environment, model), placed in sorted(desired.releases.items()):
         if placed.release.candidate is not None:
-            step = _advance_one(context, tree, desired, environment, model, placed.release)
-            progress(f"{environment}/{model}: {step.action}: {step.detail}")
-            steps.append(step)
+            with contained.trouble():
+                found = _judge(_Canary(context, tree, desired, environment, model, placed.release))
+                if isinstance(found, Step):
+                    steps.append(found)
+                elif found.moment == "revert":
+                    steps.append(_revert(found))
+                else:
+                    passing.append(found)
+    for judged in passing:
+        with contained.trouble():
+            steps.append(_go_on(judged))
+    for step in steps:
+        progress(f"{step.environment}/{step.model}: {step.action}: {step.detail}")
+    contained.report()
     return steps
 
 
-def _advance_one(
-    context: Context, tree: Tree, desired: Desired, environment: str, model: str, release: Release
-) -> Step:
-    live = {v.name: v for m in context.platform.observe(environment) if m.model == model for v in m.variants}
-    if waiting := _not_in_force(model, release, live):
-        return Step(environment=environment, model=model, action="waits", detail=waiting)
-    analysis = analyse(context, desired, environment, model, release)
-    verdict = judge_canary(load_gates(tree), analysis, release.canary)
+def _judge(canary: _Canary) -> Step | _Judged:
+    """The verdict on a canary, or a step that says what is waited for."""
+    if waiting := _not_in_force(canary):
+        return canary.step("waits", waiting)
+    release = canary.release
+    analysis = analyse(canary.context, canary.desired, canary.environment, canary.model, release)
+    verdict = judge_canary(load_gates(canary.tree), analysis, release.canary)
     moment = decide(release, analysis, verdict)
-    if moment == "revert":
-        return _revert(context, tree, desired, environment, model, release, analysis)
     if moment == "wait":
-        return Step(environment=environment, model=model, action="waits", detail=describe(release, analysis))
-    new = retired(release) if release.variants[-1].weight == ALL else advanced(release)
-    return _propose(context, tree, desired, environment, model, release, new, analysis)
+        return canary.step("waits", describe(release, analysis))
+    return _Judged(canary, analysis, verdict, moment)
 
 
-def _not_in_force(model: str, release: Release, live: dict[str, LiveVariant]) -> str:
+def _not_in_force(canary: _Canary) -> str:
     """Why the canary cannot be judged yet, if so: the router does not yet do what main says."""
-    for variant in release.variants:
-        found = live.get(process_name(model, variant))
+    models = canary.context.platform.observe(canary.environment)
+    live = {v.name: v for m in models if m.model == canary.model for v in m.variants}
+    for variant in canary.release.variants:
+        found = live.get(process_name(canary.model, variant))
         if found is None or found.weight != variant.weight:
             return f"{variant.version} is not yet at {variant.weight} %"
     return ""
 
 
-def decide(release: Release, analysis: CanaryAnalysis, verdict: Verdict) -> Literal["wait", "advance", "revert"]:
+def decide(release: Release, analysis: CanaryAnalysis, verdict: Verdict) -> Moment:
     """Pure: what the evidence allows.
 
     Failing gates stop a canary as soon as there are enough requests to say so; passing ones only after the soak and
@@ -107,66 +158,49 @@ def describe(release: Release, analysis: CanaryAnalysis) -> str:
     )
 
 
-def _propose(
-    context: Context,
-    tree: Tree,
-    desired: Desired,
-    environment: str,
-    model: str,
-    release: Release,
-    new: Release,
-    analysis: CanaryAnalysis,
-) -> Step:
-    change = classify(environment, model, release, new, [])
-    pull = _proposed(context, environment, model, new)
-    if pull is None:
-        report = review_release(context, tree, desired, change, new, analysis)
-        body = context.renderer.promotion_markdown(report)
-        pull = open_release_pr(context, desired, change, new, body, "Canary analysis passed.")
+def _go_on(judged: _Judged) -> Step:
+    """Open the next step, or find it open; merge it unless a person has yet to say yes."""
+    canary = judged.canary
+    context, desired, release = canary.context, canary.desired, canary.release
+    present = open_release(context, canary.environment, canary.model)
+    if present is not None and goes_back(present):
+        return canary.step("waits", f"pull request #{present.number}, which takes it back, is open", present.number)
+    new = retired(release) if release.variants[-1].weight == ALL else advanced(release)
+    change = canary.change(new, [])
     needed, because = approvals_needed(desired, change, new)
-    if needed > len(pull.approvals()):
-        return Step(
-            environment=environment, model=model, action="needs approval", detail=because, pull_request=pull.number
-        )
-    merge_own(context, pull, desired.commit)
-    action: Literal["retired", "advanced"] = "retired" if change.move == "retire" else "advanced"
-    return Step(
-        environment=environment, model=model, action=action, detail=change.description, pull_request=pull.number
-    )
-
-
-def _proposed(context: Context, environment: str, model: str, new: Release) -> PullRequest | None:
-    """The open pull request that proposes this very step: written once, so that it keeps its approvals."""
-    branch = release_branch(environment, model)
-    for pull in context.forge.find("open", LABEL):
-        if pull.source == branch and release_at(context, pull.head, environment, model)[0] == new:
-            return pull
-    return None
-
-
-def _revert(
-    context: Context,
-    tree: Tree,
-    desired: Desired,
-    environment: str,
-    model: str,
-    release: Release,
-    analysis: CanaryAnalysis,
-) -> Step:
-    """Open and merge the way back, with the evidence in it."""
-    new = aborted(release)
-    change = classify(environment, model, release, new, [new])
-    verdict = judge_canary(load_gates(tree), analysis, release.canary)
-    report = review_release(context, tree, desired, change, new, analysis).model_copy(update={"verdict": verdict})
-    reasons = "\n".join(f"- {gate}: {rule.message} ({rule.reason})" for gate, rule in verdict.failures)
+    pull = present if present is not None and _proposes(canary, present.head, new) else None
+    if pull is not None and needed > len(pull.approvals()):
+        return canary.step("needs approval", because, pull.number)
+    report = review_release(context, canary.tree, desired, change, new, judged.analysis)
     body = context.renderer.promotion_markdown(report)
+    if pull is None:
+        pull = open_release_pr(context, desired, change, new, body, "Canary analysis passed.")
+        if needed:
+            return canary.step("needs approval", because, pull.number)
+    else:
+        context.forge.update(pull.number, body=body)
+    merge_own(context, pull, desired.commit)
+    return canary.step("retired" if change.move == "retire" else "advanced", change.description, pull.number)
+
+
+def _proposes(canary: _Canary, head: str, new: Release) -> bool:
+    """Whether a head is this very step and nothing else: it then keeps its approvals."""
+    path = release_path(canary.environment, canary.model)
+    base = canary.context.repository.merge_base(canary.desired.commit, head)
+    release, _ = release_at(canary.context, head, canary.environment, canary.model)
+    return release == new and changed_paths(canary.context, base, head) == [path]
+
+
+def _revert(judged: _Judged) -> Step:
+    """Open and merge the way back, with the evidence in it."""
+    canary, verdict = judged.canary, judged.verdict
+    context, desired = canary.context, canary.desired
+    new = aborted(canary.release)
+    change = canary.change(new, [new])
+    report = review_release(context, canary.tree, desired, change, new, judged.analysis)
+    body = context.renderer.promotion_markdown(report.model_copy(update={"verdict": verdict}))
+    reasons = "\n".join(f"- {gate}: {rule.message} ({rule.reason})" for gate, rule in verdict.failures)
     pull = open_release_pr(context, desired, change, new, body, f"Canary analysis failed:\n{reasons}", BOT)
     merge_own(context, pull, desired.commit)
-    first = verdict.failures[0]
-    return Step(
-        environment=environment,
-        model=model,
-        action="reverted",
-        detail=f"{first[0]}: {first[1].message}",
-        pull_request=pull.number,
-    )
+    gate, rule = verdict.failures[0]
+    return canary.step("reverted", f"{gate}: {rule.message}", pull.number)

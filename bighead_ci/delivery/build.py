@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
 
 from bighead_ci.definitions.loading import load_model
 from bighead_ci.delivery.context import Context, Progress
@@ -28,7 +31,7 @@ from bighead_ci.documents.record import (
     TrainingSetSummary,
 )
 from bighead_ci.documents.report import RunningVersion
-from bighead_ci.errors import BugError
+from bighead_ci.errors import BugError, InputError
 
 SAMPLE_ROWS = 5000
 """Rows of the training set that are kept with the record, as the reference for drift."""
@@ -44,20 +47,73 @@ class Built:
 
 
 def ensure_record(context: Context, planned: PlannedModel, commit: str, desired: Desired, progress: Progress) -> Built:
-    """The record of a planned model version at a commit; trains only if no record has its content key.
+    """The record of a planned model version at a commit, whole; trains only if no whole record has its content key.
 
-    The work tree it runs in is made anew each time; stages that an interrupted run had finished come back from the
-    shared cache.
+    Of several processes that want one content key, one builds and the others wait for it. The work tree it runs in is
+    made anew each time; stages that an interrupted run had finished come back from the shared cache.
 
     Raises:
-        InputError: the model's own code or data is wrong.
+        InputError: the model's own code or data is wrong; or it is damaged and something else came out.
         RetryError: disk full, locks held.
     """
     started = time.monotonic()
+    record = _whole(context, planned)
+    if record is None:
+        with _alone(context, planned, progress):
+            record = _whole(context, planned)
+            if record is None:
+                record = _make(context, planned, commit, desired, progress)
+                return Built(record, False, time.monotonic() - started)
+    progress(f"{planned.id}: content key {planned.content_key[7:19]} has a record, nothing to run")
+    return Built(record, True, time.monotonic() - started)
+
+
+def _whole(context: Context, planned: PlannedModel) -> RunRecord | None:
+    """The record of the content key, if it can still be served."""
     found = context.records.by_content_key(planned.content_key)
-    if found is not None:
-        progress(f"{planned.id}: content key {planned.content_key[7:19]} has a record, nothing to run")
-        return Built(found, True, time.monotonic() - started)
+    return None if found is None or _damage(context, found) else found
+
+
+def _damage(context: Context, record: RunRecord) -> str:
+    """Why what a record stands for can no longer be served; empty when it can."""
+    try:
+        context.records.artifact(record.artifact)
+    except InputError as error:
+        return f"the artifact of record {record.run_id} is missing or damaged: {error}"
+    if context.images.find(record.image) is None:
+        return f"image {record.image[7:19]} of record {record.run_id} is missing or damaged"
+    return ""
+
+
+def _make(context: Context, planned: PlannedModel, commit: str, desired: Desired, progress: Progress) -> RunRecord:
+    """Run the stages. For a damaged record at its own commit: the image is also made of files outside the key."""
+    damaged = context.records.by_content_key(planned.content_key)
+    if damaged is None:
+        return _build(context, planned, commit, desired, progress)
+    progress(f"{planned.id}: {_damage(context, damaged)}; made again")
+    _build(context, planned, damaged.commit, desired, progress)
+    if still := _damage(context, damaged):
+        raise InputError(f"{planned.id}: making it again gave something else; restore it from a copy: {still}")
+    return damaged
+
+
+@contextmanager
+def _alone(context: Context, planned: PlannedModel, progress: Progress) -> Iterator[None]:
+    """Hold the content key's lock; the system releases it when its holder dies."""
+    context.workspace.checkouts.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(context.workspace.checkouts / f".{planned.content_key[7:]}.lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        progress(f"{planned.id}: another process builds this very content key; waiting for it")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _build(context: Context, planned: PlannedModel, commit: str, desired: Desired, progress: Progress) -> RunRecord:
     checkout = context.workspace.checkouts / f"{commit[:12]}-{planned.model}-{planned.version}"
     shutil.rmtree(checkout, ignore_errors=True)
     context.repository.checkout(commit, checkout)
@@ -67,7 +123,7 @@ def ensure_record(context: Context, planned: PlannedModel, commit: str, desired:
     timings = context.orchestrator.run(checkout, directory, lambda line: progress(f"{planned.id}: {line}"))
     record = _record(context, planned, commit, checkout, timings, desired)
     shutil.rmtree(checkout, ignore_errors=True)
-    return Built(record, False, time.monotonic() - started)
+    return record
 
 
 def _record(

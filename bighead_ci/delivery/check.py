@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from bighead_ci.definitions.check import check_tree
+from bighead_ci.definitions.files import place_of
 from bighead_ci.definitions.loading import load_gates
 from bighead_ci.delivery.advance import decide, describe
 from bighead_ci.delivery.analysis import analyse
@@ -15,18 +18,20 @@ from bighead_ci.delivery.context import BOT, Context, Progress
 from bighead_ci.delivery.desired import Desired, read_desired
 from bighead_ci.delivery.gates import judge_canary, judge_pull_request
 from bighead_ci.delivery.history import past_releases
-from bighead_ci.delivery.merging import CHECK, required_approvals
-from bighead_ci.delivery.release_pr import approvals_needed, review_release
+from bighead_ci.delivery.merging import APPROVALS_LABEL, CHECK, required_approvals
+from bighead_ci.delivery.outdated import WORDS, is_outdated
+from bighead_ci.delivery.release_pr import LABEL, approvals_needed, release_path, review_release
 from bighead_ci.delivery.running import differences, request_changes, running_versions
 from bighead_ci.delivery.stages.pipeline import stale_pipeline
 from bighead_ci.documents.forge import PullRequest, StatusState
 from bighead_ci.documents.live import CanaryAnalysis
 from bighead_ci.documents.plan import Plan, PlannedModel, ReleaseChange
+from bighead_ci.documents.record import RunRecord
 from bighead_ci.documents.release import Release
 from bighead_ci.documents.report import Link, ModelReport, PromotionReport, PullRequestReport
 from bighead_ci.documents.verdict import GateDefinition
 from bighead_ci.errors import BigheadError, InputError, Problem
-from bighead_ci.planning.change import plan_change
+from bighead_ci.planning.change import changed_files, plan_change
 from bighead_ci.ports.tree import Tree
 
 REPORT = "report"
@@ -37,21 +42,30 @@ def check_pull_request(context: Context, number: int, progress: Progress) -> Pul
     """Run all checks on the present head and post report and statuses; safe to repeat and to be killed in.
 
     Input errors end in a posted report of state `invalid`; other errors are posted as `error` and raised.
+
+    Raises:
+        InputError: the pull request is no longer open; what was reported on it stays.
     """
     pull = context.forge.get(number)
+    if pull.state != "open":
+        raise InputError(f"#{number} is {pull.state}: its report stays as it is")
     started = time.monotonic()
     run = _Run(context, pull, progress)
     context.forge.set_status(number, CHECK, "pending", "checks are running", pull.head)
     try:
-        report = run.report()
-    except InputError as error:
-        report = run.unfinished("invalid", error)
-    except BigheadError as error:
-        _post(context, pull, run.unfinished("error", error).model_copy(update={"seconds": time.monotonic() - started}))
+        try:
+            report = run.report()
+        except InputError as error:
+            report = run.unfinished("invalid", error)
+        except BigheadError as error:
+            run.post(run.unfinished("error", error), time.monotonic() - started)
+            raise
+        return run.post(report, time.monotonic() - started)
+    except Exception as error:
+        words = (str(error).strip() or type(error).__name__).splitlines()[0]
+        with suppress(BigheadError):
+            context.forge.set_status(number, CHECK, "error", words[:200], pull.head)
         raise
-    report = report.model_copy(update={"seconds": round(time.monotonic() - started, 1)})
-    _post(context, pull, report)
-    return report
 
 
 class _Run:
@@ -62,12 +76,15 @@ class _Run:
         self.pull = pull
         self.progress = progress
         self.main = context.repository.resolve(pull.target)
-        self.base = context.repository.merge_base(self.main, pull.head)
+        self.base = self.main
         self.plan: Plan | None = None
+        self.moves: list[PromotionReport] = []
+        """What each release that is edited would mean."""
 
     def report(self) -> PullRequestReport:
         """Plan, validate, build and judge."""
         context, pull = self.context, self.pull
+        self.base = context.repository.merge_base(self.main, pull.head)
         main_tree, head = context.repository.tree(self.main), context.repository.tree(pull.head)
         base = context.repository.tree(self.base)
         self.progress(f"#{pull.number}: planning {self.base[:10]} → {pull.head[:10]}")
@@ -81,42 +98,51 @@ class _Run:
             pull.head,
             context.engine,
             history=lambda environment, model: past_releases(context, environment, model, self.main),
+            main=main_tree,
         )
-        stale = [p for m in self.plan.models for p in stale_pipeline(head, m.model, m.version)]
+        stale = [p for name, version in _versions_concerned(self.plan) for p in stale_pipeline(head, name, version)]
         if stale:
             raise InputError(stale)
         desired = read_desired(main_tree, self.main).mended((r.environment, r.model) for r in self.plan.releases)
-        releases = self._releases(main_tree, desired, head)
+        self._judge_releases(self.plan, main_tree, desired, head)
         gates = load_gates(main_tree)
         with ThreadPoolExecutor(max_workers=2) as pool:
             models = list(pool.map(lambda m: self._model(m, desired, gates), self.plan.models))
-        passed = all(m.verdict.passed for m in models) and all(r.verdict.passed for r in releases)
+        passed = all(m.verdict.passed for m in models) and all(m.verdict.passed for m in self.moves)
         return self._document("passed" if passed else "failed", models)
 
     def _model(self, planned: PlannedModel, desired: Desired, gates: list[GateDefinition]) -> ModelReport:
         built = ensure_record(self.context, planned, self.pull.head, desired, self.progress)
         return model_report(self.context, built, desired, gates)
 
-    def _releases(self, main_tree: Tree, desired: Desired, head: Tree) -> list[PromotionReport]:
-        """Re-evaluate the gates of each release that this pull request edits, in its body."""
-        if self.plan is None or not self.plan.releases:
-            return []
+    def _judge_releases(self, plan: Plan, main_tree: Tree, desired: Desired, head: Tree) -> None:
+        """Re-evaluate the gates of each release that this pull request edits."""
         context = self.context
         proposed = read_desired(head, self.pull.head)
-        reviewed = []
+        self._ask_for_approvals(plan, desired, proposed)
         problems: list[Problem] = []
-        for change in self.plan.releases:
+        for change in plan.releases:
             new = proposed.release(change.environment, change.model)
             problems += _unknown_digests(context, change.environment, change.model, new)
-            problems += _too_few_approvals(self.pull, desired, change, new)
             analysis, early = self._analysis(main_tree, desired, change)
             problems += early
-            report = review_release(context, main_tree, desired, change, new, analysis)
-            reviewed.append(report)
-            context.forge.update(self.pull.number, body=context.renderer.promotion_markdown(report))
+            self.moves.append(review_release(context, main_tree, desired, change, new, analysis))
         if problems:
             raise InputError(problems)
-        return reviewed
+
+    def _ask_for_approvals(self, plan: Plan, desired: Desired, proposed: Desired) -> None:
+        """Raise the number of approvals on the label: a hand-made pull request has none, and any can have grown."""
+        releases = {release_path(change.environment, change.model): change for change in plan.releases}
+        needed = [
+            approvals_needed(desired, change, proposed.release(change.environment, change.model))[0]
+            for change in releases.values()
+        ]
+        needed += [1 for file in plan.files if file.path not in releases]
+        pull = self.context.forge.get(self.pull.number)
+        if needed and max(needed) > required_approvals(pull):
+            labels = (*pull.labels, f"{APPROVALS_LABEL}{max(needed)}")
+            self.context.forge.update(pull.number, labels=labels)
+            self.progress(f"#{pull.number}: {max(needed)} must approve it")
 
     def _analysis(
         self, main_tree: Tree, desired: Desired, change: ReleaseChange
@@ -148,17 +174,69 @@ class _Run:
                 "models": models,
                 "seconds": 0.0,
                 "reproduce": [
-                    f"git fetch origin {self.pull.source} && git checkout {self.pull.head[:10]}",
+                    f"git fetch origin {shlex.quote(self.pull.source)} && git checkout {self.pull.head[:10]}",
                     *[f"bighead train models/{m.record.id}" for m in models],
+                    *[self._run_command(m.record) for m in models if not self.context.records.run_url(m.record.run_id)],
                 ],
                 "links": [Link(title="full report with plots", url=page.as_uri())],
             }
         )
 
+    def _run_command(self, record: RunRecord) -> str:
+        """What shows a record's run, as it can be typed in any clone: without this machine's paths."""
+        command = self.context.records.run_command(record.run_id)
+        return command.replace(str(self.context.workspace.state.resolve()), "$(git config bighead.state)")
+
     def unfinished(self, state: str, error: BigheadError) -> PullRequestReport:
         """A report that says why there is no verdict."""
         lines = [str(p) for p in error.problems] if isinstance(error, InputError) else []
         return self._document(state, [], lines or str(error).splitlines())
+
+    def post(self, report: PullRequestReport, seconds: float) -> PullRequestReport:
+        """The page, the one comment, a status for each gate, and last the status that allows a merge.
+
+        Text belongs to a pull request, not to a commit: of a head that was left meanwhile only the statuses are posted.
+        """
+        context, pull = self.context, self.pull
+        report = report.model_copy(update={"seconds": round(seconds, 1)})
+        page = page_of(context, pull)
+        page.parent.mkdir(parents=True, exist_ok=True)
+        context.renderer.html(report, page)
+        for model in report.models:
+            context.records.attach(model.record.run_id, {f"report/pr-{pull.number}.html": page})
+        if context.forge.get(pull.number).head == pull.head:
+            self._post_text(report)
+        else:
+            self.progress(f"#{pull.number}: {pull.head[:10]} is no longer its head, so its report is not posted")
+        for model in report.models:
+            for gate in model.verdict.gates:
+                if gate.applied:
+                    name = f"bighead/gate/{model.record.model}/{gate.gate}"
+                    state: StatusState = "success" if gate.passed else "failure"
+                    context.forge.set_status(pull.number, name, state, gate.description, pull.head)
+        context.forge.set_status(pull.number, CHECK, *self._outcome(report), pull.head)
+        return report
+
+    def _post_text(self, report: PullRequestReport) -> None:
+        """The comment; and what the moves mean: the body of a release's own pull request, else beneath the report."""
+        context, pull = self.context, self.pull
+        text = context.renderer.markdown(report)
+        moves = "\n\n".join(context.renderer.promotion_markdown(move) for move in self.moves)
+        if moves and LABEL in pull.labels:
+            context.forge.update(pull.number, body=moves)
+        elif moves:
+            text = f"{text}\n\n{moves}"
+        context.forge.comment(pull.number, REPORT, text, BOT)
+
+    def _outcome(self, report: PullRequestReport) -> tuple[StatusState, str]:
+        states: dict[str, StatusState] = {"passed": "success", "failed": "failure", "invalid": "failure"}
+        now = self.context.repository.resolve(self.pull.target)
+        if report.state in states and now != self.main:
+            desired = read_desired(self.context.repository.tree(now), now)
+            if is_outdated(self.context, self.pull, desired, self.main):
+                self.progress(f"#{self.pull.number}: {WORDS}")
+                return "pending", WORDS
+        return states.get(report.state, "error"), f"{report.state} in {report.seconds:.0f} s"
 
 
 def model_report(context: Context, built: Built, desired: Desired, gates: list[GateDefinition]) -> ModelReport:
@@ -166,7 +244,8 @@ def model_report(context: Context, built: Built, desired: Desired, gates: list[G
     record = built.record
     running = running_versions(context, desired, record.model)
     found = differences(context, record, running)
-    links = [Link(title="MLflow run", url=context.records.run_url(record.run_id))]
+    page = context.records.run_url(record.run_id)
+    links = [Link(title="MLflow run", url=page)] if page else []
     drift = context.records.file(record.run_id, "report/drift.html")
     if drift is not None:
         links.append(Link(title="drift of every column (Evidently)", url=drift.as_uri()))
@@ -174,7 +253,7 @@ def model_report(context: Context, built: Built, desired: Desired, gates: list[G
         record=record,
         running=running,
         differences=found,
-        verdict=judge_pull_request(gates, record, found, running),
+        verdict=judge_pull_request(gates, desired, record, found, running),
         reused=built.reused,
         seconds=round(built.seconds, 1),
         request_changes=request_changes(record, running),
@@ -182,21 +261,14 @@ def model_report(context: Context, built: Built, desired: Desired, gates: list[G
     )
 
 
-def _too_few_approvals(
-    pull: PullRequest, desired: Desired, change: ReleaseChange, new: Release | None
-) -> list[Problem]:
-    """A pull request opened by hand does not carry how many people the environment asks for."""
-    needed, because = approvals_needed(desired, change, new)
-    if required_approvals(pull) >= needed:
-        return []
-    file = f"environments/{change.environment}/{change.model}.yaml"
-    message = f"{needed} people must approve this ({because}): open it with `bighead {change.move}` instead of by hand"
-    return [Problem(file, None, "", message)]
+def _versions_concerned(plan: Plan) -> list[tuple[str, str]]:
+    """Model versions with a new key or a changed file: only these can have come to differ from their `dvc.yaml`."""
+    touched = {place for file in plan.files if (place := place_of(file.path)) and place.kind == "model"}
+    return sorted({(m.model, m.version) for m in plan.models} | {(place.name, place.of) for place in touched})
 
 
 def _changed(base: Tree, head: Tree) -> list[str]:
-    before, after = base.files(), head.files()
-    return sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
+    return [change.path for change in changed_files(base.files(), head.files())]
 
 
 def _unknown_digests(context: Context, environment: str, model: str, release: Release | None) -> list[Problem]:
@@ -225,23 +297,3 @@ def _unknown_digests(context: Context, environment: str, model: str, release: Re
 def page_of(context: Context, pull: PullRequest) -> Path:
     """Where the HTML page of a pull request's head lies."""
     return context.workspace.reports / f"pr-{pull.number}" / pull.head[:12] / "index.html"
-
-
-def _post(context: Context, pull: PullRequest, report: PullRequestReport) -> None:
-    """The page, the one comment, a status for each gate, and last the status that allows a merge."""
-    page = page_of(context, pull)
-    page.parent.mkdir(parents=True, exist_ok=True)
-    context.renderer.html(report, page)
-    for model in report.models:
-        context.records.attach(model.record.run_id, {f"report/pr-{pull.number}.html": page})
-    context.forge.comment(pull.number, REPORT, context.renderer.markdown(report), BOT)
-    for model in report.models:
-        for gate in model.verdict.gates:
-            if gate.applied:
-                state: StatusState = "success" if gate.passed else "failure"
-                name = f"bighead/gate/{model.record.model}/{gate.gate}"
-                context.forge.set_status(pull.number, name, state, gate.description, pull.head)
-    outcome: dict[str, StatusState] = {"passed": "success", "failed": "failure", "invalid": "failure"}
-    context.forge.set_status(
-        pull.number, CHECK, outcome.get(report.state, "error"), f"{report.state} in {report.seconds:.0f} s", pull.head
-    )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from bighead_ci.delivery.build import ensure_record
+from bighead_ci.delivery.contained import Contained
 from bighead_ci.delivery.context import Context, Progress
-from bighead_ci.delivery.desired import read_desired
+from bighead_ci.delivery.desired import Desired, read_desired
+from bighead_ci.delivery.outdated import ask_again
 from bighead_ci.delivery.promote import Promotion, promote
 from bighead_ci.documents.plan import PlannedModel
 from bighead_ci.planning.change import planned_models
@@ -15,34 +17,50 @@ def deliver(context: Context, since: str, progress: Progress, branch: str = "mai
 
     The record is nearly always the pull request's own: same content key. It is made here only if another merge changed
     what the version depends on. Of several versions of a model the newest is promoted, and none that is older than what
-    serves: going back is a decision of people.
+    serves: going back is a decision of people. Before all that, checks that the change outdated are asked for again.
+
+    Raises:
+        InputError: some model cannot be delivered; the others were.
+        RetryError: the same for now; running it again is safe.
     """
     head = context.repository.resolve(branch)
     tree = context.repository.tree(head)
     desired = read_desired(tree, head)
-    opened = []
-    newest: dict[str, PlannedModel] = {}
-    for planned in sorted(planned_models(context.repository.tree(since), tree, context.engine), key=_age):
-        ensure_record(context, planned, head, desired, progress)
-        newest[planned.model] = planned
-    for planned in newest.values():
-        for environment in desired.after(None):
-            release = desired.release(environment, planned.model)
-            if release is not None and any(_number(v.version) > _number(planned.version) for v in release.variants):
-                progress(f"{planned.id}: {environment} serves a newer version; `bighead promote` would go back")
-                continue
-            promotion = promote(context, planned.model, environment, planned.version)
-            if promotion is not None:
-                number = promotion.pull_request.number
-                progress(f"{planned.id}: promotion to {environment} is pull request #{number}")
-                opened.append(promotion)
+    ask_again(context, since, desired, progress)
+    models: dict[str, list[PlannedModel]] = {}
+    for planned in sorted(planned_models(context.repository.tree(since), tree, context.engine), key=_number):
+        models.setdefault(planned.model, []).append(planned)
+    opened: list[Promotion] = []
+    contained = Contained()
+    for _, versions in sorted(models.items()):
+        with contained.trouble():
+            for planned in versions:
+                ensure_record(context, planned, head, desired, progress)
+            for environment in desired.after(None):
+                with contained.trouble():
+                    opened += _promote(context, desired, versions[-1], environment, progress)
+    contained.report()
     return opened
 
 
-def _age(planned: PlannedModel) -> tuple[str, int]:
-    return planned.model, _number(planned.version)
+def _promote(
+    context: Context, desired: Desired, planned: PlannedModel, environment: str, progress: Progress
+) -> list[Promotion]:
+    release = desired.release(environment, planned.model)
+    if release is not None and any(_age(v.version) > _number(planned) for v in release.variants):
+        progress(f"{planned.id}: {environment} serves a newer version; `bighead promote` would go back")
+        return []
+    promotion = promote(context, planned.model, environment, planned.version)
+    if promotion is None:
+        return []
+    progress(f"{planned.id}: promotion to {environment} is pull request #{promotion.pull_request.number}")
+    return [promotion]
 
 
-def _number(version: str) -> int:
+def _number(planned: PlannedModel) -> int:
+    return _age(planned.version)
+
+
+def _age(version: str) -> int:
     """`v10` comes after `v9`."""
     return int(version.removeprefix("v"))

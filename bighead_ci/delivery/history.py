@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import accumulate
 
 from bighead_ci.definitions.files import place_of
 from bighead_ci.definitions.loading import load_release
@@ -45,15 +46,11 @@ def history(
     """Spans of each release file, newest first; `at` keeps the span that holds that moment.
 
     The times are those of the commits on main (a merged pull request is one commit), so a span starts when git said so;
-    the router follows within seconds.
+    the router follows within seconds. A commit that is dated before the one it follows counts from that one's time.
     """
     head = context.repository.resolve("main")
-    paths: set[str] = set()
-    for commit in context.repository.log(head, "environments"):
-        tree = context.repository.tree(commit.id)
-        paths |= {path for path in tree.files() if _is_release(path)}
     spans: list[ServedSpan] = []
-    for path in sorted(paths):
+    for path in sorted(filter(_is_release, context.repository.touched(head, "environments"))):
         _, of_environment, file = path.split("/")
         of_model = file.removesuffix(".yaml")
         if (model in (None, of_model)) and (environment in (None, of_environment)):
@@ -69,9 +66,9 @@ def _is_release(path: str) -> bool:
 
 
 def _spans(context: Context, environment: str, model: str, commits: list[Commit]) -> list[ServedSpan]:
+    since = list(accumulate((commit.at for commit in reversed(commits)), max))[::-1]
     spans = []
-    until: datetime | None = None
-    for commit in commits:
+    for commit, begins, ends in zip(commits, since, [None, *since], strict=False):
         release, unreadable = release_at(context, commit.id, environment, model)
         spans.append(
             ServedSpan(
@@ -80,23 +77,23 @@ def _spans(context: Context, environment: str, model: str, commits: list[Commit]
                 commit=commit.id,
                 author=commit.author,
                 subject=commit.subject,
-                since=commit.at,
-                until=until,
+                since=begins,
+                until=ends,
                 release=release,
                 unreadable=unreadable,
             )
         )
-        until = commit.at
     return spans
 
 
 def release_at(context: Context, commit: str, environment: str, model: str) -> tuple[Release | None, str]:
     """A release at a commit and "", or None and why it cannot be read ("" when there was none)."""
     tree = context.repository.tree(commit)
-    if f"environments/{environment}/{model}.yaml" not in tree.files():
-        return None, ""
     try:
+        tree.read(f"environments/{environment}/{model}.yaml")  # listing all files of each commit would take long
         return load_release(tree, environment, model).release, ""
+    except KeyError:
+        return None, ""
     except InputError as error:
         return None, str(error)
 

@@ -16,6 +16,8 @@ from bighead_ci.documents.plan import ReleaseChange
 from bighead_ci.documents.release import Release
 from bighead_ci.documents.report import PromotionReport
 from bighead_ci.documents.verdict import Verdict
+from bighead_ci.errors import InputError
+from bighead_ci.planning.change import changed_files
 from bighead_ci.planning.releases import render_release
 from bighead_ci.ports.tree import Tree
 
@@ -28,6 +30,17 @@ def release_branch(environment: str, model: str) -> str:
     return f"release/{environment}/{model}"
 
 
+def release_path(environment: str, model: str) -> str:
+    """The file of a release."""
+    return f"environments/{environment}/{model}.yaml"
+
+
+def changed_paths(context: Context, base: str, head: str) -> list[str]:
+    """Files that differ between two commits."""
+    trees = (context.repository.tree(commit).files() for commit in (base, head))
+    return [change.path for change in changed_files(*trees)]
+
+
 def open_release_pr(
     context: Context,
     desired: Desired,
@@ -37,16 +50,38 @@ def open_release_pr(
     message: str,
     author: str = BOT,
 ) -> PullRequest:
-    """Commit the new release on top of main and open (or supersede) its pull request."""
+    """Commit the new release on top of main and open (or supersede) its pull request.
+
+    Raises:
+        InputError: it would take the place of a pull request that goes back, and does not go back itself.
+        RetryError: somebody else moved the branch at the same time; the pull request then has their text.
+    """
+    present = open_release(context, change.environment, change.model)
+    if change.move != "rollback" and present is not None and goes_back(present):
+        raise InputError(
+            f"#{present.number} is open and takes {change.model} in {change.environment} back: merge it, or close it "
+            f"with `bighead pr close {present.number}`, before anything else moves there"
+        )
     branch = release_branch(change.environment, change.model)
-    path = f"environments/{change.environment}/{change.model}.yaml"
+    path = release_path(change.environment, change.model)
     title = title_of(change)
     needed, _ = approvals_needed(desired, change, release)
     labels = (LABEL, f"{LABEL}/{change.move}", f"{APPROVALS_LABEL}{needed}")
-    context.repository.commit(
+    head = context.repository.commit(
         branch, desired.commit, {path: render_release(release).encode()}, f"{title}\n\n{message}".strip() + "\n", author
     )
-    return context.forge.open(branch, "main", title, body, author, labels)
+    return context.forge.open(branch, "main", title, body, author, labels, head)
+
+
+def open_release(context: Context, environment: str, model: str) -> PullRequest | None:
+    """The open pull request on the branch of a release."""
+    branch = release_branch(environment, model)
+    return next((pull for pull in context.forge.find("open", LABEL) if pull.source == branch), None)
+
+
+def goes_back(pull: PullRequest) -> bool:
+    """Whether a release's pull request takes traffic back."""
+    return f"{LABEL}/rollback" in pull.labels
 
 
 def title_of(change: ReleaseChange) -> str:
@@ -112,7 +147,7 @@ def approvals_needed(desired: Desired, change: ReleaseChange, new: Release | Non
 
 def release_diff(old: Release | None, new: Release | None, change: ReleaseChange) -> str:
     """Unified diff of the release file."""
-    path = f"environments/{change.environment}/{change.model}.yaml"
+    path = release_path(change.environment, change.model)
     before = render_release(old).splitlines(keepends=True) if old else []
     after = render_release(new).splitlines(keepends=True) if new else []
     return "".join(difflib.unified_diff(before, after, f"a/{path}", f"b/{path}"))

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from bighead_ci.definitions.loading import load_feature_set
 from bighead_ci.delivery.context import Context
-from bighead_ci.delivery.desired import read_desired
+from bighead_ci.delivery.desired import Desired, read_desired
 from bighead_ci.delivery.history import release_at
-from bighead_ci.delivery.release_pr import open_release_pr, review_release
+from bighead_ci.delivery.release_pr import changed_paths, open_release_pr, release_path, review_release
 from bighead_ci.documents.base import Document
 from bighead_ci.documents.definition import FeatureSchema
 from bighead_ci.documents.forge import PullRequest
+from bighead_ci.documents.plan import ReleaseChange
 from bighead_ci.documents.release import Release, Variant
 from bighead_ci.errors import InputError
 from bighead_ci.features.naming import feature_schema
 from bighead_ci.planning.releases import classify
 from bighead_ci.ports.repository import Commit
 from bighead_ci.ports.tree import Tree
+
+_STAND_ON_MAIN = "git fetch origin && git switch --detach origin/main"
+"""Whoever stands on a branch of their own would push its commits to main as well."""
 
 
 class Precondition(Document):
@@ -40,19 +46,42 @@ class RollbackCheck(Document):
 
     @property
     def possible(self) -> bool:
-        """True when everything the old release needs still exists."""
+        """True when everything the old release needs still exists, and going back to it is allowed."""
         return all(precondition.holds for precondition in self.preconditions)
 
 
-def check_rollback(context: Context, model: str, environment: str, to: str | None = None) -> RollbackCheck:
-    """Find the release to go back to and check that image, artifact and feature schema still exist.
+@dataclass(frozen=True)
+class _WayBack:
+    """A release on main and the one to go back to."""
 
-    Without `to`: the latest release in which another version (or artifact) had all the traffic, or nothing but which
-    preceded the present canary.
+    tree: Tree
+    desired: Desired
+    environment: str
+    model: str
+    current: Release
+    target: str
+    release: Release
+    undone: list[Commit]
+    """Commits that touched the release since, newest first."""
+
+    def change(self) -> ReleaseChange:
+        """The move; refused as its checks would."""
+        return classify(self.environment, self.model, self.current, self.release, [self.release])
+
+
+def check_rollback(context: Context, model: str, environment: str, to: str | None = None) -> RollbackCheck:
+    """Find the release to go back to and check that all it needs still exists, and that going there is allowed.
+
+    Without `to`: the latest release in which another version (or artifact) had all the traffic. Else the release that
+    main had at that commit.
 
     Raises:
         InputError: nothing serves, or there is nothing to go back to.
     """
+    return _check(context, _find(context, model, environment, to))
+
+
+def _find(context: Context, model: str, environment: str, to: str | None) -> _WayBack:
     commit = context.repository.resolve("main")
     tree = context.repository.tree(commit)
     desired = read_desired(tree, commit)
@@ -60,41 +89,72 @@ def check_rollback(context: Context, model: str, environment: str, to: str | Non
     current = desired.release(environment, model)
     if current is None:
         raise InputError(f"{model} has no release in {environment}")
-    path = f"environments/{environment}/{model}.yaml"
-    log = context.repository.log(commit, path)
-    target, release = _target(context, environment, model, current, log, to)
-    preconditions = [p for variant in release.variants for p in _preconditions(context, tree, variant)]
-    undone = [c.id[:10] for c in log[: [c.id for c in log].index(target)]]
-    merges = all(len(c.parents) > 1 for c in log[: len(undone)])
+    log = context.repository.log(commit, release_path(environment, model))
+    if to is None:
+        target, release = _latest_other(context, environment, model, current, log)
+    else:
+        target, release = _at(context, environment, model, current, log, to)
+    undone = log[: [c.id for c in log].index(target)]
+    return _WayBack(tree, desired, environment, model, current, target, release, undone)
+
+
+def _latest_other(
+    context: Context, environment: str, model: str, current: Release, log: list[Commit]
+) -> tuple[str, Release]:
+    newest = current.variants[-1]
+    for commit in log[1:]:
+        release, _ = release_at(context, commit.id, environment, model)
+        if release is not None and release.candidate is None:
+            stable = release.stable
+            if (stable.artifact, stable.image) != (newest.artifact, newest.image):
+                return commit.id, release
+    raise InputError(f"{model} has no other release in {environment} before the present one to go back to")
+
+
+def _at(
+    context: Context, environment: str, model: str, current: Release, log: list[Commit], to: str
+) -> tuple[str, Release]:
+    """What main said at a commit, which need not be one that touched the release."""
+    then = context.repository.log(context.repository.resolve(to), release_path(environment, model), limit=1)
+    if not then or then[0].id not in {commit.id for commit in log}:
+        raise InputError(
+            f"main had no release of {model} in {environment} at {to}; `bighead history {model} --env {environment}` "
+            "lists the commits to go back to"
+        )
+    release, unreadable = release_at(context, then[0].id, environment, model)
+    if release is None:
+        raise InputError(unreadable or f"{model} did not serve in {environment} at {to}")
+    if release.variants == current.variants:
+        raise InputError(f"what {model} served in {environment} at {to} is what it serves now")
+    return then[0].id, release
+
+
+def _check(context: Context, way: _WayBack) -> RollbackCheck:
+    preconditions = [p for variant in way.release.variants for p in _preconditions(context, way, variant)]
+    try:
+        preconditions.append(Precondition(what="the move", holds=True, detail=way.change().description))
+    except InputError as error:
+        preconditions.append(Precondition(what="the move", holds=False, detail=str(error)))
     return RollbackCheck(
-        environment=environment,
-        model=model,
-        target=target,
-        release=release,
+        environment=way.environment,
+        model=way.model,
+        target=way.target,
+        release=way.release,
         preconditions=preconditions,
-        git=f"git revert --no-edit {'-m 1 ' if merges else ''}{' '.join(undone)} && git push origin HEAD:main",
+        git=f"{_STAND_ON_MAIN} && {_by_hand(context, way)} && git push origin HEAD:main",
     )
 
 
-def _target(
-    context: Context, environment: str, model: str, current: Release, log: list[Commit], to: str | None
-) -> tuple[str, Release]:
-    newest = current.variants[-1]
-    wanted = context.repository.resolve(to) if to else None
-    for commit in log[1:]:
-        if wanted is not None and commit.id != wanted:
-            continue
-        release, _ = release_at(context, commit.id, environment, model)
-        if release is None:
-            continue
-        differs = all(v.artifact != newest.artifact or v.image != newest.image for v in release.variants)
-        if wanted is not None or (differs and release.candidate is None):
-            return commit.id, release
-    where = f"at {to}" if to else "before the present one"
-    raise InputError(f"{model} has no other release in {environment} {where} to go back to")
+def _by_hand(context: Context, way: _WayBack) -> str:
+    """What git itself offers: a revert of each commit since, unless one of them did something else, which must stay."""
+    path = release_path(way.environment, way.model)
+    if all(changed_paths(context, c.parents[0], c.id) == [path] for c in way.undone):
+        # For a commit that is no merge, `-m 1` means its only parent.
+        return f"git revert --no-edit -m 1 {' '.join(c.id[:10] for c in way.undone)}"
+    return f"git checkout {way.target[:10]} -- {path} && git commit -m 'Back to {way.target[:10]}'"
 
 
-def _preconditions(context: Context, tree: Tree, variant: Variant) -> list[Precondition]:
+def _preconditions(context: Context, way: _WayBack, variant: Variant) -> list[Precondition]:
     image = context.images.find(variant.image)
     found = [
         Precondition(
@@ -103,22 +163,23 @@ def _preconditions(context: Context, tree: Tree, variant: Variant) -> list[Preco
             detail="present and whole" if image else "missing or damaged",
         )
     ]
+    what = f"{variant.version} artifact {variant.artifact[7:19]}"
     try:
         where = context.records.artifact(variant.artifact)
-        found.append(
-            Precondition(
-                what=f"{variant.version} artifact {variant.artifact[7:19]}",
-                holds=True,
-                detail=f"digest holds: {where.name}",
-            )
-        )
+        found.append(Precondition(what=what, holds=True, detail=f"digest holds: {where.name}"))
     except InputError as error:
-        found.append(
-            Precondition(what=f"{variant.version} artifact {variant.artifact[7:19]}", holds=False, detail=str(error))
-        )
-    record = context.records.by_run(variant.run)
-    found += [_feature_precondition(tree, variant, schema) for schema in (record.features if record else [])]
-    return found
+        found.append(Precondition(what=what, holds=False, detail=str(error)))
+    what = f"{variant.version} record {variant.run[:12]}"
+    try:
+        record = context.records.by_run(variant.run)
+    except InputError as error:
+        return [*found, Precondition(what=what, holds=False, detail=str(error))]
+    if record is None:
+        return [*found, Precondition(what=what, holds=False, detail=f"no record has run id {variant.run}")]
+    same = (record.image, record.artifact, record.version) == (variant.image, variant.artifact, variant.version)
+    detail = "is of this image and artifact" if same else f"is of {record.id}, {record.image}, {record.artifact}"
+    found.append(Precondition(what=what, holds=same, detail=detail))
+    return found + [_feature_precondition(way.tree, variant, schema) for schema in record.features]
 
 
 def _feature_precondition(tree: Tree, variant: Variant, schema: FeatureSchema) -> Precondition:
@@ -136,18 +197,15 @@ def rollback(context: Context, model: str, environment: str, author: str, to: st
     """Open the pull request that restores the old release; it needs nobody's approval.
 
     Raises:
-        InputError: something the old release needs is gone; names all of it.
+        InputError: something the old release needs is gone, or it may not be gone back to; names all of it.
     """
-    check = check_rollback(context, model, environment, to)
+    way = _find(context, model, environment, to)
+    check = _check(context, way)
     if not check.possible:
         missing = "; ".join(f"{p.what}: {p.detail}" for p in check.preconditions if not p.holds)
         raise InputError(f"cannot roll {model} in {environment} back to {check.target[:10]}: {missing}")
-    commit = context.repository.resolve("main")
-    tree = context.repository.tree(commit)
-    desired = read_desired(tree, commit)
-    current = desired.release(environment, model)
-    change = classify(environment, model, current, check.release, [check.release])
-    report = review_release(context, tree, desired, change, check.release)
+    change = way.change()
+    report = review_release(context, way.tree, way.desired, change, way.release)
     body = context.renderer.promotion_markdown(report)
-    message = f"Back to the release of {check.target}"
-    return open_release_pr(context, desired, change, check.release, body, message, author)
+    message = f"Back to the release of {way.target}"
+    return open_release_pr(context, way.desired, change, way.release, body, message, author)

@@ -15,9 +15,23 @@ class Trace(Document):
 
     prediction: Prediction
     span: ServedSpan | None
-    """What main said then; None when the prediction is older than the release's history."""
+    """The newest word of main before the prediction that names its artifact: routers follow main within seconds.
+
+    If none does, what main said then; None when the prediction is older than the release's history.
+    """
     record: RunRecord | None
+    missing: str
+    """Why there is no record, if so."""
     run_url: str
+    """Empty: no server shows the run, but `run_command` does."""
+    run_command: str
+
+    @property
+    def run(self) -> str:
+        """The run that git or the records name; empty when neither knows."""
+        variants = self.span.release.variants if self.span and self.span.release else []
+        named = next((v.run for v in variants if v.artifact == self.prediction.artifact), "")
+        return self.record.run_id if self.record else named
 
 
 def trace(context: Context, prediction_id: str) -> Trace:
@@ -32,11 +46,20 @@ def trace(context: Context, prediction_id: str) -> Trace:
             f"prediction {prediction_id!r} is not in the log; ids are in the answers of /predict, and a prediction "
             "reaches the log about a second after its answer"
         )
-    record = context.records.by_artifact(prediction.artifact)
-    spans = history(context, prediction.model, prediction.environment, at=prediction.at)
+    before = [s for s in history(context, prediction.model, prediction.environment) if s.since <= prediction.at]
+    found = [(s, v) for s in before if s.release for v in s.release.variants if v.artifact == prediction.artifact]
+    record, missing = None, "no record has this artifact"
+    try:
+        # Records may share an artifact: the one that the release named comes first.
+        record = context.records.by_run(found[0][1].run) if found else None
+        record = record or context.records.by_artifact(prediction.artifact)
+    except InputError as error:
+        missing = str(error)
     return Trace(
         prediction=prediction,
-        span=spans[0] if spans else None,
+        span=found[0][0] if found else before[0] if before else None,
         record=record,
+        missing="" if record else missing,
         run_url=context.records.run_url(record.run_id) if record else "",
+        run_command=context.records.run_command(record.run_id) if record else "",
     )

@@ -114,6 +114,12 @@ class GitRepository:
             for identity, author, at, parents, subject in rows
         ]
 
+    def touched(self, revision: str, under: str) -> set[str]:
+        """Every path under a directory that any commit of `log` touched, also those that are gone since."""
+        arguments = ["log", "-z", "--first-parent", "--diff-merges=first-parent", "--no-renames", "--name-only"]
+        arguments += ["--format=", self.resolve(revision), "--", f":(top,literal){under}"]
+        return {path for path in os.fsdecode(self.git.run(*arguments).stdout).split("\0") if path}
+
     def diff(self, base: str, head: str) -> str:
         """Unified diff from one commit's files to another's, as git prints it; not influenced by anybody's settings."""
         arguments = ["-r", "-p", "--no-color", "--no-ext-diff", "--no-textconv", "--full-index", "-M"]

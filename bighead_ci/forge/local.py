@@ -13,7 +13,7 @@ from bighead_ci.errors import InputError, Problem, RetryError
 from bighead_ci.forge import rules
 from bighead_ci.forge.git import GitRepository
 from bighead_ci.forge.git_process import RefUpdate
-from bighead_ci.forge.pull_store import PullStore
+from bighead_ci.forge.pull_store import BRANCHES, PullStore
 from bighead_ci.ports.clock import Clock
 
 ATTEMPTS = 8
@@ -55,9 +55,19 @@ class LocalForge:
         self._contains = lru_cache(maxsize=65536)(repository.is_ancestor)
 
     def open(
-        self, source: str, target: str, title: str, body: str, author: str, labels: tuple[str, ...] = ()
+        self,
+        source: str,
+        target: str,
+        title: str,
+        body: str,
+        author: str,
+        labels: tuple[str, ...] = (),
+        head: str | None = None,
     ) -> PullRequest:
-        """Open a pull request; one that is open for that source and target gets the new text and is returned."""
+        """Open a pull request; one that is open for that source and target gets the new text and is returned.
+
+        With `head`, only if the source is at that commit when the text comes into force.
+        """
         for branch in (source, target):
             self.repository.check_branch_name(branch)
         draft = PullRequest(
@@ -67,12 +77,12 @@ class LocalForge:
             author=author,
             source=source,
             target=target,
-            head=self._tip(source),
+            head=self._tip(source) if head is None else head,
             state="open",
             created_at=self.clock.now(),
             labels=list(labels),
         )
-        return _persist(f"opening a pull request from {source}", lambda: self._open(draft))
+        return _persist(f"opening a pull request from {source}", lambda: self._open(draft, head))
 
     def get(self, number: int) -> PullRequest:
         """One pull request; `head` follows its branch while it is open."""
@@ -84,9 +94,12 @@ class LocalForge:
         found = (self._live(version, branches)[0] for version in tips.values())
         return [p for p in found if state in {None, p.state} and (label is None or label in p.labels)]
 
-    def update(self, number: int, title: str | None = None, body: str | None = None) -> PullRequest:
-        """Change title or body."""
-        return self._change(number, lambda pull: rules.with_text(pull, title, body), "Edit title or body", "bighead")
+    def update(
+        self, number: int, title: str | None = None, body: str | None = None, labels: tuple[str, ...] | None = None
+    ) -> PullRequest:
+        """Change title, body or labels."""
+        message = "Edit title, body or labels"
+        return self._change(number, lambda pull: rules.with_text(pull, title, body, labels), message, "bighead")
 
     def comment(self, number: int, marker: str, body: str, author: str) -> PullRequest:
         """Post the comment of that marker, or update it in place."""
@@ -123,20 +136,26 @@ class LocalForge:
             raise InputError(f"there is no branch {branch!r} in {self.repository.git.directory}; push it first")
         return found
 
-    def _open(self, draft: PullRequest) -> PullRequest:
+    def _open(self, draft: PullRequest, head: str | None) -> PullRequest:
         key = self.store.open_key(draft.source, draft.target)
         turn = self.store.ref(key)
         tips, branches = self.store.tips_and_branches()
+        pinned: tuple[RefUpdate, ...] = ()
+        if head is not None:
+            tip = branches.get(draft.source)
+            if tip != head:
+                raise _StaleError(f"{draft.source} is at {tip} by now, not {head[:12]}: somebody else moved it first")
+            pinned = (RefUpdate(f"{BRANCHES}{draft.source}", head, head),)
         for tip in tips.values():
             present, version = self._live(tip, branches)
             if (present.source, present.target, present.state) == (draft.source, draft.target, "open"):
                 edited = rules.with_text(present, draft.title, draft.body, draft.labels)
-                return self._write(edited, version, "Open again", draft.author)[0]
+                return self._write(edited, version, "Open again", draft.author, pinned)[0]
         if self._contains(draft.head, self._tip(draft.target)):
             raise InputError(f"{draft.source} has nothing that {draft.target} lacks: there is nothing to merge")
         pull = draft.model_copy(update={"number": max(tips, default=0) + 1})
         version, moves = self.store.write(pull, None, f"Open #{pull.number}: {pull.title}", pull.author)
-        self.repository.git.update_refs([*moves, RefUpdate(key, version, turn)])
+        self.repository.git.update_refs([*pinned, *moves, RefUpdate(key, version, turn)])
         return pull
 
     def _live(self, version: str, branches: dict[str, str] | None = None) -> tuple[PullRequest, str]:

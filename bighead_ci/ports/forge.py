@@ -16,9 +16,19 @@ class Forge(Protocol):
     """
 
     def open(
-        self, source: str, target: str, title: str, body: str, author: str, labels: tuple[str, ...] = ()
+        self,
+        source: str,
+        target: str,
+        title: str,
+        body: str,
+        author: str,
+        labels: tuple[str, ...] = (),
+        head: str | None = None,
     ) -> PullRequest:
-        """Open a pull request; one that is open for that source and target gets the new text and is returned."""
+        """Open a pull request; one that is open for that source and target gets the new text and is returned.
+
+        `head`: what the text is about. Where the source is at another commit, nothing is changed and RetryError raised.
+        """
 
     def get(self, number: int) -> PullRequest:
         """One pull request; `head` follows its branch while it is open."""
@@ -26,8 +36,10 @@ class Forge(Protocol):
     def find(self, state: PullRequestState | None = None, label: str | None = None) -> list[PullRequest]:
         """Pull requests, oldest first."""
 
-    def update(self, number: int, title: str | None = None, body: str | None = None) -> PullRequest:
-        """Change title or body."""
+    def update(
+        self, number: int, title: str | None = None, body: str | None = None, labels: tuple[str, ...] | None = None
+    ) -> PullRequest:
+        """Change title, body or labels."""
 
     def comment(self, number: int, marker: str, body: str, author: str) -> PullRequest:
         """Post the comment of that marker, or update it in place."""

@@ -41,6 +41,9 @@ class Repository(Protocol):
     def log(self, revision: str, path: str | None = None, limit: int | None = None) -> list[Commit]:
         """Commits that touched the path, newest first; along first parents, so a merged PR is one entry."""
 
+    def touched(self, revision: str, under: str) -> set[str]:
+        """Every path under a directory that any commit of `log` touched, also those that are gone since."""
+
     def diff(self, base: str, head: str) -> str:
         """Unified diff from one commit's files to another's; empty when they are equal."""
 

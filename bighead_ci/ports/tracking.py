@@ -46,4 +46,7 @@ class RecordStore(Protocol):
         """Show in the registry that this record is what the alias (an environment) serves; None takes it away."""
 
     def run_url(self, run_id: str) -> str:
-        """Where people find the run."""
+        """The run's page; empty where no server shows it."""
+
+    def run_command(self, run_id: str) -> str:
+        """For a shell on this machine: what shows the run, and where to look then."""

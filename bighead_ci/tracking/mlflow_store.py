@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import quote
 
 from pydantic import ValidationError
 
@@ -24,13 +25,16 @@ from bighead_ci.tracking.run_description import ARTIFACT_TAG, CONTENT_KEY_TAG
 from bighead_ci.tracking.run_lookup import RunLookup
 from bighead_ci.tracking.store_lock import exclusive
 
+LOCAL_UI = "http://127.0.0.1:5000"
+"""Where `mlflow ui` listens unless it is told otherwise."""
+
 
 class MlflowRecordStore:
     """`RecordStore` on a directory. Looking up costs milliseconds; only the first write imports MLflow.
 
     Args:
         directory: holds `mlflow.db` and `artifacts/`; made at the first save.
-        ui: where people run MLflow's pages on it.
+        ui: address of a server that shows it, if there is one.
         lock_seconds: how long a writer waits for another one.
         busy_seconds: how long SQLite waits for a lock that someone else holds on the database.
     """
@@ -38,7 +42,7 @@ class MlflowRecordStore:
     def __init__(
         self,
         directory: Path,
-        ui: str = "http://127.0.0.1:5000",
+        ui: str = "",
         lock_seconds: float = 120.0,
         busy_seconds: float = 10.0,
     ) -> None:
@@ -133,12 +137,21 @@ class MlflowRecordStore:
             self._writer.set_alias(model, alias, version)
 
     def run_url(self, run_id: str) -> str:
-        """The run's page in MLflow."""
+        """The run's page in MLflow; empty where no server shows it."""
+        page = self._page(run_id)
+        return f"{self._ui}/{page}" if self._ui else ""
+
+    def run_command(self, run_id: str) -> str:
+        """The command that serves MLflow's pages on this directory, with the page of the run on it as a comment."""
+        address = f'"sqlite:///{quote(str(self._database))}"'
+        return f"mlflow ui --backend-store-uri {address}  # then open {LOCAL_UI}/{self._page(run_id)}"
+
+    def _page(self, run_id: str) -> str:
         with self._reported():
             experiment = self._lookup.experiment(run_id)
         if experiment is None:
             raise _no_such_run(run_id)
-        return f"{self._ui}/#/experiments/{experiment}/runs/{run_id}"
+        return f"#/experiments/{experiment}/runs/{run_id}"
 
     @cached_property
     def _writer(self) -> MlflowWriter:

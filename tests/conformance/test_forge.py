@@ -113,6 +113,30 @@ def test_open_after_close_is_a_new_one(bench: Bench) -> None:
     assert bench.forge.get(first.number).state == "closed"
 
 
+def test_open_for_a_head_that_was_left_changes_nothing(bench: Bench) -> None:
+    """Text about one commit never comes to stand over another: not on a new pull request, nor on an open one."""
+    first = bench.push("topic", a="1")
+    second = bench.push("topic", a="2")
+    with pytest.raises(RetryError, match="topic"):
+        bench.forge.open("topic", "main", "About the first", "b", "ada", head=first)
+    assert bench.forge.find() == []
+    pull = bench.forge.open("topic", "main", "About the second", "b", "ada", head=second)
+    assert pull.head == second
+    bench.push("topic", a="3")
+    with pytest.raises(RetryError, match="topic"):
+        bench.forge.open("topic", "main", "About the second again", "b", "ada", ("label",), head=second)
+    now = bench.forge.get(pull.number)
+    assert (now.title, now.labels) == ("About the second", [])
+
+
+def test_labels_can_be_changed(bench: Bench) -> None:
+    """All of them at once; title and body stay."""
+    pull = bench.opened()
+    changed = bench.forge.update(pull.number, labels=("a", "b"))
+    assert (changed.labels, changed.title, changed.body) == (["a", "b"], pull.title, pull.body)
+    assert bench.forge.get(pull.number) == changed
+
+
 def test_open_needs_something_to_merge(bench: Bench) -> None:
     """A branch that is missing, or has nothing new, or is the target itself, is refused."""
     bench.repository.commit("empty", bench.repository.resolve("main"), {}, "m", "ada")

@@ -148,6 +148,16 @@ def test_log_follows_a_path_along_first_parents(repository: Repository) -> None:
     assert len(repository.log("main")) == 4
 
 
+def test_touched_names_what_is_gone_too(repository: Repository) -> None:
+    """Every path under a directory that main's line ever touched; a removed or renamed file counts, a sibling not."""
+    first = grow(repository, a__x="1", ab__y="1")
+    grow(repository, a__z="1")
+    gone = repository.commit("main", repository.resolve("main"), {"a/x": None, "a/w": b"1"}, "rename", "ada")
+    assert repository.touched("main", "a") == {"a/x", "a/z", "a/w"}
+    assert repository.touched(first, "a") == {"a/x"}
+    assert repository.touched(gone, "b") == set()
+
+
 def test_merge_base_is_where_histories_part(repository: Repository) -> None:
     """The merge base of a branch and a main that moved on is the branch's starting point."""
     base = grow(repository, a="1")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from bighead_ci.delivery.advance import Step, advance
-from bighead_ci.delivery.check import check_pull_request
+from bighead_ci.delivery.check import REPORT, check_pull_request
 from bighead_ci.delivery.context import BOT, silent
 from bighead_ci.delivery.merging import CHECK
 from bighead_ci.delivery.reconcile import reconcile
+from bighead_ci.delivery.rollback import rollback
 from bighead_ci.errors import InputError, RetryError
 from bighead_ci.planning.releases import advanced, render_release
-from fakes.context import FakeContext
+from fakes.context import FakeContext, model_version
 from fakes.shipping import pass_canary, promote_and_merge, ship
 
 
@@ -253,7 +254,9 @@ def test_a_step_by_hand_is_judged_like_one_by_the_bot(canary: FakeContext) -> No
     assert check_pull_request(canary, pull.number, silent).state == "passed"
     canary.telemetry.score_shift = 0.5
     assert check_pull_request(canary, pull.number, silent).state == "failed"
-    assert "canary_scores" in canary.forge.get(pull.number).body
+    comment = canary.forge.get(pull.number).comment(REPORT)
+    assert comment is not None
+    assert "canary_scores" in comment.body
 
 
 def test_a_step_that_waits_for_a_person_has_passed_its_check(context: FakeContext) -> None:
@@ -265,3 +268,87 @@ def test_a_step_that_waits_for_a_person_has_passed_its_check(context: FakeContex
     body = context.forge.get(pull.number).body
     assert "canary_errors" in body
     assert "missing" not in body
+
+
+def test_a_canary_does_not_go_on_over_a_rollback_that_is_open(canary: FakeContext) -> None:
+    """Somebody wants it back: the bot neither takes their pull request's place nor gives the candidate more."""
+    pull = rollback(canary, "late", "prod", "oncall")
+    canary.clock.forward(60)
+    canary.telemetry.requests = 1000
+    step = only_step(canary)
+    assert (step.action, step.pull_request) == ("waits", pull.number)
+    assert canary.forge.get(pull.number) == pull
+    assert canary.split("prod") == {"v2": 90, "v3": 10}
+    canary.forge.close(pull.number, "it is fine")
+    assert only_step(canary).action == "advanced"
+
+
+def test_a_failing_canary_is_taken_back_though_a_rollback_is_open(canary: FakeContext) -> None:
+    """Both want the same; nobody has to merge first."""
+    rollback(canary, "late", "prod", "oncall")
+    canary.telemetry.requests = 50
+    canary.telemetry.candidate = {"errors": 10, "error_ratio": 0.2}
+    assert only_step(canary).action == "reverted"
+    assert canary.split("prod") == {"v2": 100}
+
+
+def test_the_bot_merges_nothing_but_the_release_that_it_judged(context: FakeContext) -> None:
+    """Somebody's commit on the branch of an approved step is not merged along; the step is proposed anew."""
+    ask_above(context, 10)
+    assert pass_canary(context, passes=1) == ["needs approval"]
+    (pull,) = context.forge.find("open")
+    context.repository.commit(pull.source, pull.head, {"policies/auc_floor.yaml": None}, "sly", "eve")
+    context.forge.review(pull.number, "grace", approved=True)
+    assert pass_canary(context, passes=1) == ["needs approval"]
+    assert context.split("prod") == {"v2": 90, "v3": 10}
+    assert "policies/auc_floor.yaml" in context.repository.tree(context.forge.get(pull.number).head).files()
+
+
+def test_a_push_between_commit_and_opening_is_a_reason_to_try_again(
+    canary: FakeContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The branch is somebody else's by then: the bot gives their head neither its text nor its blessing."""
+    commit = canary.repository.commit
+
+    def pushed(branch: str, parent: str, changes: dict[str, bytes | None], message: str, author: str) -> str:
+        monkeypatch.setattr(canary.repository, "commit", commit)
+        made = commit(branch, parent, changes, message, author)
+        commit(branch, made, {"policies/auc_floor.yaml": None}, "sly", "eve")
+        return made
+
+    monkeypatch.setattr(canary.repository, "commit", pushed)
+    canary.clock.forward(60)
+    canary.telemetry.requests = 200
+    with pytest.raises(RetryError):
+        advance(canary, silent)
+    assert canary.forge.find("open") == []
+    assert only_step(canary).action == "advanced"
+    assert "policies/auc_floor.yaml" in canary.repository.tree("main").files()
+
+
+def test_a_canary_that_cannot_be_judged_delays_no_revert(canary: FakeContext) -> None:
+    """The record of another model's canary is gone: that is said, after the failing canary was taken back."""
+    release = canary.release("prod")
+    assert release is not None
+    lost = [variant.model_copy(update={"run": "gone"}) for variant in release.variants]
+    other = render_release(release.model_copy(update={"variants": lost}))
+    versions = {path: text for v in ("v1", "v2", "v3") for path, text in model_version(v, "early").items()}
+    canary.change_main({"environments/prod/early.yaml": other, **versions}, "another model's canary")
+    reconcile(canary, silent)
+    canary.telemetry.requests = 50
+    canary.telemetry.candidate = {"errors": 10, "error_ratio": 0.2}
+    with pytest.raises(InputError, match="no record has the run id gone"):
+        advance(canary, silent)
+    assert canary.split("prod") == {"v2": 100}
+
+
+def test_an_approved_step_is_merged_with_the_evidence_of_that_moment(context: FakeContext) -> None:
+    """The figures of when it was opened are old by the time a person says yes."""
+    ask_above(context, 10)
+    assert pass_canary(context, passes=1) == ["needs approval"]
+    (pull,) = context.forge.find("open")
+    context.forge.review(pull.number, "grace", approved=True)
+    context.clock.forward(600)
+    context.telemetry.requests = 4321
+    assert only_step(context).action == "advanced"
+    assert "4,321" in context.forge.get(pull.number).body

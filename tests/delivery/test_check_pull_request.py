@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import pytest
 
 from bighead_ci.definitions.loading import load_release
 from bighead_ci.delivery.check import REPORT, check_pull_request, page_of
-from bighead_ci.delivery.context import silent
+from bighead_ci.delivery.context import Progress, silent
+from bighead_ci.delivery.deliver import deliver
 from bighead_ci.delivery.merging import CHECK
 from bighead_ci.delivery.promote import promote
+from bighead_ci.delivery.rollback import rollback
+from bighead_ci.documents.artifact import ImageManifest
 from bighead_ci.documents.base import digest_of
 from bighead_ci.documents.forge import PullRequest
+from bighead_ci.documents.record import Timings
 from bighead_ci.documents.release import Release
 from bighead_ci.errors import InputError, RetryError
 from bighead_ci.planning.releases import render_release
@@ -272,8 +280,8 @@ def test_drift_against_what_serves_is_kept_with_the_record(context: FakeContext)
     assert context.records.file(record.run_id, f"report/pr-{pull.number}.html") is not None
 
 
-def test_a_promotion_by_hand_does_not_get_by_with_fewer_approvals(context: FakeContext) -> None:
-    """Prod asks for two people; a branch of one's own carries no such label, so its check refuses."""
+def test_a_promotion_by_hand_needs_as_many_approvals_as_by_command(context: FakeContext) -> None:
+    """Prod asks for two people; a branch of one's own carries no label that says so until its check ran."""
     path = "environments/prod/environment.yaml"
     text = context.repository.tree("main").read(path).decode()
     context.change_main({path: text + "approvals: 2\n"}, "two people")
@@ -284,6 +292,247 @@ def test_a_promotion_by_hand_does_not_get_by_with_fewer_approvals(context: FakeC
     assert check_pull_request(context, promotion.pull_request.number, silent).state == "passed"
     release = context.repository.tree(promotion.pull_request.head).read("environments/prod/late.yaml").decode()
     pull = context.propose("by-hand", {"environments/prod/late.yaml": release})
+    assert check_pull_request(context, pull.number, silent).state == "passed"
+    with pytest.raises(InputError, match=r"approved at .*1 \(grace\).*2 by people"):
+        context.approve_and_merge(pull.number)
+    context.forge.review(pull.number, "eve", approved=True)
+    assert context.forge.merge(pull.number, pull.head, "grace").state == "merged"
+
+
+def test_a_version_released_after_a_branch_began_may_not_be_edited_by_it(context: FakeContext) -> None:
+    """The branch knows nothing of the release; main does."""
+    merge_version(context, "v2")
+    old = context.main
+    promote_and_merge(context, "staging", "v2")
+    context.repository.commit("late", old, {f"{V2}/model.py": b"x = 1\n"}, "an edit", "ada")
+    pull = context.forge.open("late", "main", "An edit", "", "ada")
     report = check_pull_request(context, pull.number, silent)
     assert report.state == "invalid"
-    assert "2 people must approve this" in report.problems[0]
+    assert "late/v2 serves in staging and may not be edited in place (model.py)" in report.problems[0]
+
+
+def test_a_pipeline_that_is_not_what_is_generated_is_refused(context: FakeContext) -> None:
+    """Also when nothing else changed, so that no content key is new."""
+    pull = context.propose("by-hand", {"models/late/v1/dvc.yaml": "stages: {}\n"})
+    report = check_pull_request(context, pull.number, silent)
+    assert report.state == "invalid"
+    assert "is not what model.yaml generates" in report.problems[0]
+
+
+def test_a_branch_name_cannot_add_a_command_to_the_ones_to_copy(context: FakeContext) -> None:
+    """Git allows `;` and `$` in the name of a branch; the report's commands quote it."""
+    pull = context.propose("x;curl$IFS-evil", model_version("v2"))
+    report = check_pull_request(context, pull.number, silent)
+    assert report.reproduce[0].startswith("git fetch origin 'x;curl$IFS-evil' && git checkout ")
+
+
+def test_what_needs_no_approval_may_change_nothing_but_a_release(context: FakeContext) -> None:
+    """A policy that is pushed onto a rollback's branch does not slip in with it."""
+    ship(context, "v2")
+    ship(context, "v3", skill=1.2)
+    pull = rollback(context, "late", "prod", "eve")
+    context.repository.commit(pull.source, pull.head, {"policies/auc_floor.yaml": None}, "sly", "eve")
+    check_pull_request(context, pull.number, silent)
+    pull = context.forge.get(pull.number)
+    with pytest.raises(InputError, match="approvals: must be approved"):
+        context.forge.merge(pull.number, pull.head, "eve")
+
+
+def test_the_report_of_what_is_merged_stays(context: FakeContext) -> None:
+    """Checked against a main that holds it already, nothing would be left to report."""
+    merge_version(context, "v2")
+    (pull,) = context.forge.find("merged")
+    before = comment(context, pull)
+    with pytest.raises(InputError, match=f"#{pull.number} is merged: its report stays as it is"):
+        check_pull_request(context, pull.number, silent)
+    assert comment(context, pull) == before
+
+
+def test_a_head_that_was_left_while_its_checks_ran_gets_no_comment(
+    context: FakeContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its statuses are its own; the comment is the pull request's and waits for the new head's checks."""
+    pull = context.propose("late-v2", model_version("v2"))
+    run = context.orchestrator.run
+
+    def pushed(checkout: Path, directory: str, progress: Progress) -> Timings:
+        context.propose("late-v2", {f"{V2}/README.md": "# A better card\n"})
+        return run(checkout, directory, progress)
+
+    monkeypatch.setattr(context.orchestrator, "run", pushed)
+    check_pull_request(context, pull.number, silent)
+    now = context.forge.get(pull.number)
+    assert now.head != pull.head
+    assert (now.comments, now.status(CHECK)) == ([], None)
+    assert {s.state for s in now.statuses if s.commit == pull.head} == {"success"}
+
+
+def test_an_unforeseen_error_does_not_look_like_running_checks(
+    context: FakeContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The status says what happened instead of `pending` for ever."""
+
+    def broken(_checkout: Path, directory: str, _progress: Progress) -> Timings:
+        raise ZeroDivisionError(f"in {directory}")
+
+    monkeypatch.setattr(context.orchestrator, "run", broken)
+    pull = context.propose("late-v2", model_version("v2"))
+    with pytest.raises(ZeroDivisionError):
+        check_pull_request(context, pull.number, silent)
+    status = context.forge.get(pull.number).status(CHECK)
+    assert status is not None
+    assert (status.state, status.description) == ("error", f"in {V2}")
+
+
+def test_a_branch_without_common_history_is_refused_in_words(context: FakeContext) -> None:
+    """It has no base to compare with; the comment says so."""
+    orphan = context.repository.add([], {"a": b"1"}, "begin elsewhere", "eve")
+    context.repository.branches["elsewhere"] = orphan
+    pull = context.forge.open("elsewhere", "main", "t", "", "eve")
+    assert check_pull_request(context, pull.number, silent).state == "invalid"
+    assert "no common history" in comment(context, pull)
+
+
+def test_a_change_of_two_releases_reports_on_both_and_keeps_its_own_words(context: FakeContext) -> None:
+    """One hand-made pull request takes two environments back."""
+    ship(context, "v2")
+    ship(context, "v3", skill=1.2)
+    paths = [f"environments/{environment}/late.yaml" for environment in ("staging", "prod")]
+    log = {path: context.repository.log("main", path) for path in paths}
+    before = {path: context.repository.tree(log[path][1].id).read(path).decode() for path in paths}
+    pull = context.propose("both", before)
+    context.forge.update(pull.number, body="why I do this")
+    assert check_pull_request(context, pull.number, silent).state == "passed"
+    assert context.forge.get(pull.number).body == "why I do this"
+    assert "Roll back late in staging" in comment(context, pull)
+    assert "Roll back late in prod" in comment(context, pull)
+
+
+def test_two_checks_of_one_content_key_train_it_once(context: FakeContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second waits for the first and takes its record; neither touches the other's work tree."""
+    pull = context.propose("late-v2", model_version("v2"))
+    run = context.orchestrator.run
+    waiting = threading.Event()
+
+    def slow(checkout: Path, directory: str, progress: Progress) -> Timings:
+        assert waiting.wait(10)
+        return run(checkout, directory, progress)
+
+    def noticed(line: str) -> None:
+        if "waiting for it" in line:
+            waiting.set()
+
+    monkeypatch.setattr(context.orchestrator, "run", slow)
+    with ThreadPoolExecutor(2) as pool:
+        reports = list(pool.map(lambda _: check_pull_request(context, pull.number, noticed), range(2)))
+    assert [report.state for report in reports] == ["passed", "passed"]
+    assert sorted(report.models[0].reused for report in reports) == [False, True]
+    assert context.orchestrator.trained == [V2]
+
+
+def test_a_damaged_artifact_is_made_again_instead_of_reused(context: FakeContext) -> None:
+    """A record whose artifact no process would load is no reason to pass."""
+    pull = context.propose("late-v2", model_version("v2"))
+    record = check_pull_request(context, pull.number, silent).models[0].record
+    (context.records.artifact(record.artifact) / "model.onnx").write_text("something else")
+    again = check_pull_request(context, pull.number, silent).models[0]
+    assert (again.record, again.reused) == (record, False)
+    assert context.records.artifact(record.artifact).exists()
+
+
+def test_a_damaged_artifact_that_comes_out_otherwise_is_an_error(context: FakeContext) -> None:
+    """The record names bytes that nothing makes any more."""
+    pull = context.propose("late-v2", model_version("v2"))
+    record = check_pull_request(context, pull.number, silent).models[0].record
+    (context.records.artifact(record.artifact) / "model.onnx").write_text("something else")
+    context.orchestrator.skill[V2] = 1.1
+    report = check_pull_request(context, pull.number, silent)
+    assert report.state == "invalid"
+    assert "making it again gave something else" in report.problems[0]
+
+
+def test_an_image_that_is_gone_is_built_again_from_the_commit_of_its_record(
+    context: FakeContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A description may have changed since, which is outside the content key and inside the image."""
+    pull = context.propose("late-v2", model_version("v2"))
+    record = check_pull_request(context, pull.number, silent).models[0].record
+    definition = model_version("v2")[f"{V2}/model.yaml"]
+    pull = context.propose("late-v2", {f"{V2}/model.yaml": definition.replace("owner: flights", "owner: ops")})
+    context.images.built.clear()
+    built = []
+    build = context.images.build
+
+    def remember(directory: Path, model: str, version: str) -> ImageManifest:
+        built.append((directory / "model.yaml").read_text())
+        return build(directory, model, version)
+
+    monkeypatch.setattr(context.images, "build", remember)
+    assert check_pull_request(context, pull.number, silent).models[0].record == record
+    assert context.images.find(record.image) is not None
+    assert [text.split("\n", 1)[0] for text in built] == ["owner: flights"]
+
+
+def test_a_promotion_is_judged_again_when_what_it_was_judged_by_changes(context: FakeContext) -> None:
+    """Staging was rolled back since: the green check on the promotion to prod no longer lets it through."""
+    ship(context, "v2")
+    merge_version(context, "v3", skill=1.2)
+    promote_and_merge(context, "staging", "v3")
+    context.clock.forward(3600)
+    promotion = promote(context, "late", "prod", author="ada")
+    assert promotion is not None
+    pull = promotion.pull_request
+    assert check_pull_request(context, pull.number, silent).state == "passed"
+    before = context.main
+    context.approve_and_merge(rollback(context, "late", "staging", "oncall").number)
+    deliver(context, before, silent)
+    with pytest.raises(InputError, match=r"bighead/ci.*main changed what this was judged by"):
+        context.forge.merge(pull.number, pull.head, "grace")
+    assert check_pull_request(context, pull.number, silent).state == "failed"
+
+
+def test_every_open_verdict_is_asked_for_again_when_policies_change(context: FakeContext) -> None:
+    """A stricter gate on main holds for the pull requests that were green before; a way back needs no gate."""
+    ship(context, "v2")
+    ship(context, "v3", skill=1.2)
+    pull = context.propose("late-v4", model_version("v4"))
+    back = rollback(context, "late", "prod", "ada")
+    for number in (pull.number, back.number):
+        assert check_pull_request(context, number, silent).state == "passed"
+    before = context.main
+    floor = context.repository.tree("main").read("policies/auc_floor.yaml").decode()
+    context.change_main({"policies/auc_floor.yaml": floor.replace("0.6", "0.99")}, "stricter")
+    deliver(context, before, silent)
+    assert statuses(context, pull)[CHECK] == "pending"
+    assert statuses(context, back)[CHECK] == "success"
+    assert check_pull_request(context, pull.number, silent).state == "failed"
+
+
+def test_a_verdict_made_before_main_changed_its_policies_is_none(
+    context: FakeContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Main moves while the checks run: they end in `pending`, to be run again."""
+    pull = context.propose("late-v2", model_version("v2"))
+    run = context.orchestrator.run
+
+    def meanwhile(checkout: Path, directory: str, progress: Progress) -> Timings:
+        floor = context.repository.tree("main").read("policies/auc_floor.yaml").decode()
+        context.change_main({"policies/auc_floor.yaml": floor.replace("0.6", "0.99")}, "stricter")
+        return run(checkout, directory, progress)
+
+    monkeypatch.setattr(context.orchestrator, "run", meanwhile)
+    check_pull_request(context, pull.number, silent)
+    assert statuses(context, pull)[CHECK] == "pending"
+    assert check_pull_request(context, pull.number, silent).state == "failed"
+
+
+def test_a_record_that_no_server_shows_is_no_dead_link(context: FakeContext) -> None:
+    """The report names the command that shows it, without this machine's paths; with a server, the page."""
+    pull = context.propose("late-v2", model_version("v2"))
+    report = check_pull_request(context, pull.number, silent)
+    run = report.models[0].record.run_id
+    assert [link.title for link in report.models[0].links] == []
+    assert any(command.startswith("show ") and command.endswith(run) for command in report.reproduce)
+    context.records.has_pages = True
+    report = check_pull_request(context, pull.number, silent)
+    assert [link.url for link in report.models[0].links] == [f"memory://records/{run}"]

@@ -11,9 +11,10 @@ import pytest
 from bighead_ci.delivery.check import check_pull_request
 from bighead_ci.delivery.context import BOT, silent
 from bighead_ci.delivery.desired import process_name
-from bighead_ci.delivery.gates import explain
+from bighead_ci.delivery.explain import explain
 from bighead_ci.delivery.history import history, past_releases
 from bighead_ci.delivery.live_drift import live_drift
+from bighead_ci.delivery.promote import promote
 from bighead_ci.delivery.trace import trace
 from bighead_ci.documents.base import digest_of
 from bighead_ci.documents.live import Prediction
@@ -129,7 +130,10 @@ def test_a_prediction_leads_to_its_release_its_record_and_its_commit(shipped: Fa
     assert found.record is not None
     assert (found.record.id, found.record.run_id) == ("late/v3", release.stable.run)
     assert found.record.commit == release.stable.commit
-    assert found.run_url == f"memory://records/{release.stable.run}"
+    assert (found.run_url, found.missing) == ("", "")
+    assert found.run_command.endswith(release.stable.run)
+    shipped.records.has_pages = True
+    assert trace(shipped, "p1").run_url == f"memory://records/{release.stable.run}"
 
 
 def test_a_prediction_is_traced_to_what_main_said_then(shipped: FakeContext) -> None:
@@ -147,7 +151,8 @@ def test_a_prediction_of_an_unknown_artifact_is_still_shown(shipped: FakeContext
     prediction = log_prediction(shipped)
     shipped.predictions.known["p1"] = prediction.model_copy(update={"artifact": digest_of("other")})
     found = trace(shipped, "p1")
-    assert (found.record, found.run_url) == (None, "")
+    assert (found.record, found.run_url, found.run) == (None, "", "")
+    assert found.missing == "no record has this artifact"
     assert found.span is not None
 
 
@@ -184,7 +189,8 @@ def test_a_gate_is_explained_on_a_canary(context: FakeContext) -> None:
     context.telemetry.candidate = {"errors": 50, "error_ratio": 0.5}
     (result,) = explain(context, "canary_errors", "late", None, "prod")
     assert not result.passed
-    assert "0.5" in result.rules[0].inputs.values()
+    (rise,) = result.rules[0].inputs.values()
+    assert 0.3 < float(rise) < 0.5
     with pytest.raises(InputError, match="no canary of late is under way in staging"):
         explain(context, "canary_errors", "late", None, "staging")
 
@@ -198,8 +204,36 @@ def test_an_unknown_gate_is_refused_with_those_there_are(context: FakeContext) -
 def test_a_gate_that_is_not_about_records_says_what_it_is_about(context: FakeContext) -> None:
     """A canary's gate says nothing of a record."""
     merge_version(context, "v2")
-    with pytest.raises(InputError, match=r"not about pull requests \(on: canary\); try --canary"):
+    with pytest.raises(InputError, match=r"not about this \(on: canary\); try --canary"):
         explain(context, "canary_errors", "late/v2", None, None)
+
+
+def test_a_gate_is_explained_on_a_promotion(context: FakeContext) -> None:
+    """A promotion's pull request is judged as its checks judge it, and the answer names the move."""
+    ship(context, "v2")
+    merge_version(context, "v3", skill=1.2)
+    promotion = promote(context, "late", "prod", "v3", author="ada")
+    assert promotion is not None
+    (result,) = explain(context, "served_before", None, promotion.pull_request.number, None)
+    assert result.about == "promote late in prod: v2 → v3 (canary 10 %)"
+    assert (result.applied, result.passed) == (True, False)
+    assert result.rules[0].reason == "false"
+    assert result.match is not None
+    assert result.match.inputs == {"environment.promotes_from": "staging"}
+
+
+def test_a_gate_of_another_occasion_is_not_said_to_pass(context: FakeContext) -> None:
+    """Asking a model's gate about a canary is refused: nothing was judged, so nothing passed."""
+    ship(context, "v2")
+    ship(context, "v3", skill=1.2)
+    with pytest.raises(InputError, match=r"not about this \(on: pull_request\); try --model"):
+        explain(context, "auc_floor", "late", None, "prod")
+
+
+def test_explaining_two_things_at_once_is_refused(context: FakeContext) -> None:
+    """A pull request says by itself what is judged."""
+    with pytest.raises(InputError, match="--pr says what to judge"):
+        explain(context, "auc_floor", "late/v1", 1, None)
 
 
 def test_explaining_nothing_says_what_can_be_judged(context: FakeContext) -> None:
@@ -225,3 +259,58 @@ def test_live_drift_of_what_does_not_serve_is_refused(context: FakeContext, tmp_
     """The message names model and environment."""
     with pytest.raises(InputError, match="late does not serve in prod"):
         live_drift(context, "late", "prod", tmp_path / "drift.html")
+
+
+def test_a_commit_dated_before_the_one_it_follows_leaves_no_gap(shipped: FakeContext) -> None:
+    """Two machines' clocks differ: main's order counts, and every moment still has one answer."""
+    (newest,) = history(shipped, "late", "prod")[:1]
+    shipped.clock.forward(-7200)
+    shipped.change_main({PROD: None}, "enough, an hour ago")
+    last, before = history(shipped, "late", "prod")[:2]
+    assert (last.split, last.since) == ("nothing", newest.since)
+    assert (before.since, before.until) == (newest.since, newest.since)
+    assert [s.split for s in history(shipped, "late", "prod", at=newest.since)] == ["nothing"]
+
+
+def test_an_environment_that_was_renamed_is_two_histories(shipped: FakeContext) -> None:
+    """A path is an identity: the old place ends with nothing, the new one begins."""
+    tree = shipped.repository.tree("main")
+    moved = {path: tree.read(path).decode() for path in tree.files() if path.startswith("environments/prod/")}
+    new = {path.replace("/prod/", "/live/"): text for path, text in moved.items()}
+    shipped.change_main({**new, **dict.fromkeys(moved)}, "prod is called live")
+    assert history(shipped, "late", "prod")[0].split == "nothing"
+    assert [s.split for s in history(shipped, "late", "live")] == ["v3 100 %"]
+
+
+def test_a_prediction_of_a_candidate_just_reverted_is_traced_to_its_release(shipped: FakeContext) -> None:
+    """The router follows main within seconds: what answered meanwhile was released by an earlier commit."""
+    log_prediction(shipped)
+    prediction = shipped.predictions.known["p1"]
+    shipped.change_main({PROD: None}, "enough")
+    shipped.predictions.known["p1"] = prediction.model_copy(update={"at": shipped.clock.now()})
+    found = trace(shipped, "p1")
+    assert found.span is not None
+    assert found.span.split == "v3 100 %"
+
+
+def test_of_records_that_share_an_artifact_the_released_one_is_named(shipped: FakeContext) -> None:
+    """A newer run made the same bytes; it is not where the prediction came from."""
+    log_prediction(shipped)
+    release = shipped.release("prod")
+    assert release is not None
+    record = shipped.records._records[release.stable.run]
+    later = {"run_id": "later", "recorded_at": record.recorded_at + timedelta(days=1)}
+    shipped.records._records["later"] = record.model_copy(update=later)
+    found = trace(shipped, "p1")
+    assert found.record == record
+
+
+def test_a_prediction_whose_record_is_gone_still_names_its_run(shipped: FakeContext) -> None:
+    """Git knows it."""
+    log_prediction(shipped)
+    release = shipped.release("prod")
+    assert release is not None
+    del shipped.records._records[release.stable.run]
+    found = trace(shipped, "p1")
+    assert (found.record, found.run) == (None, release.stable.run)
+    assert found.missing == "no record has this artifact"

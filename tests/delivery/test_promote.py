@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from bighead_ci.delivery.check import check_pull_request
-from bighead_ci.delivery.context import silent
+from bighead_ci.delivery.context import Progress, silent
 from bighead_ci.delivery.deliver import deliver
 from bighead_ci.delivery.promote import promote
 from bighead_ci.delivery.release_pr import release_branch
-from bighead_ci.errors import InputError
+from bighead_ci.documents.forge import PullRequest
+from bighead_ci.documents.record import Timings
+from bighead_ci.errors import InputError, RetryError
 from bighead_ci.planning.releases import render_release
 from fakes.context import FakeContext, model_version
 from fakes.shipping import merge_version, pass_canary, promote_and_merge, ship
@@ -202,3 +207,57 @@ def test_of_several_versions_a_delivery_promotes_the_newest(context: FakeContext
     (promotion,) = deliver(context, before, silent)
     assert "v10" in promotion.pull_request.title
     assert sorted(context.orchestrator.trained) == ["models/late/v10", "models/late/v9"]
+
+
+def test_a_model_that_cannot_be_delivered_holds_up_no_other(context: FakeContext) -> None:
+    """A canary of `late` is under way in staging, so v4 cannot go there yet: that is said, and `later` is promoted."""
+    path = "environments/staging/environment.yaml"
+    text = context.repository.tree("main").read(path).decode()
+    context.change_main({path: text.replace("steps: [100]", "steps: [50, 100]")}, "a canary in staging too")
+    for version in ("v2", "v3"):
+        merge_version(context, version)
+        promote_and_merge(context, "staging", version)
+    before = context.main
+    context.change_main({**model_version("v4"), **model_version("v1", "later")}, "two models at once")
+    with pytest.raises(InputError, match="canary of v3"):
+        deliver(context, before, silent)
+    assert [p.title for p in context.forge.find("open")] == ["promote later in staging: v1 is the first to serve"]
+
+
+def test_trouble_that_may_pass_is_worth_another_delivery(context: FakeContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One model's disk is full and another's code is wrong: what the runner hears is to try again."""
+    before = context.main
+    context.change_main({**model_version("v4"), **model_version("v1", "later")}, "two models at once")
+    run = context.orchestrator.run
+
+    def troubled(_checkout: Path, directory: str, _progress: Progress) -> Timings:
+        if "later" in directory:
+            raise RetryError("the disk is full")
+        raise InputError("the code is wrong")
+
+    monkeypatch.setattr(context.orchestrator, "run", troubled)
+    with pytest.raises(RetryError, match="the code is wrong\nthe disk is full"):
+        deliver(context, before, silent)
+    monkeypatch.setattr(context.orchestrator, "run", run)
+    assert len(deliver(context, before, silent)) == 2
+
+
+def test_of_two_promotions_at_once_the_text_is_that_of_the_head(
+    context: FakeContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that lost the branch is told to try again instead of writing its gates over the other's release."""
+    merge_version(context, "v2")
+    merge_version(context, "v3", skill=1.2)
+    forge_open = context.forge.open
+
+    def late(*arguments: Any) -> PullRequest:
+        monkeypatch.setattr(context.forge, "open", forge_open)
+        promote(context, "late", "staging", "v3", author="eve")
+        return forge_open(*arguments)
+
+    monkeypatch.setattr(context.forge, "open", late)
+    with pytest.raises(RetryError, match="moved it first"):
+        promote(context, "late", "staging", "v2", author="ada")
+    (pull,) = context.forge.find("open")
+    assert "v3" in pull.title
+    assert "late/v3" in pull.body

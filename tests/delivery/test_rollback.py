@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from bighead_ci.delivery.check import check_pull_request
 from bighead_ci.delivery.context import silent
+from bighead_ci.delivery.promote import promote
 from bighead_ci.delivery.reconcile import reconcile
 from bighead_ci.delivery.rollback import Precondition, RollbackCheck, check_rollback, rollback
 from bighead_ci.documents.release import Release
@@ -14,6 +17,7 @@ from fakes.context import FakeContext
 from fakes.shipping import merge_version, pass_canary, promote_and_merge, ship
 
 FEATURES = "features/delays/v1/feature_set.yaml"
+PATH = "environments/prod/late.yaml"
 
 
 @pytest.fixture
@@ -42,12 +46,12 @@ def failing(check: RollbackCheck) -> list[Precondition]:
 
 
 def test_a_rollback_finds_the_previous_stable_release(shipped: FakeContext) -> None:
-    """The canary's steps between are passed over; image, artifact and features of v2 still exist."""
+    """The canary's steps between are passed over; all that v2 needs still exists, and the move is allowed."""
     check = check_rollback(shipped, "late", "prod")
     assert [(v.version, v.weight) for v in check.release.variants] == [("v2", 100)]
     assert check.possible
     kinds = [precondition.what.split()[1] for precondition in check.preconditions]
-    assert kinds == ["image", "artifact", "features"]
+    assert kinds == ["image", "artifact", "record", "features", "move"]
 
 
 def test_a_rollback_in_a_canary_ends_it(context: FakeContext) -> None:
@@ -144,7 +148,8 @@ def test_the_command_by_hand_undoes_merges_along_their_first_parent(shipped: Fak
     assert len(log) == 5
     undone = " ".join(commit.id[:10] for commit in log[:4])
     assert check.target == log[4].id
-    assert check.git == f"git revert --no-edit -m 1 {undone} && git push origin HEAD:main"
+    onto_main = "git fetch origin && git switch --detach origin/main"
+    assert check.git == f"{onto_main} && git revert --no-edit -m 1 {undone} && git push origin HEAD:main"
 
 
 def test_the_command_by_hand_restores_the_same_release(shipped: FakeContext) -> None:
@@ -156,14 +161,84 @@ def test_the_command_by_hand_restores_the_same_release(shipped: FakeContext) -> 
     assert shipped.release("prod") == check.release
 
 
-def test_the_command_by_hand_has_no_parent_for_plain_commits(shipped: FakeContext) -> None:
-    """Git refuses `-m 1` for a commit that is no merge."""
-    text = shipped.repository.tree(old_target(shipped)).read("environments/prod/late.yaml").decode()
-    shipped.change_main({"environments/prod/late.yaml": text}, "straight to main")
+def test_the_command_by_hand_leaves_alone_what_came_with_the_release(shipped: FakeContext) -> None:
+    """A commit that changed another file too is not reverted: only the release goes back."""
+    text = shipped.repository.tree(old_target(shipped)).read(PATH).decode()
+    shipped.change_main({PATH: text, "environments/prod/other.yaml": "variants: []\n"}, "straight to main")
     check = check_rollback(shipped, "late", "prod")
     assert [v.version for v in check.release.variants] == ["v3"]
-    assert " -m 1 " not in check.git
-    assert shipped.main[:10] in check.git
+    assert "git revert" not in check.git
+    assert f"git checkout {check.target[:10]} -- {PATH} && git commit" in check.git
+
+
+def test_a_record_that_is_gone_is_named_beforehand(shipped: FakeContext) -> None:
+    """Its artifact still exists with another record, but the checks of a rollback refuse a run they do not know."""
+    run = old_release(shipped).stable.run
+    record = shipped.records._records.pop(run)
+    shutil.copytree(shipped.records._directory / run, shipped.records._directory / "other")
+    shipped.records._records["other"] = record.model_copy(update={"run_id": "other"})
+    (missing,) = failing(check_rollback(shipped, "late", "prod"))
+    assert missing.what == f"v2 record {run}"
+    assert "no record has run id" in missing.detail
+
+
+def test_a_move_that_its_checks_would_refuse_is_named_beforehand(context: FakeContext) -> None:
+    """Back to 50 % for a canary that was ended takes a promotion's gates."""
+    ship(context, "v2")
+    ship(context, "v3", skill=1.2)
+    pass_canary(context, passes=1)
+    half = context.main
+    context.approve_and_merge(rollback(context, "late", "prod", "ada").number)
+    (missing,) = failing(check_rollback(context, "late", "prod", to=half))
+    assert missing.what == "the move"
+    with pytest.raises(InputError, match="no move that a release can make"):
+        rollback(context, "late", "prod", "ada", to=half)
+
+
+def test_any_commit_of_main_can_be_gone_back_to(shipped: FakeContext) -> None:
+    """What main said then counts, whether or not that commit touched the release."""
+    target = old_target(shipped)
+    line = [commit.id for commit in shipped.repository.log("main")]
+    after = line[line.index(target) - 1]
+    assert target not in {c.id for c in shipped.repository.log(after, limit=1)}
+    assert check_rollback(shipped, "late", "prod", to=after).target == target
+
+
+@pytest.mark.parametrize(("which", "words"), [(0, "is what it serves now"), (-1, "main had no release of late")])
+def test_a_commit_without_another_release_is_refused(shipped: FakeContext, which: int, words: str) -> None:
+    """The present one, and one from before the first."""
+    commit = shipped.repository.log("main")[which].id
+    with pytest.raises(InputError, match=words):
+        check_rollback(shipped, "late", "prod", to=commit)
+
+
+def test_a_release_that_was_removed_and_made_again_can_still_go_back(shipped: FakeContext) -> None:
+    """The gap is passed over."""
+    text = shipped.repository.tree("main").read(PATH).decode()
+    shipped.change_main({PATH: None}, "enough")
+    shipped.change_main({PATH: text}, "not enough")
+    check = check_rollback(shipped, "late", "prod")
+    assert [v.version for v in check.release.variants] == ["v2"]
+    assert check.possible
+
+
+def test_a_rollback_of_a_version_that_left_the_tree_passes_its_checks(shipped: FakeContext) -> None:
+    """Serving needs its image and artifact, not its directory; the check says so and is right."""
+    gone = {p: None for p in shipped.repository.tree("main").files() if p.startswith("models/late/v2/")}
+    shipped.change_main(gone, "v2 is history")
+    assert check_rollback(shipped, "late", "prod").possible
+    pull = rollback(shipped, "late", "prod", "ada")
+    assert check_pull_request(shipped, pull.number, silent).state == "passed"
+
+
+def test_no_promotion_takes_the_place_of_an_open_rollback(shipped: FakeContext) -> None:
+    """Both live on the release's branch: the promotion is refused and names the pull request in its way."""
+    merge_version(shipped, "v4", skill=1.3)
+    promote_and_merge(shipped, "staging", "v4")
+    pull = rollback(shipped, "late", "prod", "oncall")
+    with pytest.raises(InputError, match=f"#{pull.number} is open and takes late in prod back"):
+        promote(shipped, "late", "prod")
+    assert shipped.forge.get(pull.number) == pull
 
 
 def test_a_rollback_of_what_does_not_serve_is_refused(context: FakeContext) -> None:

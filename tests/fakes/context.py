@@ -185,7 +185,8 @@ class FakeTelemetry:
 
     def measure(self, environment: str, model: str, variants: Sequence[str]) -> dict[str, VariantTelemetry]:
         """The same for all, but for what the test says of the last."""
-        assert (environment, model) in self.marks
+        if (environment, model) not in self.marks:
+            raise RetryError("no traffic was marked yet")
         usual = {name: self._of(name) for name in variants}
         return usual | {variants[-1]: self._of(variants[-1], **self.candidate)}
 

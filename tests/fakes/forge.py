@@ -26,6 +26,9 @@ class MemoryTree:
     def files(self) -> Mapping[str, str]:
         return {path: blob_id(self._files[path]) for path in sorted(self._files)}
 
+    def links(self) -> frozenset[str]:
+        return frozenset()
+
     def read(self, path: str) -> bytes:
         return self._files[path]
 
@@ -97,6 +100,11 @@ class MemoryRepository:
                 found.append(commit)
             current = commit.parents[0] if commit.parents else None
         return found if limit is None else found[:limit]
+
+    def touched(self, revision: str, under: str) -> set[str]:
+        commits = [(c.parents[0] if c.parents else None, c.id) for c in self.log(revision, under)]
+        found = (_changed(self.contents[before] if before else {}, self.contents[after]) for before, after in commits)
+        return {path for paths in found for path in paths if path.startswith(f"{under}/")}
 
     def diff(self, base: str, head: str) -> str:
         before, after = self.contents[self.resolve(base)], self.contents[self.resolve(head)]
@@ -179,17 +187,26 @@ class MemoryForge:
         self.pulls: dict[int, PullRequest] = {}
 
     def open(
-        self, source: str, target: str, title: str, body: str, author: str, labels: tuple[str, ...] = ()
+        self,
+        source: str,
+        target: str,
+        title: str,
+        body: str,
+        author: str,
+        labels: tuple[str, ...] = (),
+        head: str | None = None,
     ) -> PullRequest:
         for branch in (source, target):
             check_branch_name(branch)
             if branch not in self.repository.branches:
                 raise InputError(f"there is no branch {branch!r}; push it first")
+        if head not in {None, self.repository.branches[source]}:
+            raise RetryError(f"{source} is no longer at {head}: somebody else moved it first")
         for pull in self.find("open"):
             if (pull.source, pull.target) == (source, target):
                 return self._keep(rules.with_text(pull, title, body, labels))
-        head = self.repository.branches[source]
-        if head in self.repository.history(self.repository.branches[target]):
+        tip = self.repository.branches[source]
+        if tip in self.repository.history(self.repository.branches[target]):
             raise InputError(f"{source} has nothing that {target} lacks: there is nothing to merge")
         return self._keep(
             PullRequest(
@@ -199,7 +216,7 @@ class MemoryForge:
                 author=author,
                 source=source,
                 target=target,
-                head=head,
+                head=tip,
                 state="open",
                 created_at=self.clock.now(),
                 labels=list(labels),
@@ -224,8 +241,10 @@ class MemoryForge:
         found = [self.get(number) for number in self.pulls]
         return [p for p in found if state in {None, p.state} and (label is None or label in p.labels)]
 
-    def update(self, number: int, title: str | None = None, body: str | None = None) -> PullRequest:
-        return self._keep(rules.with_text(self.get(number), title, body))
+    def update(
+        self, number: int, title: str | None = None, body: str | None = None, labels: tuple[str, ...] | None = None
+    ) -> PullRequest:
+        return self._keep(rules.with_text(self.get(number), title, body, labels))
 
     def comment(self, number: int, marker: str, body: str, author: str) -> PullRequest:
         return self._keep(rules.with_comment(self.get(number), marker, body, author, self.clock.now()))

@@ -10,12 +10,16 @@ from collections.abc import Iterable, Mapping
 class MemoryTree:
     """`Tree` over a mapping of path → text."""
 
-    def __init__(self, files: Mapping[str, str]) -> None:
+    def __init__(self, files: Mapping[str, str], links: Iterable[str] = ()) -> None:
         self.content = {path: text.encode() for path, text in files.items()}
+        self.linked = frozenset(links)
         self.reads: list[str] = []
 
     def files(self) -> Mapping[str, str]:
         return {path: hashlib.sha256(data).hexdigest() for path, data in self.content.items()}
+
+    def links(self) -> frozenset[str]:
+        return self.linked
 
     def read(self, path: str) -> bytes:
         self.reads.append(path)

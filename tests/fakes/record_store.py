@@ -19,6 +19,8 @@ class MemoryRecordStore:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._records: dict[str, RunRecord] = {}
+        self.has_pages = False
+        """Whether a server shows runs."""
         self.aliases: dict[tuple[str, str], str] = {}
         """(model, alias) → run id, as the registry shows them."""
 
@@ -78,7 +80,10 @@ class MemoryRecordStore:
         self.aliases[model, alias] = run_id
 
     def run_url(self, run_id: str) -> str:
-        return f"memory://records/{self._required(run_id).run_id}"
+        return f"memory://records/{self._required(run_id).run_id}" if self.has_pages else ""
+
+    def run_command(self, run_id: str) -> str:
+        return f"show {self._directory} {self._required(run_id).run_id}"
 
     def _newest_first(self) -> list[RunRecord]:
         return sorted(self._records.values(), key=lambda record: record.recorded_at)[::-1]

@@ -99,6 +99,24 @@ def test_concurrent_opens_of_one_branch_are_one(bare: Path, forge: LocalForge) -
     assert len(forge.find()) == 1
 
 
+def test_a_push_while_a_pull_request_is_opened_for_a_head_is_seen(
+    bare: Path, forge: LocalForge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever moves the branch between the look at it and the transaction wins, and the text is not written."""
+    repository = forge.repository
+    head = repository.commit("topic", repository.resolve("main"), {"f": b"1"}, "m", "ada")
+    write = forge.store.write
+
+    def pushed(*arguments: Any) -> Any:
+        forge_of(bare).repository.commit("topic", head, {"f": b"2"}, "m", "eve")
+        return write(*arguments)
+
+    monkeypatch.setattr(forge.store, "write", pushed)
+    with pytest.raises(RetryError, match="somebody else moved it first"):
+        forge.open("topic", "main", "t", "", "ada", head=head)
+    assert forge_of(bare).find() == []
+
+
 def test_racing_merges_of_different_files_both_land(bare: Path, forge: LocalForge) -> None:
     """Two merges that race onto main both end in it, one after the other."""
     one, two = opened(forge, "one"), opened(forge, "two")

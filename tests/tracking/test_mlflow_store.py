@@ -101,6 +101,20 @@ def test_alias_brings_back_a_registry_version_deleted_by_hand(directory: Path, a
     assert client.get_model_version_by_alias("flight_delay", "production").run_id == saved.run_id
 
 
+def test_a_run_has_a_page_only_where_a_server_shows_it(directory: Path, artifact: Path) -> None:
+    """Without one there is no dead link, but the command that serves this very database, and where the run is then."""
+    store = MlflowRecordStore(directory)
+    run = store.save(make_record(artifact), {"artifact": artifact}).run_id
+    assert store.run_url(run) == ""
+    command, _, page = store.run_command(run).partition("  # then open ")
+    assert command == f'mlflow ui --backend-store-uri "sqlite:///{directory}/mlflow.db"'
+    served = MlflowRecordStore(directory, ui="https://mlflow.example/").run_url(run)
+    assert served == page.replace("http://127.0.0.1:5000", "https://mlflow.example")
+    assert served.endswith(f"/runs/{run}")
+    with pytest.raises(InputError, match="no complete record has run id"):
+        store.run_command("other")
+
+
 def test_run_deleted_in_mlflow_is_no_record(directory: Path, artifact: Path) -> None:
     """A run that somebody deleted is not reused, and its content key can be saved again."""
     store = MlflowRecordStore(directory)
