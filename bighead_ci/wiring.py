@@ -258,14 +258,18 @@ def create_workspace(directory: Path, seed: Path, moment: datetime | None) -> Wo
 
 
 def runner_pid(workspace: Workspace) -> int | None:
-    """The process id of the runner that watches a workspace, if one does."""
+    """The process id of the runner that watches a workspace, if one does.
+
+    A runner that was killed leaves its file; the process that has the number by now is somebody else's.
+    """
+    import psutil
+
     file = workspace.runner / "pid"
     try:
         pid = int(file.read_text())
-        os.kill(pid, 0)
-    except (OSError, ValueError):
+        return pid if "runner" in psutil.Process(pid).cmdline() else None
+    except (OSError, ValueError, psutil.Error):
         return None
-    return pid
 
 
 def stop_runner(workspace: Workspace) -> bool:
@@ -306,13 +310,19 @@ def stop_workspace(directory: Path) -> bool:
     file = directory / "state" / "workspace.json"
     if not file.exists():
         return False
-    workspace = Workspace.read(file)
+    end_workspace(Workspace.read(file))
+    return True
+
+
+def end_workspace(workspace: Workspace) -> list[str]:
+    """Stop everything that runs in a workspace; the names of its environments."""
     stop_runner(workspace)
     platform = context_of(workspace).platform
-    for environment in sorted(p.name for p in workspace.platform.glob("*") if p.is_dir()):
+    environments = sorted(p.name for p in workspace.platform.glob("*") if p.is_dir())
+    for environment in environments:
         platform.stop(environment)
     end_leftovers(workspace)
-    return True
+    return environments
 
 
 def discard_workspace(directory: Path) -> None:

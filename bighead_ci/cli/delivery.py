@@ -27,10 +27,10 @@ def ci_command(number: int, as_json: bool) -> None:
     """
     context = wiring.context()
     report = check_pull_request(context, number, say)
-    page = page_of(context, context.forge.get(number))
+    page = page_of(context, context.forge.get(number).model_copy(update={"head": report.commit}))
     answer(
         report.model_dump(mode="json"),
-        f"#{number}: {report.state} in {report.seconds:.1f} s\n" + "\n".join(report.problems) + f"\nreport: {page}",
+        "\n".join([f"#{number}: {report.state} in {report.seconds:.1f} s", *report.problems, f"report: {page}"]),
         as_json,
     )
     sys.exit({"passed": 0, "failed": EXIT_REFUSED}.get(report.state, 2))
@@ -63,10 +63,11 @@ def promote_command(model: str, environment: str, version: str | None, as_json: 
         answer({"pull_request": None}, f"{model} already serves that version in {environment}", as_json)
         return
     pull, report = promotion.pull_request, promotion.report
-    verdict = "gates pass" if report.verdict.passed else "gates FAIL"
+    failed = ", ".join(dict.fromkeys(gate for gate, _ in report.verdict.failures))
+    verdict = "gates pass" if report.verdict.passed else f"gates FAIL: {failed}"
     answer(
         {"pull_request": pull.number, "title": pull.title, "report": report.model_dump(mode="json")},
-        f"#{pull.number} {pull.title} ({verdict})",
+        f"#{pull.number} {pull.title} ({verdict})\nread: bighead pr show {pull.number}",
         as_json,
     )
     if not report.verdict.passed:
@@ -94,7 +95,8 @@ def rollback_command(model: str, environment: str, to: str | None, only_check: b
     context = wiring.context()
     if not only_check:
         pull = rollback(context, model, environment, wiring.identity(), to)
-        answer({"pull_request": pull.number, "title": pull.title}, f"#{pull.number} {pull.title}", as_json)
+        text = f"#{pull.number} {pull.title}\nonce its checks ran: bighead pr merge {pull.number}"
+        answer({"pull_request": pull.number, "title": pull.title}, text, as_json)
         return
     check = check_rollback(context, model, environment, to)
     split = ", ".join(f"{v.version} {v.weight} %" for v in check.release.variants)

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import functools
 import json
+import signal
 import sys
+import traceback
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, ParamSpec, TypeVar
 
 import click
 from rich.console import Console
 
-from bighead_ci.errors import BigheadError, InputError
+from bighead_ci.errors import BigheadError, BugError, InputError
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 EXIT_REFUSED = 1
 """The command worked and the answer is no: a gate failed, a check found something."""
+EXIT_INTERRUPTED = 128 + signal.SIGINT
 
 console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
 progress_console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -38,25 +42,55 @@ def answer(data: dict[str, Any], text: str | Callable[[], Any], as_json: bool) -
     if as_json:
         click.echo(json.dumps(data, indent=1, default=str))
     elif callable(text):
-        console.print(text())
+        # Soft wrapping would cut the items of a list at the console's width.
+        console.print(text(), soft_wrap=False)
     else:
         console.print(text, markup=False)
 
 
+def utc_moment(text: str) -> datetime:
+    """What somebody typed after `--at`; without a zone it is UTC, as in all that commands print.
+
+    Raises:
+        InputError: it is no ISO 8601 time.
+    """
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(f"--at {text!r} is not an ISO 8601 time, as 2026-01-31T12:00:00") from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
 def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
-    """Turn the engine's errors into a message on standard error (or JSON) and their exit code."""
+    """Turn errors into a message on standard error (or JSON) and an exit code that tells what to do.
+
+    A failure that the engine did not foresee is a bug (its traceback is printed), never the exit code of a "no".
+    """
 
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return command(*args, **kwargs)
         except BigheadError as error:
-            if kwargs.get("as_json"):
-                problems = [p.as_json() for p in error.problems] if isinstance(error, InputError) else []
-                kind = type(error).__name__
-                click.echo(json.dumps({"error": str(error), "kind": kind, "problems": problems}, indent=1))
-            else:
-                progress_console.print(str(error), style="red", markup=False)
+            _tell(error, bool(kwargs.get("as_json")))
             sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            say("interrupted")
+            sys.exit(EXIT_INTERRUPTED)
+        except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
+            raise
+        except Exception as error:  # noqa: BLE001 - the last resort before the user
+            traceback.print_exc()
+            _tell(BugError(f"this is a fault of bighead: {type(error).__name__}: {error}"), bool(kwargs.get("as_json")))
+            sys.exit(BugError.exit_code)
 
     return wrapped
+
+
+def _tell(error: BigheadError, as_json: bool) -> None:
+    if as_json:
+        problems = [p.as_json() for p in error.problems] if isinstance(error, InputError) else []
+        data = {"error": str(error), "kind": type(error).__name__, "problems": problems}
+        click.echo(json.dumps(data, indent=1))
+    else:
+        progress_console.print(str(error), style="red", markup=False)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from datetime import datetime
 from pathlib import Path
 
 import click
 from rich.table import Table
 
 from bighead_ci import wiring
-from bighead_ci.cli.output import EXIT_REFUSED, answer, json_option, reports_errors
+from bighead_ci.cli.output import EXIT_REFUSED, answer, json_option, reports_errors, say, utc_moment
 from bighead_ci.delivery.history import ServedSpan, history
 from bighead_ci.delivery.live_drift import live_drift
 from bighead_ci.delivery.status import Status, status
@@ -27,8 +26,12 @@ def status_command(as_json: bool) -> None:
 
     Exit code 1 when something differs.
     """
-    found = status(wiring.context())
-    answer(found.model_dump(mode="json") | {"in_step": found.in_step}, lambda: _status_table(found), as_json)
+    context = wiring.context()
+    found, runner = status(context), wiring.runner_pid(context.workspace)
+    data = found.model_dump(mode="json") | {"in_step": found.in_step, "runner": runner}
+    answer(data, lambda: _status_table(found), as_json)
+    if runner is None:
+        say("no runner watches this workspace, so nothing moves by itself; start one: bighead runner")
     sys.exit(0 if found.in_step else EXIT_REFUSED)
 
 
@@ -50,22 +53,22 @@ def _status_table(found: Status) -> Table:
 @click.command("history")
 @click.argument("model", required=False)
 @click.option("--env", "environment", default=None, help="Only this environment.")
-@click.option("--at", default=None, help="Only what served at this moment (2026-01-31T12:00:00Z).")
+@click.option("--at", default=None, help="Only what served at this moment (2026-01-31T12:00:00, in UTC).")
 @json_option
 @reports_errors
 def history_command(model: str | None, environment: str | None, at: str | None, as_json: bool) -> None:
     """Who served what, when: from git alone, newest first."""
-    try:
-        moment = datetime.fromisoformat(at).astimezone() if at else None
-    except ValueError as error:
-        raise click.BadParameter(f"{at!r} is not an ISO 8601 time", param_hint="--at") from error
-    spans = history(wiring.context(), model, environment, moment)
-    answer({"spans": [span.model_dump(mode="json") for span in spans]}, lambda: _history_table(spans), as_json)
+    spans = history(wiring.context(), model, environment, utc_moment(at) if at else None)
+    if spans or as_json:
+        answer({"spans": [span.model_dump(mode="json") for span in spans]}, lambda: _history_table(spans), as_json)
+    else:
+        where = " ".join(filter(None, [model or "anything", environment and f"in {environment}", at and f"at {at}"]))
+        answer({}, f"main never said that {where} serves; what it said of all: bighead history", as_json)
 
 
 def _history_table(spans: list[ServedSpan]) -> Table:
     table = Table()
-    for column in ("since", "environment", "model", "served", "commit", "by", "why"):
+    for column in ("since (UTC)", "environment", "model", "served", "commit", "by", "why"):
         table.add_column(column, overflow="fold")
     for span in spans:
         since = span.since.strftime("%Y-%m-%d %H:%M:%S")
@@ -121,10 +124,13 @@ def _trace_text(found: Trace) -> str:
     if found.span:
         span = found.span
         lines.append(f"released by   {span.commit[:10]} {span.subject} ({span.author}): {span.split}")
-    if found.record:
+    if found.record is None:
+        lines.append(f"run           {found.run or 'unknown'}: {found.missing}")
+    else:
         r = found.record
         lines += [
-            f"run           {r.run_id}  {found.run_url}",
+            f"run           {r.run_id}",
+            f"to look at it {found.run_url or found.run_command}",
             f"training set  {short(r.training_set_digest)}: {r.training_set.rows} rows",
             *[f"features      {f.set} {short(f.digest)}: {', '.join(f.columns)}" for f in r.features],
             f"content key   {short(r.content_key)}",

@@ -23,7 +23,7 @@ import click
 from filelock import FileLock, Timeout
 
 from bighead_ci import wiring
-from bighead_ci.cli.output import reports_errors, say
+from bighead_ci.cli.output import EXIT_REFUSED, reports_errors, say
 from bighead_ci.delivery.advance import advance
 from bighead_ci.delivery.context import Context, silent
 from bighead_ci.delivery.merging import CHECK
@@ -126,6 +126,8 @@ class Runner:
         for key, process in list(self.checks.items()):
             if process.poll() is not None:
                 del self.checks[key]
+                if process.returncode in {0, EXIT_REFUSED}:
+                    self.tries.pop(key, None)  # a verdict: main may ask for another one on this head later
         for pull in self.context.forge.find(state="open"):
             key = (pull.number, pull.head)
             if key in self.checks or len(self.checks) >= PARALLEL_CHECKS or not self._due(pull):

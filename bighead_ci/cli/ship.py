@@ -11,12 +11,12 @@ import click
 
 import bighead_ci
 from bighead_ci import wiring
-from bighead_ci.cli.output import console, json_option, reports_errors, say
+from bighead_ci.cli.output import EXIT_INTERRUPTED, console, json_option, reports_errors, say
 from bighead_ci.delivery.materialize import materialize
 from bighead_ci.demo.seed import MOMENT, write_seed
 from bighead_ci.demo.ship import Ship
 from bighead_ci.documents.workspace import Workspace
-from bighead_ci.errors import InputError, RetryError
+from bighead_ci.errors import BigheadError, InputError, RetryError
 
 EXAMPLES = Path(bighead_ci.__file__).resolve().parent.parent
 """The checkout that holds the example models; an installed wheel has none."""
@@ -36,19 +36,32 @@ def ship_command(directory: Path) -> None:
     try:
         _ship(directory)
     except KeyboardInterrupt:
-        console.print(f"\ninterrupted; `make stop` (or `bighead stop {directory}`) ends what runs")
-        sys.exit(130)
+        console.print(f"\ninterrupted; {_ways_on(directory)}", markup=False)
+        sys.exit(EXIT_INTERRUPTED)
+    except BigheadError:
+        console.print(f"\nnot finished; {_ways_on(directory)}", markup=False)
+        raise
+
+
+def _ways_on(directory: Path) -> str:
+    return f"{_stop(directory)} ends what still runs, and the same command begins anew"
+
+
+def _stop(directory: Path) -> str:
+    return "`make stop`" if directory == EXAMPLES / ".workspace" else f"`bighead stop {directory}`"
 
 
 def _ship(directory: Path) -> None:
     started = time.monotonic()
+    if directory.exists():
+        say(f"replacing {directory}, which an earlier run left")
     wiring.discard_workspace(directory)
     seed = write_seed(EXAMPLES, directory / "seed")
     workspace = wiring.create_workspace(directory, seed, MOMENT)
+    start_runner(workspace)  # first, so that the routers have the ports that were found free
     context = wiring.context_of(workspace)
     say("importing the sources (DVC) and materialising features up to the workspace's moment …")
     materialize(context, None, say)
-    start_runner(workspace)
     Ship(context, directory / "clone", EXAMPLES).play()
     console.print(f"\n[bold green]shipped in {time.monotonic() - started:.0f} s[/]; the workspace is left running:")
     for line in _ways_to_look(directory, workspace):
@@ -76,13 +89,14 @@ def start_runner(workspace: Workspace) -> None:
 
 def _ways_to_look(directory: Path, workspace: Workspace) -> list[str]:
     return [
+        f'export PATH="{Path(sys.executable).parent}:$PATH"',
         f"cd {directory / 'clone'}        # a git clone; branch, edit, `bighead pr open`",
-        "bighead status                    # desired against live (with .venv/bin on PATH)",
-        "bighead pr list; bighead pr show 3",
+        "bighead status                    # desired against live",
+        "bighead pr list --state all       # … and `bighead pr show 7`: the report of flight_delay v2",
         f"reports          {workspace.reports}",
         f"MLflow           mlflow ui --backend-store-uri sqlite:///{workspace.records}/mlflow.db",
         f"runner's log     {workspace.runner / 'runner.log'}",
-        "make stop                         # ends everything",
+        f"to end it all    {_stop(directory)}",
     ]
 
 

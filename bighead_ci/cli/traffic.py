@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 
 import click
 
@@ -15,35 +16,41 @@ from bighead_ci.delivery.materialize import sources_checkout
 from bighead_ci.demo.traffic import Traffic, TrafficSummary, requests_of
 from bighead_ci.errors import InputError
 
+POSITIVE = click.FloatRange(min=0, min_open=True)
+
 
 @click.command("traffic")
 @click.argument("model")
 @click.option("--env", "environment", required=True, help="Environment whose router is asked.")
-@click.option("--rate", default=100.0, show_default=True, help="Requests a second.")
-@click.option("--seconds", default=10.0, show_default=True, help="How long.")
+@click.option("--rate", type=POSITIVE, default=100.0, show_default=True, help="Requests a second.")
+@click.option("--seconds", type=POSITIVE, default=10.0, show_default=True, help="How long.")
 @json_option
 @reports_errors
 def traffic_command(model: str, environment: str, rate: float, seconds: float, as_json: bool) -> None:
-    """Send MODEL rows that happened after the workspace's moment; exit code 1 if any request failed."""
+    """Send MODEL rows that happened after the workspace's moment; exit code 1 if any request failed.
+
+    One line a second says what was answered in it, and by which versions. Ctrl-C ends it early; the sum comes last.
+    """
     context = wiring.context()
     commit = context.repository.resolve("main")
     tree = context.repository.tree(commit)
     release = read_desired(tree, commit).release(environment, model)
     live = next((m for m in context.platform.observe(environment) if m.model == model), None)
     if release is None or live is None:
-        raise InputError(f"{model} does not serve in {environment}")
+        raise InputError(f"{model} does not serve in {environment}; what does: bighead status")
     definition = load_model(tree, model, release.stable.version).definition
     source = load_source(tree, definition.spine.source)
     path = sources_checkout(context, commit, say) / "features/sources" / source.path
     bodies = requests_of(definition.request, source, path, context.data_clock.now())
     with Traffic(f"{live.url}/predict", bodies, rate) as traffic:
         ends = time.monotonic() + seconds
-        while time.monotonic() < ends:
-            time.sleep(min(1.0, max(0.0, ends - time.monotonic())))
-            if not as_json:
-                say(_line(traffic.since(time.monotonic() - 1.0)))
+        with suppress(KeyboardInterrupt):
+            while time.monotonic() < ends:
+                time.sleep(min(1.0, max(0.0, ends - time.monotonic())))
+                if not as_json:
+                    say(_line(traffic.since(time.monotonic() - 1.0)))
         summary = traffic.stop()
-    answer(summary.model_dump(), _line(summary), as_json)
+    answer(summary.model_dump(), f"in all: {_line(summary)}", as_json)
     if summary.failed:
         sys.exit(EXIT_REFUSED)
 

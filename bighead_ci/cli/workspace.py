@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 
 import click
 
 from bighead_ci import wiring
-from bighead_ci.cli.output import answer, json_option, reports_errors, say
-from bighead_ci.delivery.desired import read_desired
+from bighead_ci.cli.output import answer, json_option, reports_errors, utc_moment
 
 
 @click.group("workspace")
@@ -25,13 +23,12 @@ def workspace_command() -> None:
     required=True,
     help="Directory whose files become the first commit.",
 )
-@click.option("--at", default=None, help="Moment the workspace lives at (2013-10-01T10:00:00Z); default: now.")
+@click.option("--at", default=None, help="Moment the workspace lives at (2013-10-01T10:00:00, in UTC); default: now.")
 @json_option
 @reports_errors
 def init_command(directory: Path, seed: Path, at: str | None, as_json: bool) -> None:
     """Make DIRECTORY with a bare repository (forge.git), a clone of it (clone) and a state directory (state)."""
-    moment = datetime.fromisoformat(at) if at else None
-    made = wiring.create_workspace(directory, seed, moment)
+    made = wiring.create_workspace(directory, seed, utc_moment(at) if at else None)
     answer(made.model_dump(mode="json"), f"workspace in {directory}: work in {directory / 'clone'}", as_json)
 
 
@@ -50,11 +47,5 @@ def show_command(as_json: bool) -> None:
 @reports_errors
 def stop_command(as_json: bool) -> None:
     """Stop the runner, every router and every model's process of this workspace."""
-    context = wiring.context()
-    stopped = wiring.stop_runner(context.workspace)
-    commit = context.repository.resolve("main")
-    names = sorted(read_desired(context.repository.tree(commit), commit).environments)
-    for name in names:
-        context.platform.stop(name)
-        say(f"{name}: stopped")
-    answer({"environments": names, "runner": stopped}, "nothing of this workspace runs any more", as_json)
+    names = wiring.end_workspace(wiring.find_workspace())
+    answer({"environments": names}, "nothing of this workspace runs any more", as_json)

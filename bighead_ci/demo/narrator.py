@@ -19,6 +19,9 @@ from bighead_ci.errors import RetryError
 T = TypeVar("T")
 
 
+LAST_BYTES = 2000
+
+
 class Narrator:
     """Prints headings and commands, runs them in a directory as a named person."""
 
@@ -61,22 +64,24 @@ class Narrator:
         )
         return data
 
-    def wait(self, what: str, ready: Callable[[], T | None], seconds: float) -> T:
-        """Poll until something is there, showing for how long.
+    def wait(self, what: str, ready: Callable[[], T | None], seconds: float, log: str = "runner.log") -> T:
+        """Poll until something is there, showing for how long and what one of the runner's logs says meanwhile.
 
         Raises:
             RetryError: it did not come in time.
         """
         begun = time.monotonic()
+        file = self.state / "runner" / log
+        if not self.console.is_terminal:
+            self.tell(f"({what} …)")
         with self.console.status(f"{what} …") as status:
             while time.monotonic() - begun < seconds:
                 found = ready()
                 if found is not None:
                     return found
-                status.update(f"{what} … {time.monotonic() - begun:.0f} s")
+                status.update(f"{what} … {time.monotonic() - begun:.0f} s  [dim]{escape(last_line(file))}[/]")
                 time.sleep(0.1)
-        logs = self.state / "runner"
-        raise RetryError(f"{what}: nothing after {seconds:.0f} s; the logs are in {logs}")
+        raise RetryError(f"{what}: nothing after {seconds:.0f} s; {file} ends with: {last_line(file) or 'nothing'}")
 
     def _echo(self, who: str, command: list[str]) -> None:
         words = " ".join(f'"{w}"' if " " in w else w for w in command)
@@ -98,3 +103,14 @@ class Narrator:
             self.show(done.stdout + done.stderr)
             raise RetryError(f"{' '.join(command)} ended with exit code {done.returncode}")
         return done
+
+
+def last_line(log: Path) -> str:
+    """The newest line of a log that has words; empty if there is none."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - LAST_BYTES))
+            lines = file.read().decode(errors="replace").split("\n")
+    except OSError:
+        return ""
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")

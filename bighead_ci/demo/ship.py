@@ -129,7 +129,8 @@ class Ship(Steps):
                 f"stopped after {merged - began:.0f} s; all traffic back on v2 {time.monotonic() - merged:.1f} s "
                 "after the merge of the revert"
             )
-            traffic.stop()
+            summary = traffic.stop()
+            n.tell(f"{summary.requests} requests meanwhile, {summary.failed} failed")
         revert = self.context.forge.find(state="merged", label="bighead/release/rollback")[-1]
         n.show(head_of(revert.body, 24))
 

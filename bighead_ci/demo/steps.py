@@ -93,9 +93,10 @@ class Steps:
                 raise BugError(f"{file} does not hold {old!r}: the demonstration's edit no longer fits the example")
             text = text.replace(old, new)
         file.write_text(text)
-        n.tell(
-            f"{who} edits {created}/model.yaml: " + "; ".join(new.strip().splitlines()[-1] for new in edits.values())
-        )
+        added = [
+            line.strip() for old, new in edits.items() for line in new.splitlines() if line not in old.splitlines()
+        ]
+        n.tell(f"{who} edits {created}/model.yaml: {'; '.join(added)}")
         return self.propose(branch, str(created), title, who)
 
     def propose(self, branch: str, path: str, title: str, who: str) -> int:
@@ -140,7 +141,7 @@ class Steps:
             found = pull.status(CHECK)
             return pull if found is not None and found.state != "pending" else None
 
-        pull = self.narrator.wait(f"checks of #{number}", finished, CHECK_SECONDS)
+        pull = self.narrator.wait(f"checks of #{number}", finished, CHECK_SECONDS, f"ci-{number}.log")
         found, report = pull.status(CHECK), pull.comment("report")
         self.narrator.show(head_of(report.body if report else "", 14))
         if found is None or found.state != expected:
@@ -249,6 +250,6 @@ def checked(pull: PullRequest) -> bool:
 
 
 def head_of(markdown: str, lines: int) -> str:
-    """The first lines of a comment as a terminal shows them: pictures left out."""
-    kept = [line for line in markdown.splitlines() if "data:image" not in line]
+    """The first lines of a comment as a terminal shows them: pictures and what can be unfolded are left out."""
+    kept = [line for line in markdown.splitlines() if "data:image" not in line and not line.startswith("<")]
     return "\n".join(kept[:lines])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from bighead_ci.ports.clock import Clock
 from bighead_ci.ports.telemetry import Bins
 
 SCRAPE_SECONDS = 2.0
+SCRAPES = 3
+"""How often a process that lives is asked: one that tells nothing of itself fails its canary."""
 LABELS = frozenset({"model", "version", "variant", "artifact"})
 
 
@@ -100,6 +103,7 @@ class LocalTelemetry:
         self, before: Snapshot, now: Snapshot, environment: str, variants: Sequence[str]
     ) -> dict[str, VariantTelemetry]:
         router = now.router.since(before.router)
+        at_mark = before.router.values if before.router.run == now.router.run else {}
         configs = self._platform.configs(environment)
         unknown = sorted(set(variants) - set(configs))
         if unknown:
@@ -107,7 +111,9 @@ class LocalTelemetry:
             raise InputError(f"{environment} runs no {', '.join(unknown)}; variants there: {known}")
         return {
             name: telemetry(
-                configs[name], routed(router, name), now.variants.get(name, NOTHING).since(before.variants.get(name))
+                configs[name],
+                routed(router, name, at_mark.get(f"cluster.{name}.upstream_rq_active", 0.0)),
+                now.variants.get(name, NOTHING).since(before.variants.get(name)),
             )
             for name in variants
         }
@@ -128,11 +134,12 @@ class LocalTelemetry:
         serving = self._platform.serving(environment, name)
         if serving is None:
             return None
-        try:
-            page = httpx.get(f"http://127.0.0.1:{serving.port}/metrics", timeout=SCRAPE_SECONDS, trust_env=False).text
-        except httpx.HTTPError:
-            return None
-        return Counters(run=f"{serving.pid}:{serving.port}", values=read_page(page))
+        for _ in range(SCRAPES):
+            with suppress(httpx.HTTPError):
+                url = f"http://127.0.0.1:{serving.port}/metrics"
+                page = httpx.get(url, timeout=SCRAPE_SECONDS, trust_env=False).text
+                return Counters(run=f"{serving.pid}:{serving.port}", values=read_page(page))
+        return None
 
     def _marked(self, environment: str, model: str) -> Snapshot:
         try:
@@ -154,12 +161,15 @@ def read_page(page: str) -> dict[str, float]:
     return found
 
 
-def routed(router: Mapping[str, float], variant: str) -> Routed:
+def routed(router: Mapping[str, float], variant: str, under_way: float = 0.0) -> Routed:
     """What was sent to a variant by weight, and how much of it failed; pure.
 
     Envoy counts finished requests by the cluster the route named (`<variant>` or `<variant>+<stable>`), and requests
     that reached a process by the variant's own cluster. What finished without reaching it went to the stable variant:
     the caller was served, the variant failed. A connection that broke under a request counts as well.
+
+    What was `under_way` at the mark had reached its process before and finished after: without it, each would look like
+    a failure.
     """
 
     def count(cluster: str, name: str) -> float:
@@ -168,7 +178,7 @@ def routed(router: Mapping[str, float], variant: str) -> Routed:
     named = {key.split(".")[1] for key in router if key.startswith((f"cluster.{variant}.", f"cluster.{variant}+"))}
     requests = sum(count(cluster, "upstream_rq_completed") for cluster in named)
     answered_badly = sum(count(c, "upstream_rq_4xx") + count(c, "upstream_rq_5xx") for c in named)
-    unreached = max(0.0, requests - count(variant, "upstream_rq_total"))
+    unreached = max(0.0, requests - under_way - count(variant, "upstream_rq_total"))
     broken = count(variant, "upstream_cx_destroy_remote_with_active_rq")
     return Routed(int(requests), int(min(requests, answered_badly + unreached + broken)))
 

@@ -69,6 +69,13 @@ def test_failures_are_told_from_the_routers_counters(
     assert routed(counters, variant) == expected
 
 
+def test_what_was_under_way_at_the_mark_is_no_failure() -> None:
+    """It reached its process before the mark and finished after; what did not reach it is still counted."""
+    counters = {"cluster.one.upstream_rq_completed": 62, "cluster.one.upstream_rq_total": 60}
+    assert routed(counters, "one", under_way=3) == Routed(62, 0)
+    assert routed(counters, "one", under_way=1) == Routed(62, 1)
+
+
 def test_a_variant_that_did_nothing_measures_zero(tmp_path: Path) -> None:
     """Nothing counted gives zeros, not a division by zero."""
     digest = f"sha256:{'a' * 64}"
