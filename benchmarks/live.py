@@ -27,8 +27,8 @@ def shipped_flights() -> Iterator[Ship]:
         workspace = wiring.create_workspace(directory, write_seed(ROOT, Path(name) / "seed"), MOMENT)
         context = wiring.context_of(workspace)
         try:
-            materialize(context, None, say)
             start_runner(workspace)
+            materialize(context, None, say)
             ship = Ship(context, directory / "clone", ROOT)
             ship.narrator.console = Console(stderr=True, highlight=False, soft_wrap=True)  # the answer is on stdout
             ship.ship_flights()

@@ -2,11 +2,14 @@
 
 Repeated: the promotion of v2 to staging is reverted with `git revert` and pushed, then the revert is reverted. The time
 runs from the moment the push returned to the last answer that any caller got from the version that was taken back. The
-peer in the same run is the floor: rewriting the router's weights alone, without git and without the reconciler.
+peer in the same run is the floor: rewriting the router's weights alone, without git and without the reconciler. Twice
+more, the process of prod is killed just before, so that the reconciler is bringing a process up when the revert comes.
 """
 
 from __future__ import annotations
 
+import os
+import signal
 import statistics
 import time
 from typing import Any
@@ -15,6 +18,7 @@ from benchmarks import outcome
 from benchmarks.live import shipped_flights
 from bighead_ci.delivery.desired import desired_models, read_desired
 from bighead_ci.demo.ship import Ship
+from bighead_ci.errors import BugError
 
 REPEATS = 6
 LONGEST_SECONDS = 30.0
@@ -34,6 +38,15 @@ def _reverted(ship: Ship, wanted: str) -> tuple[float, int]:
     return (max(others) - pushed if others else 0.0), summary.failed
 
 
+def _reverted_while_starting(ship: Ship, wanted: str) -> tuple[float, int]:
+    """The same while a killed process of prod comes up again: (seconds, failed requests)."""
+    (stable,) = [v for m in ship.context.platform.observe("prod") for v in m.variants if v.weight]
+    if stable.pid is None:
+        raise BugError(f"{stable.name} does not run")
+    os.kill(stable.pid, signal.SIGKILL)
+    return _reverted(ship, wanted)
+
+
 def _route_only(ship: Ship) -> float:
     """Weights at the router alone."""
     context = ship.context
@@ -49,16 +62,18 @@ def measure() -> tuple[dict[str, Any], dict[str, tuple[float, float]]]:
     """Revert and revert back, several times."""
     with shipped_flights() as ship:
         rows = [_reverted(ship, wanted) for _ in range(REPEATS // 2) for wanted in ("v1", "v2")]
+        starting = [_reverted_while_starting(ship, wanted) for wanted in ("v1", "v2")]
         floor = _route_only(ship)
     seconds = [round(s, 3) for s, _ in rows]
     figures = {
         "revert_seconds": seconds,
         "revert_median_seconds": statistics.median(seconds),
         "revert_worst_seconds": max(seconds),
-        "failed_requests": sum(failed for _, failed in rows),
+        "revert_while_starting_seconds": [round(s, 3) for s, _ in starting],
+        "failed_requests": sum(failed for _, failed in rows + starting),
         "router_alone_seconds": round(floor, 4),
     }
-    return figures, {"revert_seconds": (max(seconds), 3.0)}
+    return figures, {"revert_seconds": (max(seconds + [s for s, _ in starting]), 3.0)}
 
 
 if __name__ == "__main__":

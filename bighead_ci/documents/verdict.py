@@ -54,6 +54,8 @@ class GateResult(Document):
     """False: its match condition says that it is not about this."""
     passed: bool
     rules: list[RuleResult]
+    match: RuleResult | None = None
+    """The match condition, judged; None if the gate has none."""
 
 
 class Verdict(Document):
