@@ -77,6 +77,8 @@ def test_checks_that_are_killed_at_any_stage_can_be_run_again(steps: Steps) -> N
     again = start_checks(workspace, number)
     output, _ = again.communicate(timeout=120)
     assert "nothing to run" in output
+    (updated,) = steps.context.forge.get(number).comments
+    assert updated.created_at == pull.comments[0].created_at, "the one report is updated in place"
 
 
 def test_a_workspace_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None:

@@ -129,15 +129,13 @@ def test_live_requests_are_compared_with_the_training_set(shipped: Shipped) -> N
     assert "<html" in Path(found["page"]).read_text()[:2000].lower()
 
 
-def test_checks_of_an_unchanged_pull_request_train_nothing(shipped: Shipped) -> None:
-    """Running the checks again reuses the record and updates the one comment in place."""
+def test_the_report_of_a_closed_pull_request_stays_as_it_is(shipped: Shipped) -> None:
+    """The evidence that a decision was made on is not written over."""
     number = shipped.facts.pull_requests["flight-delay-v3-worse"]
-    before = shipped.context.forge.get(number).comment("report")
-    answer = shipped.bighead("ci", str(number), allowed=(1,))
-    assert [model["reused"] for model in answer["models"]] == [True]
-    after = shipped.context.forge.get(number)
-    assert before is not None
-    assert [comment.created_at for comment in after.comments] == [before.created_at]
+    before = report_of(shipped, "flight-delay-v3-worse")
+    answer = shipped.bighead("ci", str(number), allowed=(2,))
+    assert f"#{number} is closed" in answer["error"]
+    assert report_of(shipped, "flight-delay-v3-worse") == before
 
 
 def test_rollback_check_names_a_corrupted_artifact(shipped: Shipped) -> None:
