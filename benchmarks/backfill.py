@@ -23,13 +23,16 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks import outcome
+from bighead_ci.definitions.files import Files
 from bighead_ci.definitions.loading import load_feature_set, load_model
 from bighead_ci.definitions.tree import DirectoryTree
-from bighead_ci.delivery.stages.place import used_sets, used_sources
 from bighead_ci.documents.definition import VersionedFeatureSet
+from bighead_ci.documents.stage import TrainingSetSpec
 from bighead_ci.features.batch import compute
 from bighead_ci.features.materialized import set_plans
 from bighead_ci.features.naming import features_of
+from bighead_ci.planning.meaning import Definitions
+from bighead_ci.planning.specs import stage_specs
 from bighead_ci.stores.offline import DuckDBOfflineStore
 from bighead_ci.stores.scan import Limits, connection, register_keys, scan_events
 
@@ -109,18 +112,17 @@ def measure() -> tuple[dict[str, Any], dict[str, tuple[float, float]]]:
     """All on the same file in one process."""
     tree = DirectoryTree(ROOT)
     sets = [load_feature_set(tree, name, "v1") for name in SETS]
-    model = load_model(tree, "flight_delay", "v2")
-    model_sets = used_sets(tree, model)
+    spec = stage_specs(Definitions(Files(tree)), load_model(tree, "flight_delay", "v2"))["training-set"]
+    if not isinstance(spec, TrainingSetSpec):
+        raise TypeError(spec)
     with tempfile.TemporaryDirectory() as name:
         directory = import_flights(Path(name))
         flights = directory / "flights.parquet"
-        sources = {
-            name: (source, directory / source.path) for name, source in used_sources(tree, model, model_sets).items()
-        }
+        files = {name: directory / Path(data.path).name for name, data in spec.data.items()}
         store = DuckDBOfflineStore()
         floor = median_seconds(lambda: scan_and_sort(sets, flights))
         ours = median_seconds(lambda: backfill(sets, flights))
-        whole = median_seconds(lambda: store.training_set(model, model_sets, sources, directory / "set.parquet"))
+        whole = median_seconds(lambda: store.training_set(spec, files, directory / "set.parquet"))
         peer = median_seconds(lambda: range_windows(sets, flights), repeats=1)
     figures = {
         "features": sum(len(features_of(one)) for one in sets),

@@ -18,9 +18,9 @@ from typing import Any
 from benchmarks import outcome
 from bighead_ci.forge.git import GitRepository
 from bighead_ci.planning.change import plan_change
+from bighead_ci.wiring import installed_engine
 
 ROOT = Path(__file__).resolve().parent.parent
-ENGINE = "sha256:" + "0" * 64
 REPEATS = 7
 VERSIONS = 5
 
@@ -79,7 +79,7 @@ def _measure_size(models: int) -> dict[str, float]:
 
         def plan() -> None:
             repository = GitRepository(directory)
-            planned = plan_change(repository.tree(base), repository.tree(head), base, head, ENGINE)
+            planned = plan_change(repository.tree(base), repository.tree(head), base, head, installed_engine())
             repository.close()
             if [m.id for m in planned.models] != ["model_0007/v5"]:
                 raise AssertionError(planned.models)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bighead_ci.documents.workspace import Workspace
 from bighead_ci.errors import InputError
@@ -20,18 +21,19 @@ from bighead_ci.ports.clock import Clock, ShiftedClock, SystemClock
 
 if TYPE_CHECKING:
     from bighead_ci.delivery.context import Progress
-    from bighead_ci.documents.artifact import ArtifactInput, ImageManifest
-    from bighead_ci.documents.base import Document
-    from bighead_ci.documents.live import VariantConfig
+    from bighead_ci.documents.image import LocalImage
     from bighead_ci.forge.git import GitRepository
+    from bighead_ci.images.process import ProcessImageBuilder
+    from bighead_ci.images.python_environments import PythonEnvironments
+    from bighead_ci.orchestrators.dvc import DvcPipeline
     from bighead_ci.platforms.local import LocalPlatform
+    from bighead_ci.ports.engine import Engine
     from bighead_ci.ports.forge import Forge
-    from bighead_ci.ports.images import ImageBuilder
     from bighead_ci.ports.offline_store import OfflineStore
     from bighead_ci.ports.online_store import OnlineStore
     from bighead_ci.ports.orchestrator import Orchestrator
     from bighead_ci.ports.prediction_log import PredictionLog
-    from bighead_ci.ports.quality import DriftDetector, ExpectationRunner
+    from bighead_ci.ports.quality import DriftDetector
     from bighead_ci.ports.report_renderer import ReportRenderer
     from bighead_ci.ports.repository import Repository
     from bighead_ci.ports.telemetry import Telemetry
@@ -69,11 +71,9 @@ class LocalContext:
         return ShiftedClock(timedelta(seconds=self.workspace.clock_offset_seconds))
 
     @cached_property
-    def engine(self) -> str:
-        """Digest of the engine files that determine results."""
-        from bighead_ci.images.engine import engine_digest
-
-        return engine_digest()
+    def engine(self) -> Engine:
+        """The running engine."""
+        return installed_engine()
 
     @cached_property
     def repository(self) -> GitRepository:
@@ -98,18 +98,20 @@ class LocalContext:
         return MlflowRecordStore(self.workspace.records)
 
     @cached_property
-    def images(self) -> ImageBuilder:
+    def images(self) -> ProcessImageBuilder:
         """Images as directories."""
         from bighead_ci.images.process import ProcessImageBuilder
 
-        return ProcessImageBuilder(self.workspace.images)
+        return ProcessImageBuilder(self.workspace.images, self.engine, python_environments(self.workspace))
 
     @cached_property
     def orchestrator(self) -> Orchestrator:
         """DVC."""
-        from bighead_ci.orchestrators.dvc import DvcOrchestrator
+        from bighead_ci.orchestrators.dvc import DvcPipeline
+        from bighead_ci.orchestrators.local import LocalOrchestrator
 
-        return DvcOrchestrator(self.workspace.dvc_cache, self.engine)
+        pipeline = DvcPipeline(self.workspace.dvc_cache)
+        return LocalOrchestrator(pipeline, self.workspace.checkouts, self.repository.checkout)
 
     @cached_property
     def drift(self) -> DriftDetector:
@@ -132,8 +134,7 @@ class LocalContext:
 
         return LocalPlatform(
             self.workspace.platform,
-            images=self.workspace.images,
-            find_image=self._find_image,
+            open_image=self._open_image,
             artifact=self._artifact,
             online_store=self.workspace.online_store,
             predictions=self.workspace.predictions,
@@ -141,8 +142,8 @@ class LocalContext:
         )
 
     # Looked up when asked for: observing a platform needs neither images nor records.
-    def _find_image(self, digest: str) -> ImageManifest | None:
-        return self.images.find(digest)
+    def _open_image(self, reference: str) -> LocalImage | None:
+        return self.images.open(reference)
 
     def _artifact(self, digest: str) -> Path:
         return self.records.artifact(digest)
@@ -343,81 +344,94 @@ def discard_workspace(directory: Path) -> None:
     shutil.rmtree(directory)
 
 
-# -- stages and serving ---------------------------------------------------------------------------------------------
+# -- stages ---------------------------------------------------------------------------------------------------------
 
 
-def orchestrator_here(checkout: Path) -> Orchestrator:
+@cache
+def installed_engine() -> Engine:
+    """The engine that runs."""
+    from bighead_ci.engine.installed import InstalledEngine
+
+    return InstalledEngine()
+
+
+def python_environments(workspace: Workspace) -> PythonEnvironments:
+    """Environments made from locks, shared by the whole workspace."""
+    from bighead_ci.images.python_environments import PythonEnvironments
+
+    return PythonEnvironments(workspace.python_environments)
+
+
+def pipeline_here(checkout: Path) -> DvcPipeline:
     """DVC with the workspace's cache; without a workspace, with one in the checkout."""
-    from bighead_ci.images.engine import engine_digest
-    from bighead_ci.orchestrators.dvc import DvcOrchestrator
+    from bighead_ci.orchestrators.dvc import DvcPipeline
 
+    return DvcPipeline(_workspace_of(checkout).dvc_cache)
+
+
+def _workspace_of(checkout: Path) -> Workspace:
+    """The workspace; where there is none, a directory in the checkout stands for it."""
     try:
-        cache = find_workspace().dvc_cache
+        return find_workspace()
     except InputError:
-        cache = checkout / ".bighead" / "dvc-cache"
-    return DvcOrchestrator(cache, engine_digest())
+        return Workspace(forge=checkout, state=checkout / ".bighead")
 
 
-def expectation_runner() -> ExpectationRunner:
-    """Great Expectations."""
-    from bighead_ci.quality.expectations import GreatExpectationRunner
+def lock(
+    checkout: Path, directory: str, asked: dict[str, list[str]], dropped: list[str], progress: Progress
+) -> dict[str, tuple[dict[str, str], dict[str, str]]]:
+    """Write the locks of a version; lock → (distribution → version before, after).
 
-    return GreatExpectationRunner()
+    Raises:
+        InputError: the directory is no model version, or no lock has all that is asked for.
+    """
+    from bighead_ci.definitions.files import Files
+    from bighead_ci.definitions.tree import DirectoryTree
+    from bighead_ci.delivery.stages.place import StagePlace
+    from bighead_ci.images.locks import write_locks
+    from bighead_ci.planning.inputs import Inputs
+
+    inputs = Inputs(Files(DirectoryTree(checkout)), installed_engine())
+    return write_locks(StagePlace(checkout, directory), inputs, asked, dropped, progress)
 
 
-def offline_store() -> OfflineStore:
-    """DuckDB and the kernel."""
-    from bighead_ci.stores.offline import DuckDBOfflineStore
+def write_orders(checkout: Path, directory: str, progress: Progress) -> None:
+    """Write down what each stage of a version is told, and put data of an earlier day in place.
 
-    return DuckDBOfflineStore()
+    Raises:
+        InputError: a definition has problems.
+    """
+    from bighead_ci.definitions.files import Files
+    from bighead_ci.definitions.tree import DirectoryTree
+    from bighead_ci.delivery.stages.orders import leave_orders
+    from bighead_ci.delivery.stages.place import StagePlace
+    from bighead_ci.orchestrators.data import put_in_place
+    from bighead_ci.planning.inputs import Inputs
+
+    place = StagePlace(checkout, directory)
+    data = leave_orders(place, Inputs(Files(DirectoryTree(checkout)), installed_engine()), progress)
+    put_in_place(checkout, _workspace_of(checkout).dvc_cache, data)
 
 
-def run_stage(name: str, checkout: Path, directory: str, progress: Progress) -> Document:
-    """Run one stage of a model version on the files of a checkout; what it leaves as a document.
+def run_stage(name: str, checkout: Path, directory: str, progress: Progress) -> None:
+    """Run one stage of a model version on the files of a checkout, in the Python environment that it belongs to.
 
     Raises:
         InputError: the directory is no model version, or the stage finds something wrong.
+        RetryError: the disk is full, or the package index does not answer.
     """
     from bighead_ci.delivery.stages.place import StagePlace
+    from bighead_ci.images.python_environments import PythonEnvironments
+    from bighead_ci.orchestrators.stage_process import run_in
+    from bighead_ci.planning.stages import LOCK_OF, stage_called
 
-    place = StagePlace(checkout, directory)
-    if name == "training-set":
-        from bighead_ci.delivery.stages.training_set import make_training_set
-
-        return make_training_set(place, offline_store(), progress)
-    if name == "quality":
-        from bighead_ci.delivery.stages.quality import check_quality
-
-        return check_quality(place, expectation_runner(), progress)
-    if name == "train":
-        from bighead_ci.delivery.stages.train import train
-
-        return train(place, _sklearn_to_onnx, progress)
-    if name == "evaluate":
-        from bighead_ci.delivery.stages.evaluate import evaluate
-
-        return evaluate(place, progress)
-    from bighead_ci.delivery.stages.package import package
-
-    return package(place, image_builder(checkout, progress), progress)
-
-
-def _sklearn_to_onnx(estimator: Any, inputs: Sequence[ArtifactInput]) -> bytes:
-    from bighead_ci.transforms.sklearn_estimator import to_onnx
-
-    return to_onnx(estimator, inputs)
-
-
-def image_builder(root: Path, progress: Progress) -> ImageBuilder:
-    """Images as directories under a root."""
-    from bighead_ci.images.process import ProcessImageBuilder
-
-    return ProcessImageBuilder(root, progress)
-
-
-def serve_variant(config: VariantConfig) -> int:
-    """Run one variant's process until it is told to stop; its exit code."""
-    from bighead_ci.serving.process import serve
-    from bighead_ci.stores.online_lmdb import LmdbOnlineStore
-
-    return serve(config, lambda path: LmdbOnlineStore(path, readonly=True))
+    stage, place = stage_called(name), StagePlace(checkout, directory)
+    interpreter = Path(sys.executable)
+    if stage.environment != "engine":
+        lock = LOCK_OF[stage.environment]
+        environments = PythonEnvironments(_workspace_of(checkout).python_environments)
+        interpreter = environments.ensure(f"{directory}/{lock}", place.read(lock), progress)
+    if interpreter == Path(sys.executable):
+        importlib.import_module(stage.module).run(place, progress)
+    else:
+        run_in(interpreter, stage, place)

@@ -6,15 +6,16 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
+from bighead_ci import wiring
 from bighead_ci.cli.output import EXIT_REFUSED, answer, json_option, reports_errors
 from bighead_ci.definitions.check import check_tree
-from bighead_ci.definitions.files import Files, Kind, Place
+from bighead_ci.definitions.files import Files, Kind, Place, place_of
 from bighead_ci.definitions.scaffold import (
     NewModel,
     check_name,
@@ -26,8 +27,10 @@ from bighead_ci.definitions.scaffold import (
 )
 from bighead_ci.definitions.schema import KINDS, json_schema
 from bighead_ci.definitions.tree import DirectoryTree, OverlaidTree
-from bighead_ci.delivery.stages.pipeline import dvc_yaml, stale_pipeline
 from bighead_ci.errors import InputError, Problem
+from bighead_ci.planning.dvc_pipeline import dvc_yaml
+from bighead_ci.planning.inputs import Inputs
+from bighead_ci.planning.versions import version_problems
 from bighead_ci.ports.tree import Tree
 
 checkout_option = click.option(
@@ -62,7 +65,7 @@ def check_command(paths: tuple[str, ...], write: bool, checkout: Path, as_json: 
     chosen = _files_below(tree, paths) if paths else None
     written = _write_pipelines(tree, checkout) if write else []
     found = check_tree(tree, chosen)
-    found += [p for p in _stale_pipelines(tree) if chosen is None or p.file in chosen]
+    found += _version_problems(tree, chosen)
     lines = [*(f"wrote {path}" for path in written), *map(str, found)]
     lines.append(f"{len(found)} problem{'' if len(found) == 1 else 's'}" if found else "no problems")
     data = {"problems": [problem.as_json() for problem in found], "written": written}
@@ -79,9 +82,12 @@ def _write_pipelines(tree: Tree, checkout: Path) -> list[str]:
     return sorted(stale)
 
 
-def _stale_pipelines(tree: Tree) -> list[Problem]:
-    models = [place for place in sorted(Files(tree).places) if place.kind == "model"]
-    return [problem for place in models for problem in stale_pipeline(tree, place.name, place.of)]
+def _version_problems(tree: Tree, chosen: Collection[str] | None) -> list[Problem]:
+    """Of every version, or of those with a chosen file: DVC's view of it and its locks."""
+    inputs = Inputs(Files(tree), wiring.installed_engine())
+    touched = None if chosen is None else {place_of(path) for path in chosen}
+    models = [p for p in sorted(inputs.files.places) if p.kind == "model" and (touched is None or p in touched)]
+    return [problem for place in models for problem in version_problems(inputs, place.name, place.of)]
 
 
 def _holds(tree: Tree, path: str, text: str) -> bool:

@@ -14,6 +14,7 @@ COMMANDS = {
     "stop": ("bighead_ci.cli.ship", "Stop everything that runs in a workspace."),
     "new": ("bighead_ci.cli.authoring", "Write a new model, feature set or source directory that passes `check`."),
     "check": ("bighead_ci.cli.authoring", "Check every authored file; all problems at once, with file and line."),
+    "lock": ("bighead_ci.cli.locks", "Make the locks of a model version anew, with what you ask for."),
     "schema": ("bighead_ci.cli.authoring", "Print the JSON Schema of an authored file."),
     "train": ("bighead_ci.cli.stage", "Run all stages of a model version here, as CI does."),
     "stage": ("bighead_ci.cli.stage", "Run one stage of a model version (what DVC and Argo call)."),
@@ -33,11 +34,7 @@ COMMANDS = {
     "features": ("bighead_ci.cli.features", "Materialise features for serving, and read them."),
     "traffic": ("bighead_ci.cli.traffic", "Send real rows of a source to a model at a steady rate."),
     "workspace": ("bighead_ci.cli.workspace", "Create a workspace, look at it, stop what runs in it."),
-    "serve-variant": ("bighead_ci.cli.serve", "Serve one variant (what the local platform starts)."),
 }
-
-HIDDEN = {"serve-variant"}
-"""Started by the platform, not by people."""
 
 
 class LazyGroup(click.Group):
@@ -59,7 +56,7 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Name what was probably meant by a command that does not exist: click knows only those that are loaded."""
-        close = difflib.get_close_matches(args[0], COMMANDS.keys() - HIDDEN, n=1)
+        close = difflib.get_close_matches(args[0], COMMANDS, n=1)
         if args[0] not in COMMANDS and close:
             ctx.fail(f"No such command {args[0]!r}. Did you mean {close[0]!r}?")
         return super().resolve_command(ctx, args)
@@ -67,7 +64,7 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         """The overview, from the table: importing nothing."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items() if name not in HIDDEN])
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
 @click.command(cls=LazyGroup, help=about)

@@ -1,8 +1,7 @@
-"""`bighead stage`: one stage of a model version, the command that DVC and Argo run."""
+"""`bighead stage` and `bighead train`: one stage of a model version, the command that DVC and Argo run, and all."""
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 
@@ -10,8 +9,8 @@ import click
 
 from bighead_ci import wiring
 from bighead_ci.cli.output import answer, json_option, reports_errors, say
-from bighead_ci.delivery.stages.pipeline import STAGE_NAMES
-from bighead_ci.delivery.stages.report import leave_failure
+from bighead_ci.delivery.stages.failure import leave_failure
+from bighead_ci.planning.stages import INPUTS_STAGE, STAGE_NAMES
 
 checkout_option = click.option(
     "--checkout",
@@ -22,19 +21,22 @@ checkout_option = click.option(
 
 
 @click.command("stage")
-@click.argument("name", type=click.Choice(STAGE_NAMES))
+@click.argument("name", type=click.Choice((INPUTS_STAGE, *STAGE_NAMES)))
 @click.argument("directory")
 @checkout_option
 @json_option
 @reports_errors
 def stage_command(name: str, directory: str, checkout: Path, as_json: bool) -> None:
-    """Run stage NAME of the model version in DIRECTORY (models/flight_delay/v2), on the files that are there."""
+    """Run stage NAME of the model version in DIRECTORY (models/flight_delay/v2), on the files that are there.
+
+    `inputs` comes first: it writes down what each of the others is told. What a stage leaves is in DIRECTORY/out.
+    """
     started = time.monotonic()
+    run = wiring.write_orders if name == INPUTS_STAGE else lambda *args: wiring.run_stage(name, *args)
     with leave_failure(checkout):
-        result = wiring.run_stage(name, checkout.resolve(), directory.rstrip("/"), lambda line: say(f"{name}: {line}"))
+        run(checkout.resolve(), directory.rstrip("/"), lambda line: say(f"{name}: {line}"))
     seconds = round(time.monotonic() - started, 3)
-    data = {"stage": name, "directory": directory, "seconds": seconds, "result": json.loads(result.model_dump_json())}
-    answer(data, f"{name}: done in {seconds:.1f} s", as_json)
+    answer({"stage": name, "directory": directory, "seconds": seconds}, f"{name}: done in {seconds:.1f} s", as_json)
 
 
 @click.command("train")
@@ -48,6 +50,7 @@ def train_command(directory: str, checkout: Path, as_json: bool) -> None:
     Stages that a pull request or an earlier run finished with the same inputs are reused. What they leave is in
     DIRECTORY/out.
     """
-    timings = wiring.orchestrator_here(checkout.resolve()).run(checkout.resolve(), directory.rstrip("/"), say)
+    root = checkout.resolve()
+    timings = wiring.pipeline_here(root).run(root, directory.rstrip("/"), say)
     lines = [f"{name:30} {'reused' if name in timings.reused else f'{s:.1f} s'}" for name, s in timings.seconds.items()]
     answer(timings.model_dump(), "\n".join(lines), as_json)

@@ -12,7 +12,6 @@ from bighead_ci import wiring
 from bighead_ci.cli.output import EXIT_REFUSED, answer, json_option, reports_errors, say
 from bighead_ci.definitions.loading import load_model, load_source
 from bighead_ci.delivery.desired import read_desired
-from bighead_ci.delivery.materialize import sources_checkout
 from bighead_ci.demo.traffic import Traffic, TrafficSummary, requests_of
 from bighead_ci.errors import InputError
 
@@ -40,7 +39,7 @@ def traffic_command(model: str, environment: str, rate: float, seconds: float, a
         raise InputError(f"{model} does not serve in {environment}; what does: bighead status")
     definition = load_model(tree, model, release.stable.version).definition
     source = load_source(tree, definition.spine.source)
-    path = sources_checkout(context, commit, say) / "features/sources" / source.path
+    path = context.orchestrator.sources(commit, say) / "features/sources" / source.path
     bodies = requests_of(definition.request, source, path, context.data_clock.now())
     with Traffic(f"{live.url}/predict", bodies, rate) as traffic:
         ends = time.monotonic() + seconds

@@ -11,7 +11,9 @@ from bighead_ci.definitions.check_gates import gate_problems
 from bighead_ci.definitions.check_golden_rows import golden_row_problems
 from bighead_ci.definitions.check_models import model_problems
 from bighead_ci.definitions.check_paths import path_problems
-from bighead_ci.definitions.files import MODEL_FILES, Files, Place, name_problems, place_of
+from bighead_ci.definitions.check_runs import run_problems
+from bighead_ci.definitions.files import LOCKS, MODEL_FILES, Files, Place, name_problems, place_of
+from bighead_ci.definitions.lock_file import read_lock
 from bighead_ci.documents.definition import SourceDefinition, VersionedFeatureSet
 from bighead_ci.errors import Problem
 from bighead_ci.features.naming import set_problems
@@ -134,7 +136,12 @@ def _escape_problems(files: Files, place: Place, named: Mapping[Where, str]) -> 
 def _model_problems(files: Files, place: Place) -> Iterator[Problem]:
     for name in MODEL_FILES:
         if not files.has(f"{place.folder}/{name}"):
-            yield Problem(f"{place.folder}/{name}", None, "", "every model version has this file, but it is missing")
+            message = "every model version has this file, but it is missing"
+            yield Problem(file=f"{place.folder}/{name}", line=None, subject="", message=message)
+    for lock in LOCKS:
+        if files.has(f"{place.folder}/{lock}"):
+            yield from read_lock(f"{place.folder}/{lock}", files.tree.read(f"{place.folder}/{lock}"))[1]
+    yield from files.read_run(place.name, place.of).problems
     definition = files.model(place.name, place.of)
     if files.has(f"{place.folder}/golden_rows.json"):
         yield from golden_row_problems(files, place, definition)
@@ -143,4 +150,5 @@ def _model_problems(files: Files, place: Place) -> Iterator[Problem]:
         named |= {("spine", "source"): definition.spine.source, ("label", "source"): definition.label.source}
         yield from _escape_problems(files, place, named)
         yield from model_problems(files, place, definition)
+        yield from run_problems(files, place, definition)
         yield from model_expectation_problems(files, place, definition)

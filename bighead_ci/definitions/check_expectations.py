@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from bighead_ci.definitions.files import Files, Place, read_expectations
+from bighead_ci.definitions.expectations_file import read_expectations
+from bighead_ci.definitions.files import Files, Place
 from bighead_ci.definitions.words import closest
 from bighead_ci.documents.definition import ModelDefinition, VersionedFeatureSet
 from bighead_ci.errors import Problem
@@ -45,27 +46,17 @@ def model_expectation_problems(files: Files, place: Place, definition: ModelDefi
 
 
 def _problems(files: Files, folder: str, known: set[str]) -> Iterator[Problem]:
-    expectations, parsed, problems = read_expectations(files.tree, folder)
-    yield from problems
-    for index, expectation in enumerate(expectations):
-        for where, column in _columns(expectation):
-            if column not in known and parsed is not None:
-                steps: tuple[str | int, ...] = ("expectations", index, *where)
+    read = read_expectations(files.tree, folder)
+    yield from read.problems
+    for expectation in read.expectations:
+        for argument, column in expectation.columns.items():
+            if column not in known:
                 yield Problem(
-                    parsed.file,
-                    parsed.line(steps),
-                    ".".join(map(str, steps)),
-                    "the data has no such column",
-                    column,
-                    ", ".join(sorted(known)),
-                    closest(column, known),
+                    read.file,
+                    line=read.line(expectation, argument),
+                    subject=f"{expectation.place}.{argument}",
+                    message="the data has no such column",
+                    value=column,
+                    allowed=", ".join(sorted(known)),
+                    suggestion=closest(column, known),
                 )
-
-
-def _columns(expectation: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Columns an expectation names, beside its type or below `kwargs`."""
-    nested = expectation.get("kwargs")
-    for prefix, arguments in (((), expectation), (("kwargs",), nested if isinstance(nested, dict) else {})):
-        for name in ("column", "column_A", "column_B"):
-            if isinstance(arguments.get(name), str):
-                yield (*prefix, name), arguments[name]

@@ -9,6 +9,7 @@ from bighead_ci.definitions.files import Files, Place, Read
 from bighead_ci.documents.definition import (
     FeatureSetDefinition,
     FeatureUse,
+    HashSplit,
     ModelDefinition,
     RequestField,
     SourceDefinition,
@@ -139,19 +140,12 @@ class _Model:
                 yield self.say(place, message, field)
 
     def time_problems(self) -> Iterator[Problem]:
-        definition, split = self.definition, self.definition.split
-        reasons = {
-            "features": "features are looked up at a point in time" if definition.features else "",
-            "split": "a time split needs time" if isinstance(split, TimeSplit) else "",
-            "label": "a label's offset is counted from the row's time" if definition.label.offset else "",
-        }
-        for field, reason in reasons.items():
-            if reason and definition.as_of is None:
-                yield self.say((field,), f"{reason}: as_of is required", wanted="as_of: 2013-10-01T00:00:00Z")
-            if reason and self.spine and self.spine.timestamp is None:
+        definition = self.definition
+        for field, reason in reasons_for_time(definition).items():
+            if self.spine and self.spine.timestamp is None:
                 yield self.say((field,), f"{reason}: the spine's source has no timestamp", definition.spine.source)
-        if isinstance(split, TimeSplit):
-            yield from self._split_problems(split)
+        if isinstance(definition.split, TimeSplit):
+            yield from self._split_problems(definition.split)
 
     def _split_problems(self, split: TimeSplit) -> Iterator[Problem]:
         for field in ("train", "evaluate"):
@@ -162,10 +156,6 @@ class _Model:
             message = "evaluation must start when training ends or later, or the model has seen its own exam"
             value = f"train ends {split.train[1].isoformat()}, evaluate starts {split.evaluate[0].isoformat()}"
             yield self.say(("split", "evaluate"), message, value)
-        as_of = self.definition.as_of
-        if as_of is not None and as_of <= split.evaluate[0]:
-            message = "nothing of the evaluation range is known at as_of"
-            yield self.say(("as_of",), message, as_of.isoformat(), wanted=f"after {split.evaluate[0].isoformat()}")
 
     def evaluation_problems(self) -> Iterator[Problem]:
         evaluation = self.definition.evaluation
@@ -176,3 +166,13 @@ class _Model:
             if column not in known:
                 message = "is neither a request field nor a column of the spine's source"
                 yield self.say(("evaluation", "slices", index), message, column, known)
+
+
+def reasons_for_time(definition: ModelDefinition) -> dict[str, str]:
+    """Field of a model → why its rows need a time, and its runs an `as_of`; empty when neither is needed."""
+    reasons = {
+        "features": "features are looked up at a point in time" if definition.features else "",
+        "split": "" if isinstance(definition.split, HashSplit) else "a split by time needs time",
+        "label": "a label's offset is counted from the row's time" if definition.label.offset else "",
+    }
+    return {field: reason for field, reason in reasons.items() if reason}

@@ -12,12 +12,13 @@ from typing import Any, Literal
 from bighead_ci.definitions.gate_file import GateFile
 from bighead_ci.definitions.validation import validate
 from bighead_ci.definitions.words import closest
-from bighead_ci.definitions.yaml_reader import Parsed, parse
+from bighead_ci.definitions.yaml_reader import Parsed
 from bighead_ci.documents.base import Document
 from bighead_ci.documents.definition import (
     EnvironmentDefinition,
     FeatureSetDefinition,
     ModelDefinition,
+    RunDefinition,
     SourceDefinition,
 )
 from bighead_ci.documents.release import Release
@@ -26,10 +27,14 @@ from bighead_ci.ports.tree import Tree
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 VERSION = re.compile(r"v[1-9][0-9]{0,5}")
+RUN = "run.yaml"
+"""Of a model version, if a run needs a moment or data of its own."""
+LOCKS = ("training.lock", "serving.lock")
+"""Of a model version: what its code is trained with, and what answers."""
 MODEL_FILES = (
     "model.yaml",
     "model.py",
-    "requirements.lock",
+    *LOCKS,
     "README.md",
     "golden_rows.json",
     "expectations.yaml",
@@ -130,6 +135,7 @@ class Files:
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
         self._read: dict[Place, Read | None] = {}
+        self._runs: dict[str, Read] = {}
 
     @cached_property
     def ids(self) -> Mapping[str, str]:
@@ -167,6 +173,23 @@ class Files:
         """A model version, if it is there and valid."""
         found = self.read(Place("model", name, version))
         return found.document if found and isinstance(found.document, ModelDefinition) else None
+
+    def read_run(self, name: str, version: str) -> Read:
+        """The `run.yaml` of a model version; without the file, a run that asks for nothing."""
+        path = f"models/{name}/{version}/{RUN}"
+        if path not in self._runs:
+            try:
+                raw = self.tree.read(path)
+            except KeyError:
+                self._runs[path] = Read(RunDefinition(), None)
+            else:
+                self._runs[path] = Read(*validate("run", path, raw))
+        return self._runs[path]
+
+    def run(self, name: str, version: str) -> RunDefinition | None:
+        """What a run of a model version is made of beside its definition; None if that cannot be read."""
+        found = self.read_run(name, version).document
+        return found if isinstance(found, RunDefinition) else None
 
     def environment(self, name: str) -> EnvironmentDefinition | None:
         """An environment, if it is there and valid."""
@@ -210,31 +233,6 @@ class Files:
     def has(self, path: str) -> bool:
         """Whether the tree has a file."""
         return path in self.ids
-
-
-def read_expectations(tree: Tree, folder: str) -> tuple[list[dict[str, Any]], Parsed | None, list[Problem]]:
-    """The expectations of a feature set or model version, each a mapping with `type` and its arguments."""
-    file = f"{folder}/expectations.yaml"
-    try:
-        raw = tree.read(file)
-    except KeyError:
-        return [], None, []
-    parsed, problems = parse(file, raw)
-    if parsed is None:
-        return [], None, problems
-    listed = parsed.data.get("expectations") if isinstance(parsed.data, dict) else None
-    if not isinstance(listed, list):
-        wrong = Problem(file, 1, "expectations", "must be a list of expectations, each with a type and kwargs")
-        return [], parsed, [*problems, wrong]
-    found = []
-    for index, one in enumerate(listed):
-        if isinstance(one, dict) and isinstance(one.get("type"), str):
-            found.append(one)
-        else:
-            line = parsed.line(("expectations", index))
-            message = "an expectation must be a mapping with a type and kwargs"
-            problems.append(Problem(file, line, f"expectations.{index}", message))
-    return found, parsed, problems
 
 
 def read_golden_rows(tree: Tree, folder: str) -> tuple[Any, list[Problem]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from bighead_ci.definitions.files import Files, Kind, Place, name_problems, read_expectations, read_golden_rows
+from bighead_ci.definitions.files import Files, Kind, Place, name_problems, read_golden_rows
 from bighead_ci.definitions.gate_file import GateFile, gate_of
 from bighead_ci.definitions.words import closest
 from bighead_ci.documents.base import Document
@@ -15,6 +15,7 @@ from bighead_ci.documents.definition import (
     EnvironmentDefinition,
     FeatureSetDefinition,
     ModelDefinition,
+    RunDefinition,
     SourceDefinition,
     VersionedFeatureSet,
     VersionedModel,
@@ -48,13 +49,16 @@ def load_feature_set(tree: Tree, name: str, version: str) -> VersionedFeatureSet
 
 
 def load_model(tree: Tree, name: str, version: str) -> VersionedModel:
-    """A model version.
+    """A model version, with what its run.yaml says of a run.
 
     Raises:
-        InputError: it is missing or has problems.
+        InputError: it is missing, or one of the two has problems.
     """
     definition = _load(tree, Place("model", name, version), ModelDefinition)
-    return VersionedModel(name=name, version=version, definition=definition)
+    run = Files(tree).read_run(name, version)
+    if run.problems or not isinstance(run.document, RunDefinition):
+        raise InputError(run.problems)
+    return VersionedModel(name=name, version=version, definition=definition, run=run.document)
 
 
 def load_environment(tree: Tree, name: str) -> EnvironmentDefinition:
@@ -98,18 +102,6 @@ def load_gates(tree: Tree) -> list[GateDefinition]:
     if problems:
         raise InputError(problems)
     return [gate_of(place.name, read.document) for place, read in reads if read and isinstance(read.document, GateFile)]
-
-
-def load_expectations(tree: Tree, folder: str) -> list[dict[str, Any]]:
-    """The expectations beside a feature set or model version (`features/<name>/v<N>`); empty without the file.
-
-    Raises:
-        InputError: the file has problems.
-    """
-    found, _, problems = read_expectations(tree, folder)
-    if problems:
-        raise InputError(problems)
-    return found
 
 
 def load_golden_rows(tree: Tree, name: str, version: str) -> Any:

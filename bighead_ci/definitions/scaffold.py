@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import resources
 
-from bighead_ci.definitions.files import NAME, Files, Kind, Place
+from bighead_ci.definitions.files import LOCKS, NAME, Files, Kind, Place
 from bighead_ci.definitions.loading import absent, load_source
 from bighead_ci.documents.definition import ColumnType, SourceDefinition
 from bighead_ci.errors import InputError
@@ -58,13 +59,12 @@ evaluation:
 """
 _HASH_SPLIT = "split: {kind: hash, evaluate_percent: 20}\n"
 _TIMED_HINT = """\
-# Rows with a time are judged more honestly by a later time range than they were trained on:
-#   split: {kind: time, train: [2025-01-01T00:00:00Z, 2025-06-01T00:00:00Z],
-#     evaluate: [2025-06-01T00:00:00Z, 2025-08-01T00:00:00Z]}
-#   as_of: 2025-08-01T00:00:00Z   # training knows what was known at this moment
+# Rows with a time are judged more honestly by a later time range than they were trained on. Ranges that move with each
+# run: the newest 60 days whose labels are known, and the 150 days before them. run.yaml then says as_of.
+#   split: {kind: recent, train: 150d, evaluate: 60d}
 """
 _FEATURES_HINT = """\
-# Features are looked up by key when a caller asks; they need as_of:
+# Features are looked up by key when a caller asks; they need as_of in run.yaml:
 #   features: [{set: carrier_delays/v1}]
 """
 _CARD = """\
@@ -133,7 +133,7 @@ def new_model(tree: Tree, name: str, wanted: NewModel) -> dict[str, bytes]:
     """The first version of a model, from the template, without its `dvc.yaml`.
 
     Raises:
-        InputError: no such source or label, no field to send, or no model whose lock could be taken over.
+        InputError: no such source or label, or no field to send.
     """
     check_name(name)
     source = load_source(tree, wanted.source)
@@ -169,7 +169,7 @@ def new_model(tree: Tree, name: str, wanted: NewModel) -> dict[str, bytes]:
         "expectations.yaml": _expectations(next(iter(fields))),
     }
     return {f"{folder}/{file}": text.encode() for file, text in texts.items()} | {
-        f"{folder}/requirements.lock": _any_lock(tree)
+        f"{folder}/{lock}": default_lock(lock) for lock in LOCKS
     }
 
 
@@ -243,17 +243,9 @@ def _number_to_aggregate(source: SourceDefinition, key: Sequence[str]) -> str | 
     return next((c for c, kind in source.columns.items() if kind in _NUMBERS and c not in skipped), None)
 
 
-def _any_lock(tree: Tree) -> bytes:
-    """The lock of the newest version of the first model that has one: what is known to install and to train."""
-    files = Files(tree)
-    for name in sorted({place.name for place in files.places if place.kind == "model"}):
-        place = latest(tree, "model", name)
-        if place and files.has(f"{place.folder}/requirements.lock"):
-            return tree.read(f"{place.folder}/requirements.lock")
-    raise InputError(
-        "no model has a requirements.lock to take over; make one with "
-        "`uv pip compile --universal --generate-hashes --no-emit-index-url` and give it with --lock"
-    )
+def default_lock(name: str) -> bytes:
+    """A lock of what the engine needs, and nothing more; the running engine's environment satisfies it."""
+    return resources.files(__package__).joinpath("locks", name).read_bytes()
 
 
 def _expectations(column: str) -> str:

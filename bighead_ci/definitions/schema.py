@@ -12,12 +12,14 @@ from bighead_ci.documents.definition import (
     EnvironmentDefinition,
     FeatureSetDefinition,
     ModelDefinition,
+    RunDefinition,
     SourceDefinition,
 )
 from bighead_ci.documents.release import Release
 
 KINDS: dict[str, type[Document]] = {
     "model": ModelDefinition,
+    "run": RunDefinition,
     "feature-set": FeatureSetDefinition,
     "source": SourceDefinition,
     "environment": EnvironmentDefinition,
@@ -33,6 +35,8 @@ PATTERN_WORDS = {
     r"^[a-z][a-z0-9_]*/v[1-9][0-9]*$": "a feature set and its version: carrier_delays/v1",
     r"^v[1-9][0-9]{0,5}$": "v1, v2, …",
     r"^sha256:[0-9a-f]{64}$": "sha256: and 64 hex digits",
+    r"^[a-z0-9]+([._/:-]+[a-z0-9]+)*@sha256:[0-9a-f]{64}$": "an image by its digest: name@sha256: and 64 hex digits",
+    r"^[0-9a-f]{32}$": "the md5 that dvc.lock gives the source's file, 32 hex digits",
     r"^[0-9a-f]{40}([0-9a-f]{24})?$": "a full commit id, 40 hex digits",
 }
 """What a pattern asks for, in words."""

@@ -1,40 +1,24 @@
-"""Makes sure that a planned model version has a record: reuse it by content key, or run the stages and record them."""
+"""Makes sure that a model version has a record: reused by key, or made: images built, stages run, results kept."""
 
 from __future__ import annotations
 
-import json
-import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-from filelock import FileLock, Timeout
-
-from bighead_ci.definitions.loading import load_model
+from bighead_ci.definitions.files import Files
 from bighead_ci.delivery.context import Context, Progress
-from bighead_ci.delivery.desired import Desired
-from bighead_ci.delivery.running import running_versions
-from bighead_ci.documents.artifact import ArtifactManifest
-from bighead_ci.documents.plan import PlannedModel
-from bighead_ci.documents.record import (
-    ColumnProfile,
-    DriftResult,
-    EvaluationResult,
-    QualityResult,
-    RunRecord,
-    Timings,
-    TrainingSetSummary,
-)
-from bighead_ci.documents.report import RunningVersion
-from bighead_ci.errors import BugError, InputError
+from bighead_ci.documents.base import short
+from bighead_ci.documents.definition import VersionedModel
+from bighead_ci.documents.image import ImageRef
+from bighead_ci.documents.inputs import Target, VersionInputs
+from bighead_ci.documents.record import RunRecord
+from bighead_ci.errors import InputError
+from bighead_ci.planning.inputs import Inputs
+from bighead_ci.planning.stages import ARTIFACT, PREDICTIONS, SAMPLE
+from bighead_ci.ports.orchestrator import Outcome
+from bighead_ci.ports.tree import Tree
 
-SAMPLE_ROWS = 5000
-"""Rows of the training set that are kept with the record, as the reference for drift."""
+TARGETS: tuple[Target, ...] = ("train", "serve")
 
 
 @dataclass(frozen=True)
@@ -46,153 +30,110 @@ class Built:
     seconds: float
 
 
-def ensure_record(context: Context, planned: PlannedModel, commit: str, desired: Desired, progress: Progress) -> Built:
-    """The record of a planned model version at a commit, whole; trains only if no whole record has its content key.
+def ensure_record(
+    context: Context, model: str, version: str, commit: str, progress: Progress, *, any_engine: bool = False
+) -> Built:
+    """The record of a model version as a commit has it, whole; trains only if no whole record has its content key.
 
-    Of several processes that want one content key, one builds and the others wait for it. The work tree it runs in is
-    made anew each time; stages that an interrupted run had finished come back from the shared cache.
+    Of several processes that want one content key, one builds and the others wait for it. Stages that an interrupted
+    run had finished come back from the shared cache.
+
+    Args:
+        context: Ports.
+        model: Its name.
+        version: `v2`.
+        commit: Whose files are run.
+        progress: Gets a line as each part begins.
+        any_engine: Take a record that an older engine made of the same sources, too: what was judged on a pull request
+            stays judged when the engine is upgraded before its promotion.
 
     Raises:
-        InputError: the model's own code or data is wrong; or it is damaged and something else came out.
+        InputError: the model's own code or data is wrong; or a record is damaged and something else came out.
         RetryError: disk full, locks held.
     """
     started = time.monotonic()
-    record = _whole(context, planned)
-    if record is None:
-        with _alone(context, planned, progress):
-            record = _whole(context, planned)
-            if record is None:
-                record = _make(context, planned, commit, desired, progress)
-                return Built(record, False, time.monotonic() - started)
-    progress(f"{planned.id}: content key {planned.content_key[7:19]} has a record, nothing to run")
-    return Built(record, True, time.monotonic() - started)
+    build = _Build(context, context.repository.tree(commit), commit, model, version, progress)
+    record = build.usable_record(any_engine=any_engine)
+    if record is not None:
+        progress(f"{build.model.id}: content key {short(record.content_key)} has a record, nothing to run")
+        return Built(record, True, time.monotonic() - started)
+    with context.orchestrator.exclusive(build.inputs.content_key, build.say):
+        record = build.usable_record(any_engine=any_engine)
+        if record is not None:
+            return Built(record, True, time.monotonic() - started)
+        record = build.run()
+    return Built(record, False, time.monotonic() - started)
 
 
-def _whole(context: Context, planned: PlannedModel) -> RunRecord | None:
-    """The record of the content key, if it can still be served."""
-    found = context.records.by_content_key(planned.content_key)
-    return None if found is None or _damage(context, found) else found
+def record_of(context: Context, tree: Tree, model: str, version: str) -> RunRecord | None:
+    """The record of a version as a tree has it: by this engine, else the newest by any engine from the same sources.
+
+    Raises:
+        InputError: the version is missing or has problems.
+    """
+    inputs = Inputs(Files(tree), context.engine)
+    found = inputs.of(inputs.definitions.model(model, version))
+    return context.records.by_content_key(found.content_key) or context.records.by_source_key(found.source_key)
 
 
-def _damage(context: Context, record: RunRecord) -> str:
-    """Why what a record stands for can no longer be served; empty when it can."""
-    try:
-        context.records.artifact(record.artifact)
-    except InputError as error:
-        return f"the artifact of record {record.run_id} is missing or damaged: {error}"
-    if context.images.find(record.image) is None:
-        return f"image {record.image[7:19]} of record {record.run_id} is missing or damaged"
-    return ""
+class _Build:
+    """One model version at one commit."""
 
+    def __init__(self, context: Context, tree: Tree, commit: str, model: str, version: str, progress: Progress) -> None:
+        self.context = context
+        self.tree = tree
+        self.commit = commit
+        self.progress = progress
+        self.planned = Inputs(Files(tree), context.engine)
+        self.model: VersionedModel = self.planned.definitions.model(model, version)
+        self.inputs: VersionInputs = self.planned.of(self.model)
 
-def _make(context: Context, planned: PlannedModel, commit: str, desired: Desired, progress: Progress) -> RunRecord:
-    """Run the stages. For a damaged record at its own commit: the image is also made of files outside the key."""
-    damaged = context.records.by_content_key(planned.content_key)
-    if damaged is None:
-        return _build(context, planned, commit, desired, progress)
-    progress(f"{planned.id}: {_damage(context, damaged)}; made again")
-    _build(context, planned, damaged.commit, desired, progress)
-    if still := _damage(context, damaged):
-        raise InputError(f"{planned.id}: making it again gave something else; restore it from a copy: {still}")
-    return damaged
+    def say(self, line: str) -> None:
+        self.progress(f"{self.model.id}: {line}")
 
+    def usable_record(self, *, any_engine: bool) -> RunRecord | None:
+        """The record, if what it stands for can still be served."""
+        records = self.context.records
+        found = [records.by_content_key(self.inputs.content_key)]
+        found += [records.by_source_key(self.inputs.source_key)] if any_engine else []
+        return next((one for one in found if one is not None and not self._damage(one)), None)
 
-@contextmanager
-def _alone(context: Context, planned: PlannedModel, progress: Progress) -> Iterator[None]:
-    """Hold the content key's lock; the system releases it when its holder dies."""
-    context.workspace.checkouts.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(context.workspace.checkouts / f".{planned.content_key[7:]}.lock")
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        progress(f"{planned.id}: another process builds this very content key; waiting for it")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+    def run(self) -> RunRecord:
+        """Build the images, run the stages, keep what they left.
 
+        A damaged record is made whole again: same key, so the same must come out.
+        """
+        damaged = self.context.records.by_content_key(self.inputs.content_key)
+        if damaged is not None:
+            self.say(f"{self._damage(damaged)}; made again")
+        images = {
+            target: self.context.images.ensure(self.planned.recipe(target, self.model), self.tree, self.say)
+            for target in TARGETS
+        }
+        with self.context.orchestrator.run(self.commit, self.inputs, self.say) as outcome:
+            record = self._save(outcome, images)
+        if damaged is not None and (still := self._damage(damaged)):
+            raise InputError(f"{self.model.id}: making it again gave something else; restore it from a copy: {still}")
+        return record
 
-def _build(context: Context, planned: PlannedModel, commit: str, desired: Desired, progress: Progress) -> RunRecord:
-    checkout = context.workspace.checkouts / f"{commit[:12]}-{planned.model}-{planned.version}"
-    shutil.rmtree(checkout, ignore_errors=True)
-    context.repository.checkout(commit, checkout)
-    directory = f"models/{planned.model}/{planned.version}"
-    progress(f"{planned.id}: image")
-    context.images.build(checkout / directory, planned.model, planned.version)
-    timings = context.orchestrator.run(checkout, directory, lambda line: progress(f"{planned.id}: {line}"))
-    record = _record(context, planned, commit, checkout, timings, desired)
-    shutil.rmtree(checkout, ignore_errors=True)
-    return record
+    def _save(self, outcome: Outcome, images: dict[Target, ImageRef]) -> RunRecord:
+        record = RunRecord(
+            **dict(outcome.result),
+            run_id="",
+            commit=self.commit,
+            recorded_at=self.context.clock.now(),
+            images=images,
+            timings=outcome.timings,
+        )
+        files = {name: outcome.files / name for name in (ARTIFACT, PREDICTIONS, SAMPLE)}
+        return self.context.records.save(record, files)
 
-
-def _record(
-    context: Context, planned: PlannedModel, commit: str, checkout: Path, timings: Timings, desired: Desired
-) -> RunRecord:
-    out = checkout / "models" / planned.model / planned.version / "out"
-    package = json.loads((out / "package.json").read_text())
-    manifest = ArtifactManifest.read(out / "artifact" / "artifact.json")
-    model = load_model(context.repository.tree(commit), planned.model, planned.version)
-    sample = _sample(out / "training_set.parquet", out / "training_sample.parquet")
-    running = running_versions(context, desired, planned.model)
-    page = out / "drift.html"
-    record = RunRecord(
-        run_id="",
-        model=planned.model,
-        version=planned.version,
-        content_key=planned.content_key,
-        commit=commit,
-        recorded_at=context.clock.now(),
-        image=package["image"],
-        artifact=package["artifact"],
-        artifact_bytes=package["artifact_bytes"],
-        parameters=model.definition.parameters,
-        request=manifest.request,
-        features=manifest.features,
-        training_set=TrainingSetSummary.read(out / "training_set.json"),
-        training_set_digest=package["training_set"],
-        quality=QualityResult.read(out / "quality.json"),
-        drift=_drift(context, sample, running, planned, page),
-        evaluation=EvaluationResult.read(out / "evaluation.json"),
-        profile=[ColumnProfile.model_validate(c) for c in json.loads((out / "profile.json").read_text())["columns"]],
-        timings=timings,
-    )
-    files = {
-        "artifact": out / "artifact",
-        "predictions.parquet": out / "predictions.parquet",
-        "training_sample.parquet": sample,
-    }
-    if page.exists():
-        files["report/drift.html"] = page
-    return context.records.save(record, files)
-
-
-def _sample(training_set: Path, destination: Path) -> Path:
-    """Evenly spaced rows of the training part: the same rows on every run, and every season in them."""
-    table = pq.read_table(training_set)
-    if "__part" not in table.column_names:
-        raise BugError(f"{training_set} has no column __part")
-    train = table.filter(pa.compute.equal(table["__part"], "train"))
-    wanted = min(SAMPLE_ROWS, train.num_rows)
-    rows = np.linspace(0, train.num_rows - 1, wanted).astype(np.int64) if wanted else np.array([], dtype=np.int64)
-    inputs = [name for name in train.column_names if not name.startswith("__")]
-    pq.write_table(train.select(inputs).take(pa.array(rows)), destination)
-    return destination
-
-
-def _drift(
-    context: Context, sample: Path, running: list[RunningVersion], planned: PlannedModel, page: Path
-) -> DriftResult | None:
-    """Training set against the one of what the last environment in line serves."""
-    if not running:
-        return None
-    reference = running[-1]
-    path = context.records.file(reference.record.run_id, "training_sample.parquet")
-    if path is None:
-        return None
-    return context.drift.compare(
-        pq.read_table(path).to_pandas(),
-        pq.read_table(sample).to_pandas(),
-        (f"training set of {reference.record.id} ({reference.environment})", f"training set of {planned.id}"),
-        html=page,
-    )
+    def _damage(self, record: RunRecord) -> str:
+        """Why what a record stands for can no longer be served; empty when it can."""
+        try:
+            self.context.records.artifact(record.artifact)
+        except InputError as error:
+            return f"the artifact of record {record.run_id} is missing or damaged: {error}"
+        if self.context.images.find(record.image) is None:
+            return f"image {short(record.image)} of record {record.run_id} is missing or damaged"
+        return ""

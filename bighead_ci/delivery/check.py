@@ -9,11 +9,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from bighead_ci.definitions.check import check_tree
-from bighead_ci.definitions.files import place_of
+from bighead_ci.definitions.files import Files, place_of
 from bighead_ci.definitions.loading import load_gates
 from bighead_ci.delivery.advance import decide, describe
 from bighead_ci.delivery.analysis import analyse
 from bighead_ci.delivery.build import Built, ensure_record
+from bighead_ci.delivery.comparison import differences, drift, drift_page, package_changes, request_changes
 from bighead_ci.delivery.context import BOT, Context, Progress
 from bighead_ci.delivery.desired import Desired, read_desired
 from bighead_ci.delivery.gates import judge_canary, judge_pull_request
@@ -21,8 +22,7 @@ from bighead_ci.delivery.history import past_releases
 from bighead_ci.delivery.merging import APPROVALS_LABEL, CHECK, required_approvals
 from bighead_ci.delivery.outdated import WORDS, is_outdated
 from bighead_ci.delivery.release_pr import LABEL, approvals_needed, release_path, review_release
-from bighead_ci.delivery.running import differences, request_changes, running_versions
-from bighead_ci.delivery.stages.pipeline import stale_pipeline
+from bighead_ci.delivery.running import running_versions
 from bighead_ci.documents.forge import PullRequest, StatusState
 from bighead_ci.documents.live import CanaryAnalysis
 from bighead_ci.documents.plan import Plan, PlannedModel, ReleaseChange
@@ -32,6 +32,8 @@ from bighead_ci.documents.report import Link, ModelReport, PromotionReport, Pull
 from bighead_ci.documents.verdict import GateDefinition
 from bighead_ci.errors import BigheadError, InputError, Problem
 from bighead_ci.planning.change import changed_files, plan_change
+from bighead_ci.planning.inputs import Inputs
+from bighead_ci.planning.versions import version_problems
 from bighead_ci.ports.tree import Tree
 
 REPORT = "report"
@@ -100,9 +102,12 @@ class _Run:
             history=lambda environment, model: past_releases(context, environment, model, self.main),
             main=main_tree,
         )
-        stale = [p for name, version in _versions_concerned(self.plan) for p in stale_pipeline(head, name, version)]
-        if stale:
-            raise InputError(stale)
+        inputs = Inputs(Files(head), context.engine)
+        problems = [
+            p for name, version in _versions_concerned(self.plan) for p in version_problems(inputs, name, version)
+        ]
+        if problems:
+            raise InputError(problems)
         desired = read_desired(main_tree, self.main).mended((r.environment, r.model) for r in self.plan.releases)
         self._judge_releases(self.plan, main_tree, desired, head)
         gates = load_gates(main_tree)
@@ -112,7 +117,7 @@ class _Run:
         return self._document("passed" if passed else "failed", models)
 
     def _model(self, planned: PlannedModel, desired: Desired, gates: list[GateDefinition]) -> ModelReport:
-        built = ensure_record(self.context, planned, self.pull.head, desired, self.progress)
+        built = ensure_record(self.context, planned.model, planned.version, self.pull.head, self.progress)
         return model_report(self.context, built, desired, gates)
 
     def _judge_releases(self, plan: Plan, main_tree: Tree, desired: Desired, head: Tree) -> None:
@@ -246,17 +251,20 @@ def model_report(context: Context, built: Built, desired: Desired, gates: list[G
     found = differences(context, record, running)
     page = context.records.run_url(record.run_id)
     links = [Link(title="MLflow run", url=page)] if page else []
-    drift = context.records.file(record.run_id, "report/drift.html")
-    if drift is not None:
-        links.append(Link(title="drift of every column (Evidently)", url=drift.as_uri()))
+    moved = drift(context, record, running)
+    evidently = drift_page(context, record, running)
+    if evidently is not None:
+        links.append(Link(title="drift of every column (Evidently)", url=evidently.as_uri()))
     return ModelReport(
         record=record,
         running=running,
         differences=found,
-        verdict=judge_pull_request(gates, desired, record, found, running),
+        drift=moved,
+        verdict=judge_pull_request(gates, desired, record, found, running, moved),
         reused=built.reused,
         seconds=round(built.seconds, 1),
         request_changes=request_changes(record, running),
+        package_changes=package_changes(record, running),
         links=links,
     )
 

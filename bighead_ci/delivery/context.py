@@ -7,6 +7,7 @@ from typing import Protocol
 
 from bighead_ci.documents.workspace import Workspace
 from bighead_ci.ports.clock import Clock
+from bighead_ci.ports.engine import Engine
 from bighead_ci.ports.forge import Forge
 from bighead_ci.ports.images import ImageBuilder
 from bighead_ci.ports.offline_store import OfflineStore
@@ -47,8 +48,8 @@ class Context(Protocol):
         """The moment the workspace's data lives at: what features are looked up and materialised for."""
 
     @property
-    def engine(self) -> str:
-        """Digest of the engine files that determine results."""
+    def engine(self) -> Engine:
+        """What the stages run."""
 
     @property
     def repository(self) -> Repository:

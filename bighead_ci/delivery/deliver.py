@@ -35,7 +35,7 @@ def deliver(context: Context, since: str, progress: Progress, branch: str = "mai
     for _, versions in sorted(models.items()):
         with contained.trouble():
             for planned in versions:
-                ensure_record(context, planned, head, desired, progress)
+                ensure_record(context, planned.model, planned.version, head, progress, any_engine=True)
             for environment in desired.after(None):
                 with contained.trouble():
                     opened += _promote(context, desired, versions[-1], environment, progress)

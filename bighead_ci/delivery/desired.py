@@ -120,6 +120,7 @@ def desired_models(desired: Desired) -> list[DesiredModel]:
                     version=variant.version,
                     image=variant.image,
                     artifact=variant.artifact,
+                    run=variant.run,
                     weight=variant.weight,
                 )
                 for variant in placed.release.variants

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bighead_ci.definitions.files import place_of
-from bighead_ci.definitions.loading import load_gates, load_model
+from bighead_ci.definitions.loading import load_gates
 from bighead_ci.definitions.words import closest
 from bighead_ci.delivery.analysis import analyse
+from bighead_ci.delivery.build import record_of
+from bighead_ci.delivery.comparison import differences, drift
 from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.desired import Desired, read_desired
 from bighead_ci.delivery.gates import judge_canary, judge_promotion, judge_pull_request
 from bighead_ci.delivery.history import past_releases, release_at
 from bighead_ci.delivery.release_pr import changed_paths
-from bighead_ci.delivery.running import differences, running_versions
+from bighead_ci.delivery.running import running_versions
+from bighead_ci.documents.record import RunRecord
 from bighead_ci.documents.release import Release
 from bighead_ci.documents.verdict import GateDefinition, GateResult, Occasion, Verdict
 from bighead_ci.errors import InputError
 from bighead_ci.planning.change import planned_models
-from bighead_ci.planning.content import content_key
 from bighead_ci.planning.releases import classify
 from bighead_ci.ports.tree import Tree
 
@@ -58,9 +60,8 @@ def explain(
     elif number is not None:
         found = list(asked.pull_request(number))
     elif model_version is not None:
-        model, _, version = model_version.partition("/")
-        key = content_key(tree, load_model(tree, model, version), context.engine)
-        found = list(asked.records({model_version: key}))
+        record = record_of(context, tree, *model_version.split("/", 1))
+        found = list(asked.records({model_version: record}))
     else:
         raise InputError("say what to judge: --model flight_delay/v2, --pr 3, or --canary prod --model flight_delay")
     if not found:
@@ -87,11 +88,10 @@ class _Asked:
     desired: Desired
     gate: GateDefinition
 
-    def records(self, keys: dict[str, str]) -> Iterator[Explained]:
-        """Records of model versions, by their content keys."""
+    def records(self, records: Mapping[str, RunRecord | None]) -> Iterator[Explained]:
+        """Records by model version."""
         if "pull_request" not in self.gate.on:
             return
-        records = {name: self.context.records.by_content_key(key) for name, key in keys.items()}
         missing = sorted(name for name, record in records.items() if record is None)
         if missing:
             raise InputError(f"no record yet of {', '.join(missing)}")
@@ -99,7 +99,9 @@ class _Asked:
             if record is not None:
                 running = running_versions(self.context, self.desired, record.model)
                 found = differences(self.context, record, running)
-                yield from self._said(name, judge_pull_request([self.gate], self.desired, record, found, running))
+                moved = drift(self.context, record, running)
+                verdict = judge_pull_request([self.gate], self.desired, record, found, running, moved)
+                yield from self._said(name, verdict)
 
     def pull_request(self, number: int) -> Iterator[Explained]:
         """The model versions and the releases that a pull request changes."""
@@ -107,7 +109,8 @@ class _Asked:
         pull = context.forge.get(number)
         base = context.repository.merge_base(self.desired.commit, pull.head)
         trees = (context.repository.tree(base), context.repository.tree(pull.head))
-        yield from self.records({one.id: one.content_key for one in planned_models(*trees, context.engine)})
+        planned = planned_models(*trees, context.engine)
+        yield from self.records({one.id: context.records.by_content_key(one.content_key) for one in planned})
         for place in map(place_of, changed_paths(context, base, pull.head)):
             if place is not None and place.kind == "release":
                 yield from self._release(place.of, place.name, base, pull.head)
@@ -124,8 +127,9 @@ class _Asked:
             record = context.records.by_run(incoming.run)
             running = running_versions(context, self.desired, model)
             found = differences(context, record, running) if record else []
+            moved = drift(context, record, running) if record else None
             verdict = judge_promotion(
-                context, [self.gate], self.desired, change, record, incoming.weight, running, found
+                context, [self.gate], self.desired, change, record, incoming.weight, running, found, moved
             )
             yield from self._said(about, verdict)
         elif change.move in {"advance", "retire"} and old is not None and "canary" in self.gate.on:

@@ -9,7 +9,7 @@ from bighead_ci.delivery.desired import Desired, process_name
 from bighead_ci.documents.definition import CanaryPlan
 from bighead_ci.documents.live import CanaryAnalysis
 from bighead_ci.documents.plan import ReleaseChange
-from bighead_ci.documents.record import MetricDifference, RunRecord
+from bighead_ci.documents.record import DriftResult, MetricDifference, RunRecord
 from bighead_ci.documents.release import PlacedRelease, Release, Variant
 from bighead_ci.documents.report import RunningVersion
 from bighead_ci.documents.verdict import GateDefinition, Verdict
@@ -24,10 +24,11 @@ def judge_pull_request(
     record: RunRecord,
     found: Sequence[MetricDifference],
     running: Sequence[RunningVersion],
+    drift: DriftResult | None,
 ) -> Verdict:
     """What the gates say of a run."""
     unrecorded = _unrecorded(desired, record.model, running)
-    return evaluate(gates, "pull_request", pull_request_evidence(record, found, running, unrecorded))
+    return evaluate(gates, "pull_request", pull_request_evidence(record, found, running, unrecorded, drift))
 
 
 def judge_promotion(
@@ -39,6 +40,7 @@ def judge_promotion(
     weight: int,
     running: Sequence[RunningVersion],
     found: Sequence[MetricDifference],
+    drift: DriftResult | None,
 ) -> Verdict:
     """What the gates say, at this moment, of bringing a run into an environment. Without a record every gate fails."""
     if record is None:
@@ -56,6 +58,7 @@ def judge_promotion(
             found,
             running,
             unrecorded=_unrecorded(desired, change.model, running),
+            drift=drift,
             environment=change.environment,
             definition=definition,
             serving_in=[p.environment for p in desired.serving(change.model) if _weight(p.release, record) > 0],

@@ -38,8 +38,8 @@ def live_drift(context: Context, model: str, environment: str, page: Path) -> Dr
     if sample is None:
         raise InputError(f"the record {stable.run} of {model}/{stable.version} holds no sample of its training set")
     live = context.predictions.inputs(environment, model, stable.artifact, LATEST)
-    if live.empty:
+    if not live.num_rows:
         raise InputError(f"no prediction of {model}/{stable.version} in {environment} is logged yet")
     page.parent.mkdir(parents=True, exist_ok=True)
-    names = (f"training set of {model}/{stable.version}", f"latest {len(live)} predictions in {environment}")
-    return context.drift.compare(pq.read_table(sample).to_pandas(), live, names, html=page)
+    names = (f"training set of {model}/{stable.version}", f"latest {live.num_rows} predictions in {environment}")
+    return context.drift.compare(pq.read_table(sample), live, names, html=page)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import threading
 from collections.abc import Sequence
 from contextlib import closing
@@ -40,7 +38,7 @@ def materialize(context: Context, ids: Sequence[str] | None, progress: Progress)
     unknown = sorted(set(ids or []) - set(known))
     if unknown:
         raise InputError(f"main has no feature set {', '.join(unknown)}; feature sets: {', '.join(known) or 'none'}")
-    checkout = sources_checkout(context, commit, progress)
+    checkout = context.orchestrator.sources(commit, progress)
     until = context.data_clock.now()
     done = {}
     for name in ids or known:
@@ -66,28 +64,6 @@ def _has(context: Context, schema: FeatureSchema) -> bool:
     except (InputError, RetryError):
         return False
     return True
-
-
-def sources_checkout(context: Context, commit: str, progress: Progress) -> Path:
-    """A work tree of the commit whose sources' Parquet files are in place."""
-    checkout = context.workspace.checkouts / f"sources-{commit[:12]}"
-    if not checkout.exists():
-        checkout.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{checkout.name}-", dir=checkout.parent))
-        context.repository.checkout(commit, beside)
-        _rename(beside, checkout)
-    context.orchestrator.import_sources(checkout, progress)
-    return checkout
-
-
-def _rename(beside: Path, checkout: Path) -> None:
-    """Put a whole work tree in its place; another process may have been first."""
-    try:
-        beside.rename(checkout)
-    except OSError:
-        shutil.rmtree(beside, ignore_errors=True)
-        if not checkout.is_dir():
-            raise
 
 
 def _sources(checkout: Path, loaded: VersionedFeatureSet) -> dict[str, tuple[SourceDefinition, Path]]:

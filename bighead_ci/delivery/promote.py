@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bighead_ci.definitions.loading import load_model
+from bighead_ci.delivery.build import record_of
 from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.desired import Desired, read_desired
 from bighead_ci.delivery.release_pr import open_release_pr, review_release
@@ -11,7 +11,6 @@ from bighead_ci.documents.record import RunRecord
 from bighead_ci.documents.release import Release, Variant
 from bighead_ci.documents.report import PromotionReport
 from bighead_ci.errors import InputError
-from bighead_ci.planning.content import content_key
 from bighead_ci.planning.releases import classify, promoted
 from bighead_ci.ports.tree import Tree
 
@@ -76,11 +75,10 @@ def _record_to_promote(
     for variant in source.variants if source else []:
         if variant.version == version and (found := context.records.by_run(variant.run)):
             return found
-    key = content_key(tree, load_model(tree, model, version), context.engine)
-    record = context.records.by_content_key(key)
+    record = record_of(context, tree, model, version)
     if record is None:
         raise InputError(
-            f"{model}/{version} has no record for what main holds now (content key {key[7:19]}): its pull request's "
-            "checks have not run to the end, or its inputs changed since; a pull request that touches it builds it"
+            f"{model}/{version} has no record for what main holds now: its pull request's checks have not run to the "
+            "end, or its inputs changed since; a pull request that touches it builds it"
         )
     return record

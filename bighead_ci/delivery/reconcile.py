@@ -19,7 +19,7 @@ from bighead_ci.delivery.materialize import ensure_materialized
 from bighead_ci.delivery.standby import standby
 from bighead_ci.documents.base import Document
 from bighead_ci.documents.live import DesiredModel, DesiredVariant, LiveModel, LiveVariant
-from bighead_ci.errors import BigheadError
+from bighead_ci.errors import BigheadError, InputError
 
 PAUSE_SECONDS = 0.25
 """Between two passes while something is starting."""
@@ -138,12 +138,17 @@ def _each(models: list[_Model], action: Callable[[_Model], Outcome]) -> list[Out
 
 
 def _start(context: Context, model: _Model, progress: Progress) -> Outcome:
+    waiting = []
     for variant in model.missing:
+        record = context.records.by_run(variant.run)
+        if record is None:
+            raise InputError(f"{variant.name} cannot start: its record {variant.run} is gone")
         if variant.name not in model.live or model.live[variant.name].state == "dead":
-            record = context.records.by_artifact(variant.artifact)
-            ensure_materialized(context, record.features if record else [], progress)
+            ensure_materialized(context, record.features, progress)
             progress(f"{model.where}: starting {variant.name}, golden rows before traffic")
-    waiting = [v.name for v in model.missing if not context.platform.ensure_variant(model.desired.environment, v)]
+        known = variant.model_copy(update={"serving": record.serving})
+        if not context.platform.ensure_variant(model.desired.environment, known):
+            waiting.append(variant.name)
     return model.outcome("starting", ", ".join(waiting)) if waiting else _route(context, model, progress)
 
 

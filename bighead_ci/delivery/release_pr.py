@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 
 from bighead_ci.definitions.loading import load_gates
+from bighead_ci.delivery.comparison import differences, drift
 from bighead_ci.delivery.context import BOT, Context
 from bighead_ci.delivery.desired import Desired
 from bighead_ci.delivery.gates import judge_canary, judge_promotion
 from bighead_ci.delivery.merging import APPROVALS_LABEL
-from bighead_ci.delivery.running import differences, running_versions
+from bighead_ci.delivery.running import running_versions
 from bighead_ci.documents.forge import PullRequest
 from bighead_ci.documents.live import CanaryAnalysis
 from bighead_ci.documents.plan import ReleaseChange
@@ -107,7 +108,9 @@ def review_release(
     found = differences(context, record, running) if record and change.move in {"promote", "advance"} else []
     if change.move == "promote":
         weight = incoming.weight if incoming else 0
-        verdict = judge_promotion(context, load_gates(base_tree), desired, change, record, weight, running, found)
+        moved = drift(context, record, running) if record else None
+        gates = load_gates(base_tree)
+        verdict = judge_promotion(context, gates, desired, change, record, weight, running, found, moved)
     elif change.move in {"advance", "retire"}:
         verdict = judge_canary(load_gates(base_tree), analysis, old.canary if old else environment.canary)
     needed, because = approvals_needed(desired, change, new)

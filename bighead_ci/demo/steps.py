@@ -12,7 +12,6 @@ from pydantic import Field
 from bighead_ci.definitions.loading import load_model, load_source
 from bighead_ci.delivery.context import Context, silent
 from bighead_ci.delivery.desired import read_desired
-from bighead_ci.delivery.materialize import sources_checkout
 from bighead_ci.delivery.merging import CHECK
 from bighead_ci.delivery.status import status
 from bighead_ci.demo.narrator import Narrator
@@ -232,7 +231,7 @@ class Steps:
         tree = self.context.repository.tree(commit)
         model = load_model(tree, "flight_delay", version)
         source = load_source(tree, model.definition.spine.source)
-        path = sources_checkout(self.context, commit, silent) / "features/sources" / source.path
+        path = self.context.orchestrator.sources(commit, silent) / "features/sources" / source.path
         bodies = requests_of(model.definition.request, source, path, self.context.data_clock.now())
         live = next(m for m in self.context.platform.observe(environment) if m.model == "flight_delay")
         return Traffic(f"{live.url}/predict", bodies, REQUESTS_PER_SECOND)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from bighead_ci.documents.base import Digest, Document, Name, Version
+from bighead_ci.documents.base import Document, Name, Version
 from bighead_ci.documents.definition import ColumnType, FeatureSchema, RequestField
 
 
@@ -47,17 +47,3 @@ class ArtifactManifest(Document):
     features: list[FeatureSchema]
     feature_keys: dict[str, dict[str, str]]
     """Feature set id → key column of the set → request field."""
-
-
-class ImageManifest(Document):
-    """`image.json` of a locally built image: what runs a model version."""
-
-    format: Literal[1] = 1
-    digest: Digest
-    model: Name
-    version: Version
-    engine: Digest
-    lock: Digest
-    python: str
-    interpreter: str | None = None
-    """Interpreter of the environment made for the lock; None: the one that runs the engine satisfied it."""

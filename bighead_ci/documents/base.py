@@ -31,11 +31,16 @@ class Document(BaseModel):
         return cls.model_validate_json(path.read_bytes())
 
     def write(self, path: Path) -> None:
-        """Write the document as JSON beside `path`, then rename: a reader never sees half a file."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.partial")
-        beside.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        beside.replace(path)
+        """Write the document as JSON; a reader never sees half a file."""
+        write_atomically(path, (self.model_dump_json(indent=1) + "\n").encode())
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file beside its place, then rename it: a reader sees what was there or all of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.partial")
+    beside.write_bytes(data)
+    beside.replace(path)
 
 
 def canonical_json(value: Any) -> str:
@@ -54,5 +59,5 @@ def digest_of_bytes(data: bytes) -> str:
 
 
 def short(digest: str) -> str:
-    """A digest or commit id as people read it: the first twelve hex digits."""
-    return digest.removeprefix("sha256:")[:12]
+    """A digest, an image's reference or a commit id as people read it: the first twelve hex digits."""
+    return digest.rpartition("sha256:")[2][:12]

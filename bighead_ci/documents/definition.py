@@ -20,6 +20,8 @@ Owner = Annotated[str, StringConstraints(min_length=1, max_length=80)]
 
 _UNITS = {"m": 60, "h": 3600, "d": 86400}
 DurationText = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,4}[smhd]$")]
+DataDigest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+"""Content digest of a data file as DVC writes it into dvc.lock (MD5)."""
 
 
 def duration(text: str) -> timedelta:
@@ -126,6 +128,16 @@ class TimeSplit(Definition):
     evaluate: Annotated[list[Moment], Field(min_length=2, max_length=2)]
 
 
+class RecentSplit(Definition):
+    """Evaluate on the newest rows whose labels are mature at `as_of`, train on those before: ranges move with it."""
+
+    kind: Literal["recent"]
+    train: DurationText
+    """How long before the evaluation range training begins."""
+    evaluate: DurationText
+    """How long before its end the evaluation range begins; it ends at `as_of`, less the label's offset."""
+
+
 class HashSplit(Definition):
     """Split by a hash of the event id, for data without time."""
 
@@ -162,15 +174,25 @@ class ModelDefinition(Definition):
     task: Literal["binary", "multiclass"]
     spine: Spine
     label: Label
-    split: Annotated[TimeSplit | HashSplit, Field(discriminator="kind")]
-    as_of: Moment | None = None
-    """The moment whose knowledge training uses. Required with features or a time split."""
+    split: Annotated[TimeSplit | RecentSplit | HashSplit, Field(discriminator="kind")]
     request: Annotated[dict[Column, RequestField], Field(min_length=1)]
     features: list[FeatureUse] = Field(default_factory=list)
     parameters: dict[str, Any] = Field(default_factory=dict)
     """Handed to `build(parameters)` in model.py."""
     evaluation: Evaluation
     serving: Serving = Field(default_factory=Serving)
+
+
+class RunDefinition(Definition):
+    """What one run of a model version is made of beside its definition (`models/<name>/v<N>/run.yaml`).
+
+    It may change while the version serves, by a person or a bot: each content of it gives the version one artifact.
+    """
+
+    as_of: Moment | None = None
+    """The moment whose knowledge training uses. Required with features, a split by time, or a label's offset."""
+    data: dict[Name, DataDigest] = Field(default_factory=dict)
+    """Source → digest of its data that this run uses, as dvc.lock had it once; others are as dvc.lock has them now."""
 
 
 class CanaryPlan(Definition):
@@ -215,6 +237,7 @@ class VersionedModel(Document):
     name: Name
     version: Version
     definition: ModelDefinition
+    run: RunDefinition = RunDefinition()
 
     @property
     def path(self) -> str:

@@ -8,6 +8,8 @@ from typing import Any, Literal
 from pydantic import ConfigDict
 
 from bighead_ci.documents.base import CommitId, Digest, Document, Moment, Name, Version
+from bighead_ci.documents.definition import Serving
+from bighead_ci.documents.image import Reference
 
 
 class DesiredVariant(Document):
@@ -16,9 +18,13 @@ class DesiredVariant(Document):
     name: str
     model: Name
     version: Version
-    image: Digest
+    image: Reference
     artifact: Digest
+    run: str
+    """Id of its record."""
     weight: int
+    serving: Serving = Serving()
+    """How it answers, by its record; git alone does not say."""
 
 
 class DesiredModel(Document):
@@ -41,7 +47,7 @@ class VariantConfig(Document):
     variant: str
     model: Name
     version: Version
-    image: Digest
+    image: Reference
     artifact: Digest
     artifact_path: Path
     online_store: Path
@@ -67,7 +73,7 @@ class LiveVariant(Document):
 
     name: str
     version: Version
-    image: Digest
+    image: Reference
     artifact: Digest
     state: Literal["starting", "ready", "unready", "dead"]
     weight: int

@@ -7,7 +7,9 @@ from typing import Any, Literal
 from pydantic import Field
 
 from bighead_ci.documents.base import CommitId, Digest, Document, Moment, Name, Version
-from bighead_ci.documents.definition import FeatureSchema, RequestField
+from bighead_ci.documents.definition import FeatureSchema, RequestField, Serving
+from bighead_ci.documents.image import ImageRef, Reference
+from bighead_ci.documents.inputs import Target, VersionInputs
 
 
 class TrainingSetSummary(Document):
@@ -24,7 +26,6 @@ class TrainingSetSummary(Document):
     """Rows whose label was not yet mature at `as_of`."""
     columns: list[str]
     """Estimator inputs in order: request inputs, then `set.feature` columns."""
-    seconds: float
 
 
 class ExpectationResult(Document):
@@ -167,32 +168,53 @@ class Timings(Document):
     reused: list[str]
 
 
-class RunRecord(Document):
-    """What one run left: the evidence that gates read. Same content key, same record."""
+class RunResult(Document):
+    """`record.json`: what the stages of one run found, from their files alone. Same content key, same result.
 
-    run_id: str
+    It knows no environment: how it compares with what runs somewhere is measured when a report is made.
+    """
+
     model: Name
     version: Version
     content_key: Digest
-    commit: CommitId
-    recorded_at: Moment
-    image: Digest
+    source_key: Digest
+    """Of what the version is made of, whatever engine made it; see `VersionInputs`."""
+    inputs: VersionInputs
+    task: Literal["binary", "multiclass"]
     artifact: Digest
     artifact_bytes: int
     parameters: dict[str, Any]
     request: dict[str, RequestField]
     features: list[FeatureSchema]
+    serving: Serving
+    packages: dict[Literal["training", "serving"], dict[str, str]]
+    """Lock → distribution → version."""
+    data: dict[str, str]
+    """Path of a source's data → digest of what was read."""
     training_set: TrainingSetSummary
     training_set_digest: Digest
     quality: QualityResult
-    drift: DriftResult | None
-    """Of the training set against the one of what serves now; None when nothing does."""
     evaluation: EvaluationResult
     profile: list[ColumnProfile]
-    timings: Timings
-    status: Literal["complete"] = "complete"
 
     @property
     def id(self) -> str:
         """`flight_delay/v2`."""
         return f"{self.model}/{self.version}"
+
+
+class RunRecord(RunResult):
+    """A result as it is kept: the evidence that gates read."""
+
+    run_id: str
+    commit: CommitId
+    """The commit whose files were run."""
+    recorded_at: Moment
+    images: dict[Target, ImageRef]
+    timings: Timings
+    status: Literal["complete"] = "complete"
+
+    @property
+    def image(self) -> Reference:
+        """What serves the artifact."""
+        return self.images["serve"].reference

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from bighead_ci.documents.base import CommitId, Digest, Document, Name, Version
 from bighead_ci.documents.definition import CanaryPlan
+from bighead_ci.documents.image import Reference
 
 ALL = 100
 """All the traffic, in percent."""
@@ -19,7 +20,7 @@ class Variant(Document):
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     version: Version
-    image: Digest
+    image: Reference
     artifact: Digest
     run: str
     """The record's run id."""

@@ -6,9 +6,10 @@ from typing import Literal
 
 from bighead_ci.documents.base import CommitId, Digest, Document, Moment
 from bighead_ci.documents.definition import RequestField
+from bighead_ci.documents.image import Reference
 from bighead_ci.documents.live import CanaryAnalysis
 from bighead_ci.documents.plan import Plan
-from bighead_ci.documents.record import MetricDifference, RunRecord
+from bighead_ci.documents.record import DriftResult, MetricDifference, RunRecord
 from bighead_ci.documents.verdict import Verdict
 
 
@@ -35,6 +36,8 @@ class ModelReport(Document):
     running: list[RunningVersion]
     """The stable variant of each environment that serves the model."""
     differences: list[MetricDifference]
+    drift: DriftResult | None
+    """Of the training set against the one of what the last environment in line serves; None when nothing does."""
     verdict: Verdict
     reused: bool
     """True: the content key had a record, nothing was run."""
@@ -42,6 +45,8 @@ class ModelReport(Document):
     """Wall seconds that this pull request spent on it."""
     request_changes: list[str]
     """What callers must know: `added optional field seats`; against what prod (else staging) runs."""
+    package_changes: dict[str, list[str]]
+    """Lock → `scikit-learn 1.9.1 → 1.10.0`, against what prod (else staging) runs."""
     links: list[Link]
 
 
@@ -87,6 +92,6 @@ class PromotionReport(Document):
     """The command that takes it back."""
     approvals_needed: int
     approvals_because: str
-    image: Digest | None
+    image: Reference | None
     artifact: Digest | None
     request: dict[str, RequestField]

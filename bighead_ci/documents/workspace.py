@@ -33,6 +33,11 @@ class Workspace(Document):
         return self.state / "images"
 
     @property
+    def python_environments(self) -> Path:
+        """Python environments made from locks."""
+        return self.state / "python-environments"
+
+    @property
     def online_store(self) -> Path:
         """Embedded feature store for serving."""
         return self.state / "online-store"

@@ -1,170 +1,162 @@
-"""Images that are directories: what a variant's process needs, frozen, under the digest of what determines it.
+"""Images that are directories: what a variant's process needs, frozen, named by the digest of what they hold.
 
-`<images>/<hex>/`: `image.json`, `files.json` (path → digest of every other file), `serving.json` (the version's
-serving settings), `model/` (the version's own files), `engine/bighead_ci/` (the engine it was shipped with).
+`<images>/<hex>/`: `image.json` (the manifest: every other file with its digest), `model/` (the version's own files),
+`engine/bighead_ci/` (the part of the engine that it was shipped with). `<images>/keys/<hex>` holds the reference of the
+image that was built for a key.
 """
 
 from __future__ import annotations
 
-import json
 import shutil
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
-import yaml
 from pydantic import ValidationError
 
-from bighead_ci.documents.artifact import ImageManifest
-from bighead_ci.documents.base import canonical_json, digest_of, digest_of_bytes
-from bighead_ci.documents.definition import Serving
-from bighead_ci.errors import InputError
-from bighead_ci.images.engine import engine_digest, package_directory
-from bighead_ci.images.environments import environment_interpreter, make_environment
-from bighead_ci.images.lock import read_pins, unsatisfied
+from bighead_ci.documents.base import canonical_json, digest_of_bytes, short
+from bighead_ci.documents.image import ImageManifest, ImageRecipe, ImageRef, LocalImage
+from bighead_ci.errors import BugError, InputError
+from bighead_ci.images.python_environments import PythonEnvironments
+from bighead_ci.ports.engine import Engine
+from bighead_ci.ports.tree import Tree
 
-LOCK = "requirements.lock"
-LEFT_OUT = frozenset({"out", "__pycache__", "README.md", "dvc.yaml", "dvc.lock"})
-"""Of a version's directory: results, the model card, and how stages are run. None of it runs in the process."""
-PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+MANIFEST = "image.json"
+LOCK = "lock.txt"
+PACKAGE = "bighead_ci"
+REPOSITORY = "local"
+"""Stands in a reference where other images have a registry."""
 
-
-def _silent(_: str) -> None:
-    """Progress that nobody watches."""
+Progress = Callable[[str], None]
 
 
 class ProcessImageBuilder:
-    """Builds and finds images in a directory."""
+    """Builds and finds images in a directory.
 
-    def __init__(self, root: Path, progress: Callable[[str], None] = _silent) -> None:
+    Args:
+        root: The directory.
+        engine: Whose files are put into images.
+        environments: Where the Python environments of locks are.
+    """
+
+    def __init__(self, root: Path, engine: Engine, environments: PythonEnvironments) -> None:
         self.root = root
-        self._progress = progress
+        self._engine = engine
+        self._environments = environments
 
-    def directory(self, digest: str) -> Path:
-        """Where the image of that digest is, or would be."""
-        return self.root / digest.removeprefix("sha256:")
-
-    def plan(self, model_directory: Path, model: str, version: str) -> str:
-        """The digest that building would give, without building."""
-        return self._digest(model_directory, model, version, engine_digest())
-
-    def build(self, model_directory: Path, model: str, version: str) -> ImageManifest:
-        """Build unless it exists.
-
-        Raises:
-            InputError: the lock is missing, holds lines that are not pins, or cannot be installed.
-        """
-        engine = engine_digest()
-        digest = self._digest(model_directory, model, version, engine)
-        if found := self.find(digest):
-            return found
-        lock = model_directory / LOCK
-        lock_digest = digest_of_bytes(lock.read_bytes())
-        interpreter = None
-        if unsatisfied(read_pins(lock)):
-            interpreter = str(make_environment(lock, self._environment(lock_digest), self._progress))
+    def ensure(self, recipe: ImageRecipe, tree: Tree, progress: Progress) -> ImageRef:
+        """The image of that key, built unless it is there and whole; see the port."""
+        reference = self._built(recipe.key)
+        if reference is not None and self.find(reference) is not None:
+            return ImageRef(key=recipe.key, reference=reference)
+        contents = self._contents(recipe, tree)
         manifest = ImageManifest(
-            digest=digest,
-            model=model,
-            version=version,
-            engine=engine,
-            lock=lock_digest,
-            python=PYTHON,
-            interpreter=interpreter,
+            key=recipe.key,
+            target=recipe.target,
+            model=recipe.model,
+            version=recipe.version,
+            python=recipe.python,
+            lock=digest_of_bytes(contents[LOCK]),
+            files={path: digest_of_bytes(content) for path, content in contents.items()},
         )
-        self._write(model_directory, manifest)
-        return manifest
+        self._environments.ensure(recipe.lock, contents[LOCK], progress)
+        reference = self._write(manifest, contents)
+        if self.find(reference) is None:
+            raise BugError(f"the image {reference} of {recipe.model}/{recipe.version} was written and is not whole")
+        progress(f"image for {'serving' if recipe.target == 'serve' else 'training'} {short(reference)}")
+        return ImageRef(key=recipe.key, reference=reference)
 
-    def find(self, digest: str) -> ImageManifest | None:
-        """The image of that digest; None if there is none, a file was changed, or its interpreter is gone."""
-        directory = self.directory(digest)
+    def find(self, reference: str) -> ImageManifest | None:
+        """The image of that reference; None if there is none, a file was changed, or its environment is gone."""
+        found = self.open(reference)
+        return found.manifest if found else None
+
+    def open(self, reference: str) -> LocalImage | None:
+        """An image to run; None as in `find`."""
+        directory = self._directory(reference)
         try:
-            manifest = ImageManifest.read(directory / "image.json")
-            files = json.loads((directory / "files.json").read_text(encoding="utf-8"))
-        except (OSError, ValidationError, json.JSONDecodeError):
+            raw = (directory / MANIFEST).read_bytes()
+            manifest = ImageManifest.model_validate_json(raw)
+            lock = (directory / LOCK).read_bytes()
+        except (OSError, ValidationError):
             return None
-        whole = manifest.digest == digest and _digests(directory, _image_files(directory)) == files
-        return manifest if whole and self._runs(manifest) else None
+        if _hex(reference) != digest_of_bytes(raw).removeprefix("sha256:") or _digests(directory) != manifest.files:
+            return None
+        try:
+            interpreter = self._environments.find(f"{reference}: {LOCK}", lock)
+        except InputError:
+            return None
+        if interpreter is None:
+            return None
+        return LocalImage(manifest=manifest, engine=directory / "engine", interpreter=interpreter)
 
-    def _runs(self, manifest: ImageManifest) -> bool:
-        if manifest.interpreter is not None:
-            return environment_interpreter(self._environment(manifest.lock)) is not None
-        return not unsatisfied(read_pins(self.directory(manifest.digest) / "model" / LOCK))
+    def _contents(self, recipe: ImageRecipe, tree: Tree) -> dict[str, bytes]:
+        """Path in the image → content."""
+        contents = {LOCK: tree.read(recipe.lock)}
+        ids = tree.files()
+        for path, identity in recipe.files.items():
+            if ids.get(path) != identity:
+                raise BugError(f"{path} is {ids.get(path)}, and the recipe of {recipe.folder} names {identity}")
+            if path != recipe.lock:
+                contents[f"model/{path.removeprefix(f'{recipe.folder}/')}"] = tree.read(path)
+        for path, digest in recipe.engine.items():
+            content = self._engine.read(path)
+            if digest_of_bytes(content) != digest:
+                raise BugError(f"{path} of the engine changed since {recipe.folder} was planned")
+            contents[f"engine/{PACKAGE}/{path}"] = content
+        return contents
 
-    def _environment(self, lock_digest: str) -> Path:
-        return self.root / "environments" / lock_digest.removeprefix("sha256:")
-
-    def _digest(self, model_directory: Path, model: str, version: str, engine: str) -> str:
-        read_pins(model_directory / LOCK)
-        return digest_of(
-            {
-                "model": model,
-                "version": version,
-                "files": _digests(model_directory, _model_files(model_directory)),
-                "lock": digest_of_bytes((model_directory / LOCK).read_bytes()),
-                "engine": engine,
-                "python": PYTHON,
-            }
-        )
-
-    def _write(self, model_directory: Path, manifest: ImageManifest) -> None:
+    def _write(self, manifest: ImageManifest, contents: dict[str, bytes]) -> str:
         """Put the image together beside, then rename: a reader sees all of it or nothing."""
+        raw = canonical_json(manifest.model_dump(mode="json")).encode()
+        reference = f"{REPOSITORY}/{manifest.model}@{digest_of_bytes(raw)}"
         beside = self.root / f".{uuid4().hex}.partial"
-        _copy(model_directory, _model_files(model_directory), beside / "model")
-        package = package_directory()
-        _copy(package, _engine_files(package), beside / "engine" / package.name)
-        _serving(model_directory).write(beside / "serving.json")
-        files = _digests(beside, _image_files(beside))
-        (beside / "files.json").write_text(canonical_json(files), encoding="utf-8")
-        manifest.write(beside / "image.json")
-        target = self.directory(manifest.digest)
-        if target.exists():  # damaged, or find() would have returned it
+        for path, content in (contents | {MANIFEST: raw}).items():
+            file = beside / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+            file.chmod(0o444)
+        target = self._directory(reference)
+        if target.exists() and self.find(reference) is None:  # damaged
             target.rename(self.root / f".{uuid4().hex}.damaged")
         try:
             beside.rename(target)
         except OSError:
-            if self.find(manifest.digest) is None:  # not somebody else's, made meanwhile
+            if not target.exists():  # not somebody else's, made meanwhile
                 raise
         for left in (*self.root.glob(".*.damaged"), beside):
             shutil.rmtree(left, ignore_errors=True)
+        self._remember(manifest.key, reference)
+        return reference
+
+    def _directory(self, reference: str) -> Path:
+        return self.root / _hex(reference)
+
+    def _built(self, key: str) -> str | None:
+        try:
+            return self._key_file(key).read_text(encoding="utf-8").strip()
+        except OSError:
+            return None
+
+    def _remember(self, key: str, reference: str) -> None:
+        file = self._key_file(key)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        beside = file.with_name(f".{file.name}-{uuid4().hex}.partial")
+        beside.write_text(f"{reference}\n", encoding="utf-8")
+        beside.replace(file)
+
+    def _key_file(self, key: str) -> Path:
+        return self.root / "keys" / key.removeprefix("sha256:")
 
 
-def _serving(model_directory: Path) -> Serving:
-    """The serving settings of model.yaml; `definitions` has checked the file long before an image is built."""
-    try:
-        authored = yaml.safe_load((model_directory / "model.yaml").read_text(encoding="utf-8"))
-        return Serving.model_validate((authored or {}).get("serving") or {})
-    except (OSError, yaml.YAMLError, ValidationError, AttributeError) as error:
-        raise InputError(f"{model_directory / 'model.yaml'}: cannot read the serving settings: {error}") from error
+def _hex(reference: str) -> str:
+    return reference.rpartition("@sha256:")[2]
 
 
-def _model_files(directory: Path) -> Iterator[Path]:
+def _digests(directory: Path) -> dict[str, str]:
+    """Of every file but the manifest; Python's own caches are no part of an image."""
+    found = {}
     for path in sorted(directory.rglob("*")):
-        parts = path.relative_to(directory).parts
-        if path.is_file() and not any(part in LEFT_OUT or part.startswith(".") for part in parts):
-            yield path
-
-
-def _engine_files(package: Path) -> Iterator[Path]:
-    for path in sorted(package.rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
-            yield path
-
-
-def _image_files(directory: Path) -> Iterator[Path]:
-    for path in sorted(directory.rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts and path.name not in {"files.json", "image.json"}:
-            yield path
-
-
-def _digests(root: Path, files: Iterator[Path]) -> dict[str, str]:
-    return {path.relative_to(root).as_posix(): digest_of_bytes(path.read_bytes()) for path in files}
-
-
-def _copy(source: Path, files: Iterator[Path], target: Path) -> None:
-    for path in files:
-        copy = target / path.relative_to(source)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, copy)
-        copy.chmod(0o444)
+        if path.is_file() and "__pycache__" not in path.parts and path.name != MANIFEST:
+            found[path.relative_to(directory).as_posix()] = digest_of_bytes(path.read_bytes())
+    return found

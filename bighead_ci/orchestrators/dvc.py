@@ -22,8 +22,7 @@ from pathlib import Path
 import psutil
 from filelock import FileLock, Timeout
 
-from bighead_ci.delivery.stages.pipeline import ENGINE_FILE
-from bighead_ci.delivery.stages.report import forget_failure, read_failure
+from bighead_ci.delivery.stages.failure import forget_failure, read_failure
 from bighead_ci.documents.record import Timings
 from bighead_ci.errors import BigheadError, BugError, InputError, RetryError
 
@@ -60,18 +59,15 @@ SOURCES_PIPELINE = "dvc.yaml"
 Progress = Callable[[str], None]
 
 
-class DvcOrchestrator:
-    """Runs a version's stages, and those of the shared sources that it needs, by `dvc repro`."""
+class DvcPipeline:
+    """Runs a version's stages in a checkout, and those of the shared sources that it needs, by `dvc repro`.
 
-    def __init__(self, cache: Path, engine: str) -> None:
-        """Keep where results are shared.
+    Args:
+        cache: Directory of the cache that all checkouts share.
+    """
 
-        Args:
-            cache: Directory of the cache that all checkouts share.
-            engine: Digest of the engine; another engine runs every stage again.
-        """
+    def __init__(self, cache: Path) -> None:
         self.cache = cache
-        self.engine = engine
 
     def run(self, checkout: Path, model_directory: str, progress: Progress) -> Timings:
         """Bring the version's stages up to date in the checkout.
@@ -82,7 +78,7 @@ class DvcOrchestrator:
         """
         pipeline = f"{model_directory}/dvc.yaml"
         if not (checkout / pipeline).is_file():
-            raise InputError(f"{pipeline} is missing; `bighead new` writes it")
+            raise InputError(f"{pipeline} is missing; `bighead check --write` writes it")
         return self._reproduce(checkout, pipeline, progress)
 
     def import_sources(self, checkout: Path, progress: Progress) -> None:
@@ -97,7 +93,6 @@ class DvcOrchestrator:
     def _reproduce(self, checkout: Path, pipeline: str, progress: Progress) -> Timings:
         with _storage_errors(self.cache), _only_one(checkout):
             _configure(checkout, self.cache)
-            _write_if_changed(checkout / ENGINE_FILE, json.dumps({"engine": self.engine}) + "\n")
             forget_failure(checkout)
             _clear_dead_locks(checkout / ".dvc" / "tmp" / "rwlock")
             return _reproduce(checkout, pipeline, progress)

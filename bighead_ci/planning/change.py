@@ -9,18 +9,18 @@ from collections.abc import Callable, Mapping, Sequence
 
 from bighead_ci.definitions.check_expectations import feature_names
 from bighead_ci.definitions.files import Files, Place, name_problems, place_of
-from bighead_ci.documents.definition import VersionedModel
 from bighead_ci.documents.plan import ChangedFile, FeatureImpact, Plan, PlannedModel, ReleaseChange
 from bighead_ci.documents.release import Release
 from bighead_ci.errors import InputError, Problem
 from bighead_ci.features.naming import full_name
-from bighead_ci.planning.content import DATA_LOCK, UNKEYED, Content, content_key, data_path, snapshots
 from bighead_ci.planning.frozen import frozen_problems
+from bighead_ci.planning.inputs import Inputs
+from bighead_ci.planning.meaning import DATA_LOCK, data_path, snapshots
 from bighead_ci.planning.releases import classify
+from bighead_ci.planning.specs import is_unread
 from bighead_ci.planning.users import Users
+from bighead_ci.ports.engine import Engine
 from bighead_ci.ports.tree import Tree
-
-__all__ = ["changed_files", "content_key", "plan_change"]
 
 History = Callable[[str, str], Sequence[Release]]
 
@@ -34,7 +34,7 @@ def plan_change(
     head: Tree,
     base_commit: str,
     head_commit: str,
-    engine: str,
+    engine: Engine,
     *,
     history: History = _no_history,
     main: Tree | None = None,
@@ -46,7 +46,7 @@ def plan_change(
         head: The files after.
         base_commit: Commit of `base`.
         head_commit: Commit of `head`.
-        engine: Digest of the engine, part of every content key.
+        engine: What the stages run; its parts are in the content keys of those who use them.
         history: (environment, model) → earlier contents of that release, asked only for releases that changed. Without
             it no rollback but that of a canary can be told.
         main: What serves now, if main went on since `base`: what was released meanwhile is frozen too.
@@ -57,7 +57,7 @@ def plan_change(
     return _Planner(base, head, engine, history, main).plan(base_commit, head_commit)
 
 
-def planned_models(base: Tree, head: Tree, engine: str) -> list[PlannedModel]:
+def planned_models(base: Tree, head: Tree, engine: Engine) -> list[PlannedModel]:
     """Only the model versions of a change, for what is on main already: whether its edits were allowed is past.
 
     Raises:
@@ -81,7 +81,7 @@ def changed_files(base: Mapping[str, str], head: Mapping[str, str]) -> list[Chan
 
 
 class _Planner:
-    def __init__(self, base: Tree, head: Tree, engine: str, history: History, main: Tree | None = None) -> None:
+    def __init__(self, base: Tree, head: Tree, engine: Engine, history: History, main: Tree | None = None) -> None:
         self.base = Files(base)
         self.head = Files(head)
         self.main = self.base if main is None else Files(main)
@@ -89,15 +89,15 @@ class _Planner:
         self.history = history
         self.changes = changed_files(self.base.ids, self.head.ids)
         self.problems: list[Problem] = []
-        self.content = Content(self.head)
-        self.content_before = Content(self.base)
+        self.inputs = Inputs(self.head, engine)
+        self.inputs_before = Inputs(self.base, engine)
         self.users = Users(self.head)
 
     def plan(self, base_commit: str, head_commit: str) -> Plan:
         touched = self.touched()
         models = self.models(touched)
         releases = [change for place in sorted(touched) if place.kind == "release" and (change := self._release(place))]
-        self.problems += frozen_problems(self.content_before, self.content, self.main, touched)
+        self.problems += frozen_problems(self.inputs_before.definitions, self.inputs.definitions, self.main, touched)
         if self.problems:
             raise InputError(self.problems)
         return Plan(
@@ -133,7 +133,7 @@ class _Planner:
         """Model versions that may have to be rebuilt → why."""
         reasons: dict[Place, list[str]] = {}
         for place, files in touched.items():
-            if place.kind == "model" and any(file not in UNKEYED for file in files):
+            if place.kind == "model" and not all(map(is_unread, files)):
                 why = "model files changed" if self.base.has(place.file) else "new model version"
                 reasons.setdefault(place, []).append(why)
         for place in touched:
@@ -148,28 +148,22 @@ class _Planner:
     def _planned(self, place: Place, because: list[str]) -> PlannedModel | None:
         """The model with its new key; None if the key is what it was."""
         try:
-            key = self._key(self.head, self.content, place)
+            key = self._key(self.inputs, place)
         except InputError as error:
             self.problems += error.problems
             return None
         try:
-            before = self._key(self.base, self.content_before, place)
+            before = self._key(self.inputs_before, place)
         except InputError:
             before = None
         if key is None or key == before:
             return None
         return PlannedModel(model=place.name, version=place.of, content_key=key, because=because)
 
-    def _key(self, files: Files, content: Content, place: Place) -> str | None:
-        read = files.read(place)
-        if read is None:
+    def _key(self, inputs: Inputs, place: Place) -> str | None:
+        if not inputs.files.has(place.file):
             return None
-        definition = files.model(place.name, place.of)
-        if problems := name_problems(place):
-            raise InputError([*problems, *read.problems])
-        if definition is None:
-            raise InputError(read.problems)
-        return content.key(VersionedModel(name=place.name, version=place.of, definition=definition), self.engine)
+        return inputs.of(inputs.definitions.model(place.name, place.of)).content_key
 
     def _new_data(self) -> list[Place]:
         """Sources whose snapshot differs."""

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from bighead_ci.definitions.files import Files, Place
+from bighead_ci.definitions.files import RUN, Files, Place
 from bighead_ci.errors import InputError, Problem
-from bighead_ci.planning.content import UNKEYED, Content, meaning
+from bighead_ci.planning.meaning import Definitions, meaning
+from bighead_ci.planning.specs import is_unread
 from bighead_ci.planning.users import Users
 
 
-def frozen_problems(base: Content, head: Content, main: Files, touched: Mapping[Place, list[str]]) -> list[Problem]:
+def frozen_problems(
+    base: Definitions, head: Definitions, main: Files, touched: Mapping[Place, list[str]]
+) -> list[Problem]:
     """Edits in place of what an environment serves, by the releases of `main`: it may have gone on since `base`.
 
-    The card (README.md), owner and description may change; so may expectations of a feature set, and data.
+    The card (README.md), owner and description may change; so may what its next run is made of (run.yaml),
+    expectations of a feature set, and data.
     """
     return list(_Frozen(base, head, main).problems(touched))
 
 
 class _Frozen:
-    def __init__(self, base: Content, head: Content, main: Files) -> None:
+    def __init__(self, base: Definitions, head: Definitions, main: Files) -> None:
         self.base = base
         self.head = head
         self.main = main
@@ -53,19 +57,22 @@ class _Frozen:
         return found
 
     def _model(self, place: Place, files: list[str]) -> Iterator[Problem]:
-        changed = [file for file in files if file not in UNKEYED and (file != "model.yaml" or self._means_more(place))]
+        changed = [
+            file
+            for file in files
+            if not is_unread(file) and file != RUN and (file != "model.yaml" or self._means_more(place))
+        ]
         environments = self.released_in(place) if changed else []
         if environments:
             yield Problem(
-                f"{place.folder}/{changed[0]}",
-                None,
-                "",
-                f"{place.name}/{place.of} serves in {', '.join(environments)} and may not be edited in place "
+                file=f"{place.folder}/{changed[0]}",
+                line=None,
+                subject="",
+                message=f"{place.name}/{place.of} serves in {', '.join(environments)} and may not be edited in place "
                 f"({', '.join(changed)})",
-                None,
-                "README.md, owner and description may change; anything else needs a new version: "
+                allowed="README.md, run.yaml, owner and description may change; anything else needs a new version: "
                 f"bighead new model {place.name}",
-                f"models/{place.name}/{self._next('model', place.name)}",
+                suggestion=f"models/{place.name}/{self._next('model', place.name)}",
             )
 
     def _means_more(self, place: Place) -> bool:
@@ -81,14 +88,13 @@ class _Frozen:
         users = [(user, where) for user in self.users.models(place) if (where := self.released_in(user))]
         if users:
             yield Problem(
-                place.file,
-                None,
-                "",
-                f"{identity} is used by {_served(users)} and may not change its meaning in place",
-                None,
-                "owner, description and expectations may change; anything else needs a new version: "
+                file=place.file,
+                line=None,
+                subject="",
+                message=f"{identity} is used by {_served(users)} and may not change its meaning in place",
+                allowed="owner, description and expectations may change; anything else needs a new version: "
                 f"bighead new feature-set {place.name}",
-                f"features/{place.name}/{self._next('feature-set', place.name)}",
+                suggestion=f"features/{place.name}/{self._next('feature-set', place.name)}",
             )
 
     def _source(self, place: Place) -> Iterator[Problem]:
@@ -99,13 +105,11 @@ class _Frozen:
         ]
         if users:
             yield Problem(
-                place.file,
-                None,
-                "",
-                f"source {place.name} is used by {_served(users)} and may not change its meaning in place",
-                None,
-                "columns may be added, owner and description may change; anything else needs a new source",
-                None,
+                file=place.file,
+                line=None,
+                subject="",
+                message=f"source {place.name} is used by {_served(users)} and may not change its meaning in place",
+                allowed="columns may be added, owner and description may change; anything else needs a new source",
             )
 
     def _differs(self, user: Place) -> bool:

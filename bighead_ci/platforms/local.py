@@ -7,17 +7,14 @@ told), `pid.json`, `process.json` (where it listens, written by itself), `refusa
 from __future__ import annotations
 
 import shutil
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from bighead_ci.documents.artifact import ImageManifest
-from bighead_ci.documents.definition import EnvironmentDefinition, Serving
+from bighead_ci.documents.definition import EnvironmentDefinition
+from bighead_ci.documents.image import LocalImage
 from bighead_ci.documents.live import (
     DesiredModel,
     DesiredVariant,
@@ -43,8 +40,7 @@ class LocalPlatform:
 
     Args:
         state: directory of everything the platform keeps.
-        images: directory of images, each under the hex digits of its digest.
-        find_image: the image of a digest, verified; None if missing or damaged.
+        open_image: the image of a reference, verified, ready to run; None if missing or damaged.
         artifact: a local directory with the artifact of a digest.
         online_store: where serving processes find features.
         predictions: root of the prediction log.
@@ -55,16 +51,14 @@ class LocalPlatform:
         self,
         state: Path,
         *,
-        images: Path,
-        find_image: Callable[[str], ImageManifest | None],
+        open_image: Callable[[str], LocalImage | None],
         artifact: Callable[[str], Path],
         online_store: Path,
         predictions: Path,
         clock_offset_seconds: float = 0.0,
     ) -> None:
         self.state = state.resolve()
-        self._images = images.resolve()
-        self._find_image = find_image
+        self._open_image = open_image
         self._artifact = artifact
         self._online_store = online_store.resolve()
         self._predictions = predictions.resolve()
@@ -84,12 +78,15 @@ class LocalPlatform:
         """Start the variant at no traffic unless it runs; return whether it is ready."""
         process = self._process(environment, variant.name)
         with self._lock(environment).held():
-            config, manifest = self._config(environment, variant)
-            self._bring_up(process, config, manifest)
-            serving = process.await_ready(wait_seconds)
-            if serving is None:
+            image = self._open_image(variant.image)
+            if image is None:
+                raise InputError(f"image {variant.image} of {variant.name} is missing or damaged")
+            config = self._config(environment, variant)
+            self._bring_up(process, config, image)
+            listening = process.await_ready(wait_seconds)
+            if listening is None:
                 return False
-            self.router(environment).place(variant.name, config.host, serving.port)
+            self.router(environment).place(variant.name, config.host, listening.port)
             return True
 
     def route(self, desired: DesiredModel) -> None:
@@ -174,11 +171,11 @@ class LocalPlatform:
         serving, pid = process.serving(), process.pid()
         return serving if serving is not None and serving.pid == pid else None
 
-    def _bring_up(self, process: VariantProcess, config: VariantConfig, manifest: ImageManifest) -> None:
+    def _bring_up(self, process: VariantProcess, config: VariantConfig, image: LocalImage) -> None:
         if process.config() == config and (process.pid() is not None or process.refused_lately()):
             return
         process.stop(DRAIN_SECONDS)
-        process.start(config, manifest.interpreter or sys.executable, self._image(manifest.digest) / "engine")
+        process.start(config, image.interpreter, image.engine)
 
     def _lock(self, environment: str) -> EnvironmentLock:
         with self._mutex:
@@ -187,23 +184,13 @@ class LocalPlatform:
             return self._locks[environment]
 
     def _process(self, environment: str, name: str) -> VariantProcess:
-        return VariantProcess(self.state / environment / "variants" / name, self._images / "bytecode")
+        return VariantProcess(self.state / environment / "variants" / name, self.state / "bytecode")
 
     def _names(self, environment: str) -> list[str]:
         return sorted(d.name for d in (self.state / environment / "variants").glob("[!.]*") if d.is_dir())
 
-    def _image(self, digest: str) -> Path:
-        return self._images / digest.removeprefix("sha256:")
-
-    def _config(self, environment: str, variant: DesiredVariant) -> tuple[VariantConfig, ImageManifest]:
-        manifest = self._find_image(variant.image)
-        if manifest is None:
-            raise InputError(f"image {variant.image} of {variant.name} is missing or damaged")
-        try:
-            serving = Serving.model_validate_json((self._image(manifest.digest) / "serving.json").read_bytes())
-        except (OSError, ValidationError) as error:
-            raise InputError(f"image {variant.image} of {variant.name} is damaged: {error}") from error
-        config = VariantConfig(
+    def _config(self, environment: str, variant: DesiredVariant) -> VariantConfig:
+        return VariantConfig(
             environment=environment,
             variant=variant.name,
             model=variant.model,
@@ -212,12 +199,11 @@ class LocalPlatform:
             artifact=variant.artifact,
             artifact_path=self._artifact(variant.artifact).resolve(),
             online_store=self._online_store,
-            predictions=self._predictions if serving.log_predictions else None,
+            predictions=self._predictions if variant.serving.log_predictions else None,
             directory=self.state / environment / "variants" / variant.name,
             clock_offset_seconds=self._clock_offset_seconds,
-            max_concurrency=serving.max_concurrency,
+            max_concurrency=variant.serving.max_concurrency,
         )
-        return config, manifest
 
     def _drain(self, router: EnvoyRouter, name: str) -> None:
         """Wait until the router has nothing under way at a variant that no route names."""

@@ -13,6 +13,7 @@ import psutil
 
 from bighead_ci.documents.live import LiveVariant, ServingProcess, VariantConfig
 from bighead_ci.errors import InputError, RetryError
+from bighead_ci.planning.stages import SERVING_ENTRY_POINT
 from bighead_ci.platforms.processes import find_process, last_words, start_detached, stop_process
 
 EXIT_HINT = "it ended without saying why"
@@ -52,7 +53,7 @@ class VariantProcess:
             return ServingProcess.read(self.directory / "process.json")
         return None
 
-    def start(self, config: VariantConfig, interpreter: str, engine: Path) -> None:
+    def start(self, config: VariantConfig, interpreter: Path, engine: Path) -> None:
         """Start it with the engine of its image, without any of this process's secrets."""
         for file in (self._pid_file, self.directory / "process.json", self.directory / "refusal.txt"):
             file.unlink(missing_ok=True)
@@ -67,7 +68,7 @@ class VariantProcess:
             "BENTOML_DO_NOT_TRACK": "True",
             "DO_NOT_TRACK": "1",
         }
-        command = [interpreter, "-P", "-m", "bighead_ci", "serve-variant", "--config", str(self._config_file)]
+        command = [str(interpreter), "-P", "-m", SERVING_ENTRY_POINT, str(self._config_file)]
         start_detached(
             command, pid_file=self._pid_file, log=self._log, environment=environment, directory=self.directory
         )

@@ -11,7 +11,7 @@ from typing import Any
 
 from bighead_ci.documents.definition import CanaryPlan, EnvironmentDefinition, RequestField, duration
 from bighead_ci.documents.live import CanaryAnalysis, VariantTelemetry
-from bighead_ci.documents.record import Metric, MetricDifference, RunRecord, Slice
+from bighead_ci.documents.record import DriftResult, Metric, MetricDifference, RunRecord, Slice
 from bighead_ci.documents.release import PlacedRelease, Variant
 from bighead_ci.documents.report import RunningVersion
 from bighead_ci.policy.chance import least_rise
@@ -29,6 +29,7 @@ def pull_request_evidence(
     differences: Sequence[MetricDifference],
     running: Sequence[RunningVersion],
     unrecorded: Sequence[PlacedRelease] = (),
+    drift: DriftResult | None = None,
 ) -> dict[str, Any]:
     """Evidence on one model version: `candidate`, `running` by environment, `request`.
 
@@ -37,10 +38,11 @@ def pull_request_evidence(
         differences: Paired differences against what runs; `against` is an environment's name.
         running: What each environment serves now; an environment that serves nothing is absent.
         unrecorded: Releases of the model whose record cannot be found: they serve, and nothing else is known.
+        drift: Of the training set against the one of what the last environment in line serves.
     """
     unknown = {one.environment: _unrecorded(one.release.stable) for one in unrecorded}
     return {
-        "candidate": candidate(record),
+        "candidate": candidate(record, drift),
         "running": unknown | {version.environment: _running(version, differences) for version in running},
         "request": _request(record.request),
     }
@@ -52,6 +54,7 @@ def promotion_evidence(
     running: Sequence[RunningVersion],
     *,
     unrecorded: Sequence[PlacedRelease] = (),
+    drift: DriftResult | None = None,
     environment: str,
     definition: EnvironmentDefinition,
     serving_in: Sequence[str],
@@ -68,6 +71,7 @@ def promotion_evidence(
         differences: As for the pull request.
         running: As for the pull request.
         unrecorded: As for the pull request.
+        drift: As for the pull request.
         environment: Where it would go.
         definition: That environment, as main has it.
         serving_in: Environments whose release gives this very image and artifact traffic.
@@ -78,7 +82,7 @@ def promotion_evidence(
         from_weight: Its weight there, in percent.
     """
     before = {"seconds": from_seconds, "requests": from_requests, "weight": from_weight}
-    return pull_request_evidence(record, differences, running, unrecorded) | {
+    return pull_request_evidence(record, differences, running, unrecorded, drift) | {
         "environment": {
             "name": environment,
             "platform": definition.platform,
@@ -125,14 +129,13 @@ def canary_evidence(analysis: CanaryAnalysis, plan: CanaryPlan) -> dict[str, Any
     }
 
 
-def candidate(record: RunRecord) -> dict[str, Any]:
+def candidate(record: RunRecord, drift: DriftResult | None) -> dict[str, Any]:
     """What one run says of itself."""
     evaluation = record.evaluation
-    drift = record.drift
     return {
         "model": record.model,
         "version": record.version,
-        "task": "multiclass" if len(evaluation.classes) > 2 else "binary",  # noqa: PLR2004 - a binary label has two classes
+        "task": record.task,
         "primary": evaluation.primary,
         "metrics": _metrics(evaluation.metrics),
         "slices": [_slice(one) for one in evaluation.slices],

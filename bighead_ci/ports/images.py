@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 from typing import Protocol
 
-from bighead_ci.documents.artifact import ImageManifest
+from bighead_ci.documents.image import ImageManifest, ImageRecipe, ImageRef
+from bighead_ci.ports.tree import Tree
 
 
 class ImageBuilder(Protocol):
-    """One image per model version: same inputs, same digest."""
+    """Builds an image a recipe. References are of what was built, never of what was planned."""
 
-    def plan(self, model_directory: Path, model: str, version: str) -> str:
-        """The digest that building would give, without building."""
-
-    def build(self, model_directory: Path, model: str, version: str) -> ImageManifest:
-        """Build unless it exists.
+    def ensure(self, recipe: ImageRecipe, tree: Tree, progress: Callable[[str], None]) -> ImageRef:
+        """The image of that key: the one that was built before, if it is whole, else built now from the tree's files.
 
         Raises:
-            InputError: the lock is missing or cannot be satisfied.
+            InputError: the lock has problems or cannot be installed.
+            RetryError: the disk is full, the package index or the registry does not answer.
+            BugError: a file of the tree or the engine is not the one that the recipe names.
         """
 
-    def find(self, digest: str) -> ImageManifest | None:
-        """The image of that digest, verified whole; None if there is none or it is damaged."""
+    def find(self, reference: str) -> ImageManifest | None:
+        """The image of that reference, verified whole; None if there is none or it is damaged."""

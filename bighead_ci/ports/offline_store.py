@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bighead_ci.documents.base import Moment
-from bighead_ci.documents.definition import SourceDefinition, VersionedFeatureSet, VersionedModel
+from bighead_ci.documents.definition import SourceDefinition, VersionedFeatureSet
 from bighead_ci.documents.record import TrainingSetSummary
+from bighead_ci.documents.stage import TrainingSetSpec
 from bighead_ci.ports.online_store import OnlineStore
 
 Sources = Mapping[str, tuple[SourceDefinition, Path]]
@@ -22,10 +23,13 @@ class OfflineStore(Protocol):
         InputError: a source's file or column is missing or of the wrong type (all problems at once).
     """
 
-    def training_set(
-        self, model: VersionedModel, sets: Sequence[VersionedFeatureSet], sources: Sources, destination: Path
-    ) -> TrainingSetSummary:
-        """Write the model's training set as Parquet (beside, then renamed) and say what it holds.
+    def training_set(self, spec: TrainingSetSpec, files: Mapping[str, Path], destination: Path) -> TrainingSetSummary:
+        """Write a model version's training set as Parquet (beside, then renamed) and say what it holds.
+
+        Args:
+            spec: Rows, inputs, features and label.
+            files: Source → its Parquet file.
+            destination: Where it goes.
 
         Columns: `__event_id`, `__timestamp` (if the spine has one), `__part` (`train` or `evaluate`), `__label`, slice
         columns that are not inputs, request inputs by field name, `<set>.<feature>`. Rows by (timestamp, event id). The

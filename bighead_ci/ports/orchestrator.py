@@ -1,24 +1,48 @@
-"""Runs the stage list of a model version."""
+"""Runs the stages of a model version."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from bighead_ci.documents.record import Timings
+from bighead_ci.documents.inputs import VersionInputs
+from bighead_ci.documents.record import RunResult, Timings
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run left."""
+
+    result: RunResult
+    files: Path
+    """Directory with what the stages left, by the names of `planning.stages`."""
+    timings: Timings
 
 
 class Orchestrator(Protocol):
-    """Runs stages that are not up to date, in order, content-addressed and resumable."""
+    """Runs stages that are not up to date, in order, content-addressed and resumable.
 
-    def run(self, checkout: Path, model_directory: str, progress: Callable[[str], None]) -> Timings:
-        """Bring the version's stages up to date in the checkout; `progress` gets a line as each starts or is reused.
+    Raises:
+        InputError: a stage failed on what the user wrote; carries the stage's own message.
+        RetryError: the disk is full, a lock is held, the cluster does not answer.
+    """
+
+    def run(self, commit: str, inputs: VersionInputs, progress: Progress) -> AbstractContextManager[Outcome]:
+        """Run the stages of a version on the files of a commit; the outcome's files last as long as the block.
+
+        `progress` gets a line as each stage starts or is reused.
 
         Raises:
-            InputError: a stage failed on what the user wrote; carries the stage's own message.
-            RetryError: the disk is full, a lock is held.
+            InputError: what was read is not what `inputs` name; says what differs.
         """
 
-    def import_sources(self, checkout: Path, progress: Callable[[str], None]) -> None:
-        """Put the sources' Parquet files in place (from the cache, else by their import stage)."""
+    def exclusive(self, key: str, progress: Progress) -> AbstractContextManager[None]:
+        """Let one process at a time make what has this content key; the others wait for it, and say so."""
+
+    def sources(self, commit: str, progress: Progress) -> Path:
+        """A directory with the files of a commit in which the sources' data is in place, whatever happens to it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import pandas as pd
+import pyarrow as pa
 
 from bighead_ci.documents.live import Prediction
 
@@ -15,5 +15,5 @@ class PredictionLog(Protocol):
     def find(self, prediction_id: str) -> Prediction | None:
         """One prediction."""
 
-    def inputs(self, environment: str, model: str, artifact: str, limit: int) -> pd.DataFrame:
+    def inputs(self, environment: str, model: str, artifact: str, limit: int) -> pa.Table:
         """Estimator inputs of an artifact's latest predictions, a column each; empty when there are none."""

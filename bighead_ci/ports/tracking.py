@@ -21,7 +21,7 @@ class RecordStore(Protocol):
         """Keep a record with its files and directories by name, and return it with its run id.
 
         `artifact` is the model artifact's directory; others: `predictions.parquet`, `training_sample.parquet`,
-        `report/…`. Saving a content key that already has a complete record returns that record.
+        `drift/…`, `report/…`. Saving a content key that already has a complete record returns that record.
         """
 
     def attach(self, run_id: str, files: Mapping[str, Path]) -> None:
@@ -29,6 +29,9 @@ class RecordStore(Protocol):
 
     def by_content_key(self, content_key: str) -> RunRecord | None:
         """The complete record of that key."""
+
+    def by_source_key(self, source_key: str) -> RunRecord | None:
+        """The record of those sources by whatever engine, newest if several."""
 
     def by_artifact(self, digest: str) -> RunRecord | None:
         """The record whose artifact has that digest, newest if several."""

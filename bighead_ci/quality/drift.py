@@ -19,7 +19,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
+import pyarrow as pa
 from evidently import DataDefinition, Dataset, Report
 from evidently.metrics import ValueDrift
 from evidently.presets import DataDriftPreset
@@ -44,18 +44,18 @@ class EvidentlyDriftDetector:
         logging.getLogger("evidently").setLevel(logging.ERROR)
 
     def compare(
-        self, reference: pd.DataFrame, current: pd.DataFrame, names: tuple[str, str], html: Path | None = None
+        self, reference: pa.Table, current: pa.Table, names: tuple[str, str], html: Path | None = None
     ) -> DriftResult:
         """Compare the columns both have, furthest first, measured in thresholds.
 
         `html` gets Evidently's own page, self-contained; where there is nothing to compare, none is written and an
         older one is removed.
         """
-        both = comparable(sample(reference, MAX_ROWS), sample(current, MAX_ROWS))
+        both = comparable(sample(reference.to_pandas(), MAX_ROWS), sample(current.to_pandas(), MAX_ROWS))
         if html is not None:
             html.unlink(missing_ok=True)
         columns = []
-        if len(reference) and len(current):
+        if reference.num_rows and current.num_rows:
             columns = [*(_or_missing(one, both) for one in _measured(both, html)), *_unmeasured(both)]
         return DriftResult(
             reference=names[0],

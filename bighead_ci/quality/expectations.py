@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import warnings
+from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any
 
 import great_expectations as gx
-import pandas as pd
+import pyarrow as pa
 from great_expectations.core.expectation_suite import ExpectationSuite
 from great_expectations.data_context.types.base import ProgressBarsConfig
 from great_expectations.exceptions import GreatExpectationsError
@@ -19,6 +20,7 @@ from great_expectations.expectations.registry import (
 )
 from pydantic.v1 import ValidationError
 
+from bighead_ci.documents.expectation import Expectation
 from bighead_ci.documents.record import ExpectationResult
 from bighead_ci.errors import BugError, InputError, Problem
 from bighead_ci.quality.wording import expected_text, observed_text
@@ -27,11 +29,7 @@ _INDEX = "index"
 
 
 class GreatExpectationRunner:
-    """`ExpectationRunner` on Great Expectations' own expectation types.
-
-    An expectation is a mapping with `type` and its arguments, beside it or under `kwargs`:
-    `{type: expect_column_values_to_be_between, column: distance, min_value: 0}`.
-    """
+    """`ExpectationRunner` on Great Expectations' own expectation types."""
 
     def __init__(self) -> None:
         os.environ["GX_ANALYTICS_ENABLED"] = "False"
@@ -40,7 +38,7 @@ class GreatExpectationRunner:
         self._context.enable_analytics(enable=False)
         self._context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
 
-    def run(self, suite: str, expectations: list[dict[str, Any]], data: pd.DataFrame) -> list[ExpectationResult]:
+    def run(self, suite: str, expectations: Sequence[Expectation], data: pa.Table) -> list[ExpectationResult]:
         """Check each expectation on the data; results in the order of the expectations.
 
         A missing column, or an expectation that raises on the data, is a failed result that says so.
@@ -55,7 +53,7 @@ class GreatExpectationRunner:
         batch = source.add_dataframe_asset("data").add_batch_definition_whole_dataframe("data")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            validated = batch.get_batch({"dataframe": data}).validate(
+            validated = batch.get_batch({"dataframe": data.to_pandas()}).validate(
                 ExpectationSuite(suite.replace("/", "."), expectations=configured), result_format="BASIC"
             )
         by_index = {one.expectation_config.meta[_INDEX]: one for one in validated.results}
@@ -64,25 +62,19 @@ class GreatExpectationRunner:
         return [_result(suite, expectation, by_index[index]) for index, expectation in enumerate(expectations)]
 
 
-def arguments_of(expectation: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of an expectation, wherever they are written."""
-    beside = {key: value for key, value in expectation.items() if key not in {"type", "kwargs", "meta", "notes"}}
-    return {**beside, **(expectation.get("kwargs") or {})}
-
-
-def _configured(suite: str, expectations: list[dict[str, Any]]) -> list[Any]:
+def _configured(suite: str, expectations: Sequence[Expectation]) -> list[Any]:
     known = list_registered_expectation_implementations()
     configured, problems = [], []
     for index, expectation in enumerate(expectations):
-        kind, subject = str(expectation.get("type")), f"expectations.{index}"
+        kind, subject = expectation.type, expectation.place
         if kind not in known:
             close = get_close_matches(kind, known, n=3)
             problems.append(
                 Problem(
                     f"{suite}/expectations.yaml",
-                    None,
-                    f"{subject}.type",
-                    "there is no such expectation type",
+                    line=None,
+                    subject=f"{subject}.type",
+                    message="there is no such expectation type",
                     value=kind,
                     allowed=", ".join(close) if close else "the types of Great Expectations, such as " + known[0],
                     suggestion=close[0] if close else None,
@@ -90,14 +82,21 @@ def _configured(suite: str, expectations: list[dict[str, Any]]) -> list[Any]:
             )
             continue
         try:
-            configured.append(get_expectation_impl(kind)(**arguments_of(expectation), meta={_INDEX: index}))
+            configured.append(get_expectation_impl(kind)(**expectation.arguments, meta={_INDEX: index}))
         except ValidationError as error:
             problems += [
-                Problem(f"{suite}/expectations.yaml", None, f"{subject}.{_path(item)}", f"{kind}: {item['msg']}")
+                Problem(
+                    f"{suite}/expectations.yaml",
+                    line=None,
+                    subject=f"{subject}.{_path(item)}",
+                    message=f"{kind}: {item['msg']}",
+                )
                 for item in error.errors()
             ]
         except (GreatExpectationsError, TypeError, ValueError) as error:
-            problems.append(Problem(f"{suite}/expectations.yaml", None, subject, f"{kind}: {error}"))
+            problems.append(
+                Problem(f"{suite}/expectations.yaml", line=None, subject=subject, message=f"{kind}: {error}")
+            )
     if problems:
         raise InputError(problems)
     return configured
@@ -107,17 +106,17 @@ def _path(item: Any) -> str:
     return ".".join(str(part) for part in item["loc"] if part != "__root__") or "arguments"
 
 
-def _result(suite: str, expectation: dict[str, Any], answer: Any) -> ExpectationResult:
-    arguments, found = arguments_of(expectation), dict(answer.result or {})
+def _result(suite: str, expectation: Expectation, answer: Any) -> ExpectationResult:
+    arguments, found = expectation.arguments, dict(answer.result or {})
     column = arguments.get("column")
     count = found.get("unexpected_count")
     return ExpectationResult(
         suite=suite,
-        type=expectation["type"],
+        type=expectation.type,
         column=None if column is None else str(column),
         success=bool(answer.success),
         observed=observed_text(found, _exceptions(answer.exception_info)),
-        expected=expected_text(expectation["type"], arguments),
+        expected=expected_text(expectation.type, arguments),
         unexpected_count=None if count is None else int(count),
     )
 

@@ -235,7 +235,7 @@ def failing_first(models: Sequence[ModelReport]) -> list[ModelReport]:
 
 def unmeasured_inputs(model: ModelReport) -> list[str]:
     """Estimator inputs that no drift was measured of: new ones, lists and times."""
-    drift = model.record.drift
+    drift = model.drift
     measured = {column.column for column in drift.columns} if drift else set()
     return [name for name in model.record.training_set.columns if name not in measured]
 
@@ -247,7 +247,7 @@ def seconds_that_ran(record: RunRecord) -> dict[str, float]:
 
 
 def other_seconds(model: ModelReport) -> float:
-    """What this pull request spent on a model beside its stages: image, drift, record."""
+    """What this pull request spent on a model beside its stages: images, drift, record."""
     return max(model.seconds - sum(seconds_that_ran(model.record).values()), 0.0)
 
 

@@ -85,6 +85,7 @@ class ModelView:
         self.worse = worse_slices(model)
         self.parameters = parameter_differences(model)
         self.inputs_added, self.inputs_removed = input_differences(model)
+        self.packages = {lock: changes for lock, changes in model.package_changes.items() if changes}
         self.expectations = sorted(self.record.quality.results, key=lambda r: r.success)
         self.gates = sorted(model.verdict.gates, key=lambda g: (not g.applied, g.passed))
         self._others = {name: run.evaluation for name, run in distinct_runs(model)}
@@ -118,7 +119,7 @@ class ModelView:
 
     def drift_plot(self) -> Markup:
         """Distance of each column from the reference."""
-        drift = self.record.drift
+        drift = self.model.drift
         if drift is None or not any(column.score > 0 for column in drift.columns):
             return Markup()
         return _plot(charts.drift(drift.columns[:_DRIFTED]), f"Drift of the inputs of {self.title}")

@@ -78,7 +78,7 @@ def _overview(models: Sequence[ModelReport]) -> str:
     for model in models:
         passed, applied = gate_counts([model.verdict])
         first = metric_rows(model)[:1]
-        drift, quality = model.record.drift, model.record.quality
+        drift, quality = model.drift, model.record.quality
         rows.append(
             [
                 f"{'✅' if model.verdict.passed else '❌'} {code(model.record.id)}",

@@ -29,7 +29,6 @@ from bighead_ci.reporting.figures import (
     figure,
     histogram_mean,
     interval,
-    moment,
     percent,
     plural,
     seconds,
@@ -69,7 +68,7 @@ class ModelSection:
         """What a reviewer compares: metrics, pictures, quality, drift, callers, slices, cost, scores."""
         blocks = [Block(self._metrics(), self.core, "model section"), *self._pictures()]
         blocks.append(Block(self._summary(), self.core, "summary list"))
-        if self.record.drift and self.record.drift.drifted:
+        if self.model.drift and self.model.drift.drifted:
             blocks.append(Block(self._drift(), self.sooner + 20, "drift table"))
         blocks.append(Block(self._scores(), self.sooner + 30, "score distribution"))
         return blocks
@@ -142,7 +141,14 @@ class ModelSection:
 
     def _summary(self) -> str:
         """What needs no table, an item each."""
-        items = [self._quality(), self._drift_line(), *self._callers(), *self._worse(), self._cost()]
+        items = [
+            self._quality(),
+            self._drift_line(),
+            *self._callers(),
+            *self._libraries(),
+            *self._worse(),
+            self._cost(),
+        ]
         return "\n".join(f"- {item}" for item in items)
 
     def _quality(self) -> str:
@@ -169,6 +175,18 @@ class ModelSection:
         more = f" and {len(changes) - _FAILED:,} more" if len(changes) > _FAILED else ""
         return [f"**Callers**: {'; '.join(text(change) for change in changes[:_FAILED])}{more}"]
 
+    def _libraries(self) -> list[str]:
+        changes = {lock: found for lock, found in self.model.package_changes.items() if found}
+        if not self.base:
+            return []
+        if not changes:
+            return ["**Libraries**: the same as in " + text(label(self.base))]
+        return [
+            f"**Libraries for {text(lock)}**: {'; '.join(text(change) for change in found[:_FAILED])}"
+            f"{f' and {len(found) - _FAILED:,} more' if len(found) > _FAILED else ''}"
+            for lock, found in changes.items()
+        ]
+
     def _worse(self) -> list[str]:
         slices, worse = self.record.evaluation.slices, worse_slices(self.model)
         if not slices:
@@ -194,7 +212,7 @@ class ModelSection:
                 f"{spent}; {key} has a record, which is reused: nothing ran (its stages took {took} when it was made)"
             )
         ran = [f"{text(stage)} {seconds(n)}" for stage, n in stages.items()]
-        rest = f"image, drift and record {seconds(other_seconds(self.model))}"
+        rest = f"images, drift and record {seconds(other_seconds(self.model))}"
         timings = self.record.timings
         reused = f"; reused {', '.join(map(text, timings.reused))}" if timings.reused else ""
         return f"{spent}: {', '.join([*ran, rest])}{reused}; {key} had no record"
@@ -210,22 +228,21 @@ class ModelSection:
         return fence("\n".join([head, *lines]), "text")
 
     def _drift_line(self) -> str:
-        drift = self.record.drift
+        drift = self.model.drift
         if drift is None or not drift.columns:
             return "**Drift**: nothing to compare the training set with"
-        then = f", compared when it was recorded, {moment(self.record.recorded_at)}" if self.model.reused else ""
         left = unmeasured_inputs(self.model)
         beside = f"; {plural(len(left), 'input')} could not be compared (new, a list or a time)" if left else ""
         first = drift.columns[0]
         furthest = f"; furthest {code(first.column)}, {figure(first.score)} of {figure(first.threshold)} allowed"
         return (
             f"{'⚠️' if drift.drifted else '✅'} **Drift**: {drift.drifted or 'none'} of "
-            f"{plural(len(drift.columns), 'column')} moved against {text(drift.reference)}{then}"
+            f"{plural(len(drift.columns), 'column')} moved against {text(drift.reference)}"
             f"{'' if drift.drifted else furthest}{beside}"
         )
 
     def _drift(self) -> str:
-        columns = self.record.drift.columns if self.record.drift else []
+        columns = self.model.drift.columns if self.model.drift else []
         rows = [
             [code(c.column), text(c.method), figure(c.score), figure(c.threshold), "⚠️ yes" if c.drifted else "no"]
             for c in columns

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bighead_ci.documents.base import Moment
-from bighead_ci.documents.definition import FeatureUse, VersionedFeatureSet, VersionedModel
+from bighead_ci.documents.definition import SourceDefinition, VersionedFeatureSet
 from bighead_ci.documents.record import TrainingSetSummary
-from bighead_ci.errors import InputError, Problem
+from bighead_ci.documents.stage import TrainingSetSpec
+from bighead_ci.errors import InputError
 from bighead_ci.features.batch import Events, compute
 from bighead_ci.features.kernel import GREATEST, I64, LEAST
 from bighead_ci.features.materialized import (
@@ -65,21 +65,21 @@ class DuckDBOfflineStore:
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
 
-    def training_set(
-        self, model: VersionedModel, sets: Sequence[VersionedFeatureSet], sources: Sources, destination: Path
-    ) -> TrainingSetSummary:
-        """Write the model's training set; see the port."""
-        started = time.perf_counter()
-        uses = _uses(model, sets)
-        check_sources(sources, _needed(model, [feature_set for _, feature_set, _ in uses]))
+    def training_set(self, spec: TrainingSetSpec, files: Mapping[str, Path], destination: Path) -> TrainingSetSummary:
+        """Write a model version's training set; see the port."""
+        sources: dict[str, tuple[SourceDefinition, Path]] = {n: (d, files[n]) for n, d in spec.sources.items()}
+        for one in spec.sets:
+            sources.setdefault(one.definition.source, (one.source, files[one.definition.source]))
+        uses = [(use, one, used_features(one, use.columns)) for use, one in zip(spec.features, spec.sets, strict=True)]
+        _check_training_sources(spec, files)
         with connection(self._limits) as database:
-            _check_unique(database, _ordered_sources(model, sets), sources)
-            rows = select_rows(database, model, sources)
-            columns = _own_columns(model, rows)
-            inputs = list(inputs_of(model.definition))
+            _check_unique(database, sources, sources)
+            rows = select_rows(database, spec, sources)
+            columns = _own_columns(spec, rows)
+            inputs = list(inputs_of(spec))
             for use, feature_set, features in uses:
                 keys = [
-                    rows.columns.column(spine_column(model.definition, use.keys.get(key, key)))
+                    rows.columns.column(spine_column(spec, use.keys.get(key, key)))
                     for key in feature_set.definition.key
                 ]
                 found = self._features(
@@ -88,8 +88,8 @@ class DuckDBOfflineStore:
                     features,
                     sources,
                     keys=keys,
-                    timestamps=_timestamps(model, rows),
-                    known_before=_as_of(model),
+                    timestamps=_timestamps(spec, rows),
+                    known_before=None if spec.as_of is None else epoch_us(spec.as_of),
                 )
                 columns.update(found)
                 inputs += found
@@ -103,7 +103,6 @@ class DuckDBOfflineStore:
             unlabelled=rows.unlabelled,
             immature=rows.immature,
             columns=inputs,
-            seconds=round(time.perf_counter() - started, 3),
         )
 
     def features_at(
@@ -251,59 +250,18 @@ class DuckDBOfflineStore:
         }
 
 
-def _uses(
-    model: VersionedModel, sets: Sequence[VersionedFeatureSet]
-) -> list[tuple[FeatureUse, VersionedFeatureSet, list[Feature]]]:
-    by_id = {feature_set.id: feature_set for feature_set in sets}
-    file = f"{model.path}/model.yaml"
-    problems = []
-    uses = []
-    for number, use in enumerate(model.definition.features):
-        feature_set = by_id.get(use.set)
-        if feature_set is None:
-            problems.append(
-                Problem(file, None, f"features.{number}.set", "no such feature set", use.set, ", ".join(sorted(by_id)))
-            )
-            continue
-        problems += [
-            Problem(
-                file,
-                None,
-                f"features.{number}.keys",
-                f"no request field gives the key {key}",
-                value=use.keys.get(key, key),
-                allowed=", ".join(model.definition.request),
-            )
-            for key in feature_set.definition.key
-            if use.keys.get(key, key) not in model.definition.request
-        ]
-        uses.append((use, feature_set, used_features(feature_set, use.columns)))
-    if problems:
-        raise InputError(problems)
-    return uses
-
-
-def _needed(model: VersionedModel, sets: Sequence[VersionedFeatureSet]) -> dict[str, set[str]]:
-    """Columns that the training set reads, by source."""
-    definition = model.definition
-    needed = {definition.spine.source: spine_columns(definition)}
-    needed.setdefault(definition.label.source, set()).add(definition.label.column)
-    for feature_set in sets:
-        needed.setdefault(feature_set.definition.source, set()).update(_set_columns(feature_set))
-    return needed
+def _check_training_sources(spec: TrainingSetSpec, files: Mapping[str, Path]) -> None:
+    """Each source by its own definition: a feature set has its own view of one."""
+    needed = {spec.spine: spine_columns(spec)}
+    needed.setdefault(spec.label.source, set()).add(spec.label.column)
+    check_sources({name: (definition, files[name]) for name, definition in spec.sources.items()}, needed)
+    for one in spec.sets:
+        name = one.definition.source
+        check_sources({name: (one.source, files[name])}, {name: _set_columns(one)})
 
 
 def _set_columns(feature_set: VersionedFeatureSet) -> set[str]:
     return {*feature_set.definition.key, *(feature.column for feature in features_of(feature_set))}
-
-
-def _ordered_sources(model: VersionedModel, sets: Sequence[VersionedFeatureSet]) -> set[str]:
-    used = {use.set for use in model.definition.features}
-    return {
-        model.definition.spine.source,
-        model.definition.label.source,
-        *(feature_set.definition.source for feature_set in sets if feature_set.id in used),
-    }
 
 
 def _check_unique(database: duckdb.DuckDBPyConnection, names: Iterable[str], sources: Sources) -> None:
@@ -313,30 +271,24 @@ def _check_unique(database: duckdb.DuckDBPyConnection, names: Iterable[str], sou
         check_unique(database, name, path, event_id)
 
 
-def _timestamps(model: VersionedModel, rows: Rows) -> I64:
+def _timestamps(spec: TrainingSetSpec, rows: Rows) -> I64:
     if rows.timestamps is None:
-        raise InputError(
-            f"{model.id}: features need a spine with a timestamp; {model.definition.spine.source} has none"
-        )
+        raise InputError(f"{spec.id}: features need a spine with a timestamp; {spec.spine} has none")
     return rows.timestamps
 
 
-def _as_of(model: VersionedModel) -> int | None:
-    return None if model.definition.as_of is None else epoch_us(model.definition.as_of)
-
-
-def _own_columns(model: VersionedModel, rows: Rows) -> dict[str, pa.Array | pa.ChunkedArray]:
+def _own_columns(spec: TrainingSetSpec, rows: Rows) -> dict[str, pa.Array | pa.ChunkedArray]:
     columns: dict[str, pa.Array | pa.ChunkedArray] = {"__event_id": rows.event_id}
     if rows.timestamps is not None:
         columns["__timestamp"] = pa.array(rows.timestamps, pa.int64()).cast(TIMESTAMP)
     columns["__part"] = pa.array(np.where(rows.evaluate, "evaluate", "train").tolist(), pa.string())
     columns["__label"] = rows.label
-    inputs = inputs_of(model.definition)
-    for name in model.definition.evaluation.slices:
+    inputs = inputs_of(spec)
+    for name in spec.slices:
         if name not in inputs:
-            columns[name] = rows.columns.column(spine_column(model.definition, name))
+            columns[name] = rows.columns.column(spine_column(spec, name))
     for name, field in inputs.items():
-        columns[name] = input_column(model, name, field, rows.columns)
+        columns[name] = input_column(spec, name, field, rows.columns)
     return columns
 
 

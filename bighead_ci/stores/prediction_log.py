@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import pandas as pd
+import pyarrow as pa
 
 from bighead_ci.documents.live import Prediction
 
@@ -25,11 +25,11 @@ class ParquetPredictionLog:
         rows = self._query("*/*/*", "where prediction_id = ? limit 1", [prediction_id])
         return _prediction(rows[0]) if rows else None
 
-    def inputs(self, environment: str, model: str, artifact: str, limit: int) -> pd.DataFrame:
+    def inputs(self, environment: str, model: str, artifact: str, limit: int) -> pa.Table:
         """Estimator inputs of an artifact's latest predictions, a column each."""
         clause = 'where artifact = ? order by "at" desc, prediction_id limit ?'
         rows = self._query(f"{environment}/{model}/*", clause, [artifact, limit])
-        return pd.DataFrame([json.loads(row["inputs"]) for row in rows])
+        return pa.Table.from_pylist([json.loads(row["inputs"]) for row in rows])
 
     def _query(self, folders: str, clause: str, parameters: list[Any]) -> list[dict[str, Any]]:
         # Only finished files: a name with a leading dot is still being written.

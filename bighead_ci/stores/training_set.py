@@ -16,12 +16,10 @@ import pyarrow.parquet as pq
 from bighead_ci.documents.definition import (
     ColumnType,
     HashSplit,
-    ModelDefinition,
     RequestField,
-    TimeSplit,
-    VersionedModel,
     microseconds,
 )
+from bighead_ci.documents.stage import TimeRanges, TrainingSetSpec
 from bighead_ci.errors import InputError, Problem
 from bighead_ci.features.kernel import I64
 from bighead_ci.ports.offline_store import Sources
@@ -43,21 +41,20 @@ def epoch_us(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
-def spine_column(definition: ModelDefinition, field: str) -> str:
+def spine_column(spec: TrainingSetSpec, field: str) -> str:
     """The spine's column behind a request field, or behind a slice that is no request field."""
-    request = definition.request.get(field)
+    request = spec.request.get(field)
     return field if request is None or request.column is None else request.column
 
 
-def inputs_of(definition: ModelDefinition) -> dict[str, RequestField]:
+def inputs_of(spec: TrainingSetSpec) -> dict[str, RequestField]:
     """The request fields that the estimator sees."""
-    return {name: field for name, field in definition.request.items() if field.use == "input"}
+    return {name: field for name, field in spec.request.items() if field.use == "input"}
 
 
-def spine_columns(definition: ModelDefinition) -> set[str]:
+def spine_columns(spec: TrainingSetSpec) -> set[str]:
     """Every column of the spine that the training set is made of."""
-    fields = [*definition.request, *definition.evaluation.slices]
-    return {spine_column(definition, field) for field in fields}
+    return {spine_column(spec, field) for field in [*spec.request, *spec.slices]}
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,7 @@ class Rows:
     immature: int
 
 
-def select_rows(database: duckdb.DuckDBPyConnection, model: VersionedModel, sources: Sources) -> Rows:
+def select_rows(database: duckdb.DuckDBPyConnection, spec: TrainingSetSpec, sources: Sources) -> Rows:
     """Read the spine, split it, join the label, and leave out what cannot be used (counted).
 
     A row is *outside* when it is in neither range, or has no time where the spine should give one; else *immature* when
@@ -83,36 +80,35 @@ def select_rows(database: duckdb.DuckDBPyConnection, model: VersionedModel, sour
     or later); else *unlabelled* when no label row has its event id, that row's known-at is null, or the label is null,
     NaN or infinite.
     """
-    definition = model.definition
-    read = _read(database, definition, sources)
-    spine, _ = sources[definition.spine.source]
+    read = _read(database, spec, sources)
+    spine, _ = sources[spec.spine]
     timestamps = None if spine.timestamp is None else read.column("ts").to_numpy()
     labels = read.column("label")
     immature = np.zeros(read.num_rows, np.bool_)
-    if definition.as_of is not None:
-        as_of = epoch_us(definition.as_of)
-        offset = microseconds(definition.label.offset) if definition.label.offset else 0
+    if spec.as_of is not None:
+        as_of = epoch_us(spec.as_of)
+        offset = microseconds(spec.label.offset) if spec.label.offset else 0
         if timestamps is not None:
             immature |= timestamps + offset > as_of
         immature |= pc.fill_null(read.column("label_known"), 0).to_numpy() >= as_of
     unlabelled = ~immature & ~_usable(labels, read)
     rows = read.filter(pa.array(~immature & ~unlabelled))
     return Rows(
-        columns=rows.select(sorted(spine_columns(definition))),
+        columns=rows.select(sorted(spine_columns(spec))),
         event_id=rows.column("id"),
         timestamps=None if timestamps is None else rows.column("ts").to_numpy(),
-        evaluate=_evaluate(definition, rows),
+        evaluate=_evaluate(spec, rows),
         label=rows.column("label"),
-        outside_split=pq.read_metadata(sources[definition.spine.source][1]).num_rows - read.num_rows,
+        outside_split=pq.read_metadata(sources[spec.spine][1]).num_rows - read.num_rows,
         unlabelled=int(unlabelled.sum()),
         immature=int(immature.sum()),
     )
 
 
-def _read(database: duckdb.DuckDBPyConnection, definition: ModelDefinition, sources: Sources) -> pa.Table:
-    spine, spine_path = sources[definition.spine.source]
-    label, label_path = sources[definition.label.source]
-    names = {column: f"s.{quoted(column)} AS {quoted(column)}" for column in sorted(spine_columns(definition))}
+def _read(database: duckdb.DuckDBPyConnection, spec: TrainingSetSpec, sources: Sources) -> pa.Table:
+    spine, spine_path = sources[spec.spine]
+    label, label_path = sources[spec.label.source]
+    names = {column: f"s.{quoted(column)} AS {quoted(column)}" for column in sorted(spine_columns(spec))}
     time = f"epoch_us(s.{quoted(spine.timestamp)})" if spine.timestamp else "NULL::BIGINT"
     known_column = label.known_at or label.timestamp
     known = f"epoch_us(l.{quoted(known_column)})" if known_column else "NULL::BIGINT"
@@ -121,13 +117,13 @@ def _read(database: duckdb.DuckDBPyConnection, definition: ModelDefinition, sour
         *names.values(),
         f"s.{quoted(spine.event_id)} AS id",
         f"{time} AS ts",
-        f"l.{quoted(definition.label.column)} AS label",
+        f"l.{quoted(spec.label.column)} AS label",
         f"{known} AS label_known",
         f"{never} AS never",
     ]
     where = f"{time} IS NOT NULL" if spine.timestamp else "true"
-    if isinstance(definition.split, TimeSplit):
-        ranges = [[epoch_us(moment) for moment in part] for part in (definition.split.train, definition.split.evaluate)]
+    if isinstance(spec.split, TimeRanges):
+        ranges = [[epoch_us(moment) for moment in part] for part in (spec.split.train, spec.split.evaluate)]
         where = " OR ".join(f"({time} >= {start} AND {time} < {end})" for start, end in ranges)
     found: pa.Table = database.sql(
         f"SELECT {', '.join(selected)} FROM {table(spine_path)} s "  # noqa: S608 - quoted
@@ -144,11 +140,11 @@ def _usable(labels: pa.ChunkedArray, read: pa.Table) -> np.ndarray[tuple[int], n
     return np.asarray(pc.and_(valid, pc.invert(read.column("never"))).to_numpy(), np.bool_)
 
 
-def _evaluate(definition: ModelDefinition, rows: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    if isinstance(definition.split, HashSplit):
-        return hashed_part(rows.column("id").to_pylist(), definition.split.evaluate_percent)
+def _evaluate(spec: TrainingSetSpec, rows: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    if isinstance(spec.split, HashSplit):
+        return hashed_part(rows.column("id").to_pylist(), spec.split.evaluate_percent)
     timestamps = rows.column("ts").to_numpy()
-    start, end = (epoch_us(moment) for moment in definition.split.train)
+    start, end = (epoch_us(moment) for moment in spec.split.train)
     return np.asarray(~((timestamps >= start) & (timestamps < end)), np.bool_)
 
 
@@ -163,14 +159,14 @@ def hashed_part(event_ids: Sequence[object], percent: int) -> np.ndarray[tuple[i
     )
 
 
-def input_column(model: VersionedModel, name: str, field: RequestField, rows: pa.Table) -> pa.ChunkedArray:
+def input_column(spec: TrainingSetSpec, name: str, field: RequestField, rows: pa.Table) -> pa.ChunkedArray:
     """A request input in the type that a caller sends.
 
     Raises:
         InputError: the spine's column does not convert to it.
     """
     kind = ARROW_TYPES[field.type]
-    column = rows.column(spine_column(model.definition, name))
+    column = rows.column(spine_column(spec, name))
     try:
         return column.cast(kind if field.size is None else pa.list_(kind, field.size))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
@@ -178,7 +174,7 @@ def input_column(model: VersionedModel, name: str, field: RequestField, rows: pa
         raise InputError(
             [
                 Problem(
-                    f"{model.path}/model.yaml",
+                    f"{spec.path}/model.yaml",
                     None,
                     f"request.{name}",
                     f"the spine's column does not convert: {error}",

@@ -14,6 +14,7 @@ from bighead_ci.documents.record import ColumnProfile, Metric, RunRecord
 from bighead_ci.tracking.run_lookup import MODEL_TAG
 
 CONTENT_KEY_TAG = "bighead.content_key"
+SOURCE_KEY_TAG = "bighead.source_key"
 ARTIFACT_TAG = "bighead.artifact"
 MAX_KEY_LENGTH = 250
 MAX_VALUE_LENGTH = 6000
@@ -40,6 +41,7 @@ def tags_of(record: RunRecord) -> dict[str, str]:
         MODEL_TAG: record.model,
         "bighead.version": record.version,
         CONTENT_KEY_TAG: record.content_key,
+        SOURCE_KEY_TAG: record.source_key,
         ARTIFACT_TAG: record.artifact,
         "bighead.image": record.image,
         "bighead.commit": record.commit,
@@ -53,7 +55,7 @@ def tags_of(record: RunRecord) -> dict[str, str]:
 
 
 def metrics_of(record: RunRecord) -> dict[str, float]:
-    """Every finite figure of the record: evaluation with intervals, slices, data, quality, drift, profile, seconds."""
+    """Every finite figure of the record: evaluation with intervals, slices, data, quality, profile, seconds."""
     return {name: float(value) for name, value in _figures(record) if value is not None and math.isfinite(value)}
 
 
@@ -73,10 +75,6 @@ def _figures(record: RunRecord) -> Iterator[tuple[str, float | None]]:
     yield "quality/passed", record.quality.passed
     yield "quality/failed", record.quality.failed
     yield "artifact_bytes", record.artifact_bytes
-    if record.drift is not None:
-        yield "drift/drifted_columns", record.drift.drifted
-        for column in record.drift.columns:
-            yield key_of("drift", "score", column.column), column.score
     for profile in record.profile:
         yield from _profile(profile)
     for stage, seconds in record.timings.seconds.items():

@@ -28,9 +28,14 @@ class Bench:
         """A variant that can serve."""
         if self.local is not None:
             return self.local.variant(version, model=model)
-        artifact, image = digest_of([model, version]), digest_of("image")
         return DesiredVariant(
-            name=f"{model}-{version}", model=model, version=version, image=image, artifact=artifact, weight=0
+            name=f"{model}-{version}",
+            model=model,
+            version=version,
+            image=f"local/{model}@{digest_of('image')}",
+            artifact=digest_of([model, version]),
+            run="run",
+            weight=0,
         )
 
     def spoil(self, variant: DesiredVariant) -> None:

@@ -7,12 +7,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+import yaml
 
+from bighead_ci.definitions.expectations_file import load_expectations
+from bighead_ci.documents.record import DriftResult, ExpectationResult
 from bighead_ci.errors import InputError
 from bighead_ci.ports.quality import DriftDetector, ExpectationRunner
 from bighead_ci.quality.drift import EvidentlyDriftDetector
 from bighead_ci.quality.expectations import GreatExpectationRunner
+from fakes.memory_tree import MemoryTree
 
 SUITE = "models/flight_delay/v1"
 
@@ -36,6 +41,25 @@ def flights() -> pd.DataFrame:
     )
 
 
+def run(runner: ExpectationRunner, written: list[dict[str, Any]], data: pd.DataFrame) -> list[ExpectationResult]:
+    """Run expectations as an author writes them on a frame."""
+    text = yaml.safe_dump({"expectations": written})
+    suite = load_expectations(MemoryTree({f"{SUITE}/expectations.yaml": text}), SUITE)
+    return runner.run(SUITE, suite, pa.Table.from_pandas(data, preserve_index=False))
+
+
+def compare(
+    detector: DriftDetector,
+    reference: pd.DataFrame,
+    current: pd.DataFrame,
+    names: tuple[str, str],
+    html: Path | None = None,
+) -> DriftResult:
+    """Compare two frames."""
+    first, second = (pa.Table.from_pandas(data, preserve_index=False) for data in (reference, current))
+    return detector.compare(first, second, names, html=html)
+
+
 def normal(rows: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
     random = np.random.default_rng(seed)
     return pd.DataFrame(
@@ -50,7 +74,7 @@ def normal(rows: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
 def test_a_failing_expectation_on_a_column_of_lists_is_a_result(runner: ExpectationRunner) -> None:
     """Unexpected values that are arrays are shown, not a crash."""
     vectors = pd.DataFrame({"pixels": [np.array([0.0, 1.0])] * 3})
-    (result,) = runner.run(SUITE, [{"type": "expect_column_values_to_be_null", "column": "pixels"}], vectors)
+    (result,) = run(runner, [{"type": "expect_column_values_to_be_null", "column": "pixels"}], vectors)
     assert (result.success, result.unexpected_count) == (False, 3)
     assert "[0, 1]" in result.observed
 
@@ -72,7 +96,7 @@ def test_expectation_is_checked(
     runner: ExpectationRunner, flights: pd.DataFrame, expectation: dict[str, Any], success: bool, count: int | None
 ) -> None:
     """Column and table expectations hold or fail as the data says, with the count of unexpected rows."""
-    (result,) = runner.run(SUITE, [expectation], flights)
+    (result,) = run(runner, [expectation], flights)
     assert (result.success, result.unexpected_count) == (success, count)
     assert result.suite == SUITE
     assert result.type == expectation["type"]
@@ -84,14 +108,12 @@ def test_results_come_in_the_order_of_the_expectations(runner: ExpectationRunner
     """Also when some of them raise, and when one is written twice."""
     columns = ["distance", "missing", "carrier", "distance", "missing", "carrier"]
     suite = [{"type": "expect_column_values_to_not_be_null", "column": column} for column in columns]
-    assert [result.column for result in runner.run(SUITE, suite, flights)] == columns
+    assert [result.column for result in run(runner, suite, flights)] == columns
 
 
 def test_missing_column_is_a_failure_that_says_so(runner: ExpectationRunner, flights: pd.DataFrame) -> None:
     """The result fails and its observation names the column."""
-    (result,) = runner.run(
-        SUITE, [{"type": "expect_column_mean_to_be_between", "column": "speed", "min_value": 0}], flights
-    )
+    (result,) = run(runner, [{"type": "expect_column_mean_to_be_between", "column": "speed", "min_value": 0}], flights)
     assert not result.success
     assert "speed" in result.observed
     assert "does not exist" in result.observed
@@ -103,7 +125,7 @@ def test_expectation_that_raises_is_a_failure_that_says_so(runner: ExpectationRu
         {"type": "expect_column_values_to_be_between", "column": "carrier", "min_value": 0},
         {"type": "expect_column_values_to_not_be_null", "column": "distance"},
     ]
-    failed, held = runner.run(SUITE, suite, flights)
+    failed, held = run(runner, suite, flights)
     assert not failed.success
     assert failed.observed.startswith("could not be checked")
     assert held.success
@@ -116,7 +138,7 @@ def test_unknown_type_names_the_closest(runner: ExpectationRunner, flights: pd.D
         {"type": "expect_column_values_to_not_be_null", "colum": "distance"},
     ]
     with pytest.raises(InputError) as caught:
-        runner.run(SUITE, suite, flights)
+        run(runner, suite, flights)
     text = str(caught.value)
     assert f"{SUITE}/expectations.yaml" in text
     assert "did you mean 'expect_column_values_to_be_between'" in text
@@ -125,21 +147,19 @@ def test_unknown_type_names_the_closest(runner: ExpectationRunner, flights: pd.D
 
 def test_no_expectations_give_no_results(runner: ExpectationRunner, flights: pd.DataFrame) -> None:
     """An empty suite holds."""
-    assert runner.run(SUITE, [], flights) == []
+    assert run(runner, [], flights) == []
 
 
 def test_runner_is_quiet(runner: ExpectationRunner, flights: pd.DataFrame, capfd: pytest.CaptureFixture[str]) -> None:
     """No progress bar or log line reaches the terminal, also when something raises."""
-    runner.run(
-        SUITE, [{"type": "expect_column_values_to_not_be_null", "column": c} for c in ("distance", "no")], flights
-    )
+    run(runner, [{"type": "expect_column_values_to_not_be_null", "column": c} for c in ("distance", "no")], flights)
     assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("rows", [30, 4000])
 def test_moved_column_drifts_and_comes_first(detector: DriftDetector, rows: int) -> None:
     """A column that moved by two deviations drifts, also in thirty rows; the furthest is first."""
-    result = detector.compare(normal(4000, 1), normal(rows, 2, shift=2.0), ("training set", "live"))
+    result = compare(detector, normal(4000, 1), normal(rows, 2, shift=2.0), ("training set", "live"))
     assert result.columns[0].column == "delay"
     assert result.columns[0].drifted
     assert (result.reference, result.current) == ("training set", "live")
@@ -152,20 +172,20 @@ def test_moved_column_drifts_and_comes_first(detector: DriftDetector, rows: int)
 @pytest.mark.parametrize("rows", [30, 4000])
 def test_same_distribution_does_not_drift(detector: DriftDetector, rows: int) -> None:
     """Rows from where the reference came from show no drift, few or many."""
-    assert detector.compare(normal(4000, 1), normal(rows, 3), ("a", "b")).drifted == 0
+    assert compare(detector, normal(4000, 1), normal(rows, 3), ("a", "b")).drifted == 0
 
 
 def test_same_data_gives_the_same_result(detector: DriftDetector) -> None:
     """Samples are chosen the same way each time."""
     reference, current = normal(9000, 1), normal(8000, 2, shift=0.1)
-    assert detector.compare(reference, current, ("a", "b")) == detector.compare(reference, current, ("a", "b"))
+    assert compare(detector, reference, current, ("a", "b")) == compare(detector, reference, current, ("a", "b"))
 
 
 def test_only_columns_of_both_are_compared(detector: DriftDetector) -> None:
     """A column that one sample lacks has nothing to be compared with; lists and times are left out."""
     reference = normal(100, 1).assign(old=1.0, vector=[[1.0, 2.0]] * 100, at=pd.Timestamp("2013-10-01", tz="UTC"))
     current = normal(100, 2).assign(new=1.0, vector=[[1.0, 2.0]] * 100, at=pd.Timestamp("2013-11-01", tz="UTC"))
-    compared = {column.column for column in detector.compare(reference, current, ("a", "b")).columns}
+    compared = {column.column for column in compare(detector, reference, current, ("a", "b")).columns}
     assert compared == {"delay", "distance", "carrier"}
 
 
@@ -178,7 +198,6 @@ AWKWARD: dict[str, list[Any]] = {
     "huge": [1.7e308, -1.7e308] * 25,
     "two values": [0, 1] * 25,
     "boolean": [True, False] * 25,
-    "mixed": [1, "one"] * 25,
     "identifiers": [f"id{number}" for number in range(50)],
     "one text": ["same"] * 50,
 }
@@ -189,28 +208,28 @@ def test_awkward_columns_do_not_fail(detector: DriftDetector, reference_rows: in
     """Constant, missing, infinite, huge, mixed and unique values are each compared with each other kind."""
     for name, values in AWKWARD.items():
         reference = pd.DataFrame(dict.fromkeys(AWKWARD, values * (reference_rows // 50)))
-        result = detector.compare(reference, pd.DataFrame(AWKWARD), ("a", "b"))
+        result = compare(detector, reference, pd.DataFrame(AWKWARD), ("a", "b"))
         assert {column.column for column in result.columns} == set(AWKWARD)
         assert not {column.column: column.drifted for column in result.columns}[name]
 
 
 def test_one_row_can_be_compared(detector: DriftDetector) -> None:
     """A single live request gives a score for each column and does not fail."""
-    assert len(detector.compare(normal(4000, 1), normal(1, 2), ("a", "b")).columns) == 3
+    assert len(compare(detector, normal(4000, 1), normal(1, 2), ("a", "b")).columns) == 3
 
 
 def test_values_that_vanish_or_appear_drift(detector: DriftDetector) -> None:
     """A column that has values in one sample and none in the other drifted, as did one with only new values."""
     reference = pd.DataFrame({"gone": [1.0] * 100, "carrier": ["UA"] * 100})
     current = pd.DataFrame({"gone": [np.nan] * 40, "carrier": ["ZZ"] * 40})
-    assert detector.compare(reference, current, ("a", "b")).drifted == 2
+    assert compare(detector, reference, current, ("a", "b")).drifted == 2
 
 
 def test_values_that_turn_missing_drift(detector: DriftDetector) -> None:
     """Half of a column of numbers turned null: it drifted though the values that are left look as before."""
     reference, current = normal(3000, 1), normal(3000, 2)
     current["delay"] = current["delay"].where(current.index % 2 == 0)
-    (first, *others) = detector.compare(reference, current, ("a", "b")).columns
+    (first, *others) = compare(detector, reference, current, ("a", "b")).columns
     assert (first.column, first.method, first.drifted) == ("delay", "difference of missing share", True)
     assert first.score == pytest.approx(0.5)
     assert not any(column.drifted for column in others)
@@ -220,7 +239,7 @@ def test_one_missing_value_among_few_is_no_drift(detector: DriftDetector) -> Non
     """A single null of six rows is a large share and says nothing."""
     current = normal(6, 2)
     current.loc[0, "delay"] = np.nan
-    result = detector.compare(normal(3000, 1), current, ("a", "b"))
+    result = compare(detector, normal(3000, 1), current, ("a", "b"))
     assert "difference of missing share" not in {column.method for column in result.columns}
 
 
@@ -229,7 +248,7 @@ def test_empty_samples_have_no_columns(detector: DriftDetector, rows: tuple[int,
     """Nothing against something compares nothing, and writes no page."""
     page = tmp_path / "drift.html"
     page.write_text("of an earlier run")
-    result = detector.compare(normal(rows[0], 1), normal(rows[1], 2), ("a", "b"), html=page)
+    result = compare(detector, normal(rows[0], 1), normal(rows[1], 2), ("a", "b"), html=page)
     assert result.columns == []
     assert not page.exists()
 
@@ -237,7 +256,7 @@ def test_empty_samples_have_no_columns(detector: DriftDetector, rows: tuple[int,
 def test_page_is_self_contained(detector: DriftDetector, tmp_path: Path) -> None:
     """The page loads nothing from elsewhere, and nothing half-written lies beside it."""
     page = tmp_path / "report" / "drift.html"
-    detector.compare(normal(200, 1), normal(200, 2), ("a", "b"), html=page)
+    compare(detector, normal(200, 1), normal(200, 2), ("a", "b"), html=page)
     text = page.read_text()
     assert "delay" in text
     assert 'src="http' not in text

@@ -9,13 +9,16 @@ from click.testing import CliRunner, Result
 
 from bighead_ci.cli.authoring import check_command, new_command, schema_command
 from bighead_ci.definitions.check import check_tree
+from bighead_ci.definitions.files import LOCKS
+from bighead_ci.definitions.scaffold import default_lock
 from bighead_ci.definitions.tree import DirectoryTree
 from fakes.memory_tree import repository
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    for path, text in repository().items():
+    locks = {f"models/late/v1/{name}": default_lock(name).decode() for name in LOCKS}
+    for path, text in {**repository(), **locks}.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
     assert run(check_command, tmp_path, "--write").exit_code == 0
@@ -36,7 +39,7 @@ def test_check_says_where_and_what_in_text_and_json(checkout: Path) -> None:
     file.write_text(file.read_text().replace("primary: auc", "primary: acu"))
     text = run(check_command, checkout)
     assert text.exit_code == 1
-    assert "models/late/v1/model.yaml:18: evaluation.primary" in text.output
+    assert "models/late/v1/model.yaml:17: evaluation.primary" in text.output
     data = json.loads(run(check_command, checkout, "--json").output)
     assert data["problems"][0]["suggestion"] == "auc"
 

@@ -7,9 +7,10 @@ import pytest
 from bighead_ci.definitions.check import check_tree
 from bighead_ci.definitions.tree import DirectoryTree
 from bighead_ci.errors import Problem
-from fakes.memory_tree import DELAYS, FLIGHTS, GATE, MODEL, PROD, STAGING, MemoryTree, model_files, repository
+from fakes.memory_tree import DELAYS, FLIGHTS, GATE, MODEL, PROD, RUN, STAGING, MemoryTree, model_files, repository
 
 MODEL_FILE = "models/late/v1/model.yaml"
+RUN_FILE = "models/late/v1/run.yaml"
 SET_FILE = "features/delays/v1/feature_set.yaml"
 SOURCE_FILE = "features/sources/flights.yaml"
 
@@ -56,10 +57,9 @@ def test_every_problem_is_found_at_once() -> None:
 SCHEMA_CASES = [
     ("task: binary", "task: binery", 3, "task", "binary, multiclass", "binary"),
     ("description: Will", "descriptoin: Will", 2, "descriptoin", "description", "description"),
-    ("kind: time", "kind: tme", 6, "split", "hash, time", "time"),
-    ("primary: auc", "primary: acu", 18, "evaluation.primary", "auc", "auc"),
-    ("distance: {type: int64}", "distance: {typ: int64}", 13, "request.distance.typ", "type", "type"),
-    ("as_of: 2013-10-01T00:00:00Z", "as_of: 2013-10-01T00:00:00", 10, "as_of", None, None),
+    ("kind: time", "kind: tme", 6, "split", "hash, recent, time", "time"),
+    ("primary: auc", "primary: acu", 17, "evaluation.primary", "auc", "auc"),
+    ("distance: {type: int64}", "distance: {typ: int64}", 12, "request.distance.typ", "type", "type"),
 ]
 
 
@@ -117,8 +117,16 @@ CROSS_CASES = [
     (MODEL_FILE, "distance: {type: int64}", "late: {type: bool}", "the label cannot be an input", None),
     (MODEL_FILE, "carrier: {type: string, use: lookup}", "origin: {type: string}", "is no request field", None),
     (MODEL_FILE, "slices: [origin]", "slices: [orgin]", "neither a request field nor a column", "origin"),
-    (MODEL_FILE, "as_of: 2013-10-01T00:00:00Z", "", "as_of is required", None),
-    (MODEL_FILE, "as_of: 2013-10-01", "as_of: 2013-05-01", "nothing of the evaluation range", None),
+    (RUN_FILE, "as_of: 2013-10-01T00:00:00Z", "data: {}", "as_of is required", None),
+    (RUN_FILE, "as_of: 2013-10-01T00:00:00Z", "as_of: 2013-10-01T00:00:00", "needs a zone", None),
+    (
+        RUN_FILE,
+        "as_of: 2013-10-01T00:00:00Z",
+        "as_of: 2013-10-01T00:00:00Z\n    data: {fligths: " + "ab" * 16 + "}",
+        "is no source of this model",
+        "flights",
+    ),
+    (RUN_FILE, "as_of: 2013-10-01", "as_of: 2013-05-01", "nothing of the evaluation range", None),
     (MODEL_FILE, 'evaluate: ["2013-06-01', 'evaluate: ["2013-05-31', "the model has seen its own exam", None),
     (MODEL_FILE, 'train: ["2013-01-01', 'train: ["2013-07-01', "must end after it starts", None),
     (SET_FILE, "source: flights", "source: fligts", "there is no such source", "flights"),
@@ -154,6 +162,7 @@ CROSS_CASES = [
 ]
 TEXTS = {
     MODEL_FILE: MODEL,
+    RUN_FILE: RUN,
     SET_FILE: DELAYS,
     SOURCE_FILE: FLIGHTS,
     "policies/whole.yaml": GATE,
@@ -293,7 +302,7 @@ def test_a_definition_that_nothing_reads_is_a_problem(path: str, right: str) -> 
 @pytest.mark.parametrize(
     ("file", "old", "new", "line"),
     [
-        (MODEL_FILE, "set: delays/v1", 'set: "del\\x61ys/v1"', 15),
+        (MODEL_FILE, "set: delays/v1", 'set: "del\\x61ys/v1"', 14),
         (SET_FILE, "source: flights", 'source: "fl\\x69ghts"', 2),
     ],
 )

@@ -10,6 +10,7 @@ from bighead_ci.delivery.context import BOT, silent
 from bighead_ci.delivery.merging import CHECK
 from bighead_ci.delivery.reconcile import reconcile
 from bighead_ci.delivery.rollback import rollback
+from bighead_ci.documents.base import digest_of
 from bighead_ci.errors import InputError, RetryError
 from bighead_ci.planning.releases import advanced, render_release
 from fakes.context import FakeContext, model_version
@@ -330,14 +331,23 @@ def test_a_canary_that_cannot_be_judged_delays_no_revert(canary: FakeContext) ->
     """The record of another model's canary is gone: that is said, after the failing canary was taken back."""
     release = canary.release("prod")
     assert release is not None
-    lost = [variant.model_copy(update={"run": "gone"}) for variant in release.variants]
-    other = render_release(release.model_copy(update={"variants": lost}))
+    variants, runs = [], []
+    for variant in release.variants:
+        record, artifact = canary.records.by_run(variant.run), canary.records.file(variant.run, "artifact")
+        assert record is not None
+        assert artifact is not None
+        copy = record.model_copy(update={"model": "early", "content_key": digest_of(variant.run)})
+        runs.append(canary.records.save(copy, {"artifact": artifact}).run_id)
+        variants.append(variant.model_copy(update={"run": runs[-1]}))
+    other = render_release(release.model_copy(update={"variants": variants}))
     versions = {path: text for v in ("v1", "v2", "v3") for path, text in model_version(v, "early").items()}
     canary.change_main({"environments/prod/early.yaml": other, **versions}, "another model's canary")
     reconcile(canary, silent)
+    for run in runs:
+        canary.records.forget(run)
     canary.telemetry.requests = 50
     canary.telemetry.candidate = {"errors": 10, "error_ratio": 0.2}
-    with pytest.raises(InputError, match="no record has the run id gone"):
+    with pytest.raises(InputError, match=f"no record has the run id ({'|'.join(runs)})"):
         advance(canary, silent)
     assert canary.split("prod") == {"v2": 100}
 

@@ -55,7 +55,9 @@ def verdict(passed: bool) -> Verdict:
 def release() -> Release:
     def variant(version: str, digit: str, weight: int) -> Variant:
         digest = f"sha256:{digit * 64}"
-        return Variant(version=version, image=digest, artifact=digest, run="r", commit="a" * 40, weight=weight)
+        return Variant(
+            version=version, image=f"local/m@{digest}", artifact=digest, run="r", commit="a" * 40, weight=weight
+        )
 
     plan = CanaryPlan(steps=[10, 100], soak="8s", minimum_requests=200)
     return Release(variants=[variant("v1", "1", 90), variant("v2", "2", 10)], canary=plan)

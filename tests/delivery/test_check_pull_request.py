@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
 from bighead_ci.definitions.loading import load_release
 from bighead_ci.delivery.check import REPORT, check_pull_request, page_of
-from bighead_ci.delivery.context import Progress, silent
+from bighead_ci.delivery.context import silent
 from bighead_ci.delivery.deliver import deliver
 from bighead_ci.delivery.merging import CHECK
 from bighead_ci.delivery.promote import promote
 from bighead_ci.delivery.rollback import rollback
-from bighead_ci.documents.artifact import ImageManifest
 from bighead_ci.documents.base import digest_of
 from bighead_ci.documents.forge import PullRequest
-from bighead_ci.documents.record import Timings
 from bighead_ci.documents.release import Release
 from bighead_ci.errors import InputError, RetryError
 from bighead_ci.planning.releases import render_release
@@ -151,7 +148,8 @@ def test_a_released_version_may_not_be_edited_in_place(context: FakeContext) -> 
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("artifact", digest_of("other")), ("image", digest_of("other")), ("version", "v7")]
+    ("field", "value"),
+    [("artifact", digest_of("other")), ("image", f"local/late@{digest_of('other')}"), ("version", "v7")],
 )
 def test_a_release_may_name_only_what_its_record_holds(context: FakeContext, field: str, value: str) -> None:
     """A promotion whose branch names another artifact, image or version is refused, naming file and value."""
@@ -268,15 +266,19 @@ def test_what_the_new_version_asks_of_callers_is_in_the_report(context: FakeCont
 
 
 def test_drift_against_what_serves_is_kept_with_the_record(context: FakeContext) -> None:
-    """The training set is compared with the one of the last environment in line; the page is with the record."""
+    """The training set is compared with the one of the last environment in line, once; the page is with the record."""
     merge_version(context, "v2")
     promote_and_merge(context, "staging", "v2")
     pull = context.propose("late-v3", model_version("v3"))
-    record = check_pull_request(context, pull.number, silent).models[0].record
-    assert record.drift is not None
-    assert record.drift.reference == "training set of late/v2 (staging)"
-    assert record.drift.reference_rows == record.drift.current_rows == 300
-    assert context.records.file(record.run_id, "report/drift.html") is not None
+    report = check_pull_request(context, pull.number, silent).models[0]
+    record, drift = report.record, report.drift
+    assert drift is not None
+    assert drift.reference == "training set of late/v2"
+    assert drift.reference_rows == drift.current_rows == 300
+    assert "drift of every column (Evidently)" in [link.title for link in report.links]
+    context.drift.compared.clear()
+    assert check_pull_request(context, pull.number, silent).models[0].drift == drift
+    assert context.drift.compared == []
     assert context.records.file(record.run_id, f"report/pr-{pull.number}.html") is not None
 
 
@@ -316,7 +318,7 @@ def test_a_pipeline_that_is_not_what_is_generated_is_refused(context: FakeContex
     pull = context.propose("by-hand", {"models/late/v1/dvc.yaml": "stages: {}\n"})
     report = check_pull_request(context, pull.number, silent)
     assert report.state == "invalid"
-    assert "is not what model.yaml generates" in report.problems[0]
+    assert "is not what the version's files generate" in report.problems[0]
 
 
 def test_a_branch_name_cannot_add_a_command_to_the_ones_to_copy(context: FakeContext) -> None:
@@ -348,18 +350,14 @@ def test_the_report_of_what_is_merged_stays(context: FakeContext) -> None:
     assert comment(context, pull) == before
 
 
-def test_a_head_that_was_left_while_its_checks_ran_gets_no_comment(
-    context: FakeContext, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_head_that_was_left_while_its_checks_ran_gets_no_comment(context: FakeContext) -> None:
     """Its statuses are its own; the comment is the pull request's and waits for the new head's checks."""
     pull = context.propose("late-v2", model_version("v2"))
-    run = context.orchestrator.run
 
-    def pushed(checkout: Path, directory: str, progress: Progress) -> Timings:
+    def pushed(_: str) -> None:
         context.propose("late-v2", {f"{V2}/README.md": "# A better card\n"})
-        return run(checkout, directory, progress)
 
-    monkeypatch.setattr(context.orchestrator, "run", pushed)
+    context.orchestrator.before = pushed
     check_pull_request(context, pull.number, silent)
     now = context.forge.get(pull.number)
     assert now.head != pull.head
@@ -367,15 +365,13 @@ def test_a_head_that_was_left_while_its_checks_ran_gets_no_comment(
     assert {s.state for s in now.statuses if s.commit == pull.head} == {"success"}
 
 
-def test_an_unforeseen_error_does_not_look_like_running_checks(
-    context: FakeContext, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unforeseen_error_does_not_look_like_running_checks(context: FakeContext) -> None:
     """The status says what happened instead of `pending` for ever."""
 
-    def broken(_checkout: Path, directory: str, _progress: Progress) -> Timings:
+    def broken(directory: str) -> None:
         raise ZeroDivisionError(f"in {directory}")
 
-    monkeypatch.setattr(context.orchestrator, "run", broken)
+    context.orchestrator.before = broken
     pull = context.propose("late-v2", model_version("v2"))
     with pytest.raises(ZeroDivisionError):
         check_pull_request(context, pull.number, silent)
@@ -408,21 +404,19 @@ def test_a_change_of_two_releases_reports_on_both_and_keeps_its_own_words(contex
     assert "Roll back late in prod" in comment(context, pull)
 
 
-def test_two_checks_of_one_content_key_train_it_once(context: FakeContext, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_checks_of_one_content_key_train_it_once(context: FakeContext) -> None:
     """The second waits for the first and takes its record; neither touches the other's work tree."""
     pull = context.propose("late-v2", model_version("v2"))
-    run = context.orchestrator.run
     waiting = threading.Event()
 
-    def slow(checkout: Path, directory: str, progress: Progress) -> Timings:
+    def slow(_directory: str) -> None:
         assert waiting.wait(10)
-        return run(checkout, directory, progress)
 
     def noticed(line: str) -> None:
         if "waiting for it" in line:
             waiting.set()
 
-    monkeypatch.setattr(context.orchestrator, "run", slow)
+    context.orchestrator.before = slow
     with ThreadPoolExecutor(2) as pool:
         reports = list(pool.map(lambda _: check_pull_request(context, pull.number, noticed), range(2)))
     assert [report.state for report in reports] == ["passed", "passed"]
@@ -451,26 +445,36 @@ def test_a_damaged_artifact_that_comes_out_otherwise_is_an_error(context: FakeCo
     assert "making it again gave something else" in report.problems[0]
 
 
-def test_an_image_that_is_gone_is_built_again_from_the_commit_of_its_record(
-    context: FakeContext, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A description may have changed since, which is outside the content key and inside the image."""
+def test_an_image_that_is_gone_is_built_again(context: FakeContext) -> None:
+    """What its key names is all that goes into it: a new description since then makes no other image."""
     pull = context.propose("late-v2", model_version("v2"))
     record = check_pull_request(context, pull.number, silent).models[0].record
     definition = model_version("v2")[f"{V2}/model.yaml"]
     pull = context.propose("late-v2", {f"{V2}/model.yaml": definition.replace("owner: flights", "owner: ops")})
     context.images.built.clear()
-    built = []
-    build = context.images.build
-
-    def remember(directory: Path, model: str, version: str) -> ImageManifest:
-        built.append((directory / "model.yaml").read_text())
-        return build(directory, model, version)
-
-    monkeypatch.setattr(context.images, "build", remember)
     assert check_pull_request(context, pull.number, silent).models[0].record == record
     assert context.images.find(record.image) is not None
-    assert [text.split("\n", 1)[0] for text in built] == ["owner: flights"]
+
+
+def test_an_image_that_comes_out_otherwise_is_an_error(context: FakeContext) -> None:
+    """A record names what was built; another reference for the same key does not take its place unseen."""
+    pull = context.propose("late-v2", model_version("v2"))
+    check_pull_request(context, pull.number, silent)
+    context.images.built.clear()
+    context.images.answers += 1
+    report = check_pull_request(context, pull.number, silent)
+    assert report.state == "invalid"
+    assert "making it again gave something else" in report.problems[0]
+
+
+def test_a_record_names_the_image_that_the_builder_answered_with(context: FakeContext) -> None:
+    """Before the stages ran, and not what anybody planned."""
+    pull = context.propose("late-v2", model_version("v2"))
+    built: list[str] = []
+    context.orchestrator.before = lambda _: built.extend(context.images.built)
+    record = check_pull_request(context, pull.number, silent).models[0].record
+    assert sorted(ref.reference for ref in record.images.values()) == sorted(built)
+    assert record.images["serve"].key == context.images.built[record.image].key
 
 
 def test_a_promotion_is_judged_again_when_what_it_was_judged_by_changes(context: FakeContext) -> None:
@@ -508,19 +512,15 @@ def test_every_open_verdict_is_asked_for_again_when_policies_change(context: Fak
     assert check_pull_request(context, pull.number, silent).state == "failed"
 
 
-def test_a_verdict_made_before_main_changed_its_policies_is_none(
-    context: FakeContext, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_verdict_made_before_main_changed_its_policies_is_none(context: FakeContext) -> None:
     """Main moves while the checks run: they end in `pending`, to be run again."""
     pull = context.propose("late-v2", model_version("v2"))
-    run = context.orchestrator.run
 
-    def meanwhile(checkout: Path, directory: str, progress: Progress) -> Timings:
+    def meanwhile(_directory: str) -> None:
         floor = context.repository.tree("main").read("policies/auc_floor.yaml").decode()
         context.change_main({"policies/auc_floor.yaml": floor.replace("0.6", "0.99")}, "stricter")
-        return run(checkout, directory, progress)
 
-    monkeypatch.setattr(context.orchestrator, "run", meanwhile)
+    context.orchestrator.before = meanwhile
     check_pull_request(context, pull.number, silent)
     assert statuses(context, pull)[CHECK] == "pending"
     assert check_pull_request(context, pull.number, silent).state == "failed"

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bighead_ci.delivery.check import check_pull_request
-from bighead_ci.delivery.context import Progress, silent
+from bighead_ci.delivery.context import silent
 from bighead_ci.delivery.deliver import deliver
 from bighead_ci.delivery.promote import promote
 from bighead_ci.delivery.release_pr import release_branch
 from bighead_ci.documents.forge import PullRequest
-from bighead_ci.documents.record import Timings
 from bighead_ci.errors import InputError, RetryError
 from bighead_ci.planning.releases import render_release
 from fakes.context import FakeContext, model_version
+from fakes.engine import MemoryEngine
 from fakes.shipping import merge_version, pass_canary, promote_and_merge, ship
 
 
@@ -200,6 +199,34 @@ def test_a_delivery_from_long_ago_takes_no_environment_back(context: FakeContext
     assert context.orchestrator.trained[-1] == "models/late/v1"
 
 
+def test_a_record_is_found_after_the_engine_was_upgraded(context: FakeContext) -> None:
+    """What a pull request judged stays judged: its merge trains nothing, and its promotion names that record."""
+    before = context.main
+    pull = context.propose("late-v2", model_version("v2"))
+    record = check_pull_request(context, pull.number, silent).models[0].record
+    context.approve_and_merge(pull.number)
+    context.engine = MemoryEngine().edited("errors.py")
+    (promotion,) = deliver(context, before, silent)
+    assert promotion.report.record == record
+    assert context.orchestrator.trained == ["models/late/v2"]
+    again = promote(context, "late", "staging", "v2")
+    assert again is not None
+    assert again.report.record == record
+
+
+def test_a_changed_source_is_not_what_was_judged(context: FakeContext) -> None:
+    """Another engine is no excuse: data that moved on makes another record."""
+    before = context.main
+    pull = context.propose("late-v2", model_version("v2"))
+    check_pull_request(context, pull.number, silent)
+    context.approve_and_merge(pull.number)
+    lock = context.repository.tree("main").read("dvc.lock").decode()
+    context.change_main({"dvc.lock": lock.replace("md5: aaaa", "md5: bbbb")}, "newer data")
+    context.engine = MemoryEngine().edited("errors.py")
+    deliver(context, before, silent)
+    assert context.orchestrator.trained.count("models/late/v2") == 2
+
+
 def test_of_several_versions_a_delivery_promotes_the_newest(context: FakeContext) -> None:
     """v10 is newer than v9, whatever the alphabet says."""
     before = context.main
@@ -224,21 +251,20 @@ def test_a_model_that_cannot_be_delivered_holds_up_no_other(context: FakeContext
     assert [p.title for p in context.forge.find("open")] == ["promote later in staging: v1 is the first to serve"]
 
 
-def test_trouble_that_may_pass_is_worth_another_delivery(context: FakeContext, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trouble_that_may_pass_is_worth_another_delivery(context: FakeContext) -> None:
     """One model's disk is full and another's code is wrong: what the runner hears is to try again."""
     before = context.main
     context.change_main({**model_version("v4"), **model_version("v1", "later")}, "two models at once")
-    run = context.orchestrator.run
 
-    def troubled(_checkout: Path, directory: str, _progress: Progress) -> Timings:
+    def troubled(directory: str) -> None:
         if "later" in directory:
             raise RetryError("the disk is full")
         raise InputError("the code is wrong")
 
-    monkeypatch.setattr(context.orchestrator, "run", troubled)
+    context.orchestrator.before = troubled
     with pytest.raises(RetryError, match="the code is wrong\nthe disk is full"):
         deliver(context, before, silent)
-    monkeypatch.setattr(context.orchestrator, "run", run)
+    context.orchestrator.before = lambda _: None
     assert len(deliver(context, before, silent)) == 2
 
 

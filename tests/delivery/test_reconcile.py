@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 
 import pytest
 
 from bighead_ci.delivery.check import check_pull_request
 from bighead_ci.delivery.context import silent
 from bighead_ci.delivery.deliver import deliver
-from bighead_ci.delivery.materialize import sources_checkout
 from bighead_ci.delivery.promote import promote
 from bighead_ci.delivery.reconcile import Outcome, project_aliases, reconcile, settle
 from bighead_ci.delivery.status import status
-from bighead_ci.errors import InputError, RetryError
+from bighead_ci.errors import InputError
 from fakes.context import FakeContext, model_version
 from fakes.shipping import merge_version, pass_canary, promote_and_merge, ship
 
@@ -81,25 +79,6 @@ def test_models_that_start_at_once_materialise_one_after_the_other(context: Fake
     release_other(context)
     result = reconcile(context, silent)
     assert [(o.model, o.state) for o in result.outcomes] == [("late", "changed"), ("other", "changed")]
-
-
-def test_a_work_tree_that_a_kill_left_half_made_is_not_used(
-    context: FakeContext, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It appears whole or not at all."""
-    checkout = context.repository.checkout
-
-    def killed(commit: str, directory: Path) -> None:
-        (directory / "features").mkdir(parents=True)
-        monkeypatch.setattr(context.repository, "checkout", checkout)
-        raise RetryError(f"killed in the checkout of {commit}")
-
-    monkeypatch.setattr(context.repository, "checkout", killed)
-    with pytest.raises(RetryError):
-        sources_checkout(context, context.main, silent)
-    whole = sources_checkout(context, context.main, silent)
-    assert (whole / "features/sources/flights.parquet").exists()
-    assert sources_checkout(context, context.main, silent) == whole
 
 
 def test_the_measurement_starts_anew_when_weights_change_only(context: FakeContext) -> None:

@@ -10,7 +10,9 @@ DIGEST = "sha256:" + "1" * 64
 
 def desired(**weights: int) -> DesiredModel:
     variants = [
-        DesiredVariant(name=name, model="m", version="v1", image=DIGEST, artifact=DIGEST, weight=weight)
+        DesiredVariant(
+            name=name, model="m", version="v1", run="r", image=f"local/m@{DIGEST}", artifact=DIGEST, weight=weight
+        )
         for name, weight in weights.items()
     ]
     return DesiredModel(environment="prod", model="m", commit="a" * 40, variants=variants)
@@ -22,7 +24,7 @@ def live(**variants: tuple[int, str]) -> LiveModel:
             {
                 "name": n,
                 "version": "v1",
-                "image": DIGEST,
+                "image": f"local/m@{DIGEST}",
                 "artifact": DIGEST,
                 "state": s,
                 "weight": w,

@@ -2,41 +2,56 @@
 
 from __future__ import annotations
 
-import json
 import re
+import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bighead_ci.definitions.loading import load_feature_set, load_model, load_release
-from bighead_ci.definitions.tree import DirectoryTree
+from bighead_ci.definitions.files import Files
+from bighead_ci.definitions.loading import load_release
 from bighead_ci.delivery.merging import CHECK, required_approvals
-from bighead_ci.delivery.stages.pipeline import dvc_yaml
-from bighead_ci.documents.artifact import ArtifactManifest, ImageManifest
-from bighead_ci.documents.base import Document, Moment, digest_of, digest_of_bytes
+from bighead_ci.documents.artifact import ArtifactManifest
+from bighead_ci.documents.base import Document, Moment, digest_of, digest_of_bytes, short
 from bighead_ci.documents.definition import VersionedFeatureSet, VersionedModel
 from bighead_ci.documents.forge import PullRequest
+from bighead_ci.documents.image import ImageManifest, ImageRecipe, ImageRef
+from bighead_ci.documents.inputs import VersionInputs
 from bighead_ci.documents.live import CanaryAnalysis, Prediction, VariantTelemetry
-from bighead_ci.documents.record import ColumnDrift, DriftResult, Metric, Timings, TrainingSetSummary
+from bighead_ci.documents.record import (
+    ColumnDrift,
+    DriftResult,
+    Metric,
+    RunResult,
+    Timings,
+    TrainingSetSummary,
+)
 from bighead_ci.documents.release import Release
+from bighead_ci.documents.stage import TrainingSetSpec
 from bighead_ci.documents.workspace import Workspace
 from bighead_ci.errors import BigheadError, RetryError
 from bighead_ci.features.naming import use_schema
+from bighead_ci.planning.dvc_pipeline import dvc_yaml
+from bighead_ci.planning.meaning import Definitions
 from bighead_ci.ports.clock import FixedClock
+from bighead_ci.ports.engine import Engine
 from bighead_ci.ports.offline_store import Sources
 from bighead_ci.ports.online_store import OnlineStore
+from bighead_ci.ports.orchestrator import Outcome
 from bighead_ci.ports.telemetry import Bins
+from bighead_ci.ports.tree import Tree
 from bighead_ci.reporting.renderer import Renderer
-from bighead_ci.transforms.artifact import artifact_digest
 from bighead_ci.transforms.metrics import predictions_table
+from fakes.engine import MemoryEngine
 from fakes.forge import MemoryForge, MemoryRepository
 from fakes.memory_tree import MemoryTree, dedented, model_files, repository
 from fakes.online_store import FakeOnlineStore
@@ -46,7 +61,6 @@ from fakes.record_store import MemoryRecordStore
 
 POLICIES = Path(__file__).parents[2] / "policies"
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
-ENGINE = digest_of("engine")
 ROWS = 400
 
 
@@ -68,63 +82,93 @@ class ProtectedForge(MemoryForge):
 
 
 class FakeImages:
-    """Images by digest; a test loses one by taking it out of `built`."""
+    """Images by reference; a test loses one by taking it out of `built`."""
 
     def __init__(self) -> None:
         self.built: dict[str, ImageManifest] = {}
+        self.answers = 0
+        """Added to what goes into a reference: a builder may answer otherwise for the same key."""
 
-    def plan(self, model_directory: Path, model: str, version: str) -> str:
-        """A digest that follows the lock and the place."""
-        return digest_of_bytes((model_directory / "requirements.lock").read_bytes() + f"{model}{version}".encode())
-
-    def build(self, model_directory: Path, model: str, version: str) -> ImageManifest:
+    def ensure(self, recipe: ImageRecipe, tree: Tree, progress: Callable[[str], None]) -> ImageRef:
         """Remember the image."""
-        digest = self.plan(model_directory, model, version)
         manifest = ImageManifest(
-            digest=digest, model=model, version=version, engine=ENGINE, lock=digest_of("lock"), python="3.11"
+            key=recipe.key,
+            target=recipe.target,
+            model=recipe.model,
+            version=recipe.version,
+            python=recipe.python,
+            lock=digest_of_bytes(tree.read(recipe.lock)),
+            files={path: digest_of_bytes(tree.read(path)) for path in recipe.files},
         )
-        self.built[digest] = manifest
-        return manifest
+        digest = digest_of([manifest.model_dump(), self.answers])
+        reference = f"memory/{recipe.model}@{digest}"
+        progress(f"image {reference}")
+        self.built[reference] = manifest
+        return ImageRef(key=recipe.key, reference=reference)
 
-    def find(self, digest: str) -> ImageManifest | None:
+    def find(self, reference: str) -> ImageManifest | None:
         """The image, unless it was lost."""
-        return self.built.get(digest)
+        return self.built.get(reference)
 
 
 class FakeOrchestrator:
     """Leaves the stage outputs of a model whose `skill` a test sets, in the documented shapes."""
 
-    def __init__(self, images: FakeImages) -> None:
-        self.images = images
+    def __init__(self, directory: Path, tree: Callable[[str], Tree]) -> None:
+        self.directory = directory
+        self.tree = tree
         self.skill: dict[str, float] = {}
         """Model directory → how far the scores of positive rows lie above the others'; default 1."""
         self.trained: list[str] = []
         self.error: BigheadError | None = None
         """Raised by the next runs."""
+        self.before: Callable[[str], None] = lambda _: None
+        """Called with the model's directory before each run."""
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
-    def run(self, checkout: Path, model_directory: str, progress: Callable[[str], None]) -> Timings:
-        """Write `out/` as the stages would."""
+    @contextmanager
+    def run(self, commit: str, inputs: VersionInputs, progress: Callable[[str], None]) -> Iterator[Outcome]:
+        """Write what the stages would leave."""
+        self.before(f"models/{inputs.id}")
         if self.error is not None:
             raise self.error
-        self.trained.append(model_directory)
+        self.trained.append(f"models/{inputs.id}")
         progress("train: runs")
-        _, name, version = model_directory.split("/")
-        model = load_model(DirectoryTree(checkout), name, version)
-        self._write(checkout, model, checkout / model_directory / "out")
-        return Timings(seconds={"train": 1.0}, reused=[])
+        out = self.directory / inputs.content_key.removeprefix("sha256:") / "out"
+        shutil.rmtree(out, ignore_errors=True)
+        out.mkdir(parents=True)
+        definitions = Definitions(Files(self.tree(commit)))
+        result = self._write(definitions.model(inputs.model, inputs.version), definitions, inputs, out)
+        yield Outcome(result, out, Timings(seconds={"train": 1.0}, reused=[]))
+        shutil.rmtree(out)
 
-    def import_sources(self, checkout: Path, progress: Callable[[str], None]) -> None:
-        """Put an empty Parquet file where each source has its data."""
+    @contextmanager
+    def exclusive(self, key: str, progress: Callable[[str], None]) -> Iterator[None]:
+        """Hold the lock of the key."""
+        lock = self._locks[key]
+        if not lock.acquire(blocking=False):
+            progress(f"another process makes content key {short(key)}; waiting for it")
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def sources(self, commit: str, progress: Callable[[str], None]) -> Path:
+        """A directory with an empty Parquet file where each source has its data."""
         progress("sources: in place")
-        for file in (checkout / "features/sources").glob("*.yaml"):
-            pq.write_table(pa.table({"id": pa.array([], pa.int64())}), file.with_suffix(".parquet"))
+        directory = self.directory / f"sources-{commit[:12]}"
+        for path in self.tree(commit).files():
+            if path.startswith("features/sources/") and path.endswith(".yaml"):
+                file = directory / path.replace(".yaml", ".parquet")
+                file.parent.mkdir(parents=True, exist_ok=True)
+                pq.write_table(pa.table({"id": pa.array([], pa.int64())}), file)
+        return directory
 
-    def _write(self, checkout: Path, model: VersionedModel, out: Path) -> None:
-        directory = f"models/{model.name}/{model.version}"
-        skill = self.skill.get(directory, 1.0)
-        tree = DirectoryTree(checkout)
-        schemas = [use_schema(load_feature_set(tree, *use.set.split("/")), use) for use in model.definition.features]
-        artifact = make_artifact(out / "artifact", f"{directory} {skill} {model.definition.parameters}")
+    def _write(self, model: VersionedModel, definitions: Definitions, inputs: VersionInputs, out: Path) -> RunResult:
+        skill = self.skill.get(model.path, 1.0)
+        schemas = [use_schema(definitions.feature_set(use.set), use) for use in model.definition.features]
+        artifact = make_artifact(out / "artifact", f"{model.path} {skill} {model.definition.parameters}")
         ArtifactManifest(
             model=model.name,
             version=model.version,
@@ -135,25 +179,31 @@ class FakeOrchestrator:
             features=schemas,
             feature_keys={},
         ).write(artifact / "artifact.json")
-        sample = make_record(artifact)
-        auc = min(0.99, 0.5 + skill / 4)
-        metrics = {"auc": Metric(value=auc, low=auc - 0.02, high=auc + 0.02)}
-        sample.training_set.write(out / "training_set.json")
-        sample.quality.write(out / "quality.json")
-        sample.evaluation.model_copy(update={"metrics": metrics, "slices": []}).write(out / "evaluation.json")
-        (out / "profile.json").write_text(json.dumps({"columns": [c.model_dump() for c in sample.profile]}))
         _write_tables(out, skill)
-        package = {
-            "artifact": artifact_digest(artifact),
-            "artifact_bytes": 1000,
-            "image": self.images.plan(checkout / directory, model.name, model.version),
-            "training_set": digest_of("training set"),
-        }
-        (out / "package.json").write_text(json.dumps(package))
+        auc = min(0.99, 0.5 + skill / 4)
+        sample = make_record(artifact)
+        metrics = {"auc": Metric(value=auc, low=auc - 0.02, high=auc + 0.02)}
+        fields = {name: getattr(sample, name) for name in RunResult.model_fields}
+        return RunResult.model_validate(
+            fields
+            | {
+                "model": model.name,
+                "version": model.version,
+                "content_key": inputs.content_key,
+                "source_key": inputs.source_key,
+                "inputs": inputs,
+                "artifact_bytes": 1000,
+                "parameters": model.definition.parameters,
+                "request": model.definition.request,
+                "features": schemas,
+                "serving": model.definition.serving,
+                "evaluation": sample.evaluation.model_copy(update={"metrics": metrics, "slices": []}),
+            }
+        )
 
 
 def _write_tables(out: Path, skill: float) -> None:
-    """Predictions of the evaluation rows, and a training set."""
+    """Predictions of the evaluation rows, and a sample of the training rows."""
     events = np.arange(ROWS)
     truth = events % 2
     noise = np.random.default_rng(0).normal(0, 1, ROWS)
@@ -163,8 +213,8 @@ def _write_tables(out: Path, skill: float) -> None:
         predictions_table(pa.chunked_array([events]), truth, scores, ["0", "1"]), out / "predictions.parquet"
     )
     part = np.where(events % 4 == 0, "evaluate", "train")
-    table = {"__event_id": events, "__part": part, "__label": truth, "distance": events * 10}
-    pq.write_table(pa.table(table), out / "training_set.parquet")
+    table = {"distance": events[part == "train"] * 10}
+    pq.write_table(pa.table(table), out / "training_sample.parquet")
 
 
 class FakeTelemetry:
@@ -232,10 +282,14 @@ class FakeTelemetry:
 class FakeDrift:
     """Finds one column that moved."""
 
+    def __init__(self) -> None:
+        self.compared: list[tuple[str, str]] = []
+
     def compare(
-        self, reference: pd.DataFrame, current: pd.DataFrame, names: tuple[str, str], html: Path | None = None
+        self, reference: pa.Table, current: pa.Table, names: tuple[str, str], html: Path | None = None
     ) -> DriftResult:
         """Say what was compared, and leave a page."""
+        self.compared.append(names)
         if html is not None:
             html.write_text("<p>drift</p>")
         column = ColumnDrift(column="distance", method="psi", score=0.2, threshold=0.1, drifted=True)
@@ -263,11 +317,9 @@ class FakeOfflineStore:
         self.materialized: list[str] = []
         self._writer = threading.Lock()
 
-    def training_set(
-        self, model: VersionedModel, sets: Sequence[VersionedFeatureSet], sources: Sources, destination: Path
-    ) -> TrainingSetSummary:
+    def training_set(self, spec: TrainingSetSpec, files: Mapping[str, Path], destination: Path) -> TrainingSetSummary:
         """Not what a verb may ask for."""
-        raise AssertionError((model, sets, sources, destination))
+        raise AssertionError((spec, files, destination))
 
     def features_at(
         self,
@@ -304,11 +356,11 @@ class FakePredictionLog:
         """One prediction."""
         return self.known.get(prediction_id)
 
-    def inputs(self, environment: str, model: str, artifact: str, limit: int) -> pd.DataFrame:
+    def inputs(self, environment: str, model: str, artifact: str, limit: int) -> pa.Table:
         """Inputs of an artifact's latest predictions."""
         place = (environment, model, artifact)
         rows = [p.inputs for p in self.known.values() if (p.environment, p.model, p.artifact) == place]
-        return pd.DataFrame(rows[-limit:])
+        return pa.Table.from_pylist(rows[-limit:])
 
 
 class FakeContext:
@@ -321,12 +373,12 @@ class FakeContext:
         self.workspace = Workspace(forge=directory / "forge.git", state=directory / "state")
         self.clock = MovedClock(START)
         self.data_clock = FixedClock(datetime(2013, 10, 1, 21, tzinfo=UTC))
-        self.engine = ENGINE
+        self.engine: Engine = MemoryEngine()
         self.repository = MemoryRepository(self.clock)
         self.forge = ProtectedForge(self.repository, self.clock, (CHECK,))
         self.records = MemoryRecordStore(directory / "records")
         self.images = FakeImages()
-        self.orchestrator = FakeOrchestrator(self.images)
+        self.orchestrator = FakeOrchestrator(directory / "checkouts", self.repository.tree)
         self.drift = FakeDrift()
         self.renderer = PlainPages(pictures=False)
         self.platform = MemoryPlatform()

@@ -15,10 +15,17 @@ from typing import Any
 import httpx
 import psutil
 
-from bighead_ci.documents.definition import CanaryPlan, EnvironmentDefinition, Router
+from bighead_ci.documents.base import digest_of
+from bighead_ci.documents.definition import CanaryPlan, EnvironmentDefinition, Router, Serving
+from bighead_ci.documents.image import ImageRecipe
 from bighead_ci.documents.live import DesiredModel, DesiredVariant, LiveVariant
+from bighead_ci.engine.installed import InstalledEngine
 from bighead_ci.images.process import ProcessImageBuilder
+from bighead_ci.images.python_environments import PythonEnvironments
+from bighead_ci.planning.stages import SERVING_ENTRY_POINT
 from bighead_ci.platforms.local import LocalPlatform
+from bighead_ci.ports.engine import Engine
+from fakes.memory_tree import MemoryTree
 from fakes.tiny_artifact import write_tiny_artifact
 
 ROW = {"distance": 500.0, "delay": 1.0}
@@ -31,14 +38,27 @@ def environment_on(port: int = 0) -> EnvironmentDefinition:
     return EnvironmentDefinition(platform="local", router=Router(port=port), canary=canary)
 
 
-def write_model(directory: Path, *, max_concurrency: int = 64, log_predictions: bool = True) -> Path:
-    """A version's directory, as far as an image needs it."""
-    directory.mkdir(parents=True, exist_ok=True)
-    log = str(log_predictions).lower()
-    (directory / "model.yaml").write_text(f"serving: {{max_concurrency: {max_concurrency}, log_predictions: {log}}}\n")
-    pin = f"numpy=={metadata.version('numpy')} \\\n    --hash=sha256:{'0' * 64}\n"
-    (directory / "requirements.lock").write_text(pin)
-    return directory
+def satisfied_lock() -> str:
+    """A lock that the running interpreter satisfies."""
+    return f"numpy=={metadata.version('numpy')} \\\n    --hash=sha256:{'0' * 64}\n"
+
+
+def image_recipe(model: str, version: str, engine: Engine, lock: str) -> tuple[ImageRecipe, MemoryTree]:
+    """What a serving image of a version is made of, and the files."""
+    folder = f"models/{model}/{version}"
+    tree = MemoryTree({f"{folder}/serving.lock": lock, f"{folder}/model.py": "def build(parameters): ...\n"})
+    component, files = engine.component({SERVING_ENTRY_POINT}), dict(tree.files())
+    recipe = ImageRecipe(
+        key=digest_of([files, component.files]),
+        target="serve",
+        model=model,
+        version=version,
+        files=files,
+        lock=f"{folder}/serving.lock",
+        engine=component.files,
+        python=engine.python,
+    )
+    return recipe, tree
 
 
 class LocalBench:
@@ -46,7 +66,9 @@ class LocalBench:
 
     def __init__(self, shared: Path, state: Path) -> None:
         self.shared = shared
-        self.images = ProcessImageBuilder(shared / "images")
+        self.engine = InstalledEngine()
+        environments = PythonEnvironments(shared / "environments")
+        self.images = ProcessImageBuilder(shared / "images", self.engine, environments)
         self.artifacts: dict[str, Path] = {}
         self.state = state
         self.predictions = state / "predictions"
@@ -56,8 +78,7 @@ class LocalBench:
         """A second hand on the same state, as another process would have it."""
         return LocalPlatform(
             self.state / "platform",
-            images=self.images.root,
-            find_image=self.images.find,
+            open_image=self.images.open,
             artifact=lambda digest: self.artifacts[digest],
             online_store=self.state / "online-store",
             predictions=self.predictions,
@@ -68,11 +89,18 @@ class LocalBench:
         directory = self.state / "artifacts" / f"{model}-{version}"
         artifact = write_tiny_artifact(directory, version=version, slope=SLOPES[version], model=model)
         self.artifacts[artifact] = directory
-        authored = write_model(self.state / "models" / model / version, **serving)
-        image = self.images.build(authored, model, version)
+        recipe, tree = image_recipe(model, version, self.engine, satisfied_lock())
+        image = self.images.ensure(recipe, tree, lambda _: None)
         name = f"{model}-{version}-{artifact[7:15]}"
         return DesiredVariant(
-            name=name, model=model, version=version, image=image.digest, artifact=artifact, weight=weight
+            name=name,
+            model=model,
+            version=version,
+            image=image.reference,
+            artifact=artifact,
+            run="run",
+            weight=weight,
+            serving=Serving(**serving),
         )
 
     def live(self, name: str) -> LiveVariant:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import textwrap
 from collections.abc import Iterable, Mapping
+
+from bighead_ci.definitions.tree import blob_id
 
 
 class MemoryTree:
@@ -16,7 +17,7 @@ class MemoryTree:
         self.reads: list[str] = []
 
     def files(self) -> Mapping[str, str]:
-        return {path: hashlib.sha256(data).hexdigest() for path, data in self.content.items()}
+        return {path: blob_id(data) for path, data in self.content.items()}
 
     def links(self) -> frozenset[str]:
         return self.linked
@@ -70,7 +71,6 @@ MODEL = """
       kind: time
       train: ["2013-01-01T00:00:00Z", "2013-06-01T00:00:00Z"]
       evaluate: ["2013-06-01T00:00:00Z", "2013-09-01T00:00:00Z"]
-    as_of: 2013-10-01T00:00:00Z
     request:
       carrier: {type: string, use: lookup}
       distance: {type: int64}
@@ -80,6 +80,13 @@ MODEL = """
     evaluation:
       primary: auc
       slices: [origin]
+"""
+RUN = """
+    as_of: 2013-10-01T00:00:00Z
+"""
+LOCK = f"""
+    numpy==2.4.6 \\
+        --hash=sha256:{"0" * 64}
 """
 STAGING = """
     platform: local
@@ -124,7 +131,9 @@ def model_files(folder: str, definition: str = MODEL) -> dict[str, str]:
     return {
         f"{folder}/model.yaml": definition,
         f"{folder}/model.py": "def build(parameters): ...\n",
-        f"{folder}/requirements.lock": "numpy==2.4.6\n",
+        f"{folder}/run.yaml": RUN,
+        f"{folder}/training.lock": LOCK,
+        f"{folder}/serving.lock": LOCK,
         f"{folder}/README.md": "# Card\n",
         f"{folder}/golden_rows.json": '[{"distance": 200, "delays.delay_mean_7d": null}]',
         f"{folder}/expectations.yaml": "expectations: []\n",

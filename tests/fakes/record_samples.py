@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from bighead_ci.documents.base import digest_of
-from bighead_ci.documents.definition import RequestField
+from bighead_ci.documents.definition import RequestField, Serving
+from bighead_ci.documents.image import ImageRef
+from bighead_ci.documents.inputs import VersionInputs
 from bighead_ci.documents.record import (
-    ColumnDrift,
     ColumnProfile,
-    DriftResult,
     EvaluationResult,
     ExpectationResult,
     Metric,
@@ -35,6 +35,11 @@ def make_artifact(directory: Path, content: str = "parameters") -> Path:
     return directory
 
 
+def image(target: str) -> ImageRef:
+    """An image as a builder answers."""
+    return ImageRef(key=digest_of(f"key for {target}"), reference=f"local/flight_delay@{digest_of(target)}")
+
+
 def make_record(artifact: Path, key: str = "key", minutes: int = 0, **changes: Any) -> RunRecord:
     """A record of `flight_delay/v1` with that artifact; `key` stands for what was run, `minutes` orders records."""
     auc = Metric(value=0.71, low=0.69, high=0.73)
@@ -51,14 +56,19 @@ def make_record(artifact: Path, key: str = "key", minutes: int = 0, **changes: A
         model="flight_delay",
         version="v1",
         content_key=digest_of(key),
+        source_key=digest_of(f"sources of {key}"),
+        inputs=VersionInputs(model="flight_delay", version="v1", stages={}, images={}, authored={}),
+        task="binary",
         commit="a" * 40,
         recorded_at=MOMENT + timedelta(minutes=minutes),
-        image=digest_of("image"),
         artifact=artifact_digest(artifact),
         artifact_bytes=sum(file.stat().st_size for file in artifact.iterdir()),
         parameters={"depth": 3, "name": "boosted", "nested": {"rates": [0.1, 0.2]}},
         request={"carrier": RequestField(type="string", required=True)},
         features=[],
+        serving=Serving(),
+        packages={"training": {"numpy": "2.4.6"}, "serving": {"numpy": "2.4.6"}},
+        data={"features/sources/flights.parquet": "0" * 32},
         training_set=TrainingSetSummary(
             rows=100,
             train_rows=80,
@@ -67,17 +77,9 @@ def make_record(artifact: Path, key: str = "key", minutes: int = 0, **changes: A
             unlabelled=0,
             immature=0,
             columns=["carrier"],
-            seconds=0.5,
         ),
         training_set_digest=digest_of("training set"),
         quality=QualityResult(results=[expectation]),
-        drift=DriftResult(
-            reference="v0",
-            current="v1",
-            reference_rows=100,
-            current_rows=100,
-            columns=[ColumnDrift(column="carrier", method="psi", score=0.2, threshold=0.1, drifted=True)],
-        ),
         evaluation=EvaluationResult(
             primary="auc",
             metrics={"auc": auc},
@@ -91,6 +93,7 @@ def make_record(artifact: Path, key: str = "key", minutes: int = 0, **changes: A
             conversion_error=1e-7,
         ),
         profile=[ColumnProfile(column="carrier", type="string", rows=100, nulls=0, top={"UA": 60})],
+        images={"train": image("train"), "serve": image("serve")},
         timings=Timings(seconds={"train": 1.5}, reused=[]),
     )
     return RunRecord.model_validate({**record.model_dump(), **changes})

@@ -53,6 +53,9 @@ class MemoryRecordStore:
     def by_content_key(self, content_key: str) -> RunRecord | None:
         return next((record for record in self._newest_first() if record.content_key == content_key), None)
 
+    def by_source_key(self, source_key: str) -> RunRecord | None:
+        return next((record for record in self._newest_first() if record.source_key == source_key), None)
+
     def by_artifact(self, digest: str) -> RunRecord | None:
         return next((record for record in self._newest_first() if record.artifact == digest), None)
 
@@ -70,6 +73,10 @@ class MemoryRecordStore:
                 return self._path(record.run_id, "artifact")
         damaged = ", ".join(str(file) for record in copies for file in self._path(record.run_id, "artifact").iterdir())
         raise InputError(f"no whole artifact has digest {digest}; damaged: {damaged or 'none'}")
+
+    def forget(self, run_id: str) -> None:
+        """Lose a record, as somebody who deletes runs does."""
+        del self._records[run_id]
 
     def project_alias(self, model: str, alias: str, run_id: str | None) -> None:
         if run_id is None:

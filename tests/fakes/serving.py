@@ -23,7 +23,7 @@ def a_config(directory: Path, **changes: Any) -> VariantConfig:
         "variant": "tiny-v1-aaaaaaaa",
         "model": "tiny",
         "version": "v1",
-        "image": DIGEST,
+        "image": f"local/tiny@{DIGEST}",
         "artifact": DIGEST,
         "artifact_path": directory / "artifact",
         "online_store": directory / "store",

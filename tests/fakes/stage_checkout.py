@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,12 +12,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bighead_ci.documents.artifact import ImageManifest
-from bighead_ci.documents.base import Moment, digest_of_bytes
-from bighead_ci.documents.definition import VersionedFeatureSet, VersionedModel
+from bighead_ci.definitions.files import Files
+from bighead_ci.definitions.tree import DirectoryTree
+from bighead_ci.delivery.stages.orders import leave_orders
+from bighead_ci.delivery.stages.place import StagePlace
+from bighead_ci.documents.base import Moment
+from bighead_ci.documents.definition import VersionedFeatureSet
 from bighead_ci.documents.record import TrainingSetSummary
+from bighead_ci.documents.stage import TrainingSetSpec
+from bighead_ci.planning.inputs import Inputs
+from bighead_ci.ports.engine import Engine
 from bighead_ci.ports.offline_store import Sources
 from bighead_ci.ports.online_store import OnlineStore
+from fakes.engine import MemoryEngine
+from fakes.local_bench import satisfied_lock
 
 DIRECTORY = "models/late/v1"
 
@@ -46,7 +55,6 @@ task: binary
 spine: {source: flights}
 label: {source: flights, column: late, offset: 1h}
 split: {kind: hash, evaluate_percent: 25}
-as_of: 2013-10-01T00:00:00Z
 request:
   carrier: {type: string}
   hour: {type: int64}
@@ -74,6 +82,9 @@ EXPECTATIONS = """\
 expectations:
   - {type: expect_column_values_to_not_be_null, kwargs: {column: hour}}
 """
+DATA = b"rows of flights"
+DATA_MD5 = hashlib.md5(DATA, usedforsecurity=False).hexdigest()
+LOCK = satisfied_lock()
 GOLDEN_ROW = {"carrier": "AA", "hour": 3, "delays.delay_mean_1h": 4.5}
 INPUTS = ["carrier", "hour", "delays.delay_mean_1h"]
 
@@ -88,12 +99,23 @@ def write_checkout(root: Path, code: str = CODE, model: str = MODEL) -> Path:
         f"{DIRECTORY}/model.py": code,
         f"{DIRECTORY}/golden_rows.json": json.dumps([GOLDEN_ROW]),
         f"{DIRECTORY}/expectations.yaml": EXPECTATIONS,
-        f"{DIRECTORY}/requirements.lock": "",
+        f"{DIRECTORY}/run.yaml": "as_of: 2013-10-01T00:00:00Z\n",
+        f"{DIRECTORY}/training.lock": LOCK,
+        f"{DIRECTORY}/serving.lock": LOCK,
+        "dvc.lock": f"stages:\n  make:\n    outs:\n    - {{path: features/sources/flights.parquet, md5: {DATA_MD5}}}\n",
     }
     for path, text in files.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text)
+    (root / "features/sources/flights.parquet").write_bytes(DATA)
     return root
+
+
+def placed(root: Path, engine: Engine | None = None) -> StagePlace:
+    """The version of a checkout, its stages told what they need."""
+    place = StagePlace(root, DIRECTORY)
+    leave_orders(place, Inputs(Files(DirectoryTree(root)), engine or MemoryEngine()), lambda _: None)
+    return place
 
 
 class MadeUpStore:
@@ -103,13 +125,11 @@ class MadeUpStore:
         self.rows = rows
         self.columns = columns
 
-    def training_set(
-        self, model: VersionedModel, sets: Sequence[VersionedFeatureSet], sources: Sources, destination: Path
-    ) -> TrainingSetSummary:
+    def training_set(self, spec: TrainingSetSpec, files: Mapping[str, Path], destination: Path) -> TrainingSetSummary:
         """The training set of the checkout's model."""
-        assert model.path == DIRECTORY
-        assert [one.id for one in sets] == ["delays/v1"]
-        assert set(sources) == {"flights"}
+        assert spec.path == DIRECTORY
+        assert [one.id for one in spec.sets] == ["delays/v1"]
+        assert set(files) == {"flights"}
         generator = np.random.default_rng(0)
         hour, delay = generator.integers(0, 24, self.rows), generator.normal(5, 10, self.rows)
         late = (hour + delay + generator.normal(0, 4, self.rows) > 18).astype(np.int64)
@@ -125,7 +145,7 @@ class MadeUpStore:
         pq.write_table(pa.table(columns | self.columns), destination)
         return TrainingSetSummary(
             rows=self.rows, train_rows=int((~evaluate).sum()), evaluate_rows=int(evaluate.sum()), outside_split=0,
-            unlabelled=0, immature=0, columns=INPUTS, seconds=0.1,
+            unlabelled=0, immature=0, columns=INPUTS,
         )  # fmt: skip
 
     def features_at(
@@ -144,19 +164,3 @@ class MadeUpStore:
     ) -> int:
         """Not what a stage may ask for."""
         raise AssertionError((sets, sources, until, online))
-
-
-class PlannedImages:
-    """Knows the digest of an image from its lock, and builds none."""
-
-    def plan(self, model_directory: Path, model: str, version: str) -> str:
-        """A digest that follows the lock."""
-        return digest_of_bytes((model_directory / "requirements.lock").read_bytes() + f"{model}{version}".encode())
-
-    def build(self, model_directory: Path, model: str, version: str) -> ImageManifest:
-        """Not what a stage may ask for."""
-        raise AssertionError(f"a stage built an image of {model}/{version} in {model_directory}")
-
-    def find(self, digest: str) -> ImageManifest | None:
-        """Not what a stage may ask for."""
-        raise AssertionError(f"a stage looked for image {digest}")

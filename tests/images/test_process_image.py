@@ -2,76 +2,76 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from bighead_ci.errors import InputError
-from bighead_ci.images import process
-from bighead_ci.images.engine import engine_digest, package_directory
-from bighead_ci.images.lock import read_pins, unsatisfied
+from bighead_ci.documents.image import ImageRecipe, ImageRef
+from bighead_ci.engine.installed import InstalledEngine
+from bighead_ci.errors import BugError, InputError
 from bighead_ci.images.process import ProcessImageBuilder
-from fakes.local_bench import write_model
+from bighead_ci.images.python_environments import PythonEnvironments
+from fakes.local_bench import image_recipe, satisfied_lock
+from fakes.memory_tree import MemoryTree
+
+ENGINE = InstalledEngine()
+
+
+def silent(_: str) -> None: ...
 
 
 @pytest.fixture
 def builder(tmp_path: Path) -> ProcessImageBuilder:
-    return ProcessImageBuilder(tmp_path / "images of a team")
+    return another(tmp_path / "images of a team")
+
+
+def another(directory: Path) -> ProcessImageBuilder:
+    return ProcessImageBuilder(directory / "images", ENGINE, PythonEnvironments(directory / "environments"))
+
+
+def recipe_of(lock: str | None = None) -> tuple[ImageRecipe, MemoryTree]:
+    return image_recipe("tiny", "v1", ENGINE, satisfied_lock() if lock is None else lock)
 
 
 @pytest.fixture
-def model(tmp_path: Path) -> Path:
-    return write_model(tmp_path / "tiny" / "v1", max_concurrency=7)
+def built(builder: ProcessImageBuilder) -> ImageRef:
+    return builder.ensure(*recipe_of(), silent)
 
 
-def test_what_was_planned_is_what_is_built(builder: ProcessImageBuilder, model: Path) -> None:
-    """`plan` names the digest without building; `build` gives it; building again changes nothing."""
-    digest = builder.plan(model, "tiny", "v1")
-    assert builder.find(digest) is None
-    built = builder.build(model, "tiny", "v1")
-    assert built.digest == digest
-    assert builder.build(model, "tiny", "v1") == builder.find(digest) == built
+def directory(builder: ProcessImageBuilder, built: ImageRef) -> Path:
+    return builder.root / built.reference.rpartition(":")[2]
 
 
-@pytest.mark.parametrize(
-    "name", ["README.md", "dvc.lock", "out/artifact/model.onnx", ".gitignore", "__pycache__/a.pyc"]
-)
-def test_what_does_not_run_changes_no_digest(builder: ProcessImageBuilder, model: Path, name: str) -> None:
-    """Card, stage results and caches are not part of the image."""
-    before = builder.plan(model, "tiny", "v1")
-    (model / name).parent.mkdir(parents=True, exist_ok=True)
-    (model / name).write_text("anything")
-    assert builder.plan(model, "tiny", "v1") == before
+def test_two_machines_give_one_reference(built: ImageRef, tmp_path: Path) -> None:
+    """The same recipe, the same files: the same bytes under the same name."""
+    elsewhere = another(tmp_path / "elsewhere")
+    assert elsewhere.ensure(*recipe_of(), silent) == built
 
 
-@pytest.mark.parametrize("name", ["model.py", "model.yaml", "requirements.lock", "helpers/names.py"])
-def test_what_runs_changes_the_digest(builder: ProcessImageBuilder, model: Path, name: str) -> None:
-    """Code, definition and lock are."""
-    before = builder.plan(model, "tiny", "v1")
-    file = model / name
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text((file.read_text() if file.exists() else "") + "# a comment\n")
-    assert builder.plan(model, "tiny", "v1") != before
-
-
-def test_another_engine_gives_another_image(
-    builder: ProcessImageBuilder, model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A variant is shipped with an engine; a changed engine is another image."""
-    before = builder.plan(model, "tiny", "v1")
-    monkeypatch.setattr(process, "engine_digest", lambda: f"sha256:{'e' * 64}")
-    assert builder.plan(model, "tiny", "v1") != before
+def test_every_file_of_an_image_is_in_its_digest(builder: ProcessImageBuilder, built: ImageRef) -> None:
+    """All that the process can run lies in the image, and an edit of any of it is seen."""
+    image = directory(builder, built)
+    files = [path for path in image.rglob("*") if path.is_file()]
+    manifest = json.loads((image / "image.json").read_text())
+    assert {path.relative_to(image).as_posix() for path in files} == {*manifest["files"], "image.json"}
+    for file in files:
+        file.chmod(0o644)
+        before = file.read_bytes()
+        file.write_bytes(before + b"#")
+        assert builder.find(built.reference) is None, file
+        file.write_bytes(before)
+    assert builder.find(built.reference) is not None
 
 
 @pytest.mark.parametrize("damage", ["changed", "missing", "extra"])
-def test_a_damaged_image_is_not_found_and_can_be_built_again(
-    builder: ProcessImageBuilder, model: Path, damage: str
+def test_a_damaged_image_is_not_found_and_is_built_again(
+    builder: ProcessImageBuilder, built: ImageRef, damage: str
 ) -> None:
-    """A changed, missing or extra file is seen; building repairs."""
-    built = builder.build(model, "tiny", "v1")
-    victim = builder.directory(built.digest) / "engine" / "bighead_ci" / "errors.py"
+    """A changed, missing or extra file is seen; building gives the same again."""
+    victim = directory(builder, built) / "engine" / "bighead_ci" / "errors.py"
     victim.chmod(0o644)
     if damage == "changed":
         victim.write_text(victim.read_text() + "# evil\n")
@@ -79,15 +79,17 @@ def test_a_damaged_image_is_not_found_and_can_be_built_again(
         victim.unlink()
     else:
         victim.with_name("extra.py").write_text("")
-    assert builder.find(built.digest) is None
-    assert builder.build(model, "tiny", "v1") == builder.find(built.digest) == built
+    assert builder.find(built.reference) is None
+    assert builder.ensure(*recipe_of(), silent) == built
+    assert builder.find(built.reference) is not None
 
 
-def test_the_frozen_engine_runs_by_itself(builder: ProcessImageBuilder, model: Path) -> None:
-    """The copy of the engine in the image is importable and has the digest that the image names."""
-    built = builder.build(model, "tiny", "v1")
-    engine = builder.directory(built.digest) / "engine"
-    code = "from bighead_ci.images.engine import engine_digest, package_directory as p; print(engine_digest(), p())"
+def test_the_frozen_engine_holds_what_serving_imports_and_no_more(
+    builder: ProcessImageBuilder, built: ImageRef
+) -> None:
+    """Its entry point can be imported from the image alone; commands, gates and reports are not in it."""
+    engine = directory(builder, built) / "engine"
+    code = "import bighead_ci.entry_points.serving as s; print(s.__file__)"
     done = subprocess.run(
         [sys.executable, "-B", "-P", "-c", code],
         env={"PYTHONPATH": str(engine)},
@@ -95,69 +97,50 @@ def test_the_frozen_engine_runs_by_itself(builder: ProcessImageBuilder, model: P
         text=True,
         check=True,
     )
-    assert done.stdout.split(maxsplit=1) == [built.engine, f"{engine.resolve() / 'bighead_ci'}\n"]
+    assert Path(done.stdout.strip()).is_relative_to(engine)
+    assert {"cli", "policy", "reporting", "definitions"}.isdisjoint(p.name for p in (engine / "bighead_ci").iterdir())
 
 
-def test_serving_settings_are_in_the_image(builder: ProcessImageBuilder, model: Path) -> None:
-    """The process gets the limits that model.yaml states."""
-    built = builder.build(model, "tiny", "v1")
-    assert '"max_concurrency": 7' in (builder.directory(built.digest) / "serving.json").read_text()
-
-
-def test_a_satisfied_lock_makes_no_environment(builder: ProcessImageBuilder, model: Path) -> None:
-    """The interpreter that has every pin already is used as it is."""
-    assert builder.build(model, "tiny", "v1").interpreter is None
-
-
-def test_a_missing_lock_says_how_to_make_one(builder: ProcessImageBuilder, model: Path) -> None:
-    """No lock is an input error with the command that writes it."""
-    (model / "requirements.lock").unlink()
-    with pytest.raises(InputError, match="uv pip compile"):
-        builder.plan(model, "tiny", "v1")
-
-
-def test_every_line_that_is_no_pin_is_reported(model: Path) -> None:
-    """All bad lines at once, with their numbers."""
-    lock = model / "requirements.lock"
-    lock.write_text("numpy==2.0.0 \\\n    --hash=sha256:00\nonnx>=1\npillow==11.*\nnot a requirement at all!\n")
-    with pytest.raises(InputError) as raised:
-        read_pins(lock)
-    assert [problem.line for problem in raised.value.problems] == [3, 4, 5]
-
-
-def test_markers_of_other_platforms_are_passed_over(model: Path) -> None:
-    """A universal lock names packages for machines that this one is not."""
-    lock = model / "requirements.lock"
-    lock.write_text(
-        "# made by uv\n"
-        "absent-package==1.0 ; sys_platform == 'nowhere' \\\n    --hash=sha256:00 \\\n    --hash=sha256:11\n"
-        "    # via something\n"
-        "numpy==0.0.1 \\\n    --hash=sha256:00\n"
-        "another-absent-package==2.0\n"
-    )
-    missing = unsatisfied(read_pins(lock))
-    assert [text.split("==")[0] for text in missing] == ["numpy", "another-absent-package"]
-
-
-def test_an_environment_that_cannot_be_made_is_an_input_error(
-    builder: ProcessImageBuilder, model: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_reference_is_of_what_was_built_and_a_key_of_what_went_in(
+    builder: ProcessImageBuilder, built: ImageRef
 ) -> None:
-    """What the installer says about the lock reaches the author, and nothing half-made is taken for whole."""
-    monkeypatch.setenv("UV_OFFLINE", "1")
-    (model / "requirements.lock").write_text(f"absent-package==1.0 --hash=sha256:{'0' * 64}\n")
-    for _ in range(2):
-        with pytest.raises(InputError, match="absent-package"):
-            builder.build(model, "tiny", "v1")
+    """Other code, another key and another reference; asking for the first key again gives the first image."""
+    recipe, tree = recipe_of()
+    path = f"{recipe.folder}/model.py"
+    changed = MemoryTree({**{p: c.decode() for p, c in tree.content.items()}, path: "def build(parameters): 1\n"})
+    other = recipe.model_copy(update={"key": f"sha256:{'1' * 64}", "files": dict(changed.files())})
+    second = builder.ensure(other, changed, silent)
+    assert second.reference != built.reference
+    assert builder.ensure(recipe, tree, silent) == built
+    found = builder.find(second.reference)
+    assert found is not None
+    assert (found.key, found.target) == (other.key, "serve")
 
 
-def test_delivery_code_is_not_part_of_the_engine_digest(tmp_path: Path) -> None:
-    """A change of the command line retrains nothing; a change of a kernel does."""
-    for name in ("cli/main.py", "features/kernel.py"):
-        (tmp_path / name).parent.mkdir(parents=True)
-        (tmp_path / name).write_text("one")
-    before = engine_digest(tmp_path)
-    (tmp_path / "cli/main.py").write_text("two")
-    assert engine_digest(tmp_path) == before
-    (tmp_path / "features/kernel.py").write_text("two")
-    assert engine_digest(tmp_path) != before
-    assert engine_digest() == engine_digest(package_directory())
+def test_files_that_are_not_those_of_the_recipe_are_refused(builder: ProcessImageBuilder) -> None:
+    """An image never holds what its key does not name."""
+    recipe, tree = recipe_of()
+    with pytest.raises(BugError, match=r"model\.py is .*, and the recipe"):
+        builder.ensure(recipe, MemoryTree({recipe.lock: tree.content[recipe.lock].decode()}), silent)
+    engine = recipe.model_copy(update={"engine": recipe.engine | {"errors.py": f"sha256:{'2' * 64}"}})
+    with pytest.raises(BugError, match=r"errors\.py of the engine changed"):
+        builder.ensure(engine, tree, silent)
+
+
+def test_a_lock_with_problems_names_the_lines(builder: ProcessImageBuilder) -> None:
+    """All of them, by the lock's path."""
+    with pytest.raises(InputError) as raised:
+        builder.ensure(*recipe_of("onnx>=1\npillow==11.*\n"), silent)
+    assert [(p.file, p.line) for p in raised.value.problems] == [("models/tiny/v1/serving.lock", n) for n in (1, 2)]
+
+
+def test_an_image_whose_environment_is_gone_is_not_found(builder: ProcessImageBuilder, built: ImageRef) -> None:
+    """It could not run: what the lock says is not installed."""
+    image = directory(builder, built)
+    opened = builder.open(built.reference)
+    assert opened is not None
+    assert opened.interpreter == Path(sys.executable)
+    lock = image / "lock.txt"
+    lock.chmod(0o644)
+    lock.write_text(satisfied_lock().replace("numpy", "surely-not-installed"))
+    assert builder.find(built.reference) is None

@@ -16,12 +16,11 @@ import yaml
 from filelock import FileLock
 
 from bighead_ci.errors import BugError, InputError, RetryError
-from bighead_ci.orchestrators.dvc import DvcOrchestrator
+from bighead_ci.orchestrators.dvc import DvcPipeline
 from fakes.stage_checkout import DIRECTORY, write_checkout
 
 pytestmark = pytest.mark.e2e
 
-ENGINE = "sha256:" + "0" * 64
 RAN = 'echo ran >> "$RAN_FILE"'
 
 
@@ -29,16 +28,17 @@ def silent(_: str) -> None: ...
 
 
 def stage(command: str, needs: list[str], leaves: list[str], **more: Any) -> dict[str, Any]:
-    needs = [".bighead/engine.json", *needs]
     return {"cmd": command, "wdir": "../../..", "deps": needs, "outs": leaves} | more
 
 
 def checkout(root: Path, **stages: dict[str, Any]) -> Path:
     """A checkout whose version has these stages, and a shared source that another file makes."""
     write_checkout(root)
+    (root / "dvc.lock").unlink()
     (root / ".dvc").mkdir(exist_ok=True)
     (root / ".dvc" / "config").touch()
     (root / DIRECTORY / "out").mkdir()
+    (root / DIRECTORY / "words.txt").write_text("words")
     (root / DIRECTORY / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
     shared = {"make": {"cmd": "echo data > raw.txt", "deps": ["features/sources/flights.yaml"], "outs": ["raw.txt"]}}
     (root / "dvc.yaml").write_text(yaml.safe_dump({"stages": shared}))
@@ -47,9 +47,10 @@ def checkout(root: Path, **stages: dict[str, Any]) -> Path:
 
 def two_stages() -> dict[str, dict[str, Any]]:
     out = f"{DIRECTORY}/out"
+    words = f"{DIRECTORY}/words.txt"
     return {
         "first": stage(f"{RAN}; cp raw.txt {out}/a.txt; echo 'first: half way'", ["raw.txt"], [f"{out}/a.txt"]),
-        "second": stage(f"{RAN}; cp {out}/a.txt {out}/b.txt", [f"{out}/a.txt"], [f"{out}/b.txt"]),
+        "second": stage(f"{RAN}; cp {out}/a.txt {out}/b.txt", [f"{out}/a.txt", words], [f"{out}/b.txt"]),
     }
 
 
@@ -66,32 +67,33 @@ def count(path: Path) -> int:
     return len(path.read_text().splitlines())
 
 
-def test_results_are_reused_in_every_checkout_until_the_engine_changes(tmp_path: Path, ran: Path) -> None:
-    """The second run, and another checkout, run nothing; another engine runs all again."""
+def test_results_are_reused_in_every_checkout_until_an_input_changes(tmp_path: Path, ran: Path) -> None:
+    """The second run, and another checkout, run nothing; another file runs what reads it."""
     one, two = checkout(tmp_path / "one", **two_stages()), checkout(tmp_path / "two", **two_stages())
-    orchestrator, lines = DvcOrchestrator(tmp_path / "cache", ENGINE), list[str]()
-    first = orchestrator.run(one, DIRECTORY, lines.append)
+    pipeline, lines = DvcPipeline(tmp_path / "cache"), list[str]()
+    first = pipeline.run(one, DIRECTORY, lines.append)
     assert (list(first.seconds), first.reused) == (["sources/make", "first", "second"], [])
     assert lines == ["sources/make …", "first …", "first: half way", "second …"]
     assert count(ran) == 2
-    assert orchestrator.run(one, DIRECTORY, silent).reused == ["sources/make", "first", "second"]
-    elsewhere = orchestrator.run(two, DIRECTORY, silent)
+    assert pipeline.run(one, DIRECTORY, silent).reused == ["sources/make", "first", "second"]
+    elsewhere = pipeline.run(two, DIRECTORY, silent)
     assert elsewhere.reused == ["sources/make", "first", "second"]
     assert (two / DIRECTORY / "out" / "b.txt").read_text() == "data\n"
     assert count(ran) == 2
-    other = DvcOrchestrator(tmp_path / "cache", ENGINE.replace("0", "1")).run(two, DIRECTORY, silent)
-    assert other.reused == ["sources/make"]
-    assert count(ran) == 4
+    (two / DIRECTORY / "words.txt").write_text("new words")
+    other = pipeline.run(two, DIRECTORY, silent)
+    assert other.reused == ["sources/make", "first"]
+    assert count(ran) == 3
 
 
 def test_a_stage_that_refuses_speaks_for_itself(tmp_path: Path) -> None:
     """The error of `bighead stage` arrives as it was raised, not as DVC retells it."""
-    bare = stage(f"bighead stage training-set {DIRECTORY}", [f"{DIRECTORY}/model.yaml"], [f"{DIRECTORY}/out/x"])
+    bare = stage(f"bighead stage inputs {DIRECTORY}", [f"{DIRECTORY}/model.yaml"], [f"{DIRECTORY}/out/x"])
     root = checkout(tmp_path / "one", train=bare)
     model = root / DIRECTORY / "model.yaml"
     model.write_text(model.read_text().replace("task: binary", "task: bniary"))
     with pytest.raises(InputError) as caught:
-        DvcOrchestrator(tmp_path / "cache", ENGINE).run(root, DIRECTORY, silent)
+        DvcPipeline(tmp_path / "cache").run(root, DIRECTORY, silent)
     (problem,) = caught.value.problems
     assert (problem.file, problem.line, problem.subject) == (f"{DIRECTORY}/model.yaml", 3, "task")
 
@@ -108,14 +110,14 @@ def test_other_failures_say_what_to_do(tmp_path: Path, command: str, kind: type[
     """A full disk and a kill may be tried again; a crash is ours."""
     root = checkout(tmp_path / "one", only=stage(command, [], [f"{DIRECTORY}/out/x"]))
     with pytest.raises(kind, match=words):
-        DvcOrchestrator(tmp_path / "cache", ENGINE).run(root, DIRECTORY, silent)
+        DvcPipeline(tmp_path / "cache").run(root, DIRECTORY, silent)
 
 
 def test_a_missing_source_is_named(tmp_path: Path) -> None:
     """A dependency that nothing makes is the author's to add."""
     root = checkout(tmp_path / "one", only=stage("true", ["nowhere.parquet"], [f"{DIRECTORY}/out/x"]))
     with pytest.raises(InputError, match=r"nowhere\.parquet"):
-        DvcOrchestrator(tmp_path / "cache", ENGINE).run(root, DIRECTORY, silent)
+        DvcPipeline(tmp_path / "cache").run(root, DIRECTORY, silent)
 
 
 def test_a_run_that_was_killed_is_finished_by_the_next(tmp_path: Path, ran: Path) -> None:
@@ -125,8 +127,8 @@ def test_a_run_that_was_killed_is_finished_by_the_next(tmp_path: Path, ran: Path
     slow["second"]["cmd"] = f'{RAN}; test -e "$RAN_FILE.go" || sleep 60; cp {out}/a.txt {out}/b.txt'
     root = checkout(tmp_path / "one", **slow)
     script = (
-        "import sys; from pathlib import Path; from bighead_ci.orchestrators.dvc import DvcOrchestrator as D;"
-        f"D(Path({str(tmp_path / 'cache')!r}), {ENGINE!r}).run(Path({str(root)!r}), {DIRECTORY!r}, print)"
+        "import sys; from pathlib import Path; from bighead_ci.orchestrators.dvc import DvcPipeline as D;"
+        f"D(Path({str(tmp_path / 'cache')!r})).run(Path({str(root)!r}), {DIRECTORY!r}, print)"
     )
     process = subprocess.Popen([sys.executable, "-c", script], start_new_session=True, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
@@ -137,12 +139,12 @@ def test_a_run_that_was_killed_is_finished_by_the_next(tmp_path: Path, ran: Path
         os.killpg(group, signal.SIGKILL)
     process.wait()
     (tmp_path / "ran.go").touch()
-    timings = DvcOrchestrator(tmp_path / "cache", ENGINE).run(root, DIRECTORY, silent)
+    timings = DvcPipeline(tmp_path / "cache").run(root, DIRECTORY, silent)
     assert timings.reused == ["sources/make", "first"]
     assert (root / out / "b.txt").read_text() == "data\n"
     # The same in a checkout made anew, as `bighead ci` does.
     shutil.rmtree(root)
-    again = DvcOrchestrator(tmp_path / "cache", ENGINE).run(checkout(root, **slow), DIRECTORY, silent)
+    again = DvcPipeline(tmp_path / "cache").run(checkout(root, **slow), DIRECTORY, silent)
     assert again.reused == ["sources/make", "first", "second"]
 
 
@@ -162,7 +164,7 @@ def test_one_checkout_is_not_run_twice_at_once(tmp_path: Path) -> None:
         FileLock(root / ".bighead" / "orchestrator.lock"),
         pytest.raises(RetryError, match="run in this checkout already"),
     ):
-        DvcOrchestrator(tmp_path / "cache", ENGINE).run(root, DIRECTORY, silent)
+        DvcPipeline(tmp_path / "cache").run(root, DIRECTORY, silent)
 
 
 def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
@@ -170,10 +172,10 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     root = checkout(tmp_path / "one", **two_stages())
     with pytest.raises(InputError, match=r"file/cache: Not a directory"):
-        DvcOrchestrator(tmp_path / "file" / "cache", ENGINE).run(root, DIRECTORY, silent)
+        DvcPipeline(tmp_path / "file" / "cache").run(root, DIRECTORY, silent)
 
 
 def test_a_version_without_a_pipeline_is_refused(tmp_path: Path) -> None:
     """The file that is missing is named."""
     with pytest.raises(InputError, match=r"models/late/v1/dvc\.yaml is missing"):
-        DvcOrchestrator(tmp_path / "cache", ENGINE).run(write_checkout(tmp_path / "one"), DIRECTORY, silent)
+        DvcPipeline(tmp_path / "cache").run(write_checkout(tmp_path / "one"), DIRECTORY, silent)

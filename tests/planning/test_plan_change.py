@@ -4,26 +4,39 @@ from collections.abc import Mapping
 
 import pytest
 
-from bighead_ci.definitions.loading import load_environment, load_model
+from bighead_ci.definitions.files import Files
+from bighead_ci.definitions.loading import load_environment
 from bighead_ci.documents.base import digest_of
 from bighead_ci.documents.plan import Plan
 from bighead_ci.documents.release import Release, Variant
 from bighead_ci.errors import InputError
-from bighead_ci.planning.change import content_key, plan_change
+from bighead_ci.planning.change import plan_change
+from bighead_ci.planning.inputs import Inputs
 from bighead_ci.planning.releases import advanced, promoted, render_release
-from fakes.memory_tree import DELAYS, DVC_LOCK, FLIGHTS, MODEL, PROD, MemoryTree, model_files, repository
+from fakes.engine import MemoryEngine
+from fakes.memory_tree import DELAYS, DVC_LOCK, FLIGHTS, LOCK, MODEL, PROD, MemoryTree, model_files, repository
 
 BASE, HEAD = "a" * 40, "b" * 40
-ENGINE = digest_of("engine")
+ENGINE = MemoryEngine()
 MODEL_FILE = "models/late/v1/model.yaml"
 SET_FILE = "features/delays/v1/feature_set.yaml"
 SOURCE_FILE = "features/sources/flights.yaml"
 RELEASE_FILE = "environments/prod/late.yaml"
 
 
+def content_key(tree: MemoryTree, engine: MemoryEngine, version: str) -> str:
+    inputs = Inputs(Files(tree), engine)
+    return inputs.of(inputs.definitions.model("late", version)).content_key
+
+
 def variant(version: str) -> Variant:
     return Variant(
-        version=version, image=digest_of("i"), artifact=digest_of(version), run="r", commit="c" * 40, weight=0
+        version=version,
+        image=f"local/m@{digest_of('i')}",
+        artifact=digest_of(version),
+        run="r",
+        commit="c" * 40,
+        weight=0,
     )
 
 
@@ -57,22 +70,28 @@ def test_no_change_is_an_empty_plan() -> None:
 
 
 def test_a_new_version_is_planned_with_the_key_it_has_by_itself() -> None:
-    """A new directory is one planned model whose key `content_key` also gives."""
+    """A new directory is one planned model, with the key of its inputs."""
     changes: dict[str, str | None] = {**model_files("models/late/v2")}
     (planned,) = plan(changes).models
     tree = MemoryTree(repository(**changes))
     assert (planned.id, planned.because) == ("late/v2", ["new model version"])
-    assert planned.content_key == content_key(tree, load_model(tree, "late", "v2"), ENGINE)
+    assert planned.content_key == content_key(tree, ENGINE, "v2")
 
 
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
         ({"models/late/v1/model.py": "def build(parameters): return 1\n"}, "model files changed"),
-        ({"models/late/v1/requirements.lock": "numpy==2.5\n"}, "model files changed"),
+        ({"models/late/v1/training.lock": LOCK.replace("2.4.6", "2.5.0")}, "model files changed"),
         ({MODEL_FILE: MODEL.replace("primary: auc", "primary: brier")}, "model files changed"),
         ({SET_FILE: DELAYS.replace("windows: [1h, 7d]", "windows: [2h, 7d]")}, "features/delays/v1 changed"),
-        ({"features/delays/v1/expectations.yaml": "expectations: []\n"}, "features/delays/v1 changed"),
+        (
+            {
+                "features/delays/v1/expectations.yaml": "expectations:\n"
+                "  - {type: expect_column_to_exist, kwargs: {column: delay_mean_7d}}\n"
+            },
+            "features/delays/v1 changed",
+        ),
         ({SOURCE_FILE: FLIGHTS.replace("distance: int64", "distance: float64")}, "features/sources/flights changed"),
         ({"dvc.lock": DVC_LOCK.replace("aaaa", "bbbb")}, "data of features/sources/flights changed"),
     ],
@@ -104,8 +123,7 @@ def test_what_changes_no_result_plans_nothing(changes: dict[str, str | None]) ->
 def test_the_engine_is_part_of_the_key() -> None:
     """Another engine gives another key."""
     tree = MemoryTree(repository())
-    model = load_model(tree, "late", "v1")
-    assert content_key(tree, model, ENGINE) != content_key(tree, model, digest_of("other engine"))
+    assert content_key(tree, ENGINE, "v1") != content_key(tree, ENGINE.edited("errors.py"), "v1")
 
 
 def test_a_source_without_a_snapshot_is_a_problem() -> None:
@@ -214,10 +232,10 @@ def test_only_what_changed_is_read() -> None:
         many |= model_files(f"models/other{number}/v1")
         many[f"environments/prod/other{number}.yaml"] = render_release(RELEASED)
     base = MemoryTree(repository(**many))
-    head = MemoryTree(repository(**many, **{"models/other3/v2/model.yaml": MODEL}))
+    head = MemoryTree(repository(**many, **model_files("models/other3/v2")))
     assert [m.id for m in plan_change(base, head, BASE, HEAD, ENGINE).models] == ["other3/v2"]
     opened = {path for path in (*base.reads, *head.reads) if path.startswith(("models/", "environments/"))}
-    assert opened <= {"models/other3/v2/model.yaml"}
+    assert {path.rsplit("/", 1)[0] for path in opened} <= {"models/other3/v2"}
 
 
 def test_changed_environments_and_gates_are_listed() -> None:

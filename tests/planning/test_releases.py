@@ -20,7 +20,7 @@ AT_ONCE = CanaryPlan(steps=[100], soak="5s", minimum_requests=0)
 def variant(version: str = "v1", content: str = "", **changes: Any) -> Variant:
     values: dict[str, Any] = {
         "version": version,
-        "image": digest_of(f"image {version}"),
+        "image": f"local/m@{digest_of(version)}",
         "artifact": digest_of(f"artifact {version} {content}"),
         "run": f"run {version}",
         "commit": "1" * 40,
@@ -125,7 +125,7 @@ def by_hand(base: Release, *changed: dict[str, Any]) -> Release:
         (CANARY, FULL, (FULL,), "next step"),
         (CANARY, SECOND, (), "next step"),
         (SECOND, FIRST, (), "10 % of the traffic"),
-        (FIRST, by_hand(FIRST, {"image": digest_of("other")}), (), "10 % of the traffic"),
+        (FIRST, by_hand(FIRST, {"image": f"local/m@{digest_of('other')}"}), (), "10 % of the traffic"),
         (CANARY, by_hand(HALF, {}, {"run": "forged"}), (), "next step"),
         (
             CANARY,

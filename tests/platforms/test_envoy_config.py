@@ -84,7 +84,7 @@ def test_a_variant_that_did_nothing_measures_zero(tmp_path: Path) -> None:
         variant="one",
         model="tiny",
         version="v1",
-        image=digest,
+        image=f"local/m@{digest}",
         artifact=digest,
         artifact_path=tmp_path,
         online_store=tmp_path,

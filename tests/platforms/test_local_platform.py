@@ -210,7 +210,7 @@ def test_a_variant_may_be_started_without_waiting(bench: LocalBench) -> None:
     time.sleep(0.2)
     assert bench.live(variant.name).state == "starting", "no traffic can reach it before a call found it ready"
     assert bench.platform.ensure_variant("prod", variant, READY)
-    assert len([c for c in bench.processes() if "serve-variant" in c]) == 1
+    assert len([c for c in bench.processes() if "entry_points.serving" in c]) == 1
 
 
 def test_a_refusal_is_told_again_before_the_variant_is_started_again(bench: LocalBench) -> None:
@@ -222,7 +222,7 @@ def test_a_refusal_is_told_again_before_the_variant_is_started_again(bench: Loca
     for wait in (READY, 0.0, 0.0):
         with pytest.raises(InputError, match="changed or damaged"):
             bench.platform.ensure_variant("prod", variant, wait)
-    assert not [c for c in bench.processes() if "serve-variant" in c]
+    assert not [c for c in bench.processes() if "entry_points.serving" in c]
     graph.write_bytes(whole)
     config = bench.state / "platform" / "prod" / "variants" / variant.name / "variant.json"
     os.utime(config, (time.time() - RESTART_SECONDS, time.time() - RESTART_SECONDS))
@@ -232,7 +232,9 @@ def test_a_refusal_is_told_again_before_the_variant_is_started_again(bench: Loca
 def test_a_missing_image_is_named(bench: LocalBench) -> None:
     """A variant whose image was damaged does not start, and says which image."""
     variant = bench.variant("v1")
-    engine = bench.images.directory(variant.image) / "engine" / "bighead_ci" / "errors.py"
+    image = bench.images.open(variant.image)
+    assert image is not None
+    engine = image.engine / "bighead_ci" / "errors.py"
     engine.chmod(0o644)
     engine.write_text("raise SystemExit\n")
     with pytest.raises(InputError, match=variant.image):

@@ -126,7 +126,8 @@ def test_auc_floor_judges_the_low_end(record: RunRecord, low: float, passes: boo
 @pytest.mark.parametrize(("value", "passes"), [(0.7, True), (0.69, False)])
 def test_accuracy_floor_judges_models_of_many_classes(record: RunRecord, value: float, passes: bool) -> None:
     """Three classes make it apply."""
-    digits = changed(record, classes=["a", "b", "c"], metrics={"accuracy": Metric(value=value, low=0, high=1)})
+    measured = {"accuracy": Metric(value=value, low=0, high=1)}
+    digits = changed(record, classes=["a", "b", "c"], metrics=measured).model_copy(update={"task": "multiclass"})
     result = judge("accuracy_floor", "pull_request", pull_request_evidence(digits, [], []))
     assert (result.applied, result.passed) == (True, passes)
 

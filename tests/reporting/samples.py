@@ -7,7 +7,9 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bighead_ci.documents.definition import FeatureSchema, RequestField
+from bighead_ci.documents.definition import FeatureSchema, RequestField, Serving
+from bighead_ci.documents.image import ImageRef
+from bighead_ci.documents.inputs import VersionInputs
 from bighead_ci.documents.live import CanaryAnalysis, VariantTelemetry
 from bighead_ci.documents.plan import ChangedFile, FeatureImpact, Plan, PlannedModel
 from bighead_ci.documents.record import (
@@ -151,6 +153,10 @@ def _profile() -> list[ColumnProfile]:
     return [ColumnProfile(column="carrier", type="string", rows=241_050, nulls=0, top=top), *numbers]
 
 
+def image(name: str) -> str:
+    return f"local/flight_delay@{digest(f'image {name}')}"
+
+
 def record(version: str, auc: float, *, failing_quality: bool = False, model: str = "flight_delay") -> RunRecord:
     name = f"{model}/{version}"
     first = version == "v1"
@@ -160,9 +166,11 @@ def record(version: str, auc: float, *, failing_quality: bool = False, model: st
         model=model,
         version=version,
         content_key=digest(f"key {name}"),
+        source_key=digest(f"sources {name}"),
+        inputs=VersionInputs(model=model, version=version, stages={}, images={}, authored={}),
+        task="binary",
         commit=commit(name),
         recorded_at=NOW - timedelta(days=20 if first else 0),
-        image=digest(f"image {name}"),
         artifact=digest(f"artifact {name}"),
         artifact_bytes=18_204 if first else 61_870,
         parameters={"learning_rate": 0.1, "max_iter": 100 if first else 250, **({} if first else {"max_depth": 6})},
@@ -177,13 +185,22 @@ def record(version: str, auc: float, *, failing_quality: bool = False, model: st
         ],
         training_set=TrainingSetSummary(
             rows=289_260, train_rows=241_050, evaluate_rows=48_210, outside_split=38_204, unlabelled=8_255,
-            immature=1_120, columns=[c for c in COLUMNS if not first or c in COLUMNS[:3] + COLUMNS[4:7]], seconds=4.2,
+            immature=1_120, columns=[c for c in COLUMNS if not first or c in COLUMNS[:3] + COLUMNS[4:7]],
         ),
         training_set_digest=digest(f"training set {name}"),
         quality=_quality(failing_quality),
-        drift=_drift("training set of flight_delay/v1 (3f2a9c1d)"),
         evaluation=evaluation(auc),
         profile=_profile(),
+        serving=Serving(),
+        packages={
+            "training": {"numpy": "2.4.6", "scikit-learn": "1.9.1" if first else "1.10.0"},
+            "serving": {"numpy": "2.4.6", "onnxruntime": "1.32.0"},
+        },
+        data={"features/sources/flights.parquet": "d25c103e0a6659eb81ab53685b239d7d"},
+        images={
+            "train": ImageRef(key=digest(f"train {name}"), reference=image(f"train {name}")),
+            "serve": ImageRef(key=digest(f"serve {name}"), reference=image(name)),
+        },
         timings=Timings(
             seconds={
                 "sources/import_nycflights13": 0.0, "training-set": 4.2, "quality": 2.9, "train": 21.4,
@@ -259,10 +276,12 @@ def model_report(auc: float = 0.741, *, failing: bool = False, reused: bool = Fa
             RunningVersion(environment="prod", version="v1", weight=100, record=v1),
         ],
         differences=differences(auc, ["staging", "prod"], V1_AUC),
+        drift=_drift("training set of flight_delay/v1"),
         verdict=verdict(failing=failing),
         reused=reused,
         seconds=0.4 if reused else 44.9,
         request_changes=["added optional field seats"],
+        package_changes={"training": ["scikit-learn 1.9.1 → 1.10.0"], "serving": []},
         links=[Link(title="MLflow run", url="http://127.0.0.1:5000/#/experiments/1/runs/4f2a")],
     )
 
@@ -336,7 +355,7 @@ def invalid() -> PullRequestReport:
         problems=[
             "models/flight_delay/v2/model.yaml:14: features.0.set: no such set; did you mean 'carrier_delays/v1'?",
             "models/flight_delay/v2/model.yaml:22: evaluation.primary: got f1; allowed: auc, accuracy, log_loss, brier",
-            "models/flight_delay/v2/requirements.lock: no such file; every model version locks its dependencies",
+            "models/flight_delay/v2/training.lock: every model version has this file, but it is missing",
         ],
     )
 
@@ -360,7 +379,8 @@ def first_version() -> PullRequestReport:
             "running": [],
             "differences": [],
             "request_changes": [],
-            "record": report.record.model_copy(update={"drift": None}),
+            "drift": None,
+            "package_changes": {},
         }
     )
     return pull_request(models=[alone])
@@ -457,7 +477,7 @@ def promotion(**changes: Any) -> PromotionReport:
         "rollback": "bighead rollback flight_delay --env prod",
         "approvals_needed": 1,
         "approvals_because": "environments/prod/environment.yaml: approvals",
-        "image": digest("image flight_delay/v2"),
+        "image": image("flight_delay/v2"),
         "artifact": digest("artifact flight_delay/v2"),
         "request": REQUEST,
     }
@@ -486,7 +506,7 @@ def rollback() -> PromotionReport:
         differences=[],
         record=record("v1", V1_AUC),
         commits=[],
-        image=digest("image flight_delay/v1"),
+        image=image("flight_delay/v1"),
         artifact=digest("artifact flight_delay/v1"),
         approvals_needed=0,
         approvals_because="a rollback needs nobody",

@@ -123,16 +123,16 @@ def test_hostile_names_are_text_in_the_page_and_its_plots(samples: ModuleType) -
     """A column and a category that are HTML appear as characters, in tables and inside the plots."""
     evil = "</text></svg><script>alert(1)</script>"
     report = samples.model_report()
-    drift = report.record.drift
+    drift = report.drift
     columns = [c.model_copy(update={"column": evil}) for c in drift.columns]
     slices = [s.model_copy(update={"value": evil}) for s in report.record.evaluation.slices]
-    record = report.record.model_copy(
-        update={
-            "drift": drift.model_copy(update={"columns": columns}),
-            "evaluation": report.record.evaluation.model_copy(update={"slices": slices, "classes": [evil, evil]}),
-        }
-    )
-    hostile = samples.pull_request(models=[report.model_copy(update={"record": record})], title=evil)
+    evaluation = report.record.evaluation.model_copy(update={"slices": slices, "classes": [evil, evil]})
+    changes = {
+        "record": report.record.model_copy(update={"evaluation": evaluation}),
+        "drift": drift.model_copy(update={"columns": columns}),
+        "package_changes": {"training": [f"{evil} 1.0 is new"]},
+    }
+    hostile = samples.pull_request(models=[report.model_copy(update=changes)], title=evil)
     reader = Reader(pages.page_of(hostile))
     assert reader.open == []
     assert "script" not in {tag for tag, _ in reader.tags}

@@ -7,25 +7,47 @@ from pathlib import Path
 import pytest
 
 from bighead_ci.definitions.check import check_tree
+from bighead_ci.definitions.files import Files
+from bighead_ci.definitions.lock_file import read_lock
+from bighead_ci.definitions.scaffold import default_lock
 from bighead_ci.definitions.tree import DirectoryTree
 from bighead_ci.delivery.stages.model_code import ModelCode
-from bighead_ci.delivery.stages.pipeline import dvc_yaml
-from bighead_ci.delivery.stages.place import StagePlace
-from bighead_ci.delivery.stages.train import authored_golden_rows
+from bighead_ci.engine.installed import InstalledEngine
+from bighead_ci.images.python_environments import unsatisfied
+from bighead_ci.planning.inputs import Inputs
+from bighead_ci.planning.locks import Lock, needed_by_engine
+from bighead_ci.planning.versions import version_problems
 
 ROOT = Path(__file__).resolve().parents[2]
 VERSIONS = ["flight_delay/v1", "flight_delay/v2", "digit_reader/v1"]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_an_example_builds_and_its_pipeline_is_up_to_date(version: str) -> None:
-    """Its dvc.yaml is the generated one, its golden rows are inputs, its code gives a classifier."""
-    place = StagePlace(ROOT, f"models/{version}")
+def test_an_example_builds_and_what_is_generated_is_up_to_date(version: str) -> None:
+    """Its dvc.yaml is the generated one, its locks have what is imported there, its code gives a classifier."""
     name, number = version.split("/")
-    assert (place.path / "dvc.yaml").read_text() == dvc_yaml(place.tree, name, number)
-    assert authored_golden_rows(place)
-    code = ModelCode(place.path / "model.py", "model.py")
-    assert callable(code.build(place.model.definition.parameters).fit)
+    inputs = Inputs(Files(DirectoryTree(ROOT)), InstalledEngine())
+    assert version_problems(inputs, name, number) == []
+    code = ModelCode(ROOT / "models" / version / "model.py", "model.py")
+    parameters = inputs.definitions.model(name, number).definition.parameters
+    assert callable(code.build(parameters).fit)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_engines_environment_satisfies_the_locks_of_the_examples(version: str) -> None:
+    """So no example needs an environment of its own."""
+    for lock in ("training.lock", "serving.lock"):
+        pins, problems = read_lock(lock, (ROOT / "models" / version / lock).read_bytes())
+        assert (unsatisfied(pins), problems) == ([], [])
+
+
+@pytest.mark.parametrize("lock", ["training", "serving"])
+def test_the_locks_that_a_new_model_starts_with_are_up_to_date(lock: Lock) -> None:
+    """They have what the engine imports there, at the versions of the engine's own lock (`make lock` writes them)."""
+    pins, problems = read_lock(lock, default_lock(f"{lock}.lock"))
+    assert problems == []
+    assert needed_by_engine(InstalledEngine(), lock) <= {pin.name for pin in pins}
+    assert unsatisfied(pins) == []
 
 
 def test_the_examples_have_no_problems() -> None:
@@ -35,11 +57,12 @@ def test_the_examples_have_no_problems() -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_lock_names_no_registry_and_no_training_library(version: str) -> None:
+def test_a_lock_names_no_registry_and_no_training_library_serves(version: str) -> None:
     """A model's process carries no torch, scikit-learn, MLflow or DVC."""
-    text = (ROOT / "models" / version / "requirements.lock").read_text()
-    assert "http://" not in text
-    assert "https://" not in text
+    for lock in ("training.lock", "serving.lock"):
+        text = (ROOT / "models" / version / lock).read_text()
+        assert "http://" not in text
+        assert "https://" not in text
     names = {line.split("==")[0] for line in text.splitlines() if "==" in line}
-    assert names.isdisjoint({"torch", "scikit-learn", "mlflow", "dvc", "pandas", "duckdb"})
+    assert names.isdisjoint({"torch", "scikit-learn", "mlflow", "dvc", "pandas", "duckdb", "cel-expr-python"})
     assert {"onnxruntime", "bentoml", "lmdb"} <= names

@@ -7,10 +7,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from bighead_ci.definitions.files import Files
 from bighead_ci.definitions.tree import DirectoryTree
-from bighead_ci.delivery.stages.pipeline import STAGES, dvc_yaml
-from bighead_ci.delivery.stages.report import forget_failure, leave_failure, read_failure
+from bighead_ci.delivery.stages.failure import forget_failure, leave_failure, read_failure
 from bighead_ci.errors import BugError, InputError, Problem, RetryError
+from bighead_ci.planning.dvc_pipeline import dvc_yaml
+from bighead_ci.planning.inputs import Inputs
+from bighead_ci.planning.stages import INPUTS_STAGE, STAGES
+from fakes.engine import MemoryEngine
 from fakes.stage_checkout import DIRECTORY, write_checkout
 
 
@@ -26,30 +30,32 @@ def test_the_same_tree_gives_the_same_text(tmp_path: Path) -> None:
 def test_every_stage_runs_the_same_command_as_people_do(tmp_path: Path) -> None:
     """From the root of the repository."""
     stages = yaml.safe_load(generated(write_checkout(tmp_path)))["stages"]
-    assert list(stages) == [stage.name for stage in STAGES]
+    assert list(stages) == [INPUTS_STAGE, *(stage.name for stage in STAGES)]
     for name, stage in stages.items():
         assert stage["cmd"] == f"bighead stage {name} {DIRECTORY}"
-        assert ".bighead/engine.json" in stage["deps"]
+        assert name == INPUTS_STAGE or f"{DIRECTORY}/out/inputs/{name}.json" in stage["deps"]
         assert (tmp_path / DIRECTORY / stage["wdir"]).resolve() == tmp_path.resolve()
 
 
 def test_what_a_stage_needs_another_leaves_or_people_write(tmp_path: Path) -> None:
-    """No dangling dependency; sources and feature sets are among them."""
+    """No dangling dependency: files, data and what other stages leave."""
     stages = yaml.safe_load(generated(write_checkout(tmp_path)))["stages"]
     left = {path for stage in stages.values() for path in stage["outs"]}
-    needed = {path for stage in stages.values() for path in stage["deps"]}
-    made = {".bighead/engine.json", "features/sources/flights.parquet"}
-    assert [path for path in sorted(needed - left - made) if not (tmp_path / path).is_file()] == []
-    assert {"features/delays/v1/feature_set.yaml", "features/sources/flights.yaml"} <= set(
-        stages["training-set"]["deps"]
-    )
-    assert "features/delays/v1/expectations.yaml" in stages["quality"]["deps"]
+    needed = {path for stage in stages.values() for path in stage.get("deps", [])}
+    assert [path for path in sorted(needed - left) if not (tmp_path / path).is_file()] == []
 
 
-def test_expectations_that_are_not_there_are_not_needed(tmp_path: Path) -> None:
-    """A feature set may have none."""
-    (write_checkout(tmp_path) / "features/delays/v1/expectations.yaml").unlink()
-    assert "features/delays/v1/expectations.yaml" not in generated(tmp_path)
+def test_what_dvc_depends_on_is_what_the_keys_are_made_of(tmp_path: Path) -> None:
+    """Each file and each source's data in a stage's key is a dependency of that stage, and no other file is."""
+    root = write_checkout(tmp_path)
+    (root / DIRECTORY / "vocabulary.txt").write_text("words")
+    stages = yaml.safe_load(generated(root))["stages"]
+    inputs = Inputs(Files(DirectoryTree(root)), MemoryEngine())
+    for name, named in inputs.of(inputs.definitions.model("late", "v1")).stages.items():
+        keyed = {key.split(":", 1)[1] for key in named if key.startswith(("file:", "data:"))}
+        deps = {path for path in stages[name]["deps"] if not path.startswith(f"{DIRECTORY}/out/")}
+        assert deps == keyed, name
+    assert f"{DIRECTORY}/vocabulary.txt" in stages["train"]["deps"]
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -19,22 +19,30 @@ from bighead_ci.delivery.stages.package import package
 from bighead_ci.delivery.stages.place import StagePlace
 from bighead_ci.delivery.stages.profile import profile_columns
 from bighead_ci.delivery.stages.quality import check_quality
-from bighead_ci.delivery.stages.results import Profile
+from bighead_ci.delivery.stages.record import make_record
+from bighead_ci.delivery.stages.results import DataRead, Profile
 from bighead_ci.delivery.stages.train import train
 from bighead_ci.delivery.stages.training_set import make_training_set
 from bighead_ci.documents.artifact import ArtifactManifest, GoldenRows
-from bighead_ci.documents.record import EvaluationResult, ExpectationResult, QualityResult, TrainingSetSummary
+from bighead_ci.documents.expectation import Expectation
+from bighead_ci.documents.record import (
+    EvaluationResult,
+    ExpectationResult,
+    QualityResult,
+    RunResult,
+    TrainingSetSummary,
+)
 from bighead_ci.errors import InputError
 from bighead_ci.transforms.artifact import artifact_digest, open_artifact
 from bighead_ci.transforms.sklearn_estimator import to_onnx
-from fakes.stage_checkout import CODE, DIRECTORY, INPUTS, MODEL, MadeUpStore, PlannedImages, write_checkout
+from fakes.stage_checkout import CODE, DATA, DATA_MD5, DIRECTORY, INPUTS, MODEL, MadeUpStore, placed, write_checkout
 
 
 def silent(_: str) -> None: ...
 
 
 def place_with_rows(root: Path, code: str = CODE, model: str = MODEL, **columns: pa.Array) -> StagePlace:
-    place = StagePlace(write_checkout(root, code, model), DIRECTORY)
+    place = placed(write_checkout(root, code, model))
     make_training_set(place, MadeUpStore(**columns), silent)
     return place
 
@@ -45,15 +53,15 @@ class NoNulls:
     def __init__(self) -> None:
         self.asked: dict[str, list[str]] = {}
 
-    def run(self, suite: str, expectations: list[dict[str, Any]], data: pd.DataFrame) -> list[ExpectationResult]:
-        columns = [one["kwargs"]["column"] for one in expectations]
+    def run(self, suite: str, expectations: Sequence[Expectation], data: pa.Table) -> list[ExpectationResult]:
+        columns = [one.columns["column"] for one in expectations]
         self.asked[suite] = columns
         return [
             ExpectationResult(
                 suite=suite,
                 type="no nulls",
                 column=column,
-                success=not data[column].isna().any(),
+                success=data[column].null_count == 0,
                 observed="",
                 expected="",
             )
@@ -68,7 +76,8 @@ def test_the_stages_lead_from_rows_to_a_package(tmp_path: Path) -> None:
     check_quality(place, NoNulls(), silent)
     conversion = train(place, to_onnx, silent)
     result = evaluate(place, silent)
-    made = package(place, PlannedImages(), silent)
+    made = package(place, silent)
+    record = make_record(place, silent)
     assert conversion.beyond_tolerance == 0
     assert conversion.rows == 151
     assert EvaluationResult.read(place.out / "evaluation.json") == result
@@ -79,6 +88,10 @@ def test_the_stages_lead_from_rows_to_a_package(tmp_path: Path) -> None:
     assert np.sum(result.confusion) == sum(result.score_histogram) == 150
     assert made.artifact == artifact_digest(place.out / "artifact")
     assert made.artifact_bytes == sum(file.stat().st_size for file in (place.out / "artifact").iterdir())
+    assert RunResult.read(place.out / "record.json") == record
+    assert (record.artifact, record.evaluation, record.features[0].set) == (made.artifact, result, "delays/v1")
+    assert record.data == {"features/sources/flights.parquet": DATA_MD5}
+    assert pq.read_table(place.out / "training_sample.parquet").column_names == INPUTS
     predictions = pq.read_table(place.out / "predictions.parquet")
     assert predictions.column_names == ["__event_id", "label", "score"]
     assert predictions["__event_id"].to_pylist() == list(range(0, 600, 4))
@@ -216,7 +229,7 @@ def test_an_unfaithful_graph_is_refused(tmp_path: Path) -> None:
     def wrong(_: Any, inputs: Any) -> bytes:
         elsewhere = place_with_rows(tmp_path / "other", other)
         train(elsewhere, to_onnx, silent)
-        assert inputs == elsewhere.inputs
+        assert [item.name for item in inputs] == INPUTS
         return (elsewhere.out / "artifact" / "model.onnx").read_bytes()
 
     with pytest.raises(InputError, match="scores 151 of 151 rows differently"):
@@ -250,10 +263,10 @@ def test_an_evaluation_label_that_training_never_saw_is_refused(tmp_path: Path) 
 
 def test_a_golden_row_of_another_input_is_refused(tmp_path: Path) -> None:
     """The name and what is allowed are said."""
-    place = place_with_rows(tmp_path)
-    (place.path / "golden_rows.json").write_text(json.dumps([{"houre": 3}]))
+    root = write_checkout(tmp_path)
+    (root / DIRECTORY / "golden_rows.json").write_text(json.dumps([{"houre": 3}]))
     with pytest.raises(InputError, match=r"golden_rows\.json: houre: is no input"):
-        train(place, to_onnx, silent)
+        placed(root)
 
 
 def test_a_directory_that_is_no_model_version_is_refused(tmp_path: Path) -> None:
@@ -281,3 +294,85 @@ def test_a_profile_of_the_largest_numbers_can_be_read_back(tmp_path: Path) -> No
     assert described.mean == pytest.approx(5e307)
     assert described.std == pytest.approx(8.66e307, rel=1e-3)
     assert described.quantiles[2:] == [1e308] * 3
+
+
+READS_WORDS = CODE.replace(
+    "def build(parameters):",
+    'WORDS = Path(__file__).with_name("vocabulary.txt").read_text().split()\n\n\ndef build(parameters):',
+).replace("from sklearn.compose", "from pathlib import Path\n\nfrom sklearn.compose", 1)
+
+
+def test_model_py_finds_beside_itself_what_its_key_holds(tmp_path: Path) -> None:
+    """Files of the version that are not the engine's own; what only people read is not there."""
+    root = write_checkout(tmp_path / "one", READS_WORDS)
+    (root / DIRECTORY / "vocabulary.txt").write_text("some words")
+    make_training_set(placed(root), MadeUpStore(), silent)
+    train(placed(root), to_onnx, silent)
+    for hidden in ("README.md", "model.yaml", "training.lock"):
+        other = write_checkout(tmp_path / hidden, READS_WORDS.replace("vocabulary.txt", hidden))
+        (other / DIRECTORY / "README.md").write_text("a card")
+        make_training_set(placed(other), MadeUpStore(), silent)
+        with pytest.raises(InputError, match=f"FileNotFoundError.*{hidden}"):
+            train(placed(other), to_onnx, silent)
+
+
+def test_data_that_are_not_what_dvc_lock_names_are_refused(tmp_path: Path) -> None:
+    """Before anything is computed: the file, both digests, and what to do."""
+    place = placed(write_checkout(tmp_path))
+    (tmp_path / "features/sources/flights.parquet").write_bytes(b"imported anew")
+    with pytest.raises(
+        InputError, match=r"dvc\.lock: features/sources/flights\.parquet: the data is not what"
+    ) as caught:
+        make_training_set(place, MadeUpStore(), silent)
+    assert DATA_MD5 in str(caught.value)
+    assert "dvc checkout" in str(caught.value)
+    (tmp_path / "features/sources/flights.parquet").unlink()
+    with pytest.raises(InputError, match=r"the data is not there: `dvc pull`"):
+        make_training_set(place, MadeUpStore(), silent)
+
+
+def test_a_record_is_refused_whose_data_are_not_those_of_its_key(tmp_path: Path) -> None:
+    """DVC may bring back a training set that it made of other data: the record compares what was read with the key."""
+    place = place_with_rows(tmp_path)
+    check_quality(place, NoNulls(), silent)
+    train(place, to_onnx, silent)
+    evaluate(place, silent)
+    package(place, silent)
+    DataRead(digests={"features/sources/flights.parquet": "c" * 32}).write(place.out / "data.json")
+    with pytest.raises(InputError, match="planned on other data than it read"):
+        make_record(place, silent)
+
+
+def test_data_of_an_earlier_day_are_read_where_the_run_put_them(tmp_path: Path) -> None:
+    """A run.yaml that names a digest reads that, whatever lies beside the source; without it, it says how to get it."""
+    root = write_checkout(tmp_path)
+    (root / DIRECTORY / "run.yaml").write_text(f"as_of: 2013-10-01T00:00:00Z\ndata: {{flights: {DATA_MD5}}}\n")
+    (root / "features/sources/flights.parquet").write_bytes(b"a newer day")
+    place = placed(root)
+    with pytest.raises(InputError, match=r"models/late/v1/run\.yaml: .*is in no cache here: `git log -S`"):
+        make_training_set(place, MadeUpStore(), silent)
+    earlier = root / f".bighead/data/{DATA_MD5}/flights.parquet"
+    earlier.parent.mkdir(parents=True)
+    earlier.write_bytes(DATA)
+    make_training_set(place, MadeUpStore(), silent)
+    assert DataRead.read(place.out / "data.json").digests == {"features/sources/flights.parquet": DATA_MD5}
+
+
+def test_the_same_files_give_the_same_record_to_the_last_byte(tmp_path: Path) -> None:
+    """Whoever makes it, and wherever: it knows no time, no environment and no machine."""
+    found = []
+    for name in ("one", "two"):
+        place = place_with_rows(tmp_path / name)
+        check_quality(place, NoNulls(), silent)
+        train(place, to_onnx, silent)
+        evaluate(place, silent)
+        package(place, silent)
+        make_record(place, silent)
+        found.append((place.out / "record.json").read_bytes())
+    assert found[0] == found[1]
+
+
+def test_a_stage_that_nobody_told_what_to_do_says_how_to_begin(tmp_path: Path) -> None:
+    """A person may call one by itself."""
+    with pytest.raises(InputError, match=r"training-set\.json is missing: `bighead train models/late/v1`"):
+        make_training_set(StagePlace(write_checkout(tmp_path), DIRECTORY), MadeUpStore(), silent)

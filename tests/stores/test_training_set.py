@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,17 +14,15 @@ import pytest
 
 from bighead_ci.documents.definition import (
     Aggregation,
-    Evaluation,
     FeatureUse,
     HashSplit,
     Label,
-    ModelDefinition,
     RequestField,
     SourceDefinition,
-    Spine,
-    TimeSplit,
-    VersionedModel,
+    VersionedFeatureSet,
 )
+from bighead_ci.documents.record import TrainingSetSummary
+from bighead_ci.documents.stage import TimeRanges, TrainingSetSpec
 from bighead_ci.errors import InputError
 from bighead_ci.stores.offline import DuckDBOfflineStore
 from bighead_ci.stores.scan import Limits
@@ -41,23 +40,37 @@ SPINE = SourceDefinition(
 )
 
 
-def model(**changes: Any) -> VersionedModel:
-    definition = ModelDefinition(
-        owner="tests",
-        description="a model",
-        task="binary",
-        spine=Spine(source="spine"),
+def model(**changes: Any) -> TrainingSetSpec:
+    spec = TrainingSetSpec(
+        model="m",
+        version="v1",
+        spine="spine",
         label=Label(source="events", column="n", offset="2h"),
-        split=TimeSplit(kind="time", train=[START, START + 4 * HOUR], evaluate=[START + 5 * HOUR, START + 24 * HOUR]),
+        split=TimeRanges(train=(START, START + 4 * HOUR), evaluate=(START + 5 * HOUR, START + 24 * HOUR)),
         as_of=START + 10 * HOUR,
         request={
             "carrier": RequestField(type="string", column="k", use="lookup"),
             "distance": RequestField(type="float64", column="d"),
         },
+        slices=["carrier", "place"],
         features=[FeatureUse(set="events/v1", keys={"k": "carrier"})],
-        evaluation=Evaluation(primary="auc", slices=["carrier", "place"]),
+        sets=[],
+        sources={},
     )
-    return VersionedModel(name="m", version="v1", definition=definition.model_copy(update=changes))
+    return spec.model_copy(update=changes)
+
+
+def training_set(
+    store: DuckDBOfflineStore,
+    spec: TrainingSetSpec,
+    sets: list[VersionedFeatureSet],
+    sources: Mapping[str, tuple[SourceDefinition, Path]],
+    destination: Path,
+) -> TrainingSetSummary:
+    """Compute a training set of the sources' files."""
+    definitions = {name: definition for name, (definition, _) in sources.items()}
+    told = spec.model_copy(update={"sets": sets, "sources": definitions})
+    return store.training_set(told, {name: path for name, (_, path) in sources.items()}, destination)
 
 
 def microseconds(hours: float) -> int:
@@ -95,7 +108,7 @@ def sources(tmp_path: Path) -> dict[str, Any]:
 
 def test_rows_are_split_labelled_and_counted(sources: dict[str, Any], tmp_path: Path) -> None:
     """Rows outside the ranges, not mature at `as_of`, or without a label are left out and counted, each once."""
-    summary = DuckDBOfflineStore().training_set(model(), [SET], sources, tmp_path / "out" / "ts.parquet")
+    summary = training_set(DuckDBOfflineStore(), model(), [SET], sources, tmp_path / "out" / "ts.parquet")
     # Hour 4 is in neither range; 9, 10 and 11 are not mature at hour 10; 3 was never known; 7 has no label.
     assert (summary.rows, summary.train_rows, summary.evaluate_rows) == (6, 3, 3)
     assert (summary.outside_split, summary.immature, summary.unlabelled) == (1, 3, 2)
@@ -114,7 +127,7 @@ def test_rows_are_split_labelled_and_counted(sources: dict[str, Any], tmp_path: 
 
 def test_features_are_what_was_known_at_each_row(sources: dict[str, Any], tmp_path: Path) -> None:
     """A row sees earlier events only, never its own, never an unknown one; a null key sees nothing."""
-    DuckDBOfflineStore().training_set(model(), [SET], sources, tmp_path / "ts.parquet")
+    training_set(DuckDBOfflineStore(), model(), [SET], sources, tmp_path / "ts.parquet")
     rows = pq.read_table(tmp_path / "ts.parquet")
     assert rows["events.n_last_12h"].to_pylist() == [None, None, 1, 4, 5, 6]
     assert rows["events.n_count_12h"].to_pylist() == [0, 0, 2, 4, 5, 6]
@@ -128,7 +141,7 @@ def test_the_same_input_gives_the_same_bytes_whatever_the_chunks(sources: dict[s
             for _, path in sources.values():
                 rows = pq.read_table(path)
                 pq.write_table(rows.take(list(reversed(range(rows.num_rows)))), path)
-        DuckDBOfflineStore(limits).training_set(model(), [SET], sources, tmp_path / "ts.parquet")
+        training_set(DuckDBOfflineStore(limits), model(), [SET], sources, tmp_path / "ts.parquet")
         digests.add(hashlib.sha256((tmp_path / "ts.parquet").read_bytes()).hexdigest())
     assert len(digests) == 1
 
@@ -136,7 +149,7 @@ def test_the_same_input_gives_the_same_bytes_whatever_the_chunks(sources: dict[s
 def test_a_hash_split_depends_on_the_event_id_alone(sources: dict[str, Any], tmp_path: Path) -> None:
     """The part of a row is the documented hash of its event id, also without time, labels' maturity or features."""
     plain = model(split=HashSplit(kind="hash", evaluate_percent=50), as_of=None, features=[])
-    summary = DuckDBOfflineStore().training_set(plain, [], sources, tmp_path / "ts.parquet")
+    summary = training_set(DuckDBOfflineStore(), plain, [], sources, tmp_path / "ts.parquet")
     rows = pq.read_table(tmp_path / "ts.parquet")
     expected = [
         "evaluate" if int(hashlib.sha256(str(number).encode()).hexdigest()[:16], 16) % 100 < 50 else "train"
@@ -162,30 +175,30 @@ def test_a_list_input_has_the_size_that_the_model_asks(tmp_path: Path) -> None:
     )
     digits = {"digits": (source, tmp_path / "p.parquet")}
     changes: dict[str, Any] = {
-        "spine": Spine(source="digits"),
+        "spine": "digits",
         "label": Label(source="digits", column="y"),
         "split": HashSplit(kind="hash", evaluate_percent=50),
         "as_of": None,
         "features": [],
-        "evaluation": Evaluation(primary="accuracy"),
+        "slices": [],
     }
     for size, fits in ((3, True), (4, False)):
         the_model = model(**changes, request={"pixels": RequestField(type="float64", size=size)})
         if fits:
-            DuckDBOfflineStore().training_set(the_model, [], digits, tmp_path / "ts.parquet")
+            training_set(DuckDBOfflineStore(), the_model, [], digits, tmp_path / "ts.parquet")
             assert pq.read_table(tmp_path / "ts.parquet")["pixels"].to_pylist() == [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
         else:
             with pytest.raises(InputError, match=r"request\.pixels"):
-                DuckDBOfflineStore().training_set(the_model, [], digits, tmp_path / "ts.parquet")
+                training_set(DuckDBOfflineStore(), the_model, [], digits, tmp_path / "ts.parquet")
 
 
 def test_every_problem_of_the_sources_is_told_at_once(sources: dict[str, Any], tmp_path: Path) -> None:
     """A missing file, a misspelt column and a wrong type are all named, with what is there and what is closest."""
     definition = SPINE.model_copy(update={"columns": {**SPINE.columns, "d": "string", "plaice": "string"}})
     broken = {"events": (SOURCE, tmp_path / "event.parquet"), "spine": (definition, sources["spine"][1])}
-    asking = model(evaluation=Evaluation(primary="auc", slices=["plaice"]))
+    asking = model(slices=["plaice"])
     with pytest.raises(InputError) as raised:
-        DuckDBOfflineStore().training_set(asking, [SET], broken, tmp_path / "ts.parquet")
+        training_set(DuckDBOfflineStore(), asking, [SET], broken, tmp_path / "ts.parquet")
     problems = {(problem.subject, problem.suggestion) for problem in raised.value.problems}
     assert problems == {("path", "events.parquet"), ("columns.plaice", "place"), ("columns.d", None)}
     assert not (tmp_path / "ts.parquet").exists()
@@ -197,7 +210,7 @@ def test_a_repeated_event_id_is_refused(sources: dict[str, Any], tmp_path: Path)
     rows = pq.read_table(path)
     pq.write_table(pa.concat_tables([rows, rows.slice(4, 1)]), path)
     with pytest.raises(InputError, match="event_id id = 4 in 2 rows"):
-        DuckDBOfflineStore().training_set(model(), [SET], sources, tmp_path / "ts.parquet")
+        training_set(DuckDBOfflineStore(), model(), [SET], sources, tmp_path / "ts.parquet")
 
 
 def test_a_spine_row_without_a_time_is_left_out_and_counted(sources: dict[str, Any], tmp_path: Path) -> None:
@@ -207,7 +220,7 @@ def test_a_spine_row_without_a_time_is_left_out_and_counted(sources: dict[str, A
     times = pa.array([None, *rows["at"].to_pylist()[1:]], rows.schema.field("at").type)
     pq.write_table(rows.set_column(1, "at", times), path)
     hashed = model(split=HashSplit(kind="hash", evaluate_percent=50))
-    summary = DuckDBOfflineStore().training_set(hashed, [SET], sources, tmp_path / "ts.parquet")
+    summary = training_set(DuckDBOfflineStore(), hashed, [SET], sources, tmp_path / "ts.parquet")
     assert (summary.outside_split, summary.immature, summary.unlabelled, summary.rows) == (1, 3, 2, 6)
     assert 0 not in pq.read_table(tmp_path / "ts.parquet")["__event_id"].to_pylist()
 
@@ -219,7 +232,7 @@ def test_an_infinite_label_counts_as_none(sources: dict[str, Any], tmp_path: Pat
     values = [float("inf"), float("nan"), *range(2, 10)]
     pq.write_table(rows.set_column(rows.schema.get_field_index("x"), "x", pa.array(values, pa.float64())), path)
     labelled = model(label=Label(source="events", column="x", offset="2h"), features=[])
-    summary = DuckDBOfflineStore().training_set(labelled, [], sources, tmp_path / "ts.parquet")
+    summary = training_set(DuckDBOfflineStore(), labelled, [], sources, tmp_path / "ts.parquet")
     assert pq.read_table(tmp_path / "ts.parquet")["__label"].to_pylist() == [2, 5, 6, 7, 8]
     assert summary.unlabelled == 3
 

@@ -9,10 +9,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from bighead_ci.delivery.stages.labels import class_indices
-from bighead_ci.delivery.stages.place import StagePlace
-from bighead_ci.delivery.stages.results import ARTIFACT, CONVERSION, TRAINING_SET, Conversion, Progress
+from bighead_ci.delivery.stages.place import Progress, StagePlace
+from bighead_ci.delivery.stages.results import Conversion
 from bighead_ci.documents.record import EvaluationResult, Slice
+from bighead_ci.documents.stage import EvaluateSpec, StageOrder
 from bighead_ci.errors import InputError
+from bighead_ci.planning.stages import ARTIFACT, CONVERSION, EVALUATION, PREDICTIONS, TRAINING_SET
 from bighead_ci.transforms.artifact import open_artifact
 from bighead_ci.transforms.columns import input_columns
 from bighead_ci.transforms.metrics import (
@@ -40,19 +42,20 @@ def evaluate(place: StagePlace, progress: Progress) -> EvaluationResult:
     Raises:
         InputError: there are no evaluation rows, or they do not define the primary metric.
     """
+    spec = place.order("evaluate", StageOrder[EvaluateSpec]).spec
     scorer = open_artifact(place.out / ARTIFACT)
     table = pq.read_table(place.out / TRAINING_SET)
     rows = table.filter(pc.equal(table["__part"], "evaluate"))
     if not rows.num_rows:
-        raise InputError(f"{place.model.id}: the training set has no row to evaluate on; see split in model.yaml")
-    classes, settings = scorer.manifest.classes, place.model.definition.evaluation
+        raise InputError(f"{spec.id}: the training set has no row to evaluate on; see split in model.yaml")
+    classes, settings = scorer.manifest.classes, spec.evaluation
     truth = class_indices(rows["__label"], classes, "evaluation rows")
     scores = scorer.score(input_columns(rows, scorer.manifest.inputs))
     resamples = Resamples.draw(len(truth), settings.bootstrap_samples)
     metrics = measure(truth, scores, resamples)
     if settings.primary not in metrics:
-        raise InputError(f"{place.model.id}: {settings.primary} is not defined: the evaluation rows hold one class")
-    binary = place.model.definition.task == "binary"
+        raise InputError(f"{spec.id}: {settings.primary} is not defined: the evaluation rows hold one class")
+    binary = spec.task == "binary"
     result = EvaluationResult(
         primary=settings.primary,
         metrics=metrics,
@@ -65,10 +68,10 @@ def evaluate(place: StagePlace, progress: Progress) -> EvaluationResult:
         score_histogram=score_histogram(scores),
         conversion_error=Conversion.read(place.out / CONVERSION).largest,
     )
-    beside = place.out / ".predictions.parquet.partial"
+    beside = place.out / f".{PREDICTIONS}.partial"
     pq.write_table(predictions_table(rows["__event_id"], truth, scores, classes), beside)
-    beside.replace(place.out / "predictions.parquet")
-    result.write(place.out / "evaluation.json")
+    beside.replace(place.out / PREDICTIONS)
+    result.write(place.out / EVALUATION)
     shown = ", ".join(f"{name} {metric.value:.4f}" for name, metric in metrics.items())
     progress(f"{shown} on {len(truth):,} rows")
     return result

@@ -1,19 +1,19 @@
-"""Stage `package`: verify the artifact once more and say by digest what was made."""
+"""Stage `package`: verify the artifact where it will serve, and say by digest what was made."""
 
 from __future__ import annotations
 
-from bighead_ci.delivery.stages.place import StagePlace
-from bighead_ci.delivery.stages.results import ARTIFACT, TRAINING_SET, Package, Progress
+from bighead_ci.delivery.stages.place import Progress, StagePlace
+from bighead_ci.delivery.stages.results import Package
 from bighead_ci.documents.base import digest_of_bytes, short
-from bighead_ci.ports.images import ImageBuilder
+from bighead_ci.planning.stages import ARTIFACT, PACKAGE, TRAINING_SET
 from bighead_ci.transforms.artifact import artifact_digest, load_artifact
 
 
-def package(place: StagePlace, images: ImageBuilder, progress: Progress) -> Package:
-    """Leave `package.json`.
+def package(place: StagePlace, progress: Progress) -> Package:
+    """Leave the digests.
 
     Raises:
-        InputError: the artifact does not load, or the lock file is wrong.
+        InputError: the artifact does not load.
     """
     directory = place.out / ARTIFACT
     digest = artifact_digest(directory)
@@ -21,9 +21,8 @@ def package(place: StagePlace, images: ImageBuilder, progress: Progress) -> Pack
     made = Package(
         artifact=digest,
         artifact_bytes=sum(path.stat().st_size for path in directory.iterdir()),
-        image=images.plan(place.path, place.model.name, place.model.version),
         training_set=digest_of_bytes((place.out / TRAINING_SET).read_bytes()),
     )
-    made.write(place.out / "package.json")
-    progress(f"artifact {short(made.artifact)} ({made.artifact_bytes:,} bytes), image {short(made.image)}")
+    made.write(place.out / PACKAGE)
+    progress(f"artifact {short(made.artifact)} ({made.artifact_bytes:,} bytes)")
     return made

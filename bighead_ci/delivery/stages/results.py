@@ -1,18 +1,9 @@
-"""What stages leave for each other: the names of their files, and their small documents."""
+"""The small documents that stages leave for each other."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from bighead_ci.documents.base import Digest, Document
 from bighead_ci.documents.record import ColumnProfile
-
-TRAINING_SET = "training_set.parquet"
-ARTIFACT = "artifact"
-CONVERSION = "conversion.json"
-
-Progress = Callable[[str], None]
-"""Gets a line of progress for people."""
 
 
 class Conversion(Document):
@@ -29,10 +20,16 @@ class Profile(Document):
     columns: list[ColumnProfile]
 
 
+class DataRead(Document):
+    """`data.json`: the data that the training set was made of."""
+
+    digests: dict[str, str]
+    """Path → MD5 of the file's content, as DVC counts it."""
+
+
 class Package(Document):
     """`package.json`: the digests of a run's results."""
 
     artifact: Digest
     artifact_bytes: int
-    image: Digest
     training_set: Digest

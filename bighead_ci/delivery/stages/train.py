@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -14,13 +16,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # publishes no types
 
-from bighead_ci.definitions.loading import load_golden_rows
 from bighead_ci.delivery.stages.labels import class_indices, class_names
 from bighead_ci.delivery.stages.model_code import ModelCode
-from bighead_ci.delivery.stages.place import StagePlace, feature_keys, feature_schemas
-from bighead_ci.delivery.stages.results import ARTIFACT, CONVERSION, TRAINING_SET, Conversion, Progress
+from bighead_ci.delivery.stages.place import Progress, StagePlace
+from bighead_ci.delivery.stages.results import Conversion
 from bighead_ci.documents.artifact import ArtifactInput, ArtifactManifest, GoldenRow, GoldenRows
+from bighead_ci.documents.stage import StageOrder, TrainSpec
 from bighead_ci.errors import InputError, Problem
+from bighead_ci.planning.stages import ARTIFACT, CONVERSION, TRAINING_SET
 from bighead_ci.transforms.artifact import GOLDEN, GRAPH, MANIFEST, Scorer, open_artifact
 from bighead_ci.transforms.columns import Columns, authored_columns, input_columns
 from bighead_ci.transforms.frame import estimator_frame
@@ -46,110 +49,100 @@ def train(place: StagePlace, convert: Converter, progress: Progress) -> Conversi
     Raises:
         InputError: model.py raised, the labels do not fit the task, or the estimator cannot become ONNX faithfully.
     """
+    spec = place.order("train", StageOrder[TrainSpec]).spec
     table = pq.read_table(place.out / TRAINING_SET)
     part = table["__part"]
     train_rows, evaluation_rows = table.filter(pc.equal(part, "train")), table.filter(pc.equal(part, "evaluate"))
     if not train_rows.num_rows:
-        raise InputError(f"{place.model.id}: the training set has no row to train on; see split in model.yaml")
-    classes = class_names(train_rows["__label"], place.model.definition.task)
-    estimator, code = _fit(place, train_rows, classes, progress)
-    with code.blaming("predict_proba"):
-        graph = estimator.to_onnx(place.inputs) if hasattr(estimator, "to_onnx") else convert(estimator, place.inputs)
+        raise InputError(f"{spec.id}: the training set has no row to train on; see split in model.yaml")
+    classes = class_names(train_rows["__label"], spec.task)
+    with code_directory(place, spec) as directory:
+        code = ModelCode(directory / "model.py", f"{spec.path}/model.py")
+        estimator = _fit(spec, code, train_rows, classes, progress)
+        with code.blaming("predict_proba"):
+            graph = estimator.to_onnx(spec.inputs) if hasattr(estimator, "to_onnx") else convert(estimator, spec.inputs)
+        columns = _appended(
+            input_columns(evaluation_rows, spec.inputs), authored_columns(spec.golden_rows, spec.inputs)
+        )
+        with code.blaming("predict_proba"):
+            framework = _probabilities(estimator, columns, classes, code.shown)
     manifest = ArtifactManifest(
-        model=place.model.name,
-        version=place.model.version,
-        task=place.model.definition.task,
+        model=spec.model,
+        version=spec.version,
+        task=spec.task,
         classes=classes,
-        inputs=place.inputs,
-        request=place.model.definition.request,
-        features=feature_schemas(place.model, place.feature_sets),
-        feature_keys=feature_keys(place.model, place.feature_sets),
+        inputs=spec.inputs,
+        request=spec.request,
+        features=spec.features,
+        feature_keys=spec.feature_keys,
     )
-    authored = authored_golden_rows(place)
-    columns = _appended(input_columns(evaluation_rows, place.inputs), authored_columns(authored, place.inputs))
-    with code.blaming("predict_proba"):
-        framework = _probabilities(estimator, columns, classes, code.shown)
     errors = np.abs(Scorer(manifest, graph).score(columns) - framework).max(axis=1, initial=0.0)
-    conversion = _judged(place, errors)
-    golden = _golden(place, columns, framework, errors, len(authored))
+    conversion = _judged(spec, errors)
+    golden = _golden(spec, columns, framework, errors)
     _write(place.out / ARTIFACT, manifest, graph, golden)
     conversion.write(place.out / CONVERSION)
     progress(f"artifact of {len(graph) / 1024:,.0f} KiB, within {conversion.largest:.1g} of the estimator")
     return conversion
 
 
-def authored_golden_rows(place: StagePlace) -> list[dict[str, Any]]:
-    """The rows of golden_rows.json: a list of estimator inputs.
+@contextmanager
+def code_directory(place: StagePlace, spec: TrainSpec) -> Iterator[Path]:
+    """A copy of the version's code, without what only the engine reads.
 
-    Raises:
-        InputError: the file is no list of mappings, or names something that is no input.
+    So what model.py finds beside itself is exactly what its stage's key holds.
     """
-    rows = load_golden_rows(place.tree, place.model.name, place.model.version)
-    file, names = f"{place.directory}/golden_rows.json", {item.name for item in place.inputs}
-    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
-        raise InputError([Problem(file, None, "", "must be a list of one row or more, each a mapping of inputs")])
-    strangers = sorted({name for row in rows for name in row} - names)
-    if strangers:
-        allowed = ", ".join(sorted(names))
-        raise InputError(
-            [Problem(file, None, name, "is no input of the estimator", None, allowed) for name in strangers]
-        )
-    return rows
+    with TemporaryDirectory(prefix="bighead-code-") as name:
+        directory = Path(name)
+        for path in spec.code:
+            copy = directory / path
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(place.path / path, copy)
+        yield directory
 
 
-def _fit(place: StagePlace, rows: pa.Table, classes: list[str], progress: Progress) -> tuple[Any, ModelCode]:
-    code = ModelCode(place.path / "model.py", f"{place.directory}/model.py")
+def _fit(spec: TrainSpec, code: ModelCode, rows: pa.Table, classes: list[str], progress: Progress) -> Any:
     truth = class_indices(rows["__label"], classes, "training rows")
-    frame = estimator_frame(input_columns(rows, place.inputs))
-    progress(f"fitting on {len(frame):,} rows x {len(place.inputs)} inputs")
+    frame = estimator_frame(input_columns(rows, spec.inputs))
+    progress(f"fitting on {len(frame):,} rows x {len(spec.inputs)} inputs")
     np.random.seed(0)  # noqa: NPY002 - an estimator that was given no seed takes this generator
     # Numerical libraries add in another order with another number of threads, and waiting threads that spin make a busy
     # machine ten times slower.
     with threadpool_limits(1):
-        estimator = code.build(place.model.definition.parameters)
+        estimator = code.build(spec.parameters)
         with code.blaming("fit"):
             estimator.fit(frame, truth)
-    return estimator, code
+    return estimator
 
 
 def _probabilities(estimator: Any, columns: Columns, classes: list[str], shown: str) -> Floats:
     frame = estimator_frame(columns)
     scores = np.asarray(estimator.predict_proba(frame), dtype=np.float64)
     if scores.shape != (len(frame), len(classes)):
-        raise InputError(
-            [
-                Problem(
-                    shown,
-                    None,
-                    "predict_proba",
-                    "has the wrong shape",
-                    str(scores.shape),
-                    f"({len(frame)}, {len(classes)})",
-                )
-            ]
+        message, allowed = "has the wrong shape", f"({len(frame)}, {len(classes)})"
+        problem = Problem(
+            file=shown, line=None, subject="predict_proba", message=message, value=str(scores.shape), allowed=allowed
         )
+        raise InputError([problem])
     return scores
 
 
-def _judged(place: StagePlace, errors: Floats) -> Conversion:
+def _judged(spec: TrainSpec, errors: Floats) -> Conversion:
     beyond = int((errors > TOLERANCE).sum()) + int(np.isnan(errors).sum())
     largest = float(np.nanmax(errors, initial=0.0))
     if beyond > BEYOND_ALLOWED * len(errors):
         raise InputError(
-            f"{place.model.id}: the ONNX form of the estimator scores {beyond:,} of {len(errors):,} rows differently "
+            f"{spec.id}: the ONNX form of the estimator scores {beyond:,} of {len(errors):,} rows differently "
             f"by more than {TOLERANCE:g} (largest {largest:.3g}); simplify the pipeline's preprocessing"
         )
     return Conversion(rows=len(errors), largest=largest, beyond_tolerance=beyond)
 
 
-def _golden(place: StagePlace, columns: Columns, framework: Floats, errors: Floats, authored: int) -> GoldenRows:
+def _golden(spec: TrainSpec, columns: Columns, framework: Floats, errors: Floats) -> GoldenRows:
     """The authored rows, some of the evaluation rows evenly spaced, and the worst one within tolerance."""
-    own = len(errors) - authored
+    own = len(errors) - len(spec.golden_rows)
     within = np.where(errors <= TOLERANCE, errors, -1.0)
     if not (within[own:] >= 0).all():
-        raise InputError(
-            f"{place.directory}/golden_rows.json: a row scores differently in ONNX by more than {TOLERANCE:g}"
-        )
+        raise InputError(f"{spec.path}/golden_rows.json: a row scores differently in ONNX by more than {TOLERANCE:g}")
     spaced = np.linspace(0, own - 1, min(SAMPLED_GOLDEN, own)).astype(int) if own else np.array([], dtype=int)
     chosen = [
         *range(own, len(errors)),

@@ -1,0 +1,43 @@
+"""Problems of a model version's `run.yaml`: the moment and the data that its definition needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bighead_ci.definitions.check_models import reasons_for_time
+from bighead_ci.definitions.files import RUN, Files, Place
+from bighead_ci.documents.definition import ModelDefinition, RunDefinition, TimeSplit
+from bighead_ci.errors import Problem
+
+EXAMPLE = "as_of: 2013-10-01T00:00:00Z"
+
+
+def run_problems(files: Files, place: Place, definition: ModelDefinition) -> Iterator[Problem]:
+    """Everything wrong with a version's run beyond its schema."""
+    read = files.read_run(place.name, place.of)
+    run, file = read.document, f"{place.folder}/{RUN}"
+    if not isinstance(run, RunDefinition):
+        return
+    reasons = list(reasons_for_time(definition).values())
+    if run.as_of is None and reasons:
+        yield read.problem(file, ("as_of",), f"as_of is required: {'; '.join(reasons)}", wanted=EXAMPLE)
+    split = definition.split
+    if run.as_of is not None and isinstance(split, TimeSplit) and run.as_of <= split.evaluate[0]:
+        message = "nothing of the evaluation range is known at as_of"
+        wanted = f"after {split.evaluate[0].isoformat()}"
+        yield read.problem(file, ("as_of",), message, run.as_of.isoformat(), wanted=wanted)
+    used = sources_of(files, definition)
+    for name in run.data:
+        if used is not None and name not in used:
+            yield read.problem(file, ("data", name), "is no source of this model version", name, used)
+
+
+def sources_of(files: Files, definition: ModelDefinition) -> set[str] | None:
+    """Sources of the spine, the label and the feature sets; None if a set cannot be read."""
+    found = {definition.spine.source, definition.label.source}
+    for use in definition.features:
+        used = files.feature_set(use.set)
+        if used is None:
+            return None
+        found.add(used.source)
+    return found

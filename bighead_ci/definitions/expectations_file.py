@@ -1,0 +1,110 @@
+"""`expectations.yaml` of a feature set or model version: the one reader that `check`, the plan and the stages share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bighead_ci.definitions.yaml_reader import Parsed, parse
+from bighead_ci.documents.expectation import COLUMN_ARGUMENTS, Expectation
+from bighead_ci.errors import InputError, Problem
+from bighead_ci.ports.tree import Tree
+
+FILE = "expectations.yaml"
+_FORM = "{type: expect_column_values_to_not_be_null, column: distance}"
+_NO_ARGUMENTS = ("type", "kwargs", "meta", "notes")
+"""Keys of an expectation that are no arguments of its type; `meta` and `notes` are for people."""
+
+
+@dataclass(frozen=True)
+class ExpectationsFile:
+    """What a file holds, and what is wrong with it."""
+
+    file: str
+    expectations: list[Expectation] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    parsed: Parsed | None = None
+
+    def line(self, expectation: Expectation, argument: str) -> int | None:
+        """The line on which an argument of an expectation stands."""
+        if self.parsed is None:
+            return None
+        list_name, index = expectation.place.split(".")
+        return self.parsed.line((list_name, int(index), *_where(self._raw(int(index)), argument)))
+
+    def _raw(self, index: int) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self.parsed.data["expectations"][index] if self.parsed else {}
+        return found
+
+
+def read_expectations(tree: Tree, folder: str) -> ExpectationsFile:
+    """The expectations beside a definition (`features/<name>/v<N>`, `models/<name>/v<N>`); none without the file."""
+    file = f"{folder}/{FILE}"
+    try:
+        raw = tree.read(file)
+    except KeyError:
+        return ExpectationsFile(file)
+    parsed, problems = parse(file, raw)
+    if parsed is None:
+        return ExpectationsFile(file, problems=problems)
+    listed = parsed.data.get("expectations") if isinstance(parsed.data, dict) else None
+    if not isinstance(listed, list):
+        message = "must be a list of expectations, each with a type and its arguments"
+        problem = Problem(file, line=1, subject="expectations", message=message, allowed=f"- {_FORM}")
+        return ExpectationsFile(file, problems=[*problems, problem], parsed=parsed)
+    wrong = [problem for index, one in enumerate(listed) for problem in _problems(parsed, index, one)]
+    found = [] if wrong else [_expectation(index, one) for index, one in enumerate(listed)]
+    return ExpectationsFile(file, found, [*problems, *wrong], parsed)
+
+
+def load_expectations(tree: Tree, folder: str) -> list[Expectation]:
+    """The expectations beside a definition; empty without the file.
+
+    Raises:
+        InputError: the file has problems.
+    """
+    found = read_expectations(tree, folder)
+    if found.problems:
+        raise InputError(found.problems)
+    return found.expectations
+
+
+def _expectation(index: int, written: Mapping[str, Any]) -> Expectation:
+    beside = {name: value for name, value in written.items() if name not in _NO_ARGUMENTS}
+    arguments = {**beside, **(written.get("kwargs") or {})}
+    return Expectation(place=f"expectations.{index}", type=written["type"], arguments=arguments)
+
+
+def _where(written: Mapping[str, Any], argument: str) -> tuple[str, ...]:
+    return (argument,) if argument in written else ("kwargs", argument)
+
+
+def _problems(parsed: Parsed, index: int, written: Any) -> Iterator[Problem]:
+    def problem(steps: tuple[str, ...], message: str, value: object, allowed: str) -> Problem:
+        place: tuple[str | int, ...] = ("expectations", index, *steps)
+        return Problem(
+            parsed.file,
+            line=parsed.line(place),
+            subject=".".join(map(str, place)),
+            message=message,
+            value=str(value)[:80],
+            allowed=allowed,
+        )
+
+    if not isinstance(written, dict) or not isinstance(written.get("type"), str):
+        yield problem((), "must be a mapping with a type and its arguments", written, _FORM)
+        return
+    nested = written.get("kwargs") if written.get("kwargs") is not None else {}
+    if not isinstance(nested, dict):
+        yield problem(("kwargs",), "must be a mapping", nested, "{column: distance}")
+        return
+    for name in written.keys() & nested.keys() - set(_NO_ARGUMENTS):
+        yield problem((str(name),), "is given beside the type and below kwargs", name, "one of the two places")
+    for place, arguments in ((), written), (("kwargs",), nested):
+        for name in arguments:
+            if not isinstance(name, str):
+                yield problem(place, "the name of an argument must be text", name, "column, min_value, …")
+        for name in COLUMN_ARGUMENTS:
+            if name in arguments and not isinstance(arguments[name], str):
+                yield problem((*place, name), "must be the name of a column", arguments[name], "text")

@@ -1,0 +1,136 @@
+"""How a record compares with what environments run now: metrics on shared rows, drift, libraries, the request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pyarrow.parquet as pq
+
+from bighead_ci.delivery.context import Context
+from bighead_ci.documents.definition import RequestField
+from bighead_ci.documents.record import DriftResult, MetricDifference, RunRecord
+from bighead_ci.documents.report import RunningVersion
+from bighead_ci.planning.stages import PREDICTIONS, SAMPLE
+from bighead_ci.transforms.metrics import paired_differences
+
+
+def differences(context: Context, record: RunRecord, running: Sequence[RunningVersion]) -> list[MetricDifference]:
+    """Paired differences of every metric against each environment's version.
+
+    A version of another task, or without rows in common, gives none; the gates then see that the evidence is missing.
+    """
+    ours_path = context.records.file(record.run_id, PREDICTIONS)
+    if ours_path is None:
+        return []
+    ours = pq.read_table(ours_path)
+    by_run: dict[str, list[MetricDifference]] = {}
+    found: list[MetricDifference] = []
+    for version in running:
+        other = version.record
+        if other.run_id not in by_run:
+            path = context.records.file(other.run_id, PREDICTIONS)
+            by_run[other.run_id] = (
+                []
+                if path is None
+                else paired_differences(
+                    ours, pq.read_table(path), against=version.environment, model_version=version.version
+                )
+            )
+        found += [d.model_copy(update={"against": version.environment}) for d in by_run[other.run_id]]
+    return found
+
+
+def request_changes(record: RunRecord, running: Sequence[RunningVersion]) -> list[str]:
+    """What callers must know: how the request differs from the one that the last environment in line takes."""
+    if not running:
+        return []
+    theirs, where = running[-1].record.request, running[-1]
+    label = f"{where.environment} ({where.version})"
+    changes = []
+    for name in sorted(record.request.keys() - theirs.keys()):
+        kind = "required" if record.request[name].required else "optional"
+        changes.append(f"new {kind} field {name} that callers of {label} do not send")
+    changes += [
+        f"field {name}, which callers of {label} send, is no longer read"
+        for name in sorted(theirs.keys() - record.request.keys())
+    ]
+    for name in sorted(record.request.keys() & theirs.keys()):
+        changes += _field_changes(name, record.request[name], theirs[name], label)
+    return changes
+
+
+def _field_changes(name: str, ours: RequestField, theirs: RequestField, label: str) -> list[str]:
+    changes = []
+    if (ours.type, ours.size) != (theirs.type, theirs.size):
+        changes.append(f"field {name} changes type from {theirs.type} to {ours.type} against {label}")
+    if ours.required and not theirs.required:
+        changes.append(f"field {name} becomes required against {label}")
+    return changes
+
+
+def drift(context: Context, record: RunRecord, running: Sequence[RunningVersion]) -> DriftResult | None:
+    """The training set against the one of what the last environment in line serves.
+
+    It is a function of two records, so it is measured once for them and kept with the newer one.
+
+    Returns:
+        None where nothing else serves, or a record kept no sample.
+    """
+    others = [version for version in running if version.record.run_id != record.run_id]
+    if not others:
+        return None
+    other = others[-1].record
+    kept = context.records.file(record.run_id, f"{_drift_name(other)}.json")
+    if kept is not None:
+        return DriftResult.read(kept)
+    reference, current = context.records.file(other.run_id, SAMPLE), context.records.file(record.run_id, SAMPLE)
+    if reference is None or current is None:
+        return None
+    return _measured(context, record, other, (reference, current))
+
+
+def drift_page(context: Context, record: RunRecord, running: Sequence[RunningVersion]) -> Path | None:
+    """Evidently's own page about what `drift` measured."""
+    others = [version for version in running if version.record.run_id != record.run_id]
+    return context.records.file(record.run_id, f"{_drift_name(others[-1].record)}.html") if others else None
+
+
+def _measured(context: Context, record: RunRecord, other: RunRecord, samples: tuple[Path, Path]) -> DriftResult:
+    with TemporaryDirectory(prefix="bighead-drift-") as name:
+        page, file = Path(name) / "drift.html", Path(name) / "drift.json"
+        reference, current = (pq.read_table(path) for path in samples)
+        names = (f"training set of {other.id}", f"training set of {record.id}")
+        found = context.drift.compare(reference, current, names, html=page)
+        found.write(file)
+        files = {f"{_drift_name(other)}.json": file}
+        if page.exists():
+            files[f"{_drift_name(other)}.html"] = page
+        context.records.attach(record.run_id, files)
+    return found
+
+
+def _drift_name(other: RunRecord) -> str:
+    return f"drift/{other.run_id}"
+
+
+def package_changes(record: RunRecord, running: Sequence[RunningVersion]) -> dict[str, list[str]]:
+    """Lock → what differs from the one of what the last environment in line serves: `scikit-learn 1.9.1 → 1.10.0`."""
+    if not running:
+        return {}
+    theirs = running[-1].record.packages
+    return {lock: changed_packages(theirs.get(lock, {}), ours) for lock, ours in record.packages.items()}
+
+
+def changed_packages(before: dict[str, str], after: dict[str, str]) -> list[str]:
+    """Differences of two locks, by name; pure."""
+    changes = []
+    for name in sorted(before.keys() | after.keys()):
+        if name not in before:
+            changes.append(f"{name} {after[name]} is new")
+        elif name not in after:
+            changes.append(f"{name} {before[name]} is gone")
+        elif before[name] != after[name]:
+            changes.append(f"{name} {before[name]} → {after[name]}")
+    return changes

@@ -1,0 +1,81 @@
+"""What determines a result: for each stage of a model version, the name of all that it reads → its digest.
+
+The names say what kind of thing it is:
+
+- `file:models/x/v1/model.py`: an authored file, by git's blob id
+- `data:features/sources/flights.parquet`: a source's data, by its digest in dvc.lock
+- `spec:parameters`: a part of the definitions, parsed, by the digest of its value
+- `engine`: the engine's files that the stage imports; `distribution:duckdb`: a library that it imports, by version
+- `python`: the version of Python
+- `stage:training-set`: what an earlier stage leaves, by that stage's key
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Literal
+
+from bighead_ci.documents.base import Digest, Document, Name, Version, digest_of
+
+Target = Literal["train", "serve"]
+"""What an image of a model version is for."""
+LAST_STAGE = "record"
+"""The stage that reads what all others leave."""
+
+
+class VersionInputs(Document):
+    """The inputs of one model version's stages and images; content key, `dvc.yaml` and image keys are views of it."""
+
+    model: Name
+    version: Version
+    stages: dict[str, dict[str, str]]
+    """Stage → name of an input → its digest, in the order in which they run."""
+    images: dict[Target, dict[str, str]]
+    """Target → name of an input → its digest."""
+    authored: dict[str, str]
+    """Path → digest of every authored file and data file that it is made of, whatever the engine makes of them."""
+
+    @property
+    def id(self) -> str:
+        """`flight_delay/v2`."""
+        return f"{self.model}/{self.version}"
+
+    def stage_key(self, stage: str) -> Digest:
+        """Same key, same outputs."""
+        return digest_of({"stage": stage, "version": self.id, "inputs": self.stages[stage]})
+
+    def image_key(self, target: Target) -> Digest:
+        """Same key, same image."""
+        return digest_of({"image": target, "version": self.id, "inputs": self.images[target]})
+
+    @cached_property
+    def content_key(self) -> Digest:
+        """Same key, same record: of all stages and images."""
+        stages = {stage: self.stage_key(stage) for stage in self.stages}
+        images = {target: self.image_key(target) for target in self.images}
+        return digest_of({"stages": stages, "images": images})
+
+    @cached_property
+    def source_key(self) -> Digest:
+        """Same key, same sources: it stays when the engine or its libraries change."""
+        return digest_of({"version": self.id, "authored": self.authored})
+
+
+def changed_inputs(before: VersionInputs, after: VersionInputs) -> dict[str, tuple[str | None, str | None]]:
+    """Name of an input of any stage or image → (digest before, digest after), where they differ.
+
+    Keys of earlier stages are left out: they follow from the rest.
+    """
+    old, new = _flat(before), _flat(after)
+    names = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+    return {name: (old.get(name), new.get(name)) for name in names}
+
+
+def _flat(inputs: VersionInputs) -> dict[str, str]:
+    found = {}
+    for of, named in (*inputs.stages.items(), *inputs.images.items()):
+        for name, digest in named.items():
+            if not name.startswith("stage:"):
+                # Each part of the engine has a digest of its own.
+                found[f"{name}:{of}" if name == "engine" else name] = digest
+    return found

@@ -1,0 +1,1 @@
+"""The installed engine, seen by itself: its modules, what they import, which distributions are installed."""

@@ -1,0 +1,17 @@
+"""Stage `train`: the version's own code, in the environment of its training lock."""
+
+from __future__ import annotations
+
+from bighead_ci.delivery.stages.place import Progress, StagePlace
+from bighead_ci.delivery.stages.train import train
+from bighead_ci.entry_points.stages.process import main
+from bighead_ci.transforms.sklearn_estimator import to_onnx
+
+
+def run(place: StagePlace, progress: Progress) -> None:
+    """Leave the model artifact."""
+    train(place, to_onnx, progress)
+
+
+if __name__ == "__main__":
+    main("train", run)

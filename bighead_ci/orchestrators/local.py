@@ -1,0 +1,105 @@
+"""Stages on this machine: a fresh checkout a run, DVC in it. Implements `ports.orchestrator.Orchestrator`."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from bighead_ci.documents.base import short
+from bighead_ci.documents.inputs import VersionInputs, changed_inputs
+from bighead_ci.documents.record import RunResult
+from bighead_ci.errors import BugError, InputError, Problem
+from bighead_ci.orchestrators.dvc import DvcPipeline
+from bighead_ci.planning.stages import RECORD
+from bighead_ci.ports.orchestrator import Outcome, Progress
+
+
+class LocalOrchestrator:
+    """Runs stages in work trees below a directory; each of them can be deleted at any time.
+
+    Args:
+        pipeline: Runs the stages in a work tree.
+        checkouts: Where work trees are.
+        checkout: Puts the files of a commit into a directory.
+    """
+
+    def __init__(self, pipeline: DvcPipeline, checkouts: Path, checkout: Callable[[str, Path], None]) -> None:
+        self._pipeline = pipeline
+        self._checkouts = checkouts
+        self._checkout = checkout
+
+    @contextmanager
+    def run(self, commit: str, inputs: VersionInputs, progress: Progress) -> Iterator[Outcome]:
+        """Run the stages of a version on the files of a commit; see the port."""
+        checkout = self._checkouts / f"{inputs.model}-{inputs.version}-{short(inputs.content_key)}"
+        shutil.rmtree(checkout, ignore_errors=True)
+        checkout.parent.mkdir(parents=True, exist_ok=True)
+        self._checkout(commit, checkout)
+        directory = f"models/{inputs.id}"
+        timings = self._pipeline.run(checkout, directory, progress)
+        out = checkout / directory / "out"
+        result = RunResult.read(out / RECORD)
+        check_inputs(inputs, result.inputs)
+        yield Outcome(result, out, timings)
+        shutil.rmtree(checkout, ignore_errors=True)
+
+    @contextmanager
+    def exclusive(self, key: str, progress: Progress) -> Iterator[None]:
+        """Hold the content key's lock; the system releases it when its holder dies."""
+        self._checkouts.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self._checkouts / f".{key.removeprefix('sha256:')}.lock")
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            progress(f"another process makes content key {short(key)}; waiting for it")
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def sources(self, commit: str, progress: Progress) -> Path:
+        """A work tree of the commit whose sources' Parquet files are in place."""
+        checkout = self._checkouts / f"sources-{commit[:12]}"
+        if not checkout.exists():
+            checkout.parent.mkdir(parents=True, exist_ok=True)
+            beside = Path(tempfile.mkdtemp(prefix=f".{checkout.name}-", dir=checkout.parent))
+            self._checkout(commit, beside)
+            _rename(beside, checkout)
+        self._pipeline.import_sources(checkout, progress)
+        return checkout
+
+
+def check_inputs(planned: VersionInputs, read: VersionInputs) -> None:
+    """Hold what a run read against what it was planned on.
+
+    Raises:
+        InputError: it read other data; names it.
+        BugError: anything else differs: the plan and the stages do not see the same files or the same engine.
+    """
+    if read.content_key == planned.content_key:
+        return
+    changed = changed_inputs(planned, read)
+    data = {name.removeprefix("data:"): pair for name, pair in changed.items() if name.startswith("data:")}
+    message = "the data that was imported is not the data that dvc.lock names: commit the dvc.lock of what is right"
+    if data:
+        raise InputError(
+            Problem(file="dvc.lock", line=None, subject=path, message=message, value=after, allowed=before)
+            for path, (before, after) in data.items()
+        )
+    raise BugError(f"{planned.id}: planned and read inputs differ in {', '.join(changed) or 'nothing'}")
+
+
+def _rename(beside: Path, checkout: Path) -> None:
+    """Put a whole work tree in its place; another process may have been first."""
+    try:
+        beside.rename(checkout)
+    except OSError:
+        shutil.rmtree(beside, ignore_errors=True)
+        if not checkout.is_dir():
+            raise

@@ -1,0 +1,42 @@
+"""A stage in the Python environment of its version, as a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import bighead_ci
+from bighead_ci.delivery.stages.failure import forget_failure, read_failure
+from bighead_ci.delivery.stages.place import StagePlace
+from bighead_ci.errors import BugError, RetryError
+from bighead_ci.planning.stages import Stage
+
+
+def run_in(interpreter: Path, stage: Stage, place: StagePlace) -> None:
+    """Run a stage with this engine and another interpreter's libraries; its lines go to standard error.
+
+    Raises:
+        InputError: the stage found something wrong, as it says itself.
+        RetryError: it was killed.
+        BugError: it broke.
+    """
+    forget_failure(place.checkout)
+    package = Path(bighead_ci.__file__).resolve().parent
+    with TemporaryDirectory(prefix="bighead-engine-") as name:
+        # On the interpreter's path there may be the engine, and nothing that lies beside it.
+        (Path(name) / package.name).symlink_to(package, target_is_directory=True)
+        variables = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))}
+        variables |= {"PYTHONPATH": name, "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [str(interpreter), "-P", "-m", stage.module, str(place.checkout), place.directory]
+        done = subprocess.run(command, env=variables, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False)
+    if done.returncode == 0:
+        return
+    failure = read_failure(place.checkout)
+    if failure is not None:
+        raise failure
+    if done.returncode < 0:
+        raise RetryError(f"stage {stage.name} of {place.directory} was killed (out of memory?); run it again")
+    raise BugError(f"stage {stage.name} of {place.directory} broke with exit code {done.returncode}; see above")

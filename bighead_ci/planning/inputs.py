@@ -1,0 +1,181 @@
+"""What determines a result: the inputs of each stage and image of a model version, with their digests. Pure.
+
+This is the one list. The version's `dvc.yaml`, its content key, its images' keys and what a plan says of a change are
+views of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from bighead_ci.definitions.files import Files
+from bighead_ci.documents.base import digest_of
+from bighead_ci.documents.definition import VersionedModel
+from bighead_ci.documents.engine import Component
+from bighead_ci.documents.image import ImageRecipe
+from bighead_ci.documents.inputs import LAST_STAGE, Target, VersionInputs
+from bighead_ci.documents.stage import StageSpec, TrainingSetSpec
+from bighead_ci.planning.imports import imports_of
+from bighead_ci.planning.meaning import Definitions
+from bighead_ci.planning.specs import code_files, is_unread, stage_specs
+from bighead_ci.planning.stages import LOCK_OF, SERVING_ENTRY_POINT, STAGES, Stage, earlier
+from bighead_ci.ports.engine import WHOLE, Engine
+
+_PACKAGE = "bighead_ci"
+
+
+class Inputs:
+    """The inputs of model versions of one tree, for one engine; definitions are read once."""
+
+    def __init__(self, files: Files, engine: Engine) -> None:
+        self.definitions = Definitions(files)
+        self.files = files
+        self.engine = engine
+        self._specs: dict[str, dict[str, StageSpec]] = {}
+
+    def of(self, model: VersionedModel) -> VersionInputs:
+        """The inputs of a version of the tree.
+
+        Raises:
+            InputError: something that it names is missing or has problems.
+        """
+        specs = self._specs_of(model)
+        stages: dict[str, dict[str, str]] = {}
+        for stage in STAGES:
+            named = self._inputs(stage, model, specs[stage.name])
+            found = VersionInputs(model=model.name, version=model.version, stages=stages, images={}, authored={})
+            stages[stage.name] = named | {f"stage:{name}": found.stage_key(name) for name in earlier(stage)}
+        targets: tuple[Target, ...] = ("train", "serve")
+        return VersionInputs(
+            model=model.name,
+            version=model.version,
+            stages=stages,
+            images={target: self._image(target, model) for target in targets},
+            authored=self._authored(model, specs),
+        )
+
+    def orders(self, model: VersionedModel) -> dict[str, dict[str, Any]]:
+        """Stage → its `StageOrder` as JSON data: what it is told, with the digests of what no file of a checkout holds.
+
+        Raises:
+            InputError: something that the version names is missing or has problems.
+        """
+        specs = self._specs_of(model)
+        found = {stage.name: self._order(stage, model, specs[stage.name]) for stage in STAGES}
+        found[LAST_STAGE]["inputs"] = self.of(model).model_dump(mode="json")
+        return found
+
+    def _order(self, stage: Stage, model: VersionedModel, spec: StageSpec) -> dict[str, Any]:
+        component = self.component(stage, model)
+        return {
+            "spec": spec.model_dump(mode="json"),
+            "engine": component.digest,
+            "python": self.engine.python,
+            "distributions": _own_distributions(stage, component),
+        }
+
+    def _specs_of(self, model: VersionedModel) -> dict[str, StageSpec]:
+        if model.id not in self._specs:
+            self._specs[model.id] = stage_specs(self.definitions, model)
+        return self._specs[model.id]
+
+    def component(self, stage: Stage, model: VersionedModel) -> Component:
+        """The engine's files that a stage of a version imports, by itself or from the version's code."""
+        return self.engine.component({stage.module, *(self._imported(model) if stage.reads_code else ())})
+
+    def image_component(self, target: Target, model: VersionedModel) -> Component:
+        """The engine's files in an image of a version."""
+        if target == "serve":
+            return self.engine.component({SERVING_ENTRY_POINT})
+        training = [stage for stage in STAGES if stage.environment == "training"]
+        return self.engine.component({*(stage.module for stage in training), *self._imported(model)})
+
+    def recipe(self, target: Target, model: VersionedModel) -> ImageRecipe:
+        """All that goes into an image of a version.
+
+        Raises:
+            InputError: something that the version names is missing or has problems.
+        """
+        return ImageRecipe(
+            key=self.of(model).image_key(target),
+            target=target,
+            model=model.name,
+            version=model.version,
+            files={path: self.files.ids[path] for path in [_lock(target, model), *code_files(self.files, model)]},
+            lock=_lock(target, model),
+            engine=self.image_component(target, model).files,
+            python=self.engine.python,
+        )
+
+    def _inputs(self, stage: Stage, model: VersionedModel, spec: StageSpec) -> dict[str, str]:
+        component = self.component(stage, model)
+        found = {f"spec:{name}": digest for name, digest in _spec_digests(spec)}
+        found |= {"engine": component.digest, "python": self.engine.python}
+        found |= {f"distribution:{name}": version for name, version in _own_distributions(stage, component).items()}
+        found |= {f"file:{path}": self.files.ids[path] for path in self.stage_files(stage, model)}
+        if isinstance(spec, TrainingSetSpec):
+            found |= {f"data:{data.path}": data.digest for data in spec.data.values()}
+        return found
+
+    def stage_files(self, stage: Stage, model: VersionedModel) -> list[str]:
+        """Paths of the authored files that a stage reads itself, in no other form."""
+        lock = LOCK_OF.get(stage.environment)
+        return [
+            *([f"{model.path}/{lock}"] if lock else []),
+            *(code_files(self.files, model) if stage.reads_code else []),
+        ]
+
+    def _image(self, target: Target, model: VersionedModel) -> dict[str, str]:
+        paths = [_lock(target, model), *code_files(self.files, model)]
+        found = {f"file:{path}": self.files.ids[path] for path in paths}
+        return found | {"engine": self.image_component(target, model).digest, "python": self.engine.python}
+
+    def _imported(self, model: VersionedModel) -> frozenset[str]:
+        """Modules of the engine that the version's code imports; all, if it computes the names of what it imports."""
+        found: set[str] = set()
+        for path in code_files(self.files, model):
+            if not path.endswith(".py"):
+                continue
+            try:
+                imports = imports_of(self.files.tree.read(path), "model", is_package=False)
+            except (SyntaxError, ValueError, RecursionError):
+                continue  # the stage says so, with the line
+            if imports.computes_names:
+                return frozenset({WHOLE})
+            found |= {name for name in imports.modules if name.startswith(f"{_PACKAGE}.") and self.engine.has(name)}
+        return frozenset(found)
+
+    def _authored(self, model: VersionedModel, specs: dict[str, StageSpec]) -> dict[str, str]:
+        """Every authored file behind the version, and its data: what stays when the engine changes."""
+        folder, spec = f"{model.path}/", specs["training-set"]
+        paths = {folder + file for file in self.files.under(folder) if not is_unread(file)}
+        sources = {model.definition.spine.source, model.definition.label.source}
+        for use in model.definition.features:
+            found = self.definitions.feature_set(use.set)
+            sources.add(found.definition.source)
+            paths |= {f"{found.path}/{name}" for name in ("feature_set.yaml", "expectations.yaml")}
+        paths |= {f"features/sources/{name}.yaml" for name in sources}
+        authored = {path: self.files.ids[path] for path in sorted(paths) if path in self.files.ids}
+        data = spec.data.values() if isinstance(spec, TrainingSetSpec) else ()
+        return authored | {one.path: one.digest for one in data}
+
+
+def _spec_digests(spec: StageSpec) -> Iterator[tuple[str, str]]:
+    """(field, digest of its value); of a mapping, an entry each."""
+    dumped = spec.model_dump(mode="json", exclude={"model", "version", "data"})
+    for name, value in dumped.items():
+        if isinstance(value, dict) and name in {"sources", "parameters", "packages"}:
+            yield from ((f"{name}.{key}", digest_of(item)) for key, item in value.items())
+            yield name, digest_of(sorted(value))
+        else:
+            yield name, digest_of(value)
+
+
+def _own_distributions(stage: Stage, component: Component) -> dict[str, str]:
+    """Libraries whose versions no lock of the version says."""
+    return component.distributions if stage.environment == "engine" else {}
+
+
+def _lock(target: Target, model: VersionedModel) -> str:
+    return f"{model.path}/{LOCK_OF['training' if target == 'train' else 'serving']}"

@@ -1,0 +1,279 @@
+"""From the definitions of a model version to what each of its stages is told. Pure."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+from bighead_ci.definitions.expectations_file import load_expectations
+from bighead_ci.definitions.files import LOCKS, RUN, Files
+from bighead_ci.definitions.loading import load_golden_rows
+from bighead_ci.definitions.lock_file import packages, read_lock
+from bighead_ci.documents.artifact import ArtifactInput
+from bighead_ci.documents.definition import (
+    FeatureSchema,
+    FeatureUse,
+    HashSplit,
+    ModelDefinition,
+    SourceDefinition,
+    TimeSplit,
+    VersionedFeatureSet,
+    VersionedModel,
+    duration,
+)
+from bighead_ci.documents.expectation import Expectation
+from bighead_ci.documents.stage import (
+    EvaluateSpec,
+    PackageSpec,
+    QualitySpec,
+    RecordSpec,
+    SourceData,
+    StageSpec,
+    Suite,
+    TimeRanges,
+    TrainingSetSpec,
+    TrainSpec,
+)
+from bighead_ci.errors import InputError, Problem
+from bighead_ci.features.naming import features_of, full_name, use_schema, used_features
+from bighead_ci.planning.meaning import Definitions, bare_feature_set, bare_field, bare_source, data_path
+
+CARD = "README.md"
+UNREAD = frozenset({CARD, "dvc.yaml", "dvc.lock", ".gitignore"})
+"""Files of a version that nothing reads: the card, what is generated, what runs write."""
+_NOT_CODE = UNREAD | {"model.yaml", RUN, "expectations.yaml", *LOCKS}
+"""Files that the engine reads; all others are its authors' code and what that code may read."""
+EARLIER_DATA = ".bighead/data"
+"""Where data that a run.yaml names by digest is put in a checkout."""
+
+
+def stage_specs(definitions: Definitions, model: VersionedModel) -> dict[str, StageSpec]:
+    """Stage → what it is told.
+
+    Raises:
+        InputError: a feature set, a source, its data, the expectations, golden rows or a lock is missing or has
+            problems.
+    """
+    sets = [definitions.feature_set(use.set) for use in model.definition.features]
+    return {
+        "training-set": _training_set(definitions, model, sets),
+        "quality": _quality(definitions, model, sets),
+        "train": _train(definitions, model, sets),
+        "evaluate": EvaluateSpec(
+            model=model.name,
+            version=model.version,
+            task=model.definition.task,
+            evaluation=model.definition.evaluation,
+        ),
+        "package": PackageSpec(model=model.name, version=model.version),
+        "record": _record(definitions, model, sets),
+    }
+
+
+def _training_set(
+    definitions: Definitions, model: VersionedModel, sets: Sequence[VersionedFeatureSet]
+) -> TrainingSetSpec:
+    definition = model.definition
+    wanted = {field.column or name for name, field in definition.request.items()}
+    wanted |= {_spine_column(definition, name) for name in definition.evaluation.slices}
+    columns = {definition.spine.source: wanted}
+    columns.setdefault(definition.label.source, set()).add(definition.label.column)
+    sources = {name: definitions.source(name) for name in used_sources(definitions, model)}
+    return TrainingSetSpec(
+        model=model.name,
+        version=model.version,
+        spine=definition.spine.source,
+        label=definition.label,
+        split=resolved_split(model),
+        as_of=model.run.as_of,
+        request={name: bare_field(field) for name, field in definition.request.items()},
+        slices=definition.evaluation.slices,
+        features=definition.features,
+        sets=[bare_feature_set(one) for one in sets],
+        sources={name: bare_source(sources[name], columns[name]) for name in sorted(columns)},
+        data={name: _data(definitions, model, name, source) for name, source in sources.items()},
+    )
+
+
+def _spine_column(definition: ModelDefinition, name: str) -> str:
+    """The spine's column behind a request field, or behind a slice that is no request field."""
+    field = definition.request.get(name)
+    return name if field is None or field.column is None else field.column
+
+
+def used_sources(definitions: Definitions, model: VersionedModel) -> list[str]:
+    """Sources of the spine, the label and the feature sets, sorted.
+
+    Raises:
+        InputError: a feature set is missing or has problems.
+    """
+    definition = model.definition
+    sets = [definitions.feature_set(use.set) for use in definition.features]
+    return sorted({definition.spine.source, definition.label.source, *(one.definition.source for one in sets)})
+
+
+def _data(definitions: Definitions, model: VersionedModel, name: str, source: SourceDefinition) -> SourceData:
+    chosen = model.run.data.get(name)
+    return data_file(model, name, source, digest=chosen or definitions.snapshot(name))
+
+
+def data_file(model: VersionedModel, name: str, source: SourceDefinition, *, digest: str) -> SourceData:
+    """Where a version finds a source's data: beside the source, or where data of an earlier day is put for this run."""
+    path, chosen = data_path(source), model.run.data.get(name)
+    file = f"{EARLIER_DATA}/{chosen}/{posixpath.basename(path)}" if chosen else path
+    return SourceData(path=path, digest=digest, file=file)
+
+
+def resolved_split(model: VersionedModel) -> TimeRanges | HashSplit:
+    """The split with its ranges as moments.
+
+    Raises:
+        InputError: a split that moves with `as_of` has none.
+    """
+    split = model.definition.split
+    if isinstance(split, HashSplit):
+        return split
+    if isinstance(split, TimeSplit):
+        return TimeRanges(train=(split.train[0], split.train[1]), evaluate=(split.evaluate[0], split.evaluate[1]))
+    end = _mature_until(model)
+    middle = end - duration(split.evaluate)
+    return TimeRanges(train=(middle - duration(split.train), middle), evaluate=(middle, end))
+
+
+def _mature_until(model: VersionedModel) -> datetime:
+    """The moment from which on no row's label is mature at `as_of`."""
+    if model.run.as_of is None:
+        file = f"{model.path}/run.yaml"
+        raise InputError([Problem(file=file, line=None, subject="as_of", message="a split by time needs as_of")])
+    offset = model.definition.label.offset
+    return model.run.as_of - duration(offset) if offset else model.run.as_of
+
+
+def _quality(definitions: Definitions, model: VersionedModel, sets: Sequence[VersionedFeatureSet]) -> QualitySpec:
+    tree = definitions.files.tree
+    own = load_expectations(tree, model.path)
+    suites = [Suite(name=model.path, columns=None, expectations=own)] if own else []
+    for use, feature_set in zip(model.definition.features, sets, strict=True):
+        suite = _suite(load_expectations(tree, feature_set.path), use, feature_set)
+        suites += [suite] if suite.expectations else []
+    return QualitySpec(model=model.name, version=model.version, suites=suites)
+
+
+def _suite(expectations: list[Expectation], use: FeatureUse, feature_set: VersionedFeatureSet) -> Suite:
+    """A set names its columns without its own name; what the model does not take of it cannot be checked here."""
+    taken = [feature.name for feature in used_features(feature_set, use.columns)]
+    absent = {feature.name for feature in features_of(feature_set)} - set(taken) | set(feature_set.source.columns)
+    asked = [one.without_prefix(feature_set.name) for one in expectations]
+    return Suite(
+        name=feature_set.path,
+        columns={full_name(feature_set.name, name): name for name in taken},
+        expectations=[one for one in asked if absent.isdisjoint(one.columns.values())],
+    )
+
+
+def _train(definitions: Definitions, model: VersionedModel, sets: Sequence[VersionedFeatureSet]) -> TrainSpec:
+    definition = model.definition
+    inputs = estimator_inputs(model, sets)
+    return TrainSpec(
+        model=model.name,
+        version=model.version,
+        task=definition.task,
+        parameters=definition.parameters,
+        inputs=inputs,
+        request=definition.request,
+        features=feature_schemas(model, sets),
+        feature_keys={
+            one.id: {key: use.keys.get(key, key) for key in one.definition.key}
+            for use, one in zip(definition.features, sets, strict=True)
+        },
+        golden_rows=_golden_rows(definitions, model, inputs),
+        code=[path.removeprefix(f"{model.path}/") for path in code_files(definitions.files, model)],
+    )
+
+
+def code_files(files: Files, model: VersionedModel) -> list[str]:
+    """Paths of what a version's code is, or could read beside itself: all in its directory but what only we read."""
+    folder = f"{model.path}/"
+    return [folder + file for file in files.under(folder) if file not in _NOT_CODE and not is_unread(file)]
+
+
+def is_unread(file: str) -> bool:
+    """Whether a file of a version, relative to its directory, changes no result."""
+    return file in UNREAD or bool({"out", "__pycache__"} & {*file.split("/")})
+
+
+def estimator_inputs(model: VersionedModel, sets: Sequence[VersionedFeatureSet]) -> list[ArtifactInput]:
+    """The columns that the estimator sees, in order: request inputs, then features.
+
+    Raises:
+        InputError: a field or feature is a timestamp, which estimators cannot take as it is.
+    """
+    inputs = [
+        ArtifactInput(name=name, type=field.type, size=field.size)
+        for name, field in model.definition.request.items()
+        if field.use == "input"
+    ]
+    for use, feature_set in zip(model.definition.features, sets, strict=True):
+        inputs += [
+            ArtifactInput(name=full_name(feature_set.name, feature.name), type=feature.type)
+            for feature in used_features(feature_set, use.columns)
+        ]
+    times = [item.name for item in inputs if item.type == "timestamp"]
+    if times:
+        raise InputError(
+            f"{model.path}/model.yaml: an estimator cannot take a timestamp as input: {', '.join(times)}; "
+            "use: lookup, or send hour, weekday and the like"
+        )
+    return inputs
+
+
+def feature_schemas(model: VersionedModel, sets: Sequence[VersionedFeatureSet]) -> list[FeatureSchema]:
+    """What the artifact expects of each feature set."""
+    return [use_schema(one, use) for use, one in zip(model.definition.features, sets, strict=True)]
+
+
+def _golden_rows(
+    definitions: Definitions, model: VersionedModel, inputs: Sequence[ArtifactInput]
+) -> list[dict[str, Any]]:
+    rows = load_golden_rows(definitions.files.tree, model.name, model.version)
+    file, names = f"{model.path}/golden_rows.json", {item.name for item in inputs}
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+        message = "must be a list of one row or more, each a mapping of inputs"
+        raise InputError([Problem(file=file, line=None, subject="", message=message)])
+    allowed = ", ".join(sorted(names))
+    strangers = sorted({name for row in rows for name in row} - names)
+    if strangers:
+        raise InputError(
+            Problem(file=file, line=None, subject=name, message="is no input of the estimator", allowed=allowed)
+            for name in strangers
+        )
+    return rows
+
+
+def _record(definitions: Definitions, model: VersionedModel, sets: Sequence[VersionedFeatureSet]) -> RecordSpec:
+    definition = model.definition
+    training, serving = (_packages(definitions, f"{model.path}/{lock}") for lock in LOCKS)
+    locked: dict[Literal["training", "serving"], dict[str, str]] = {"training": training, "serving": serving}
+    return RecordSpec(
+        model=model.name,
+        version=model.version,
+        task=definition.task,
+        parameters=definition.parameters,
+        request=definition.request,
+        features=feature_schemas(model, sets),
+        serving=definition.serving,
+        packages=locked,
+    )
+
+
+def _packages(definitions: Definitions, path: str) -> dict[str, str]:
+    try:
+        pins, problems = read_lock(path, definitions.files.tree.read(path))
+    except KeyError:
+        problem = Problem(file=path, line=None, subject="", message="every model version has this file")
+        raise InputError([problem]) from None
+    if problems:
+        raise InputError(problems)
+    return packages(pins)
