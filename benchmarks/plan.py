@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import outcome
-from bighead_ci.forge.git import GitRepository
+from bighead_ci.git.repository import GitRepository
 from bighead_ci.planning.change import plan_change
 from bighead_ci.wiring import installed_engine
 

@@ -22,7 +22,7 @@ from bighead_ci.ports.clock import Clock, ShiftedClock, SystemClock
 if TYPE_CHECKING:
     from bighead_ci.delivery.context import Progress
     from bighead_ci.documents.image import LocalImage
-    from bighead_ci.forge.git import GitRepository
+    from bighead_ci.git.repository import GitRepository
     from bighead_ci.images.process import ProcessImageBuilder
     from bighead_ci.images.python_environments import PythonEnvironments
     from bighead_ci.orchestrators.dvc import DvcPipeline
@@ -78,7 +78,7 @@ class LocalContext:
     @cached_property
     def repository(self) -> GitRepository:
         """The bare repository."""
-        from bighead_ci.forge.git import GitRepository
+        from bighead_ci.git.repository import GitRepository
 
         return GitRepository(self.workspace.forge, self.clock)
 

@@ -1,1 +1,1 @@
-"""Git repository access, and forges: where pull requests live."""
+"""Forges: where pull requests live."""

@@ -11,9 +11,9 @@ from functools import lru_cache
 from bighead_ci.documents.forge import PullRequest, PullRequestState, Status, StatusState
 from bighead_ci.errors import InputError, Problem, RetryError
 from bighead_ci.forge import rules
-from bighead_ci.forge.git import GitRepository
-from bighead_ci.forge.git_process import RefUpdate
 from bighead_ci.forge.pull_store import BRANCHES, PullStore
+from bighead_ci.git.process import RefUpdate
+from bighead_ci.git.repository import GitRepository
 from bighead_ci.ports.clock import Clock
 
 ATTEMPTS = 8

@@ -19,8 +19,8 @@ from urllib.parse import quote
 
 from bighead_ci.documents.forge import Comment, PullRequest, Review, Status
 from bighead_ci.errors import BugError, InputError
-from bighead_ci.forge.git import GitRepository
-from bighead_ci.forge.git_process import RefUpdate
+from bighead_ci.git.process import RefUpdate
+from bighead_ci.git.repository import GitRepository
 
 PULLS = "refs/bighead/pulls/"
 OPEN = "refs/bighead/open/"

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from bighead_ci.documents.forge import PullRequest
 from bighead_ci.errors import InputError, RetryError
-from bighead_ci.forge.git import GitRepository
 from bighead_ci.forge.local import LocalForge
+from bighead_ci.git.repository import GitRepository
 from bighead_ci.ports.forge import Forge
 from bighead_ci.ports.repository import Repository
 from fakes.forge import MemoryForge, MemoryRepository

@@ -8,7 +8,7 @@ import pytest
 
 from bighead_ci.definitions.tree import blob_id
 from bighead_ci.errors import InputError, RetryError
-from bighead_ci.forge.git import GitRepository
+from bighead_ci.git.repository import GitRepository
 from bighead_ci.ports.repository import Repository
 from fakes.forge import MemoryRepository
 from fakes.repositories import begin_repository

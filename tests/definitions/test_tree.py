@@ -9,8 +9,8 @@ import pytest
 
 from bighead_ci.definitions.tree import DirectoryTree, OverlaidTree
 from bighead_ci.errors import InputError
-from bighead_ci.forge.git_process import Git
-from bighead_ci.forge.git_tree import GitTree
+from bighead_ci.git.process import Git
+from bighead_ci.git.tree import GitTree
 
 
 @pytest.fixture

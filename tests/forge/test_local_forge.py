@@ -18,15 +18,15 @@ import pytest
 
 from bighead_ci.documents.forge import PullRequest
 from bighead_ci.errors import BigheadError, InputError, RetryError
-from bighead_ci.forge.git import GitRepository
 from bighead_ci.forge.local import LocalForge
+from bighead_ci.git.repository import GitRepository
 from bighead_ci.ports.clock import SystemClock
 from fakes.repositories import begin_repository, git
 
 KILLED_MERGE = """
 import os, signal, sys
 from pathlib import Path
-from bighead_ci.forge.git import GitRepository
+from bighead_ci.git.repository import GitRepository
 from bighead_ci.forge.local import LocalForge
 from bighead_ci.ports.clock import SystemClock
 

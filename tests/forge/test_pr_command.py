@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 from bighead_ci import wiring
 from bighead_ci.cli.pr import pr_command, printable
-from bighead_ci.forge.git import GitRepository
 from bighead_ci.forge.local import LocalForge
+from bighead_ci.git.repository import GitRepository
 from bighead_ci.ports.clock import SystemClock
 from fakes.repositories import begin_repository, git
 

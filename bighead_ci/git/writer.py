@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from bighead_ci.errors import BugError, InputError, Problem
-from bighead_ci.forge.git_process import Git
+from bighead_ci.git.process import Git
 
 SCRATCH = "refs/bighead/scratch"
 """What fast-import is told to build; it is reset before the end, so the ref never comes to exist."""

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from bighead_ci.errors import InputError
-from bighead_ci.forge import git_process
-from bighead_ci.forge.git import GitRepository
-from bighead_ci.forge.git_tree import READS_BEFORE_LISTING
+from bighead_ci.git import process
+from bighead_ci.git.repository import GitRepository
+from bighead_ci.git.tree import READS_BEFORE_LISTING
 from bighead_ci.ports.clock import FixedClock
 from fakes.repositories import begin_repository, git
 
@@ -55,14 +55,14 @@ def test_old_git_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sho
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match=f"{shown} is too old; version 2.38"):
-        git_process.check_version.__wrapped__()
+        process.check_version.__wrapped__()
 
 
 def test_missing_git_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without git is told what to install."""
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match=r"not installed; version 2\.38"):
-        git_process.check_version.__wrapped__()
+        process.check_version.__wrapped__()
 
 
 def test_a_tag_cannot_stand_for_a_branch(repository: GitRepository) -> None:
@@ -96,7 +96,7 @@ def test_a_checkout_leads_nowhere(repository: GitRepository, tmp_path: Path) -> 
 
 def subprocess_tree(bare: Path, listing: str) -> str:
     """A tree object made of a listing."""
-    done = git_process.run_git([f"--git-dir={bare}", "mktree", "--missing"], stdin=listing.encode())
+    done = process.run_git([f"--git-dir={bare}", "mktree", "--missing"], stdin=listing.encode())
     return done.stdout.decode().strip()
 
 

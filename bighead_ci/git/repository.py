@@ -12,9 +12,9 @@ from types import TracebackType
 from typing import Self
 
 from bighead_ci.errors import InputError, Problem, RetryError
-from bighead_ci.forge.git_process import Git, RefUpdate, error_of, run_git
-from bighead_ci.forge.git_tree import GitTree
-from bighead_ci.forge.git_writer import write_commit
+from bighead_ci.git.process import Git, RefUpdate, error_of, run_git
+from bighead_ci.git.tree import GitTree
+from bighead_ci.git.writer import write_commit
 from bighead_ci.ports.clock import Clock, SystemClock
 from bighead_ci.ports.repository import Commit
 from bighead_ci.ports.tree import Tree
@@ -248,7 +248,7 @@ class GitRepository:
         author: str,
         tree: str | None = None,
     ) -> str:
-        """Write a commit that no ref points to yet, dated by the clock; see `git_writer.write_commit`."""
+        """Write a commit that no ref points to yet, dated by the clock; see `writer.write_commit`."""
         return write_commit(self.git, parents, changes, message, author, at=self.clock.now(), tree=tree)
 
     def tree_id(self, commit: str) -> str:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from bighead_ci.forge.git_process import Git
+from bighead_ci.git.process import Git
 
 READS_BEFORE_LISTING = 100
 SYMBOLIC_LINK = "120000"
