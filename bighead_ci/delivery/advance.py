@@ -167,7 +167,7 @@ def _go_on(judged: _Judged) -> Step:
         return canary.step("waits", f"pull request #{present.number}, which takes it back, is open", present.number)
     new = retired(release) if release.variants[-1].weight == ALL else advanced(release)
     change = canary.change(new, [])
-    needed, because = approvals_needed(desired, change, new)
+    needed, because = approvals_needed(desired, change)
     pull = present if present is not None and _proposes(canary, present.head, new) else None
     if pull is not None and needed > len(pull.approvals()):
         return canary.step("needs approval", because, pull.number)

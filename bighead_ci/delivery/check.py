@@ -124,7 +124,7 @@ class _Run:
         """Re-evaluate the gates of each release that this pull request edits."""
         context = self.context
         proposed = read_desired(head, self.pull.head)
-        self._ask_for_approvals(plan, desired, proposed)
+        self._ask_for_approvals(plan, desired)
         problems: list[Problem] = []
         for change in plan.releases:
             new = proposed.release(change.environment, change.model)
@@ -135,13 +135,10 @@ class _Run:
         if problems:
             raise InputError(problems)
 
-    def _ask_for_approvals(self, plan: Plan, desired: Desired, proposed: Desired) -> None:
+    def _ask_for_approvals(self, plan: Plan, desired: Desired) -> None:
         """Raise the number of approvals on the label: a hand-made pull request has none, and any can have grown."""
         releases = {release_path(change.environment, change.model): change for change in plan.releases}
-        needed = [
-            approvals_needed(desired, change, proposed.release(change.environment, change.model))[0]
-            for change in releases.values()
-        ]
+        needed = [approvals_needed(desired, change)[0] for change in releases.values()]
         needed += [1 for file in plan.files if file.path not in releases]
         pull = self.context.forge.get(self.pull.number)
         if needed and max(needed) > required_approvals(pull):

@@ -66,7 +66,7 @@ def open_release_pr(
     branch = release_branch(change.environment, change.model)
     path = release_path(change.environment, change.model)
     title = title_of(change)
-    needed, _ = approvals_needed(desired, change, release)
+    needed, _ = approvals_needed(desired, change)
     labels = (LABEL, f"{LABEL}/{change.move}", f"{APPROVALS_LABEL}{needed}")
     head = context.repository.commit(
         branch, desired.commit, {path: render_release(release).encode()}, f"{title}\n\n{message}".strip() + "\n", author
@@ -113,11 +113,13 @@ def review_release(
         verdict = judge_promotion(context, gates, desired, change, record, weight, running, found, moved)
     elif change.move in {"advance", "retire"}:
         verdict = judge_canary(load_gates(base_tree), analysis, old.canary if old else environment.canary)
-    needed, because = approvals_needed(desired, change, new)
+    needed, because = approvals_needed(desired, change)
     return PromotionReport(
         environment=change.environment,
         model=change.model,
-        move="retire" if change.move == "remove" else "promote" if change.move == "settings" else change.move,
+        move=change.move,
+        weight_before=change.weight_before,
+        weight_after=change.weight_after,
         summary=change.description,
         at=context.clock.now(),
         verdict=verdict,
@@ -137,14 +139,13 @@ def review_release(
     )
 
 
-def approvals_needed(desired: Desired, change: ReleaseChange, new: Release | None) -> tuple[int, str]:
+def approvals_needed(desired: Desired, change: ReleaseChange) -> tuple[int, str]:
     """How many people must approve a move, and why."""
     environment = desired.environment(change.environment)
     if change.move in {"promote", "settings", "remove"}:
         return environment.approvals, f"environments/{change.environment}/environment.yaml: approvals"
-    weight = new.candidate.weight if new and new.candidate else 0
-    if change.move == "advance" and weight > environment.canary.person_above:
-        return 1, f"weight {weight} % is above canary.person_above {environment.canary.person_above} %"
+    if change.move == "advance" and change.weight_after > environment.canary.person_above:
+        return 1, f"weight {change.weight_after} % is above canary.person_above {environment.canary.person_above} %"
     return 0, "authorised by the approved promotion" if change.move != "rollback" else "a rollback needs nobody"
 
 

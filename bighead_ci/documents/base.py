@@ -7,12 +7,14 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 """A model, feature set, source, environment or gate: lower-case snake case, at most 63 characters."""
 Version = Annotated[str, StringConstraints(pattern=r"^v[1-9][0-9]{0,5}$")]
 """`v1`, `v2`, …"""
+Percent = Annotated[int, Field(ge=0, le=100)]
+"""A share of the traffic."""
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 """Content digest, `sha256:` and 64 hex digits."""
 CommitId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, PositiveInt, StringConstraints
 
-from bighead_ci.documents.base import Digest, Document, Moment, Name, Version
+from bighead_ci.documents.base import Digest, Document, Moment, Name, Percent, Version
 
 Column = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
 ColumnType = Literal["int64", "float64", "string", "bool", "timestamp"]
@@ -204,7 +204,7 @@ class CanaryPlan(Definition):
     """The least time at a step before analysis may pass it."""
     minimum_requests: Annotated[int, Field(ge=0)]
     """The fewest requests the new version must have answered at a step."""
-    person_above: Annotated[int, Field(ge=0, le=100)] = 100
+    person_above: Percent = 100
     """Steps to a weight above this need a person's approval."""
 
 

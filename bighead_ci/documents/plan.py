@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from bighead_ci.documents.base import CommitId, Digest, Document, Name, Version
+from bighead_ci.documents.base import CommitId, Digest, Document, Name, Percent, Version
 
 Change = Literal["added", "modified", "removed"]
+Move = Literal["promote", "advance", "retire", "rollback", "settings", "remove"]
+"""What an edit of a release can be; nothing else passes checks."""
 
 
 class ChangedFile(Document):
@@ -47,9 +49,12 @@ class ReleaseChange(Document):
 
     environment: Name
     model: Name
-    move: Literal["promote", "advance", "retire", "rollback", "settings", "remove"]
+    move: Move
     description: str
     """`v1 → v2 (canary 10 %)`."""
+    weight_before: Percent
+    weight_after: Percent
+    """Traffic of the variant that the move brings in, gives more or takes away."""
 
 
 class Plan(Document):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field, model_validator
 
-from bighead_ci.documents.base import CommitId, Digest, Document, Name, Version
+from bighead_ci.documents.base import CommitId, Digest, Document, Name, Percent, Version
 from bighead_ci.documents.definition import CanaryPlan
 from bighead_ci.documents.image import Reference
 
@@ -26,7 +26,7 @@ class Variant(Document):
     """The record's run id."""
     commit: CommitId
     """The commit whose record this is."""
-    weight: Annotated[int, Field(ge=0, le=100)]
+    weight: Percent
 
     @property
     def name(self) -> str:

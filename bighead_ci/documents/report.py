@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from bighead_ci.documents.base import CommitId, Digest, Document, Moment
+from bighead_ci.documents.base import CommitId, Digest, Document, Moment, Percent
 from bighead_ci.documents.definition import RequestField
 from bighead_ci.documents.image import Reference
 from bighead_ci.documents.live import CanaryAnalysis
-from bighead_ci.documents.plan import Plan
+from bighead_ci.documents.plan import Move, Plan
 from bighead_ci.documents.record import DriftResult, MetricDifference, RunRecord
 from bighead_ci.documents.verdict import Verdict
 
@@ -70,13 +70,16 @@ class PullRequestReport(Document):
 
 
 class PromotionReport(Document):
-    """The body of a promotion, advance or rollback pull request."""
+    """The body of a pull request that edits a release: what the move is, on what evidence, and the way back."""
 
     environment: str
     model: str
-    move: Literal["promote", "advance", "retire", "rollback"]
+    move: Move
     summary: str
     """`v1 → v2 (canary 10 %)`."""
+    weight_before: Percent
+    weight_after: Percent
+    """Traffic of the variant that the move brings in, gives more or takes away."""
     at: Moment
     verdict: Verdict
     differences: list[MetricDifference]

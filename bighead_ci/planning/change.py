@@ -16,7 +16,7 @@ from bighead_ci.features.naming import full_name
 from bighead_ci.planning.frozen import frozen_problems
 from bighead_ci.planning.inputs import Inputs
 from bighead_ci.planning.meaning import DATA_LOCK, data_path, snapshots
-from bighead_ci.planning.releases import classify
+from bighead_ci.planning.releases import classify, removal_of_unreadable
 from bighead_ci.planning.specs import is_unread
 from bighead_ci.planning.users import Users
 from bighead_ci.ports.engine import Engine
@@ -208,8 +208,7 @@ class _Planner:
         if head is None and name_problems(place):
             return None  # nothing ever read it
         if base is None and head is None:
-            words = "a release that could not be read is removed"
-            return ReleaseChange(environment=place.of, model=place.name, move="remove", description=words)
+            return removal_of_unreadable(place.of, place.name)
         try:
             change = classify(place.of, place.name, base, head, self.history(place.of, place.name))
         except InputError as error:

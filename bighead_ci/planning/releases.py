@@ -7,9 +7,10 @@ carried its evidence: promote, advance, retire, rollback, and changing the canar
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from bighead_ci.documents.definition import CanaryPlan
-from bighead_ci.documents.plan import ReleaseChange
+from bighead_ci.documents.plan import Move, ReleaseChange
 from bighead_ci.documents.release import ALL, Release, Variant
 from bighead_ci.errors import BugError, InputError, Problem
 
@@ -93,18 +94,23 @@ def classify(
     Raises:
         InputError: it is none of the legal moves; says what is allowed and which command does it.
     """
-    move = _Move(environment, model)
+    edit = _Edit(environment, model, base, head)
     if head is None:
         if base is None:
             raise BugError(f"no release of {model} in {environment}, before or after")
-        return move.is_("remove", f"{_names(base)} no longer serves")
+        return edit.change("remove", f"{_names(base)} no longer serves")
     if base is None:
         if head != promoted(None, head.variants[-1], head.canary):
-            raise move.refused("a first release has one variant with all the traffic", "promote")
-        return move.is_("promote", f"{head.stable.version} is the first to serve")
+            raise edit.refused("a first release has one variant with all the traffic", "promote")
+        return edit.change("promote", f"{head.stable.version} is the first to serve")
     if head.variants == base.variants:
-        return _settings(move, base, head)
-    return _canary_move(move, base, head) or _way_back(move, base, head, history) or _promotion(move, base, head)
+        return _settings(edit, base, head)
+    return _canary_move(edit, base, head) or _way_back(edit, base, head, history) or _promotion(edit, base, head)
+
+
+def removal_of_unreadable(environment: str, model: str) -> ReleaseChange:
+    """The move that takes away a release which could not be read."""
+    return _Edit(environment, model, None, None).change("remove", "a release that could not be read is removed")
 
 
 def render_release(release: Release) -> str:
@@ -130,16 +136,26 @@ def render_release(release: Release) -> str:
     return "\n".join(lines) + "\n"
 
 
-class _Move:
-    """Words for one release's move."""
+@dataclass(frozen=True)
+class _Edit:
+    """An edit of one release file."""
 
-    def __init__(self, environment: str, model: str) -> None:
-        self.environment = environment
-        self.model = model
+    environment: str
+    model: str
+    base: Release | None
+    head: Release | None
 
-    def is_(self, move: str, description: str) -> ReleaseChange:
-        return ReleaseChange.model_validate(
-            {"environment": self.environment, "model": self.model, "move": move, "description": description}
+    def change(self, move: Move, description: str) -> ReleaseChange:
+        """The edit as this move; its weights are those of the variant that comes in, or else of the newest before."""
+        newest = self.head if move == "promote" else self.base or self.head
+        name = newest.variants[-1].name if newest else ""
+        return ReleaseChange(
+            environment=self.environment,
+            model=self.model,
+            move=move,
+            description=description,
+            weight_before=_weight(self.base, name),
+            weight_after=_weight(self.head, name),
         )
 
     def refused(self, allowed: str, *commands: str) -> InputError:
@@ -156,31 +172,31 @@ class _Move:
         )
 
 
-def _settings(move: _Move, base: Release, head: Release) -> ReleaseChange:
+def _settings(edit: _Edit, base: Release, head: Release) -> ReleaseChange:
     if head == base:
-        return move.is_("settings", "the file's wording changes, its meaning does not")
+        return edit.change("settings", "the file's wording changes, its meaning does not")
     if base.candidate is not None:
-        raise move.refused("canary may change only while no canary is under way", "advance", "rollback")
+        raise edit.refused("canary may change only while no canary is under way", "advance", "rollback")
     steps = f"{_steps(base.canary)} → {_steps(head.canary)}" if base.canary.steps != head.canary.steps else "same steps"
-    return move.is_("settings", f"canary plan changes ({steps})")
+    return edit.change("settings", f"canary plan changes ({steps})")
 
 
-def _canary_move(move: _Move, base: Release, head: Release) -> ReleaseChange | None:
+def _canary_move(edit: _Edit, base: Release, head: Release) -> ReleaseChange | None:
     """Advance, retire or abort, if the edit is one."""
     if base.candidate is None:
         return None
     old, new = base.stable, base.candidate
     if new.weight < ALL and head == advanced(base):
         weight = head.candidate.weight if head.candidate else ALL
-        return move.is_("advance", f"{new.version} {new.weight} % → {weight} %")
+        return edit.change("advance", f"{new.version} {new.weight} % → {weight} %")
     if new.weight == ALL and head == retired(base):
-        return move.is_("retire", f"{old.version} leaves, {new.version} serves alone")
+        return edit.change("retire", f"{old.version} leaves, {new.version} serves alone")
     if head == aborted(base):
-        return move.is_("rollback", f"canary of {new.version} ends, {old.version} serves alone")
+        return edit.change("rollback", f"canary of {new.version} ends, {old.version} serves alone")
     return None
 
 
-def _way_back(move: _Move, base: Release, head: Release, history: Iterable[Release]) -> ReleaseChange | None:
+def _way_back(edit: _Edit, base: Release, head: Release, history: Iterable[Release]) -> ReleaseChange | None:
     """A rollback, if the edit restores what was.
 
     A canary is never started again this way, nor given more traffic: that takes a promotion's gates.
@@ -192,13 +208,13 @@ def _way_back(move: _Move, base: Release, head: Release, history: Iterable[Relea
         now = {variant.name: variant.weight for variant in base.variants}
         if head.candidate.weight > now.get(head.candidate.name, 0):
             return None
-    return move.is_("rollback", f"{_names(base)} → {_names(head)}")
+    return edit.change("rollback", f"{_names(base)} → {_names(head)}")
 
 
-def _promotion(move: _Move, base: Release, head: Release) -> ReleaseChange:
+def _promotion(edit: _Edit, base: Release, head: Release) -> ReleaseChange:
     if base.candidate is not None:
         steps = _steps(base.canary)
-        raise move.refused(
+        raise edit.refused(
             f"a canary of {base.candidate.version} is under way: its next step of {steps}, its end, "
             "or an earlier content of this file",
             "advance",
@@ -207,7 +223,7 @@ def _promotion(move: _Move, base: Release, head: Release) -> ReleaseChange:
     incoming = head.variants[-1]
     if incoming.name == base.stable.name or head != promoted(base, incoming, head.canary):
         first = head.canary.steps[0]
-        raise move.refused(
+        raise edit.refused(
             f"a new variant beside {base.stable.version} with {first} % of the traffic and nothing else changed, "
             "or an earlier content of this file",
             "promote",
@@ -215,8 +231,8 @@ def _promotion(move: _Move, base: Release, head: Release) -> ReleaseChange:
         )
     start = "all traffic at once" if head.candidate is None else f"canary {incoming.weight} %"
     if incoming.version == base.stable.version:
-        return move.is_("promote", f"{base.stable.name} → {incoming.name} ({start})")
-    return move.is_("promote", f"{base.stable.version} → {incoming.version} ({start})")
+        return edit.change("promote", f"{base.stable.name} → {incoming.name} ({start})")
+    return edit.change("promote", f"{base.stable.version} → {incoming.version} ({start})")
 
 
 def _canary(release: Release) -> tuple[Variant, Variant]:
@@ -231,6 +247,10 @@ def _with(release: Release, *variants: Variant) -> Release:
 
 def _weighted(variant: Variant, weight: int) -> Variant:
     return variant.model_copy(update={"weight": weight})
+
+
+def _weight(release: Release | None, name: str) -> int:
+    return sum(variant.weight for variant in release.variants if variant.name == name) if release else 0
 
 
 def _names(release: Release) -> str:

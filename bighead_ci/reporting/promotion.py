@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from bighead_ci.documents.base import short
 from bighead_ci.documents.live import CanaryAnalysis, VariantTelemetry
+from bighead_ci.documents.plan import Move
 from bighead_ci.documents.report import PromotionReport
 from bighead_ci.reporting import charts
 from bighead_ci.reporting.comparison import outcome
@@ -30,7 +30,16 @@ from bighead_ci.reporting.pictures import inline_picture
 from bighead_ci.reporting.section import MARK
 from bighead_ci.reporting.shortening import Block, fit
 
-_TITLE = {"promote": "Promote", "advance": "Advance", "retire": "Retire the old version of", "rollback": "Roll back"}
+_TITLE: dict[Move, str] = {
+    "promote": "Promote",
+    "advance": "Advance",
+    "retire": "Retire the old version of",
+    "rollback": "Roll back",
+    "settings": "Change the canary plan of",
+    "remove": "Stop serving",
+}
+_MARK: dict[Move, str] = {"rollback": "↩️", "remove": "⏹️", "settings": "⚙️"}
+"""Of moves that no gate judges."""
 _FAILING_RULES, _COMMITS, _NULLS = 30, 50, 5
 
 
@@ -57,7 +66,7 @@ def promotion_markdown(report: PromotionReport, *, pictures: bool) -> str:
 
 def title(report: PromotionReport) -> str:
     """Everything in one line: `✅ Promote flight_delay in prod: v1 → v2 (canary 10 %)`."""
-    mark = "↩️" if report.move == "rollback" else "✅" if report.verdict.passed else "❌"
+    mark = _MARK.get(report.move, "✅" if report.verdict.passed else "❌")
     return f"{mark} {_TITLE[report.move]} {text(report.model)} in {text(report.environment)}: {text(report.summary)}"
 
 
@@ -69,13 +78,11 @@ def _against(report: PromotionReport) -> str:
 
 
 def _facts(report: PromotionReport) -> str:
-    lines = []
-    if report.plan_steps:
-        lines.append(f"**Traffic**: {canary_picture(report)}, at least {text(report.soak)} at each step")
+    lines = [f"**Traffic**: {_traffic(report)}"]
     people = "nobody has to approve" if not report.approvals_needed else _approvals(report.approvals_needed)
     lines.append(f"**Approval**: {people} ({text(report.approvals_because)})")
     revert = "revert this pull request's merge"
-    undo = revert if report.move == "rollback" else f"{code(report.rollback, 300)}, or {revert}"
+    undo = revert if report.move in {"rollback", "settings", "remove"} else f"{code(report.rollback, 300)}, or {revert}"
     lines.append(f"**The way back**: {undo}")
     record = report.record
     if record:
@@ -89,37 +96,41 @@ def _facts(report: PromotionReport) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
+def _traffic(report: PromotionReport) -> str:
+    if report.move == "remove":
+        return f"{report.weight_before} % → none: callers of {text(report.model)} get no answer any more"
+    steps = canary_picture(report)
+    if report.move == "rollback":
+        back = f"from {report.weight_before} % to {report.weight_after} % at once"
+        return f"{steps}; {back}" if report.weight_before in report.plan_steps[:-1] else back
+    soak = f"at least {text(report.soak)} at each step"
+    if report.move == "settings":
+        return f"stays as it is; the plan becomes {_plan(report)}, {soak}"
+    return f"{steps}, {soak}"
+
+
 def _approvals(needed: int) -> str:
     return "one person must approve" if needed == 1 else f"{needed} people must approve"
 
 
+def _plan(report: PromotionReport) -> str:
+    return " → ".join(f"{step} %" for step in report.plan_steps)
+
+
 def canary_picture(report: PromotionReport) -> str:
     """The plan with the step that this pull request goes to in brackets: `10 % ✓ → [50 %] → 100 %`."""
-    here = _step(report)
+    back = report.move == "rollback"
+    here = report.weight_before if back else report.weight_after
     parts = []
     for step in report.plan_steps:
         word = f"{step} %"
-        if here is None or step > here:
+        if step > here:
             parts.append(word)
-        elif step < here:
+        elif step < here or report.move == "retire":
             parts.append(f"{word} ✓")
         else:
-            parts.append(f"{word} ✗" if report.move == "rollback" else f"**[{word}]**")
+            parts.append(f"{word} ✗" if back else f"**[{word}]**")
     return " → ".join(parts)
-
-
-def _step(report: PromotionReport) -> int | None:
-    """The candidate's weight after this move; for a rollback the one it failed at; None when it cannot be said."""
-    if report.move == "rollback":
-        return report.analysis.weight if report.analysis else None
-    if report.move == "retire":
-        return report.plan_steps[-1]
-    named = [int(number) for number in re.findall(r"(\d{1,3}) ?%", report.summary)]
-    known = [number for number in named if number in report.plan_steps]
-    if known:
-        return known[-1]
-    after = [step for step in report.plan_steps if report.analysis and step > report.analysis.weight]
-    return after[0] if after else None
 
 
 def _analysis(analysis: CanaryAnalysis, *, pictures: bool) -> list[Block]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -402,6 +403,26 @@ def test_a_change_of_two_releases_reports_on_both_and_keeps_its_own_words(contex
     assert context.forge.get(pull.number).body == "why I do this"
     assert "Roll back late in staging" in comment(context, pull)
     assert "Roll back late in prod" in comment(context, pull)
+
+
+@pytest.mark.parametrize(
+    ("edit", "title"),
+    [
+        (lambda _: None, "Stop serving late in prod: v2 no longer serves"),
+        (lambda text: text.replace("soak: 8s", "soak: 9s"), "Change the canary plan of late in prod"),
+    ],
+)
+def test_a_removal_and_an_edited_plan_are_told_as_what_they_are(
+    context: FakeContext, edit: Callable[[str], str | None], title: str
+) -> None:
+    """The comment and the pull request's description name the move."""
+    ship(context, "v2")
+    path = "environments/prod/late.yaml"
+    text = context.repository.tree("main").read(path).decode()
+    assert edit(text) != text
+    pull = context.propose("by-hand", {path: edit(text)})
+    assert check_pull_request(context, pull.number, silent).state == "passed"
+    assert title in context.forge.get(pull.number).body + comment(context, pull)
 
 
 def test_two_checks_of_one_content_key_train_it_once(context: FakeContext) -> None:

@@ -111,6 +111,28 @@ def test_each_legal_edit_is_told_by_name(
     assert move(base, head, *history) == expected
 
 
+@pytest.mark.parametrize(
+    ("base", "head", "history", "weights_of_the_variant"),
+    [
+        (None, FIRST, (), (0, 100)),
+        (FIRST, CANARY, (), (0, 10)),
+        (CANARY, HALF, (), (10, 50)),
+        (FULL, SECOND, (), (100, 100)),
+        (HALF, FIRST, (), (50, 0)),
+        (HALF, CANARY, (CANARY,), (50, 10)),
+        (SECOND, FIRST, (FIRST,), (100, 0)),
+        (FIRST, None, (), (100, 0)),
+        (FIRST, FIRST.model_copy(update={"canary": AT_ONCE}), (), (100, 100)),
+    ],
+)
+def test_a_move_says_its_weights_as_numbers(
+    base: Release | None, head: Release | None, history: tuple[Release, ...], weights_of_the_variant: tuple[int, int]
+) -> None:
+    """Of the variant that comes in or, where none does, of the newest one before."""
+    change = classify("prod", "late", base, head, list(history))
+    assert (change.weight_before, change.weight_after) == weights_of_the_variant
+
+
 def by_hand(base: Release, *changed: dict[str, Any]) -> Release:
     pairs = zip(base.variants, changed, strict=True)
     return Release(variants=[one.model_copy(update=change) for one, change in pairs], canary=base.canary)

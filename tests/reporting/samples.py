@@ -455,6 +455,44 @@ _BACK = """\
    steps: [10, 50, 100]
 """
 
+_RETIRE = """\
+--- a/environments/prod/flight_delay.yaml
++++ b/environments/prod/flight_delay.yaml
+@@ -1,9 +1,6 @@
+ variants:
+-  - version: v1
+-    artifact: sha256:aa17…
+-    weight: 0
+   - version: v2
+     artifact: sha256:3f2a…
+     weight: 100
+ canary:
+   steps: [10, 50, 100]
+"""
+
+_SETTINGS = """\
+--- a/environments/prod/flight_delay.yaml
++++ b/environments/prod/flight_delay.yaml
+@@ -4,4 +4,4 @@
+     weight: 100
+ canary:
+-  steps: [10, 50, 100]
++  steps: [5, 100]
+   soak: 10m
+"""
+
+_REMOVE = """\
+--- a/environments/prod/flight_delay.yaml
++++ /dev/null
+@@ -1,6 +0,0 @@
+-variants:
+-  - version: v2
+-    artifact: sha256:3f2a…
+-    weight: 100
+-canary:
+-  steps: [10, 50, 100]
+"""
+
 
 def promotion(**changes: Any) -> PromotionReport:
     fields: dict[str, Any] = {
@@ -462,6 +500,8 @@ def promotion(**changes: Any) -> PromotionReport:
         "model": "flight_delay",
         "move": "promote",
         "summary": "v1 → v2 (canary 10 %)",
+        "weight_before": 0,
+        "weight_after": 10,
         "at": NOW,
         "verdict": verdict(occasion="promotion"),
         "differences": differences(0.741, ["prod"], V1_AUC),
@@ -488,6 +528,8 @@ def advance() -> PromotionReport:
     return promotion(
         move="advance",
         summary="v2 10 % → 50 %",
+        weight_before=10,
+        weight_after=50,
         verdict=canary_verdict(),
         analysis=analysis(),
         approvals_needed=0,
@@ -499,7 +541,9 @@ def advance() -> PromotionReport:
 def rollback() -> PromotionReport:
     return promotion(
         move="rollback",
-        summary="v2 → v1",
+        summary="canary of v2 ends, v1 serves alone",
+        weight_before=50,
+        weight_after=0,
         verdict=canary_verdict(failing=True),
         diff=_BACK,
         analysis=analysis(failing=True, weight=50),
@@ -510,4 +554,53 @@ def rollback() -> PromotionReport:
         artifact=digest("artifact flight_delay/v1"),
         approvals_needed=0,
         approvals_because="a rollback needs nobody",
+    )
+
+
+def retire() -> PromotionReport:
+    return promotion(
+        move="retire",
+        summary="v1 leaves, v2 serves alone",
+        weight_before=100,
+        weight_after=100,
+        verdict=canary_verdict(),
+        analysis=analysis(weight=100),
+        differences=[],
+        commits=[],
+        diff=_RETIRE,
+        approvals_needed=0,
+        approvals_because="authorised by the approved promotion",
+    )
+
+
+def settings() -> PromotionReport:
+    """The canary plan is edited while no canary is under way."""
+    return promotion(
+        move="settings",
+        summary="canary plan changes (10 % → 50 % → 100 % → 5 % → 100 %)",
+        weight_before=100,
+        weight_after=100,
+        verdict=Verdict(occasion="promotion", gates=[]),
+        differences=[],
+        commits=[],
+        diff=_SETTINGS,
+        plan_steps=[5, 100],
+    )
+
+
+def remove() -> PromotionReport:
+    """A release is deleted."""
+    return promotion(
+        move="remove",
+        summary="v2 no longer serves",
+        weight_before=100,
+        weight_after=0,
+        verdict=Verdict(occasion="promotion", gates=[]),
+        differences=[],
+        record=None,
+        commits=[],
+        diff=_REMOVE,
+        image=None,
+        artifact=None,
+        request={},
     )

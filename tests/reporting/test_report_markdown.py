@@ -26,7 +26,7 @@ HERE = Path(__file__).parent
 
 
 PULL_REQUESTS = ("passing", "failing", "invalid", "running", "two_models", "first_version")
-PROMOTIONS = ("promotion", "advance", "rollback")
+PROMOTIONS = ("promotion", "advance", "retire", "rollback", "settings", "remove")
 
 
 class Lenient(MarkdownIt):
@@ -312,7 +312,8 @@ def test_models_that_fail_come_first_and_keep_their_details(samples: ModuleType)
 def test_a_release_pull_request_without_models_names_the_move(samples: ModuleType) -> None:
     """The headline says what moves where, and points to the description when gates stop it."""
     from_plan = samples.plan().model_dump()
-    move = {"environment": "prod", "model": "flight_delay", "move": "promote", "description": "v1 → v2 (canary 10 %)"}
+    move: dict[str, Any] = {"environment": "prod", "model": "flight_delay", "move": "promote"}
+    move |= {"description": "v1 → v2 (canary 10 %)", "weight_before": 0, "weight_after": 10}
     plan = samples.Plan.model_validate({**from_plan, "models": [], "impacts": [], "releases": [move]})
     assert render(samples.pull_request(models=[], plan=plan)).startswith("### ✅ promote flight_delay in prod")
     stopped = render(samples.pull_request(models=[], plan=plan, state="failed"))
@@ -324,7 +325,10 @@ def test_a_release_pull_request_without_models_names_the_move(samples: ModuleTyp
     [
         ("promotion", "**[10 %]** → 50 % → 100 %"),
         ("advance", "10 % ✓ → **[50 %]** → 100 %"),
-        ("rollback", "10 % ✓ → 50 % ✗ → 100 %"),
+        ("retire", "10 % ✓ → 50 % ✓ → 100 % ✓"),
+        ("rollback", "10 % ✓ → 50 % ✗ → 100 %; from 50 % to 0 % at once"),
+        ("settings", "stays as it is; the plan becomes 5 % → 100 %"),
+        ("remove", "100 % → none: callers of flight_delay get no answer any more"),
     ],
 )
 def test_the_canary_plan_marks_where_it_stands(samples: ModuleType, name: str, picture: str) -> None:
