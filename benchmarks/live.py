@@ -11,10 +11,11 @@ from rich.console import Console
 
 from bighead_ci import wiring
 from bighead_ci.cli.output import say
-from bighead_ci.cli.ship import start_runner
 from bighead_ci.delivery.materialize import materialize
 from bighead_ci.demo.seed import MOMENT, write_seed
 from bighead_ci.demo.ship import Ship
+from bighead_ci.workspaces.lifecycle import create_workspace, end_workspace
+from bighead_ci.workspaces.runner_process import start_runner
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -24,7 +25,7 @@ def shipped_flights() -> Iterator[Ship]:
     """v2 serves in staging and v1 in prod, next to each other as before a canary; everything is stopped afterwards."""
     with tempfile.TemporaryDirectory(prefix="bighead-bench-") as name:
         directory = Path(name) / "workspace"
-        workspace = wiring.create_workspace(directory, write_seed(ROOT, Path(name) / "seed"), MOMENT)
+        workspace = create_workspace(directory, write_seed(ROOT, Path(name) / "seed"), MOMENT)
         context = wiring.context_of(workspace)
         try:
             start_runner(workspace)
@@ -34,4 +35,4 @@ def shipped_flights() -> Iterator[Ship]:
             ship.ship_flights()
             yield ship
         finally:
-            wiring.stop_workspace(directory)
+            end_workspace(workspace, context.platform)

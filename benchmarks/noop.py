@@ -14,10 +14,11 @@ from typing import Any
 
 from benchmarks import outcome
 from benchmarks.live import shipped_flights
-from bighead_ci import wiring
 from bighead_ci.delivery.context import silent
 from bighead_ci.demo.ship import WORSE, Ship
 from bighead_ci.orchestrators.dvc import DvcPipeline
+from bighead_ci.workspaces.finding import environment_of
+from bighead_ci.workspaces.runner_process import stop_runner
 
 REPEATS = 3
 
@@ -26,7 +27,7 @@ def _check_seconds(ship: Ship, number: int) -> float:
     started = time.perf_counter()
     subprocess.run(
         [sys.executable, "-m", "bighead_ci", "ci", str(number), "--json"],
-        env=wiring.environment_of(ship.context.workspace),
+        env=environment_of(ship.context.workspace),
         check=True,
         capture_output=True,
     )
@@ -49,7 +50,7 @@ def measure() -> tuple[dict[str, Any], dict[str, tuple[float, float]]]:
     with shipped_flights() as ship:
         number = ship.open_edited("flight-delay-v3-worse", WORSE, "flight_delay v3: fewer trees", "ada")
         ship.await_check(number)
-        wiring.stop_runner(ship.context.workspace)
+        stop_runner(ship.context.workspace)
         same = [_check_seconds(ship, number) for _ in range(REPEATS)]
         card = ship.open_card_change()
         again = [_check_seconds(ship, card) for _ in range(REPEATS)]

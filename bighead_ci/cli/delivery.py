@@ -14,6 +14,7 @@ from bighead_ci.delivery.deliver import deliver
 from bighead_ci.delivery.promote import promote
 from bighead_ci.delivery.reconcile import project_aliases, settle
 from bighead_ci.delivery.rollback import check_rollback, rollback
+from bighead_ci.workspaces import finding
 
 
 @click.command("ci")
@@ -58,7 +59,7 @@ def deliver_command(since: str, as_json: bool) -> None:
 def promote_command(model: str, environment: str, version: str | None, as_json: bool) -> None:
     """Open the pull request that brings MODEL into an environment (or update the one that is open)."""
     context = wiring.context()
-    promotion = promote(context, model, environment, version, wiring.identity())
+    promotion = promote(context, model, environment, version, finding.identity())
     if promotion is None:
         answer({"pull_request": None}, f"{model} already serves that version in {environment}", as_json)
         return
@@ -94,7 +95,7 @@ def rollback_command(model: str, environment: str, to: str | None, only_check: b
     """Open the pull request that takes MODEL back, or say beforehand whether that is possible (`--check`)."""
     context = wiring.context()
     if not only_check:
-        pull = rollback(context, model, environment, wiring.identity(), to)
+        pull = rollback(context, model, environment, finding.identity(), to)
         text = f"#{pull.number} {pull.title}\nonce its checks ran: bighead pr merge {pull.number}"
         answer({"pull_request": pull.number, "title": pull.title}, text, as_json)
         return

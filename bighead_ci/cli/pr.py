@@ -21,6 +21,7 @@ from bighead_ci.cli.output import answer, json_option, reports_errors, say
 from bighead_ci.documents.base import short
 from bighead_ci.documents.forge import PullRequest
 from bighead_ci.errors import InputError, RetryError
+from bighead_ci.workspaces import finding
 
 STATE_STYLES = {
     "success": "green",
@@ -55,7 +56,7 @@ def open_command(title: str | None, body: str | None, target: str, force: bool, 
     if _git("status", "--porcelain").strip():
         say("changes that are not committed stay here")
     _push(branch, force)
-    forge = wiring.forge()
+    forge = wiring.context().forge
     present = next((p for p in forge.find("open") if (p.source, p.target) == (branch, target)), None)
     default_title, default_body = (present.title, present.body) if present else _text_from_commits(branch, target)
     pull = forge.open(
@@ -63,7 +64,7 @@ def open_command(title: str | None, body: str | None, target: str, force: bool, 
         target,
         default_title if title is None else title,
         default_body if body is None else body,
-        wiring.identity(),
+        finding.identity(),
         tuple(present.labels) if present else (),
     )
     verb = "updated" if present else "opened"
@@ -77,7 +78,7 @@ def open_command(title: str | None, body: str | None, target: str, force: bool, 
 @reports_errors
 def list_command(state: str, label: str | None, as_json: bool) -> None:
     """List pull requests, newest first."""
-    pulls = [p for p in wiring.forge().find(label=label) if state in {"all", p.state}][::-1]
+    pulls = [p for p in wiring.context().forge.find(label=label) if state in {"all", p.state}][::-1]
     if pulls or as_json:
         answer({"pull_requests": [_data(pull) for pull in pulls]}, lambda: _table(pulls), as_json)
     else:
@@ -90,7 +91,7 @@ def list_command(state: str, label: str | None, as_json: bool) -> None:
 @reports_errors
 def show_command(number: int, as_json: bool) -> None:
     """Show pull request NUMBER: state, checks, reviews, text and comments."""
-    pull = wiring.forge().get(number)
+    pull = wiring.context().forge.get(number)
     answer(_data(pull), lambda: _page(pull), as_json)
 
 
@@ -101,7 +102,7 @@ def show_command(number: int, as_json: bool) -> None:
 @reports_errors
 def approve_command(number: int, refuse: bool, as_json: bool) -> None:
     """Approve pull request NUMBER as it is now; a later push needs a new approval."""
-    forge, person = wiring.forge(), wiring.identity()
+    forge, person = wiring.context().forge, finding.identity()
     if forge.get(number).author == person and not refuse:
         raise InputError(f"{person} opened #{number}: somebody else must approve it")
     pull = forge.review(number, person, approved=not refuse)
@@ -116,9 +117,10 @@ def approve_command(number: int, refuse: bool, as_json: bool) -> None:
 @reports_errors
 def merge_command(number: int, head: str | None, as_json: bool) -> None:
     """Merge pull request NUMBER into its target."""
-    forge = wiring.forge()
-    wanted = wiring.repository().resolve(head) if head else forge.get(number).head
-    pull = forge.merge(number, wanted, wiring.identity())
+    context = wiring.context()
+    forge = context.forge
+    wanted = context.repository.resolve(head) if head else forge.get(number).head
+    pull = forge.merge(number, wanted, finding.identity())
     answer(_data(pull), f"merged #{number} into {pull.target} as {short(pull.merge_commit or '')}", as_json)
 
 
@@ -129,7 +131,7 @@ def merge_command(number: int, head: str | None, as_json: bool) -> None:
 @reports_errors
 def close_command(number: int, reason: str, as_json: bool) -> None:
     """Close pull request NUMBER without merging it; its branch stays."""
-    pull = wiring.forge().close(number, reason or f"closed by {wiring.identity()}")
+    pull = wiring.context().forge.close(number, reason or f"closed by {finding.identity()}")
     answer(_data(pull), f"closed #{number}", as_json)
 
 
@@ -139,7 +141,8 @@ def close_command(number: int, reason: str, as_json: bool) -> None:
 @reports_errors
 def diff_command(number: int, as_json: bool) -> None:
     """Print what pull request NUMBER changes (`git apply` takes it)."""
-    pull, repository = wiring.forge().get(number), wiring.repository()
+    context = wiring.context()
+    pull, repository = context.forge.get(number), context.repository
     onto = repository.resolve(pull.target)
     if pull.state == "merged" and pull.merge_commit is not None:
         merge = repository.log(pull.merge_commit, limit=1)[0]
@@ -238,7 +241,7 @@ def _reviews(pull: PullRequest) -> str:
 
 def _text_from_commits(branch: str, target: str) -> tuple[str, str]:
     """Title and body of a pull request that was given none: the commit's own words, or a list of the commits."""
-    repository = wiring.repository()
+    repository = wiring.context().repository
     base = repository.merge_base(target, branch)
     commits = []
     for commit in repository.log(branch, limit=MOST_COMMITS):

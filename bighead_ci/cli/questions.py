@@ -16,6 +16,7 @@ from bighead_ci.delivery.status import Status, status
 from bighead_ci.delivery.trace import Trace, trace
 from bighead_ci.documents.base import short
 from bighead_ci.documents.record import DriftResult
+from bighead_ci.workspaces.runner_process import runner_pid
 
 
 @click.command("status")
@@ -27,7 +28,7 @@ def status_command(as_json: bool) -> None:
     Exit code 1 when something differs.
     """
     context = wiring.context()
-    found, runner = status(context), wiring.runner_pid(context.workspace)
+    found, runner = status(context), runner_pid(context.workspace)
     data = found.model_dump(mode="json") | {"in_step": found.in_step, "runner": runner}
     answer(data, lambda: _status_table(found), as_json)
     if runner is None:
@@ -98,7 +99,7 @@ def drift_command(model: str, environment: str, as_json: bool) -> None:
     The whole page is written beside the reports.
     """
     context = wiring.context()
-    page = context.workspace.reports / "drift" / environment / f"{model}.html"
+    page = context.reports / "drift" / environment / f"{model}.html"
     found = live_drift(context, model, environment, page)
     answer(found.model_dump(mode="json") | {"page": str(page)}, lambda: _drift_table(found, page), as_json)
 

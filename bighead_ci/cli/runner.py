@@ -11,26 +11,27 @@ and live state, so it can be killed and started again at any time:
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import click
-from filelock import FileLock, Timeout
 
 from bighead_ci import wiring
 from bighead_ci.cli.output import EXIT_REFUSED, reports_errors, say
 from bighead_ci.delivery.advance import advance
-from bighead_ci.delivery.context import Context, silent
+from bighead_ci.delivery.context import silent
 from bighead_ci.delivery.merging import CHECK
 from bighead_ci.delivery.reconcile import PAUSE_SECONDS, reconcile
 from bighead_ci.delivery.status import status
+from bighead_ci.documents.base import write_atomically
 from bighead_ci.documents.forge import PullRequest
-from bighead_ci.errors import BigheadError, RetryError
+from bighead_ci.errors import BigheadError
+from bighead_ci.processes import record, start_session
+from bighead_ci.workspaces.finding import environment_of
+from bighead_ci.workspaces.runner_process import end_jobs, only_runner
 
 POLL_SECONDS = 0.1
 RETRY_SECONDS = 5.0
@@ -44,7 +45,7 @@ PARALLEL_CHECKS = 2
 class Runner:
     """One pass a poll; all state that must survive a restart is in git or in files under `runner`."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: wiring.LocalContext) -> None:
         self.context = context
         self.directory = context.workspace.runner
         self.checks: dict[tuple[int, str], subprocess.Popen[bytes]] = {}
@@ -78,14 +79,7 @@ class Runner:
 
     def stop(self) -> None:
         """End what was started; it is run again by the next runner."""
-        running = list(self.checks.values()) + ([self.delivery[1]] if self.delivery else [])
-        for process in running:
-            process.terminate()
-        for process in running:
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
+        end_jobs(self.context.workspace)
 
     def guard(self, action: Callable[[], None]) -> None:
         """Run one duty; trouble is said once and does not keep the others from being done."""
@@ -134,7 +128,7 @@ class Runner:
                 continue
             self.tries[key] = self.tries.get(key, 0) + 1
             say(f"#{pull.number}: checking {pull.head[:10]}")
-            self.checks[key] = self._start(["ci", str(pull.number)], f"ci-{pull.number}.log")
+            self.checks[key] = self._start(["ci", str(pull.number)], f"ci-{pull.number}")
 
     def _due(self, pull: PullRequest) -> bool:
         found = pull.status(CHECK)
@@ -149,32 +143,25 @@ class Runner:
                 return
             self.delivery = None
             if process.returncode in {0, 1, 2}:
-                write_beside(marker, commit)
+                write_atomically(marker, commit.encode())
         since = marker.read_text().strip() if marker.exists() else self._first_commit(main)
         if since != main:
-            process = self._start(["deliver", "--since", since], "deliver.log")
+            process = self._start(["deliver", "--since", since], "deliver")
             self.delivery = (main, process)
 
     def _first_commit(self, main: str) -> str:
         return self.context.repository.log(main)[-1].id
 
-    def _start(self, arguments: list[str], log: str) -> subprocess.Popen[bytes]:
-        environment = os.environ | {"BIGHEAD_STATE": str(self.context.workspace.state)}
-        with (self.directory / log).open("ab") as sink:
-            return subprocess.Popen(
-                [sys.executable, "-m", "bighead_ci", *arguments],
-                stdout=sink,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                env=environment,
-            )
-
-
-def write_beside(path: Path, text: str) -> None:
-    """Write beside, then rename."""
-    beside = path.with_name(f".{path.name}.partial")
-    beside.write_text(text)
-    beside.replace(path)
+    def _start(self, arguments: list[str], name: str) -> subprocess.Popen[bytes]:
+        workspace = self.context.workspace
+        process = start_session(
+            [sys.executable, "-m", "bighead_ci", *arguments],
+            log=self.directory / f"{name}.log",
+            environment=environment_of(workspace),
+            directory=workspace.state,
+        )
+        record(process.pid, workspace.jobs / f"{name}.json")
+        return process
 
 
 @click.command("runner")
@@ -182,26 +169,15 @@ def write_beside(path: Path, text: str) -> None:
 def runner_command() -> None:
     """Watch the local forge and run checks, deliveries, reconciliation and canary analysis until interrupted."""
     context = wiring.context()
-    directory = context.workspace.runner
-    directory.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(directory / "lock")
-    try:
-        lock.acquire(blocking=False)
-    except Timeout as error:
-        raise RetryError(
-            f"another runner watches this workspace (pid {wiring.runner_pid(context.workspace)})"
-        ) from error
-    write_beside(directory / "pid", str(os.getpid()))
-    runner = Runner(context)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    say(f"watching {context.workspace.forge}")
-    try:
-        while True:
-            runner.guard(runner.once)
-            time.sleep(POLL_SECONDS)
-    except KeyboardInterrupt:
-        pass
-    finally:
-        runner.stop()
-        (directory / "pid").unlink(missing_ok=True)
-        lock.release()
+    with only_runner(context.workspace):
+        runner = Runner(context)
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        say(f"watching {context.workspace.forge}")
+        try:
+            while True:
+                runner.guard(runner.once)
+                time.sleep(POLL_SECONDS)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            runner.stop()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -15,8 +14,10 @@ from bighead_ci.cli.output import EXIT_INTERRUPTED, console, json_option, report
 from bighead_ci.delivery.materialize import materialize
 from bighead_ci.demo.seed import MOMENT, write_seed
 from bighead_ci.demo.ship import Ship
-from bighead_ci.documents.workspace import Workspace
-from bighead_ci.errors import BigheadError, InputError, RetryError
+from bighead_ci.errors import BigheadError, InputError
+from bighead_ci.workspaces.layout import Workspace
+from bighead_ci.workspaces.lifecycle import create_workspace, discard_workspace, end_workspace, workspace_in
+from bighead_ci.workspaces.runner_process import start_runner
 
 EXAMPLES = Path(bighead_ci.__file__).resolve().parent.parent
 """The checkout that holds the example models; an installed wheel has none."""
@@ -55,9 +56,9 @@ def _ship(directory: Path) -> None:
     started = time.monotonic()
     if directory.exists():
         say(f"replacing {directory}, which an earlier run left")
-    wiring.discard_workspace(directory)
+    discard_workspace(directory, lambda earlier: wiring.context_of(earlier).platform)
     seed = write_seed(EXAMPLES, directory / "seed")
-    workspace = wiring.create_workspace(directory, seed, MOMENT)
+    workspace = create_workspace(directory, seed, MOMENT)
     start_runner(workspace)  # first, so that the routers have the ports that were found free
     context = wiring.context_of(workspace)
     say("importing the sources (DVC) and materialising features up to the workspace's moment …")
@@ -66,25 +67,6 @@ def _ship(directory: Path) -> None:
     console.print(f"\n[bold green]shipped in {time.monotonic() - started:.0f} s[/]; the workspace is left running:")
     for line in _ways_to_look(directory, workspace):
         console.print(f"   {line}", markup=False)
-
-
-def start_runner(workspace: Workspace) -> None:
-    """Start the runner in the background and wait until it watches."""
-    workspace.runner.mkdir(parents=True, exist_ok=True)
-    with (workspace.runner / "runner.log").open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "bighead_ci", "runner"],
-            env=wiring.environment_of(workspace),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    deadline = time.monotonic() + 30
-    while wiring.runner_pid(workspace) is None:
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise RetryError(f"the runner did not start; see {workspace.runner / 'runner.log'}")
-        time.sleep(0.05)
 
 
 def _ways_to_look(directory: Path, workspace: Workspace) -> list[str]:
@@ -106,7 +88,10 @@ def _ways_to_look(directory: Path, workspace: Workspace) -> list[str]:
 @reports_errors
 def stop_command(directory: Path, as_json: bool) -> None:
     """Stop everything that runs in the workspace DIRECTORY; its files stay."""
-    stopped = wiring.stop_workspace(directory.resolve())
+    workspace = workspace_in(directory.resolve())
+    stopped = workspace is not None
+    if workspace is not None:
+        end_workspace(workspace, wiring.context_of(workspace).platform)
     if as_json:
         click.echo(f'{{"stopped": {str(stopped).lower()}}}')
     else:

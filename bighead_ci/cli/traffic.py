@@ -9,10 +9,10 @@ from contextlib import suppress
 import click
 
 from bighead_ci import wiring
+from bighead_ci.callers.requests import request_bodies
+from bighead_ci.callers.traffic import Traffic, TrafficSummary
 from bighead_ci.cli.output import EXIT_REFUSED, answer, json_option, reports_errors, say
-from bighead_ci.definitions.loading import load_model, load_source
 from bighead_ci.delivery.desired import read_desired
-from bighead_ci.demo.traffic import Traffic, TrafficSummary, requests_of
 from bighead_ci.errors import InputError
 
 POSITIVE = click.FloatRange(min=0, min_open=True)
@@ -32,15 +32,11 @@ def traffic_command(model: str, environment: str, rate: float, seconds: float, a
     """
     context = wiring.context()
     commit = context.repository.resolve("main")
-    tree = context.repository.tree(commit)
-    release = read_desired(tree, commit).release(environment, model)
+    release = read_desired(context.repository.tree(commit), commit).release(environment, model)
     live = next((m for m in context.platform.observe(environment) if m.model == model), None)
     if release is None or live is None:
         raise InputError(f"{model} does not serve in {environment}; what does: bighead status")
-    definition = load_model(tree, model, release.stable.version).definition
-    source = load_source(tree, definition.spine.source)
-    path = context.orchestrator.sources(commit, say) / "features/sources" / source.path
-    bodies = requests_of(definition.request, source, path, context.data_clock.now())
+    bodies = request_bodies(context, commit, model, release.stable.version, say)
     with Traffic(f"{live.url}/predict", bodies, rate) as traffic:
         ends = time.monotonic() + seconds
         with suppress(KeyboardInterrupt):

@@ -8,6 +8,7 @@ import click
 
 from bighead_ci import wiring
 from bighead_ci.cli.output import answer, json_option, reports_errors, utc_moment
+from bighead_ci.workspaces.lifecycle import create_workspace, end_workspace
 
 
 @click.group("workspace")
@@ -28,7 +29,7 @@ def workspace_command() -> None:
 @reports_errors
 def init_command(directory: Path, seed: Path, at: str | None, as_json: bool) -> None:
     """Make DIRECTORY with a bare repository (forge.git), a clone of it (clone) and a state directory (state)."""
-    made = wiring.create_workspace(directory, seed, utc_moment(at) if at else None)
+    made = create_workspace(directory, seed, utc_moment(at) if at else None)
     answer(made.model_dump(mode="json"), f"workspace in {directory}: work in {directory / 'clone'}", as_json)
 
 
@@ -47,5 +48,6 @@ def show_command(as_json: bool) -> None:
 @reports_errors
 def stop_command(as_json: bool) -> None:
     """Stop the runner, every router and every model's process of this workspace."""
-    names = wiring.end_workspace(wiring.find_workspace())
+    context = wiring.context()
+    names = end_workspace(context.workspace, context.platform)
     answer({"environments": names}, "nothing of this workspace runs any more", as_json)

@@ -187,7 +187,7 @@ class _Run:
     def _run_command(self, record: RunRecord) -> str:
         """What shows a record's run, as it can be typed in any clone: without this machine's paths."""
         command = self.context.records.run_command(record.run_id)
-        return command.replace(str(self.context.workspace.state.resolve()), "$(git config bighead.state)")
+        return command.replace(str(self.context.state.resolve()), "$(git config bighead.state)")
 
     def unfinished(self, state: str, error: BigheadError) -> PullRequestReport:
         """A report that says why there is no verdict."""
@@ -301,4 +301,4 @@ def _unknown_digests(context: Context, environment: str, model: str, release: Re
 
 def page_of(context: Context, pull: PullRequest) -> Path:
     """Where the HTML page of a pull request's head lies."""
-    return context.workspace.reports / f"pr-{pull.number}" / pull.head[:12] / "index.html"
+    return context.reports / f"pr-{pull.number}" / pull.head[:12] / "index.html"

@@ -1,11 +1,11 @@
-"""What a verb may use: the workspace, the time, and the ports."""
+"""What a verb may use: the time, the ports, and where pages go."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
-from bighead_ci.documents.workspace import Workspace
 from bighead_ci.ports.clock import Clock
 from bighead_ci.ports.engine import Engine
 from bighead_ci.ports.forge import Forge
@@ -36,8 +36,12 @@ class Context(Protocol):
     """Ports, made when first asked for: a verb that needs no MLflow does not load it."""
 
     @property
-    def workspace(self) -> Workspace:
-        """Paths and clock offset."""
+    def state(self) -> Path:
+        """The directory that a clone's git config names `bighead.state`."""
+
+    @property
+    def reports(self) -> Path:
+        """Where pages of reports are kept."""
 
     @property
     def clock(self) -> Clock:

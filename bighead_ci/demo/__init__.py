@@ -1,1 +1,1 @@
-"""Ships the example models in a scratch workspace by the same commands that people type, and makes their traffic."""
+"""Ships the example models in a scratch workspace by the same commands that people type."""

@@ -9,17 +9,18 @@ from pathlib import Path
 
 from pydantic import Field
 
-from bighead_ci.definitions.loading import load_model, load_source
-from bighead_ci.delivery.context import Context, silent
+from bighead_ci.callers.requests import request_bodies
+from bighead_ci.callers.traffic import Traffic
+from bighead_ci.delivery.context import silent
 from bighead_ci.delivery.desired import read_desired
 from bighead_ci.delivery.merging import CHECK
 from bighead_ci.delivery.status import status
 from bighead_ci.demo.narrator import Narrator
-from bighead_ci.demo.traffic import Traffic, requests_of
 from bighead_ci.documents.base import Document
 from bighead_ci.documents.forge import PullRequest
 from bighead_ci.documents.release import Release
 from bighead_ci.errors import BugError
+from bighead_ci.wiring import LocalContext
 
 
 class WeightSeen(Document):
@@ -58,11 +59,11 @@ REQUESTS_PER_SECOND = 150.0
 class Steps:
     """Works in a workspace's clone, by the commands that people type, and watches the live system."""
 
-    def __init__(self, context: Context, clone: Path, examples: Path) -> None:
+    def __init__(self, context: LocalContext, clone: Path, examples: Path) -> None:
         self.context = context
         self.clone = clone
         self.examples = examples
-        self.narrator = Narrator(clone, context.workspace.state)
+        self.narrator = Narrator(clone, context.state)
         self.facts = ShipFacts()
 
     def note(self, **facts: object) -> None:
@@ -228,11 +229,7 @@ class Steps:
     def traffic(self, version: str, environment: str = "prod") -> Traffic:
         """Flights after the workspace's moment, with the fields that callers of a version send."""
         commit = self.context.repository.resolve("main")
-        tree = self.context.repository.tree(commit)
-        model = load_model(tree, "flight_delay", version)
-        source = load_source(tree, model.definition.spine.source)
-        path = self.context.orchestrator.sources(commit, silent) / "features/sources" / source.path
-        bodies = requests_of(model.definition.request, source, path, self.context.data_clock.now())
+        bodies = request_bodies(self.context, commit, "flight_delay", version, silent)
         live = next(m for m in self.context.platform.observe(environment) if m.model == "flight_delay")
         return Traffic(f"{live.url}/predict", bodies, REQUESTS_PER_SECOND)
 

@@ -1,18 +1,41 @@
-"""A stage in the Python environment of its version, as a process of its own."""
+"""Runs a stage in the Python environment that it belongs to: here, or in a process of its own."""
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import bighead_ci
 from bighead_ci.delivery.stages.failure import forget_failure, read_failure
-from bighead_ci.delivery.stages.place import StagePlace
+from bighead_ci.delivery.stages.place import Progress, StagePlace
 from bighead_ci.errors import BugError, RetryError
-from bighead_ci.planning.stages import Stage
+from bighead_ci.planning.stages import LOCK_OF, Stage
+
+Ensure = Callable[[str, bytes, Progress], Path]
+"""Makes the Python environment of a lock (its name, its text), unless it is there; its interpreter."""
+
+
+def run_stage(stage: Stage, place: StagePlace, ensure: Ensure, progress: Progress) -> None:
+    """Run one stage of a model version on the files of a checkout.
+
+    Raises:
+        InputError: the version has no such lock, or the stage finds something wrong.
+        RetryError: the disk is full, or the package index does not answer.
+        BugError: the stage broke.
+    """
+    interpreter = Path(sys.executable)
+    if stage.environment != "engine":
+        lock = LOCK_OF[stage.environment]
+        interpreter = ensure(f"{place.directory}/{lock}", place.read(lock), progress)
+    if interpreter == Path(sys.executable):
+        importlib.import_module(stage.module).run(place, progress)
+    else:
+        run_in(interpreter, stage, place)
 
 
 def run_in(interpreter: Path, stage: Stage, place: StagePlace) -> None:

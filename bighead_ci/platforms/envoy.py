@@ -19,7 +19,7 @@ from bighead_ci.documents.definition import Router
 from bighead_ci.errors import BugError, InputError, Problem, RetryError
 from bighead_ci.platforms import envoy_config
 from bighead_ci.platforms.envoy_config import Split
-from bighead_ci.platforms.processes import find_process, last_words, port_holder, start_detached, stop_process
+from bighead_ci.processes import find_process, last_words, port_holder, start_detached, stop_process
 
 START_SECONDS = 30.0
 APPLY_SECONDS = 15.0

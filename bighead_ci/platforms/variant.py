@@ -14,7 +14,7 @@ import psutil
 from bighead_ci.documents.live import LiveVariant, ServingProcess, VariantConfig
 from bighead_ci.errors import InputError, RetryError
 from bighead_ci.planning.stages import SERVING_ENTRY_POINT
-from bighead_ci.platforms.processes import find_process, last_words, start_detached, stop_process
+from bighead_ci.processes import find_process, last_words, start_detached, stop_process
 
 EXIT_HINT = "it ended without saying why"
 READY_SECONDS = 90.0

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner, Result
 from rich.markdown import Markdown
 
-from bighead_ci import wiring
 from bighead_ci.cli.main import main
 from bighead_ci.cli.output import answer, json_option, reports_errors, utc_moment
-from bighead_ci.documents.workspace import Workspace
 from bighead_ci.errors import InputError, Problem, RetryError
 
 
@@ -84,32 +79,6 @@ def test_a_mistyped_command_names_the_one_that_was_meant() -> None:
     """Though its module is not loaded; hidden ones are not proposed."""
     assert "Did you mean 'status'?" in CliRunner().invoke(main, ["statsu"]).output
     assert "Did you mean" not in CliRunner().invoke(main, ["serve-varian"]).output
-
-
-def test_stopping_spares_a_process_that_has_a_dead_runners_number(tmp_path: Path) -> None:
-    """A runner that was killed leaves its pid file; the number may be somebody else's by now."""
-    workspace = Workspace(forge=tmp_path / "forge.git", state=tmp_path / "state", clock_offset_seconds=0)
-    workspace.runner.mkdir(parents=True)
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as stranger:
-        try:
-            (workspace.runner / "pid").write_text(str(stranger.pid))
-            assert wiring.runner_pid(workspace) is None
-            assert not wiring.stop_runner(workspace)
-            assert stranger.poll() is None
-        finally:
-            stranger.kill()
-
-
-def test_stopping_ends_the_runner(tmp_path: Path) -> None:
-    """It is told to end, and waited for."""
-    workspace = Workspace(forge=tmp_path / "forge.git", state=tmp_path / "state", clock_offset_seconds=0)
-    workspace.runner.mkdir(parents=True)
-    stays = "import os, pathlib, sys, time; pathlib.Path(sys.argv[2]).write_text(str(os.getpid())); time.sleep(60)"
-    with subprocess.Popen([sys.executable, "-c", stays, "runner", str(workspace.runner / "pid")]) as runner:
-        while wiring.runner_pid(workspace) is None:
-            assert runner.poll() is None
-        assert wiring.stop_runner(workspace)
-        assert runner.wait(5) == -15
 
 
 def test_no_word_of_a_long_list_item_is_lost(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from bighead_ci import wiring
 from bighead_ci.demo.steps import ShipFacts
-from bighead_ci.documents.workspace import Workspace
+from bighead_ci.workspaces.layout import Workspace
 
 SHIP_SECONDS = 1500
 """A machine that runs other things too may be slow; how fast it is belongs to the benchmarks."""

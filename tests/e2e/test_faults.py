@@ -15,7 +15,9 @@ import pytest
 from bighead_ci import wiring
 from bighead_ci.demo.seed import MOMENT, write_seed
 from bighead_ci.demo.steps import Steps
-from bighead_ci.documents.workspace import Workspace
+from bighead_ci.workspaces.finding import environment_of
+from bighead_ci.workspaces.layout import Workspace
+from bighead_ci.workspaces.lifecycle import create_workspace, end_workspace
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -26,15 +28,16 @@ ROOT = Path(__file__).resolve().parents[2]
 def steps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Steps]:
     """A workspace without a runner: the test runs the checks itself."""
     directory = tmp_path_factory.mktemp("faults") / "workspace"
-    workspace = wiring.create_workspace(directory, write_seed(ROOT, directory / "seed"), MOMENT)
-    yield Steps(wiring.context_of(workspace), directory / "clone", ROOT)
-    wiring.stop_workspace(directory)
+    workspace = create_workspace(directory, write_seed(ROOT, directory / "seed"), MOMENT)
+    context = wiring.context_of(workspace)
+    yield Steps(context, directory / "clone", ROOT)
+    end_workspace(workspace, context.platform)
 
 
 def start_checks(workspace: Workspace, number: int) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "bighead_ci", "ci", str(number)],
-        env=wiring.environment_of(workspace),
+        env=environment_of(workspace),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -99,7 +102,7 @@ def test_a_full_disk_is_a_clear_error_and_nothing_is_lost(steps: Steps, tmp_path
     limited = f"trap '' XFSZ; ulimit -f 2000; exec {sys.executable} -m bighead_ci ci {number}"
     done = subprocess.run(
         ["bash", "-c", limited],
-        env=wiring.environment_of(steps.context.workspace),
+        env=environment_of(steps.context.workspace),
         capture_output=True,
         text=True,
         check=False,

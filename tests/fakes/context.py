@@ -37,7 +37,6 @@ from bighead_ci.documents.record import (
 )
 from bighead_ci.documents.release import Release
 from bighead_ci.documents.stage import TrainingSetSpec
-from bighead_ci.documents.workspace import Workspace
 from bighead_ci.errors import BigheadError, RetryError
 from bighead_ci.features.naming import use_schema
 from bighead_ci.planning.dvc_pipeline import dvc_yaml
@@ -370,7 +369,8 @@ class FakeContext:
     """
 
     def __init__(self, directory: Path) -> None:
-        self.workspace = Workspace(forge=directory / "forge.git", state=directory / "state")
+        self.state = directory / "state"
+        self.reports = directory / "reports"
         self.clock = MovedClock(START)
         self.data_clock = FixedClock(datetime(2013, 10, 1, 21, tzinfo=UTC))
         self.engine: Engine = MemoryEngine()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from bighead_ci.cli.pr import pr_command, printable
 from bighead_ci.forge.local import LocalForge
 from bighead_ci.git.repository import GitRepository
 from bighead_ci.ports.clock import SystemClock
+from bighead_ci.workspaces import finding
 from fakes.repositories import begin_repository, git
 
 
@@ -53,11 +55,11 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clone:
     git(tmp_path, "clone", "--quiet", str(bare), "clone")
     repository = GitRepository(bare)
     forge = LocalForge(repository, SystemClock())
-    monkeypatch.setattr(wiring, "forge", lambda: forge, raising=False)
-    monkeypatch.setattr(wiring, "repository", lambda: repository, raising=False)
+    context = SimpleNamespace(forge=forge, repository=repository)
+    monkeypatch.setattr(wiring, "context", lambda: context)
 
     def become(person: str) -> None:
-        monkeypatch.setattr(wiring, "identity", lambda: person, raising=False)
+        monkeypatch.setattr(finding, "identity", lambda: person)
 
     become("ada")
     monkeypatch.chdir(tmp_path / "clone")

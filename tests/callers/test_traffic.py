@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bighead_ci.demo.traffic import Sample, requests_of, summarize
+from bighead_ci.callers.requests import requests_of
+from bighead_ci.callers.traffic import Sample, summarize
 from bighead_ci.documents.definition import RequestField, SourceDefinition
 from bighead_ci.errors import InputError
 

@@ -1,4 +1,4 @@
-"""Traffic: real rows of a source after a moment, sent at a steady rate to an environment's router."""
+"""Traffic: request bodies sent at a steady rate to an environment's router, and what callers see of the answers."""
 
 from __future__ import annotations
 
@@ -7,52 +7,17 @@ import itertools
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any, Self
 
 import aiohttp
 import numpy as np
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from bighead_ci.documents.base import Document
-from bighead_ci.documents.definition import RequestField, SourceDefinition
-from bighead_ci.errors import InputError
 
 VERSION_HEADER = "x-bighead-version"
-
-
-AHEAD = timedelta(hours=2)
-"""Callers ask about what happens within this time."""
-
-
-def requests_of(
-    fields: Mapping[str, RequestField], source: SourceDefinition, path: Path, now: datetime
-) -> list[dict[str, Any]]:
-    """Request bodies made of a source's rows, in order of time: of the next two hours, or all if rows have no time.
-
-    Raises:
-        InputError: the source has no rows there.
-    """
-    columns = {name: field.column or name for name, field in fields.items()}
-    wanted = sorted({*columns.values(), *([source.timestamp] if source.timestamp else [])})
-    table = pq.read_table(path, columns=wanted)
-    if source.timestamp is not None:
-        times = table[source.timestamp]
-        table = table.filter(pc.and_(pc.greater_equal(times, now), pc.less(times, now + AHEAD)))
-        table = table.sort_by(source.timestamp)
-    rows = table.to_pylist()
-    if not rows:
-        raise InputError(f"{path.name} has no rows in the two hours after {now}: nothing to send")
-    return [{name: _plain(row[column]) for name, column in columns.items() if row[column] is not None} for row in rows]
-
-
-def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, datetime) else value
 
 
 @dataclass(frozen=True)

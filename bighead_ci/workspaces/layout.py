@@ -6,6 +6,8 @@ from pathlib import Path
 
 from bighead_ci.documents.base import Document
 
+WORKSPACE_FILE = "workspace.json"
+
 
 class Workspace(Document):
     """`workspace.json` in a state directory: the forge it belongs to, and the clock it lives by."""
@@ -66,3 +68,8 @@ class Workspace(Document):
     def runner(self) -> Path:
         """What the runner has done, its lock and its logs."""
         return self.state / "runner"
+
+    @property
+    def jobs(self) -> Path:
+        """Pid files of the commands that the runner started."""
+        return self.runner / "jobs"

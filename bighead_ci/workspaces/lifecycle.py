@@ -1,0 +1,75 @@
+"""Makes workspaces, ends what runs in them, and deletes them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from bighead_ci.errors import InputError
+from bighead_ci.ports.clock import SystemClock
+from bighead_ci.ports.platform import Platform
+from bighead_ci.workspaces.layout import WORKSPACE_FILE, Workspace
+from bighead_ci.workspaces.repositories import create_repositories
+from bighead_ci.workspaces.runner_process import stop_runner
+
+PARTS = {"forge.git", "clone", "state", "seed"}
+"""All that a workspace's directory holds."""
+
+
+def create_workspace(directory: Path, seed: Path, moment: datetime | None) -> Workspace:
+    """Bare repository, clone and state; the seed's files are the first commit.
+
+    Raises:
+        InputError: the directory has a workspace already, or cannot be written.
+    """
+    directory = directory.resolve()
+    if workspace_in(directory) is not None:
+        raise InputError(f"{directory} has a workspace already; choose another directory")
+    offset = (moment - SystemClock().now()).total_seconds() if moment else 0.0
+    workspace = Workspace(forge=directory / "forge.git", state=directory / "state", clock_offset_seconds=offset)
+    try:
+        workspace.state.mkdir(parents=True, exist_ok=True)
+        create_repositories(workspace.forge, directory / "clone", seed, {"bighead.state": str(workspace.state)})
+        workspace.write(workspace.state / WORKSPACE_FILE)
+    except OSError as error:
+        raise InputError(f"{directory} cannot hold a workspace: {error.strerror}: {error.filename}") from error
+    return workspace
+
+
+def workspace_in(directory: Path) -> Workspace | None:
+    """The workspace of a directory, if it has one."""
+    file = directory / "state" / WORKSPACE_FILE
+    return Workspace.read(file) if file.exists() else None
+
+
+def end_workspace(workspace: Workspace, platform: Platform) -> list[str]:
+    """Stop everything that runs in a workspace: its runner, what that started, and what `platform` runs.
+
+    Returns the names of the environments that were stopped.
+    """
+    stop_runner(workspace)
+    environments = sorted(p.name for p in workspace.platform.glob("*") if p.is_dir())
+    for environment in environments:
+        platform.stop(environment)
+    return environments
+
+
+def discard_workspace(directory: Path, platform_of: Callable[[Workspace], Platform]) -> None:
+    """Stop and delete an earlier run's workspace.
+
+    Raises:
+        InputError: the directory holds something that is not a workspace.
+    """
+    if not directory.exists():
+        return
+    strangers = sorted(p.name for p in directory.iterdir() if p.name not in PARTS)
+    if strangers:
+        raise InputError(
+            f"{directory} holds {', '.join(strangers[:5])}, which no workspace has; choose another directory"
+        )
+    workspace = workspace_in(directory)
+    if workspace is not None:
+        end_workspace(workspace, platform_of(workspace))
+    shutil.rmtree(directory)
