@@ -89,7 +89,7 @@ def fetch(context: Context, feature_set: str, key: Sequence[str]) -> dict[str, A
     with closing(context.open_online_store(readonly=True)) as store:
         reader = FeatureReader(store)
         reader.open(feature_schema(loaded, None))
-        return dict(reader.fetch(feature_set, _typed_key(loaded, key), as_of))
+        return dict(reader.fetch({feature_set: _typed_key(loaded, key)}, as_of))
 
 
 def _typed_key(loaded: VersionedFeatureSet, key: Sequence[str]) -> dict[str, Any]:

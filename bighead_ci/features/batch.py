@@ -80,7 +80,7 @@ def compute(plans: Sequence[ColumnPlan], events: Events, groups: I64, queries: I
             plan.hops,
             states,
         )
-        for feature, column in finalize(plan, layout, states, values.strings):
+        for feature, column in finalize(plan, layout, states, plan.features, values.strings):
             results[feature.name] = Column(column.data[places], column.valid[places], column.strings)
     return results
 

@@ -134,7 +134,7 @@ def stored_set(row: bytes) -> StoredSet | None:
 
 def stored_strings(store: OnlineStore, stored: StoredSet) -> dict[str, tuple[str, ...]] | None:
     """Strings of a publication's string columns; None if its table is gone, damaged or another publication's."""
-    row = store.get_many(stored.table, [STRINGS])[0]
+    row = store.get_many([(stored.table, STRINGS)])[0]
     try:
         stamp, strings = json.loads(row or b"[null, {}]")
         return {name: tuple(members) for name, members in strings.items()} if stamp == stored.stamp else None
@@ -161,7 +161,7 @@ def publish(
         rows: of `key_rows`.
         strings: sorted strings of each string column.
     """
-    row = store.get_many(SETS, [feature_set.id.encode()])[0]
+    row = store.get_many([(SETS, feature_set.id.encode())])[0]
     held = None if row is None else stored_set(row)
     table = f"{feature_set.id}#0"
     if held is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,45 +74,57 @@ class FeatureReader:
         """The moment (UTC microseconds) up to which the published set knows events."""
         return self._current(set_id).stored.until
 
-    def fetch(self, set_id: str, key_values: Mapping[str, Any], as_of_us: int) -> dict[str, FeatureValue]:
-        """Features of one key at a moment, equal to the offline computation over events known before `until`.
+    def fetch(self, keys: Mapping[str, Mapping[str, Any]], as_of_us: int) -> dict[str, FeatureValue]:
+        """Features at a moment, equal to the offline computation over events known before each set's `until`.
+
+        One call to the store, whatever the number of sets, unless one was published anew since the last.
 
         Args:
-            set_id: `carrier_delays/v1`.
-            key_values: the set's key columns; a None matches nothing.
-            as_of_us: query time in UTC microseconds, not before the publication's `until`.
+            keys: set (`carrier_delays/v1`) → its key columns' values; a None matches nothing.
+            as_of_us: query time in UTC microseconds, not before any publication's `until`.
 
         Returns:
-            Values by full name, of the columns of the opened schema (of all, if none was opened). A key that the store
-            does not know has counts of 0 and nulls or defaults otherwise.
+            Values by full name, of the columns of the opened schemas (of all, where none was opened). A key that the
+            store does not know has counts of 0 and nulls or defaults otherwise.
 
         Raises:
-            InputError: the set is not there, a key is missing or of the wrong type, or the moment is too early.
-            RetryError: the set was republished again and again while it was read, or what is stored is damaged.
+            InputError: a set is not there, a key is missing or of the wrong type, the moment is too early, or a sum of
+                integers that was asked for does not fit int64.
+            RetryError: a set was republished again and again while it was read, or what is stored is damaged.
         """
         for _ in range(_ATTEMPTS):
-            held = self._current(set_id)
-            if as_of_us < held.stored.until:
-                raise InputError(
-                    f"{set_id} was published with events known before {held.stored.until}; "
-                    f"it cannot answer for the earlier moment {as_of_us} (UTC microseconds)"
-                )
-            key = _key(held.stored, key_values)
-            if key is None:
-                return self._values(held, None, as_of_us)
-            row = self._store.get_many(held.stored.table, [key])[0]
-            if row is not None and row[:8] == held.stamp:
-                return self._values(held, row, as_of_us)
-            if row is None and self._row(set_id) == held.row:
-                return self._values(held, None, as_of_us)
-        raise RetryError(f"{set_id} kept being republished while it was read")
+            asked = [self._ask(set_id, values) for set_id, values in keys.items()]
+            read = self._store.get_many([where for _, places in asked for where in places])
+            rows = [read[first : first + 2] for first in range(0, len(read), 2)]
+            late = [held for (held, _), found in zip(asked, rows, strict=True) if not _holds(held, found)]
+            if not late:
+                return {
+                    name: value
+                    for (held, _), (_, row) in zip(asked, rows, strict=True)
+                    for name, value in self._values(held, row, self._moment(held, as_of_us)).items()
+                }
+            for held in late:
+                self._current(held.stored.feature_set.id)
+        raise RetryError(f"{', '.join(keys)} kept being republished while they were read, or a row is damaged")
 
-    def _row(self, set_id: str) -> bytes | None:
-        return self._store.get_many(SETS, [set_id.encode()])[0]
+    def _ask(self, set_id: str, values: Mapping[str, Any]) -> tuple[_Held, list[tuple[str, bytes]]]:
+        held = self._held.get(set_id) or self._current(set_id)
+        # No key is empty: nothing is found where a part is null.
+        return held, [(SETS, set_id.encode()), (held.stored.table, _key(held.stored, values) or b"")]
+
+    @staticmethod
+    def _moment(held: _Held, as_of_us: int) -> int:
+        if as_of_us < held.stored.until:
+            raise InputError(
+                f"{held.stored.feature_set.id} was published with events known before {held.stored.until}; "
+                f"it cannot answer for the earlier moment {as_of_us} (UTC microseconds)"
+            )
+        return as_of_us
 
     def _current(self, set_id: str) -> _Held:
+        """The set as it is published now."""
         for _ in range(_ATTEMPTS):
-            row = self._row(set_id)
+            row = self._store.get_many([(SETS, set_id.encode())])[0]
             if row is None:
                 raise InputError(f"feature set {set_id} was never published to the online store; materialize it first")
             held = self._held.get(set_id)
@@ -133,6 +145,8 @@ class FeatureReader:
         )
 
     def _values(self, held: _Held, row: bytes | None, moment: int) -> dict[str, FeatureValue]:
+        schema = self._wanted.get(held.stored.feature_set.id)
+        wanted = held.names.keys() if schema is None else set(schema.columns)
         block: I64 = np.frombuffer(held.empty if row is None else row[: len(row) // 8 * 8], "<i8")
         position = 1
         values: dict[str, FeatureValue] = {}
@@ -144,14 +158,20 @@ class FeatureReader:
             )
             if position < 0:
                 raise _damaged(held)
-            for feature, column in finalize(plan, layout, states, held.strings.get(plan.column)):
+            features = [feature for feature in plan.features if feature.name in wanted]
+            for feature, column in finalize(plan, layout, states, features, held.strings.get(plan.column)):
                 values[held.names[feature.name]] = column.to_list()[0]
         if position * 8 != len(held.empty if row is None else row):
             raise _damaged(held)
-        schema = self._wanted.get(held.stored.feature_set.id)
         if schema is None:
             return values
         return {held.names[name]: values[held.names[name]] for name in schema.columns}
+
+
+def _holds(held: _Held, found: Sequence[bytes | None]) -> bool:
+    """Whether the set is still published as it is held, and the key's row is of that publication."""
+    published, row = found
+    return published == held.row and (row is None or row[:8] == held.stamp)
 
 
 def _layout(held: _Held, plan: ColumnPlan, header: I64) -> Layout:

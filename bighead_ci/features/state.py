@@ -230,7 +230,11 @@ def _unordered(keys: I64, *, floats: bool) -> I64 | F64:
 
 
 def finalize(
-    plan: ColumnPlan, layout: Layout, states: I64, strings: tuple[str, ...] | None = None
+    plan: ColumnPlan,
+    layout: Layout,
+    states: I64,
+    features: Sequence[Feature],
+    strings: tuple[str, ...] | None = None,
 ) -> list[tuple[Feature, Column]]:
     """Feature values from merged states.
 
@@ -238,20 +242,17 @@ def finalize(
         plan: what is asked of the column.
         layout: of the states.
         states: [query, window, field], windows as in the plan.
+        features: which of the plan's features; what others would give cannot matter.
         strings: what the numbers of a string column stand for.
 
     Raises:
-        InputError: a sum of integers does not fit int64.
+        InputError: a feature's sum of integers does not fit int64.
     """
-    queries, windows = states.shape[:2]
-    flat = states.reshape(queries * windows, states.shape[2])
-    counts = np.ascontiguousarray(flat[:, 0])
-    results = {operation: _result(plan, layout, operation, flat, counts) for operation in sorted(plan.operations)}
     columns = []
-    for feature in plan.features:
-        data, valid = results[feature.operation]
+    for feature in features:
         window = plan.window_of(feature)
-        data, valid = data.reshape(queries, windows)[:, window], valid.reshape(queries, windows)[:, window]
+        own = states[:, window]
+        data, valid = _result(plan, layout, feature, own, np.ascontiguousarray(own[:, 0]))
         if feature.default is not None and feature.operation != "count":
             # Only in an empty window: a result beyond float64 is null, whatever the default.
             empty = states[:, window, 0] == 0
@@ -260,29 +261,29 @@ def finalize(
     return columns
 
 
-def _result(
-    plan: ColumnPlan, layout: Layout, operation: Operation, states: I64, counts: I64
-) -> tuple[I64 | F64, Bools]:
-    at = layout.positions
+def _result(plan: ColumnPlan, layout: Layout, feature: Feature, states: I64, counts: I64) -> tuple[I64 | F64, Bools]:
+    at, operation = layout.positions, feature.operation
     some = counts > 0
     if operation == "count":
         return counts, np.ones_like(some)
     if operation in _SUMMED:
         digits = np.ascontiguousarray(states[:, at["sum"] : at["square"]])
-        return _summed(plan, layout, operation, digits, states, counts)
+        return _summed(plan, layout, feature, digits, states, counts)
     field = at[operation] + (operation in ("first", "last"))
     keys = np.where(some, states[:, field], 0)
     return _unordered(keys, floats=plan.column_type == "float64"), some
 
 
 def _summed(
-    plan: ColumnPlan, layout: Layout, operation: Operation, digits: I64, states: I64, counts: I64
+    plan: ColumnPlan, layout: Layout, feature: Feature, digits: I64, states: I64, counts: I64
 ) -> tuple[I64 | F64, Bools]:
-    some = counts > 0
+    some, operation = counts > 0, feature.operation
     if operation == "sum" and plan.column_type != "float64":
         totals = np.zeros(counts.size, np.int64)
         if kernel.fits_int64(digits, totals) >= 0:
-            raise InputError(f"a window's sum of {plan.column} does not fit int64; declare the column float64")
+            raise InputError(
+                f"{feature.name}: a window's sum of {plan.column} does not fit int64; declare the column float64"
+            )
         return totals, some
     out = np.zeros(counts.size, np.float64)
     if operation == "sum":

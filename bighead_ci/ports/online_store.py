@@ -19,8 +19,8 @@ class OnlineStore(Protocol):
     def replace(self, table: str, rows: Iterable[tuple[bytes, bytes]]) -> int:
         """Make the table hold exactly these rows, in one transaction."""
 
-    def get_many(self, table: str, keys: Sequence[bytes]) -> list[bytes | None]:
-        """Values in the order of the keys; None where there is none. All from one snapshot."""
+    def get_many(self, keys: Sequence[tuple[str, bytes]]) -> list[bytes | None]:
+        """Values by (table, key), in the order asked; None where there is none. All from one snapshot."""
 
     def tables(self) -> list[str]:
         """Names of the tables, sorted."""

@@ -36,8 +36,8 @@ class RowScorer(Protocol):
 class FeatureLookup(Protocol):
     """Features by key, as of an instant."""
 
-    def fetch(self, set_id: str, key_values: Mapping[str, Any], as_of_us: int) -> dict[str, int | float | str | None]:
-        """`<set>.<feature>` → value; nulls where the key is not known."""
+    def fetch(self, keys: Mapping[str, Mapping[str, Any]], as_of_us: int) -> dict[str, int | float | str | None]:
+        """`<set>.<feature>` → value, of all sets that keys are given for; a null key is one that nobody stored."""
 
 
 class Predictor:
@@ -115,13 +115,10 @@ class Predictor:
         return answer
 
     def _look_up(self, fields: dict[str, Any], as_of_us: int) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        if self._features is not None:
-            for set_id, keys in self._sets:
-                key_values = {column: fields[field] for column, field in keys}
-                if None not in key_values.values():
-                    found.update(self._features.fetch(set_id, key_values, as_of_us))
-        return found
+        if self._features is None:
+            return {}
+        keys = {set_id: {column: fields[field] for column, field in keys} for set_id, keys in self._sets}
+        return dict(self._features.fetch(keys, as_of_us))
 
     def _collect(self, fields: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
         inputs = {}

@@ -74,15 +74,14 @@ class LmdbOnlineStore:
         """Make the table hold exactly these rows, in one transaction."""
         return self._write(table, _checked(rows), empty_first=True)
 
-    def get_many(self, table: str, keys: Sequence[bytes]) -> list[bytes | None]:
-        """Values in the order of the keys, from one snapshot."""
+    def get_many(self, keys: Sequence[tuple[str, bytes]]) -> list[bytes | None]:
+        """Values by (table, key), in the order asked, from one snapshot."""
 
         def read() -> list[bytes | None]:
-            handle = self._handle(table)
-            if handle is None:
-                return [None] * len(keys)
-            with self._environment.begin(db=handle) as transaction:
-                return [transaction.get(key) if 0 < len(key) <= _LONGEST_KEY else None for key in keys]
+            # Opening a table is a transaction of its own, so all are opened before the snapshot is taken.
+            handles = {table: self._handle(table) for table, _ in keys}
+            with self._environment.begin() as transaction:
+                return [self._value(transaction, handles[table], key) for table, key in keys]
 
         return self._reading(read)
 
@@ -122,6 +121,13 @@ class LmdbOnlineStore:
             except lmdb.NotFoundError:
                 return None
         return handle
+
+    @staticmethod
+    def _value(transaction: Any, handle: Any | None, key: bytes) -> bytes | None:
+        if handle is None or not 0 < len(key) <= _LONGEST_KEY:
+            return None
+        value: bytes | None = transaction.get(key, db=handle)
+        return value
 
     def _reading(self, read: Callable[[], _Result]) -> _Result:
         for _ in range(8):

@@ -13,6 +13,8 @@ class FakeOnlineStore:
     def __init__(self) -> None:
         self.rows: dict[str, dict[bytes, bytes]] = {}
         self.writes = 0
+        self.reads = 0
+        """Calls, whatever their number of keys."""
 
     def put_many(self, table: str, rows: Iterable[tuple[bytes, bytes]]) -> int:
         """Write rows and return how many."""
@@ -31,10 +33,10 @@ class FakeOnlineStore:
             self.rows[table] = new
         return len(new)
 
-    def get_many(self, table: str, keys: Sequence[bytes]) -> list[bytes | None]:
-        """Values in the order of the keys."""
-        rows = self.rows.get(table, {})
-        return [rows.get(key) for key in keys]
+    def get_many(self, keys: Sequence[tuple[str, bytes]]) -> list[bytes | None]:
+        """Values in the order asked."""
+        self.reads += 1
+        return [self.rows.get(table, {}).get(key) for table, key in keys]
 
     def tables(self) -> list[str]:
         """Names of the tables, sorted."""

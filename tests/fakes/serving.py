@@ -77,14 +77,14 @@ class FakeFeatures:
     """Features of one airline."""
 
     def __init__(self, error: Exception | None = None) -> None:
-        self.asked: list[tuple[str, dict[str, Any], int]] = []
+        self.asked: list[tuple[dict[str, dict[str, Any]], int]] = []
         self.error = error
 
-    def fetch(self, set_id: str, key_values: Mapping[str, Any], as_of_us: int) -> dict[str, int | float | str | None]:
+    def fetch(self, keys: Mapping[str, Mapping[str, Any]], as_of_us: int) -> dict[str, int | float | str | None]:
         """UA is known; others have a count of 0 and a null mean."""
-        self.asked.append((set_id, dict(key_values), as_of_us))
+        self.asked.append(({set_id: dict(values) for set_id, values in keys.items()}, as_of_us))
         if self.error is not None:
             raise self.error
-        known = key_values["airline"] == "UA"
+        known = keys[SET]["airline"] == "UA"
         values: tuple[int, float | None] = (12, 4.5) if known else (0, None)
         return dict(zip((f"carrier_delays.{name}" for name in FEATURES), values, strict=True))

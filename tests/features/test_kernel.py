@@ -174,7 +174,7 @@ def test_any_partition_and_merge_order_gives_the_same_bytes(values: list[Any], d
         kernel.merge(layout.operations, pool[data.draw(st.integers(0, len(pool) - 1))], left)
     results = []
     for state in (in_order, pool[0]):
-        columns = finalize(the_plan, layout, state.reshape(1, 1, -1))
+        columns = finalize(the_plan, layout, state.reshape(1, 1, -1), the_plan.features)
         results.append([bits(column.to_list()[0]) for _, column in columns])
     assert results[0] == results[1]
 
@@ -238,3 +238,14 @@ def test_a_window_that_begins_before_int64_does_not_wrap_around() -> None:
     the_plan = plan("float64", ("count",))
     queries: list[tuple[Any, int]] = [("k", least + number) for number in range(5)]
     same(run(the_plan, events, queries), expected(the_plan, events, queries))
+
+
+def test_a_sum_that_nobody_defined_is_never_refused() -> None:
+    """Operations and windows of one column share a pass; only a feature's own operation over its own window counts."""
+    features = (
+        Feature("x_sum_1h", "x", "sum", HOUR, 0, "int64", None),
+        Feature("x_count_6h", "x", "count", 6 * HOUR, 0, "int64", None),
+    )
+    events = [Event("k", MIDNIGHT - hours * HOUR, hours, 0, 2**62) for hours in (1, 3, 5)]
+    found = run(ColumnPlan("x", "int64", features), events, [("k", MIDNIGHT)])
+    assert found == {"x_sum_1h": [2**62], "x_count_6h": [3]}

@@ -82,7 +82,7 @@ def test_fetch_equals_the_offline_computation_at_every_later_moment(
             SET, sources, {"k": [key for key, _ in queries]}, [moment for _, moment in queries], known_before=UNTIL
         )
     for number, (key, moment) in enumerate(queries):
-        online_values = reader.fetch(SET.id, {"k": key}, moment)
+        online_values = reader.fetch({SET.id: {"k": key}}, moment)
         assert {name: bits(value) for name, value in online_values.items()} == {
             name: bits(values[number]) for name, values in offline.items()
         }
@@ -123,11 +123,11 @@ def test_a_crash_while_publishing_leaves_the_old_state_to_readers(sources: dict[
     online = FakeOnlineStore()
     STORE.materialize([SET], sources, MOMENT, online)
     reader = FeatureReader(online)
-    before = reader.fetch(SET.id, {"k": "UA"}, UNTIL + HOUR)
+    before = reader.fetch({SET.id: {"k": "UA"}}, UNTIL + HOUR)
     swapped = online.rows[SETS]
     STORE.materialize([SET], sources, MOMENT + timedelta(minutes=50), online)
     online.rows[SETS] = swapped
-    assert reader.fetch(SET.id, {"k": "UA"}, UNTIL + HOUR) == before
+    assert reader.fetch({SET.id: {"k": "UA"}}, UNTIL + HOUR) == before
     STORE.materialize([SET], sources, MOMENT + timedelta(minutes=55), online)
     assert reader.until(SET.id) == UNTIL + 55 * 60_000_000
 
@@ -140,16 +140,16 @@ def test_a_reader_that_is_overtaken_reads_the_new_state(sources: dict[str, Any])
     get = online.get_many
     overtaken: list[str] = []
 
-    def overtake(table: str, keys: Any) -> list[bytes | None]:
-        if table == f"{SET.id}#0" and not overtaken:
-            overtaken.append(table)
+    def overtake(keys: Any) -> list[bytes | None]:
+        if keys[-1][0] == f"{SET.id}#0" and not overtaken:
+            overtaken.append(keys[-1][0])
             STORE.materialize([SET], sources, MOMENT + timedelta(hours=1), online)
             STORE.materialize([SET], sources, MOMENT + timedelta(hours=2), online)
-        return get(table, keys)
+        return get(keys)
 
     reader.until(SET.id)
     online.get_many = overtake  # type: ignore[method-assign] # a writer strikes between two reads
-    values = reader.fetch(SET.id, {"k": "UA"}, UNTIL + 2 * HOUR)
+    values = reader.fetch({SET.id: {"k": "UA"}}, UNTIL + 2 * HOUR)
     assert overtaken
     assert values["events.x_count_12h"] == 8
     assert reader.until(SET.id) == UNTIL + 2 * HOUR
@@ -172,7 +172,10 @@ def test_only_the_columns_of_the_opened_schema_are_fetched_in_its_order(sources:
     STORE.materialize([SET], sources, MOMENT, online)
     reader = FeatureReader(online)
     reader.open(feature_schema(SET, ["n_last_2d", "x_count_1h"]))
-    assert list(reader.fetch(SET.id, {"k": "UA"}, UNTIL).items()) == [("events.n_last_2d", 1), ("events.x_count_1h", 8)]
+    assert list(reader.fetch({SET.id: {"k": "UA"}}, UNTIL).items()) == [
+        ("events.n_last_2d", 1),
+        ("events.x_count_1h", 8),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -188,7 +191,7 @@ def test_a_wrong_question_is_refused(sources: dict[str, Any], keys: dict[str, An
     online = FakeOnlineStore()
     STORE.materialize([SET], sources, MOMENT, online)
     with pytest.raises(InputError, match=message):
-        FeatureReader(online).fetch(SET.id, keys, moment)
+        FeatureReader(online).fetch({SET.id: keys}, moment)
 
 
 def test_events_that_were_known_before_they_happen_enter_and_leave_windows_on_time(tmp_path: Path) -> None:
@@ -209,7 +212,7 @@ def test_events_that_were_known_before_they_happen_enter_and_leave_windows_on_ti
         UNTIL + 2 * HOUR + 1,
         UNTIL + 2 * HOUR + 2,
     ]
-    counts = [reader.fetch(the_set.id, {"k": "UA"}, moment)["events.n_count_1h"] for moment in moments]
+    counts = [reader.fetch({the_set.id: {"k": "UA"}}, moment)["events.n_count_1h"] for moment in moments]
     assert counts == [0, 1, 2, 2, 1, 0]
 
 
@@ -219,7 +222,7 @@ def test_publishing_a_reordered_definition_changes_no_value(sources: dict[str, A
     online = FakeOnlineStore()
     for ordered in (feature_set(*parts), feature_set(*reversed(parts))):
         STORE.materialize([ordered], sources, MOMENT, online)
-        fetched = FeatureReader(online).fetch(SET.id, {"k": "UA"}, UNTIL)
+        fetched = FeatureReader(online).fetch({SET.id: {"k": "UA"}}, UNTIL)
         assert (fetched["events.x_sum_1h"], fetched["events.n_sum_1h"]) == (0.8, 36)
 
 
@@ -228,7 +231,7 @@ def test_half_a_surrogate_pair_is_a_key_that_nobody_stored(sources: dict[str, An
     online = FakeOnlineStore()
     STORE.materialize([SET], sources, MOMENT, online)
     reader = FeatureReader(online)
-    assert reader.fetch(SET.id, {"k": "\ud800"}, UNTIL) == reader.fetch(SET.id, {"k": "never seen"}, UNTIL)
+    assert reader.fetch({SET.id: {"k": "\ud800"}}, UNTIL) == reader.fetch({SET.id: {"k": "never seen"}}, UNTIL)
 
 
 @pytest.mark.parametrize(
@@ -245,7 +248,7 @@ def test_a_damaged_publication_is_refused_and_publishing_again_repairs_it(
     """Even at the same moment: what is damaged does not count as published."""
     online = FakeOnlineStore()
     STORE.materialize([SET], sources, MOMENT, online)
-    right = FeatureReader(online).fetch(SET.id, {"k": "UA"}, UNTIL)
+    right = FeatureReader(online).fetch({SET.id: {"k": "UA"}}, UNTIL)
     if damaged is None:
         del online.rows[table][key]
     else:
@@ -253,7 +256,7 @@ def test_a_damaged_publication_is_refused_and_publishing_again_repairs_it(
     with pytest.raises(RetryError, match="damaged"):
         FeatureReader(online).open(feature_schema(SET, None))
     STORE.materialize([SET], sources, MOMENT, online)
-    assert FeatureReader(online).fetch(SET.id, {"k": "UA"}, UNTIL) == right
+    assert FeatureReader(online).fetch({SET.id: {"k": "UA"}}, UNTIL) == right
 
 
 def test_a_cut_row_is_refused_wherever_it_was_cut(sources: dict[str, Any]) -> None:
@@ -265,4 +268,54 @@ def test_a_cut_row_is_refused_wherever_it_was_cut(sources: dict[str, Any]) -> No
     for cut in (*range(8, len(whole), 8), len(whole) - 3):
         rows[b'["UA"]'] = whole[:cut]
         with pytest.raises(RetryError, match="damaged"):
-            reader.fetch(SET.id, {"k": "UA"}, UNTIL)
+            reader.fetch({SET.id: {"k": "UA"}}, UNTIL)
+
+
+def overflowing(directory: Path) -> dict[str, Any]:
+    """A source whose n overflows int64 over three hours and not over one."""
+    events = [
+        {"id": hours, "at": UNTIL - hours * HOUR, "known": 0, "k": "UA", "n": 2**62, "x": 0.0, "s": None}
+        for hours in (1, 2, 3)
+    ]
+    return {"events": (SOURCE, write_events(directory / "events.parquet", events))}
+
+
+def test_a_sum_that_nobody_defined_is_never_refused_online(tmp_path: Path) -> None:
+    """A set with n_sum_1h and n_count_6h answers, though a sum over 6 hours would not fit."""
+    online = FakeOnlineStore()
+    the_set = feature_set(
+        Aggregation(column="n", operations=["sum"], windows=["1h"], hop="exact"),
+        Aggregation(column="n", operations=["count"], windows=["6h"], hop="exact"),
+    )
+    STORE.materialize([the_set], overflowing(tmp_path), MOMENT, online)
+    reader = FeatureReader(online)
+    reader.open(feature_schema(the_set, None))
+    assert reader.fetch({the_set.id: {"k": "UA"}}, UNTIL) == {"events.n_sum_1h": 2**62, "events.n_count_6h": 3}
+
+
+def test_a_model_that_takes_a_mean_does_not_fail_for_its_sets_sum(tmp_path: Path) -> None:
+    """Only what the opened schema names is finalised; who takes the sum is told which one it is."""
+    online = FakeOnlineStore()
+    the_set = feature_set(Aggregation(column="n", operations=["sum", "mean"], windows=["6h"], hop="exact"))
+    STORE.materialize([the_set], overflowing(tmp_path), MOMENT, online)
+    reader = FeatureReader(online)
+    reader.open(feature_schema(the_set, ["n_mean_6h"]))
+    assert reader.fetch({the_set.id: {"k": "UA"}}, UNTIL) == {"events.n_mean_6h": 2.0**62}
+    with pytest.raises(InputError, match="n_sum_6h: a window's sum of n does not fit int64"):
+        FeatureReader(online).fetch({the_set.id: {"k": "UA"}}, UNTIL)
+
+
+def test_a_requests_features_are_one_call_to_the_store(sources: dict[str, Any]) -> None:
+    """Whatever the number of sets: a store across a network would be asked once."""
+    online = FakeOnlineStore()
+    sets = [SET, feature_set(Aggregation(column="n", operations=["max"], windows=["2d"]), name="others")]
+    for the_set in sets:
+        STORE.materialize([the_set], sources, MOMENT, online)
+    reader = FeatureReader(online)
+    for the_set in sets:
+        reader.open(feature_schema(the_set, None))
+    before = online.reads
+    values = reader.fetch({the_set.id: {"k": "UA"} for the_set in sets}, UNTIL)
+    assert online.reads == before + 1
+    assert (values["events.x_count_12h"], values["others.n_max_2d"]) == (8, 8)
+    assert reader.fetch({the_set.id: {"k": None} for the_set in sets}, UNTIL)["events.x_count_12h"] == 0

@@ -72,7 +72,7 @@ def test_features_are_looked_up_as_of_the_process_clock(bench: Bench) -> None:
     """The set's key column gets the request field's value, and the instant is the clock's."""
     answer = bench.predict({"carrier": "UA", "distance": 500})
     assert answer.status_code == 200
-    assert bench.features.asked == [("carrier_delays/v1", {"airline": "UA"}, 1_380_621_600_000_000)]
+    assert bench.features.asked == [({"carrier_delays/v1": {"airline": "UA"}}, 1_380_621_600_000_000)]
     assert bench.scorer.seen == [
         {"distance": 500.0, "carrier_delays.dep_delay_count_7d": 12, "carrier_delays.dep_delay_mean_7d": 4.5}
     ]
@@ -90,10 +90,12 @@ def test_an_unknown_key_gives_nulls_and_counts_them(bench: Bench) -> None:
     assert counter(bench.metrics, "bighead_null_inputs_total", input="distance") == 0
 
 
-def test_a_null_key_is_not_looked_up(bench: Bench) -> None:
-    """Without the key the features are null, and the store is not asked."""
-    assert bench.predict({"distance": 500}).json()["features_found"] == 0
-    assert bench.features.asked == []
+def test_a_null_key_has_the_features_of_a_key_without_events(bench: Bench) -> None:
+    """A count of 0 and a null mean, as a training row without the key has them."""
+    assert bench.predict({"distance": 500}).json()["features_found"] == 1
+    assert bench.scorer.seen == [
+        {"distance": 500.0, "carrier_delays.dep_delay_count_7d": 0, "carrier_delays.dep_delay_mean_7d": None}
+    ]
 
 
 def test_a_multiclass_answer_names_the_likeliest_class(tmp_path: Path) -> None:

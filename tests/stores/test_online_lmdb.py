@@ -29,7 +29,7 @@ def test_a_reader_sees_growth_beyond_the_map_it_opened_with(tmp_path: Path) -> N
         "import sys; from pathlib import Path; from bighead_ci.stores.online_lmdb import LmdbOnlineStore\n"
         "store = LmdbOnlineStore(Path(sys.argv[1]), readonly=True, map_bytes=1 << 16)\n"
         "for line in sys.stdin:\n"
-        "    value = store.get_many('t', [line.strip().encode()])[0]\n"
+        "    value = store.get_many([('t', line.strip().encode())])[0]\n"
         "    print(None if value is None else len(value), flush=True)\n"
     )
     with LmdbOnlineStore(tmp_path, map_bytes=1 << 16) as writer:
@@ -64,7 +64,7 @@ def test_a_killed_writer_leaves_the_last_whole_write(tmp_path: Path) -> None:
     killed = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
     assert killed.returncode == -9
     with LmdbOnlineStore(tmp_path) as writer:
-        assert writer.get_many("t", [b"a"]) == [b"1"]
+        assert writer.get_many([("t", b"a")]) == [b"1"]
         assert writer.put_many("t", [(b"a", b"3")]) == 1
 
 
@@ -98,7 +98,7 @@ def test_a_file_that_was_cut_short_is_refused(tmp_path: Path) -> None:
         LmdbOnlineStore(tmp_path, readonly=True) as reader,
         pytest.raises(RetryError, match="damaged: delete that directory"),
     ):
-        reader.get_many("t", [f"k{number}".encode() for number in range(200)])
+        reader.get_many([("t", f"k{number}".encode()) for number in range(200)])
 
 
 def test_a_reader_killed_while_it_reads_does_not_keep_its_place(tmp_path: Path) -> None:
