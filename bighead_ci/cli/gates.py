@@ -57,4 +57,4 @@ def explained(result: Explained) -> str:
 
 
 def _inputs(rule: RuleResult) -> list[str]:
-    return [f"      {path} = {value}" for path, value in rule.inputs.items()]
+    return [f"      {one.name} = {one.value}" for one in rule.inputs]

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from bighead_ci.definitions.expressions import (
     VARIABLES,
-    Expression,
     ExpressionError,
     Path,
     compile_expression,
@@ -15,7 +14,7 @@ from bighead_ci.definitions.expressions import (
 )
 from bighead_ci.definitions.files import Files, Place, Read
 from bighead_ci.definitions.gate_file import GateFile, threshold_rules
-from bighead_ci.definitions.vocabulary import filled, is_known, known_beside
+from bighead_ci.definitions.vocabulary import Steps, filled, is_known, known_beside
 from bighead_ci.definitions.words import closest
 from bighead_ci.errors import Problem
 
@@ -60,31 +59,22 @@ def _expression_problems(
         problem = run.read.problem(run.file, where, str(error), text.strip())
         yield problem if first is None else replace(problem, line=first + error.line - 1)
         return
-    for path in _paths(compiled):
-        steps = tuple(None if isinstance(step, Path) else str(step) for step in path.steps)
+    for path in compiled.reads:
+        steps = tuple(None if isinstance(step, Path) else step for step in path.steps)
         if steps[0] != VARIABLES:
             yield from _evidence_problems(run, where, str(path), steps)
-        elif len(steps) > 1 and steps[1] not in run.variables:
+        elif path.variable is not None and path.variable not in run.variables:
             message = "there is no such variable before this"
-            yield run.read.problem(run.file, where, message, steps[1], run.variables)
+            yield run.read.problem(run.file, where, message, path.variable, run.variables)
 
 
-def _evidence_problems(run: _Gate, where: Where, path: str, steps: tuple[str | None, ...]) -> Iterator[Problem]:
+def _evidence_problems(run: _Gate, where: Where, path: str, steps: Steps) -> Iterator[Problem]:
     environment = steps[1] if steps[0] == "running" and len(steps) > 1 else None
-    if environment is not None and environment not in run.environments:
+    if isinstance(environment, str) and environment not in run.environments:
         # Nothing would ever serve there: a `match` that asks for it would keep the gate from ever being judged.
         yield run.read.problem(run.file, where, "there is no such environment", environment, run.environments)
     for occasion in run.gate.on:
         if not is_known(occasion, steps):
             message = f"no evidence on a {occasion} has this path"
             problem = run.read.problem(run.file, where, message, path, wanted=", ".join(known_beside(occasion, steps)))
-            yield replace(problem, suggestion=closest(path, filled(occasion, path)))
-
-
-def _paths(compiled: Expression) -> Iterator[Path]:
-    """What the expression reads, and what it looks up to know where to read."""
-    pending = list(compiled.reads)
-    while pending:
-        path = pending.pop()
-        pending += [step for step in path.steps if isinstance(step, Path)]
-        yield path
+            yield replace(problem, suggestion=closest(path, filled(occasion, steps)))

@@ -16,6 +16,7 @@ from cel_expr_python import cel
 from cel_expr_python.ext import ext_bindings, ext_math, ext_optional, ext_strings
 
 from bighead_ci.definitions.gate_file import ROOTS
+from bighead_ci.documents.verdict import written_step
 
 VARIABLES = "variables"
 
@@ -27,8 +28,14 @@ class Path:
     steps: tuple[str | int | Path, ...]
 
     def __str__(self) -> str:
-        parts = [f"[{step}]" if isinstance(step, int | Path) else f".{step}" for step in self.steps]
+        parts = [f"[{step}]" if isinstance(step, Path) else written_step(step) for step in self.steps]
         return "".join(parts).removeprefix(".")
+
+    @property
+    def variable(self) -> str | None:
+        """The variable it begins at; None if it begins at evidence, or names no one variable."""
+        named = len(self.steps) > 1 and self.steps[0] == VARIABLES and isinstance(self.steps[1], str)
+        return str(self.steps[1]) if named else None
 
 
 @dataclass(frozen=True)
@@ -39,9 +46,11 @@ class Expression:
     program: Any
     """The library's own compiled form."""
     reads: tuple[Path, ...]
-    """Every path it names, the longest of each."""
+    """Every path it names, the longest of each; the paths of computed steps too."""
     tests: frozenset[Path]
     """Paths whose absence it handles itself."""
+    path: Path | None
+    """The path that the whole expression is, if it is one."""
 
 
 class ExpressionError(ValueError):
@@ -94,9 +103,9 @@ def compile_value(text: str) -> Expression:
     except RuntimeError as error:
         raise _compile_error(str(error)) from error
     walk = _Walk()
-    walk.visit(_tree(program.serialize()), {})
+    path = walk.visit(_tree(program.serialize()), {})
     reads = {path for path in walk.reads if not any(_begins(other, path) for other in walk.reads)}
-    return Expression(text, program, tuple(sorted(reads, key=str)), frozenset(walk.tests))
+    return Expression(text, program, tuple(sorted(reads, key=str)), frozenset(walk.tests), path)
 
 
 def _begins(longer: Path, path: Path) -> bool:
@@ -153,9 +162,11 @@ class _Walk:
         if path is None:
             return None
         whole = Path((*path.steps, _text_of(select[2])))
-        if select.get(3):  # has()
+        self._read(whole)
+        if select.get(3):  # has(): a truth value, not what stands there
             self.tests.add(whole)
-        return self._read(whole)
+            return None
+        return whole
 
     def _call(self, fields: list[tuple[int, Any]], scope: dict[str, Path | None]) -> Path | None:
         function = next(_text_of(value) for field, value in fields if field == _FUNCTION)

@@ -15,7 +15,10 @@ from bighead_ci.documents.definition import Definition, Owner
 from bighead_ci.documents.verdict import GateDefinition, Occasion, Rule
 
 Expression = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
-EvidencePath = Annotated[str, StringConstraints(pattern=r"^[a-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$")]
+PathText = Annotated[
+    str, StringConstraints(pattern=r"""^[a-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*|\["[^"\\\n]+"\])*$""")
+]
+"""A path as rules write it: `metrics.auc.low`, `analysis.candidate.null_ratio["tail_history.x"]`."""
 
 
 class RuleText(Definition):
@@ -58,7 +61,7 @@ class GateFile(Definition):
     """CEL; the gate applies where it is true. Absent: always."""
     variables: dict[Name, Expression] = Field(default_factory=dict)
     """Name → CEL, usable as `variables.<name>` in the rules and in later variables."""
-    thresholds: dict[EvidencePath, Threshold] = Field(default_factory=dict)
+    thresholds: dict[PathText, Threshold] = Field(default_factory=dict)
     """Path of a number in the candidate's evidence (or from a root such as `analysis`) → its bounds."""
     rules: list[RuleText] = Field(default_factory=list)
 
@@ -81,7 +84,7 @@ ROOTS = ("candidate", "running", "environment", "promotion", "analysis", "plan",
 
 def threshold_rules(path: str, threshold: Threshold) -> list[Rule]:
     """The CEL rules of one threshold; a path that starts with no root belongs to the candidate."""
-    full = path if path.split(".", 1)[0] in ROOTS else f"candidate.{path}"
+    full = path if re.split(r"[.\[]", path, maxsplit=1)[0] in ROOTS else f"candidate.{path}"
     rules = []
     for field, operator, words in _BOUNDS:
         bound = getattr(threshold, field)

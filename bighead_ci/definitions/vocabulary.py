@@ -5,14 +5,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import get_args
 
 from bighead_ci.documents.definition import Evaluation
-from bighead_ci.documents.verdict import Occasion
+from bighead_ci.documents.verdict import Occasion, written_path
 
 METRICS: tuple[str, ...] = get_args(Evaluation.model_fields["primary"].annotation)
 """What evaluation measures."""
 _METRIC = ("value", "low", "high")
+
+
+Steps = tuple[str | int | None, ...]
+"""A path of an expression; None where a step is computed."""
 
 
 def _each_metric(path: str, *parts: str) -> tuple[str, ...]:
@@ -84,30 +89,34 @@ VOCABULARY: dict[Occasion, tuple[str, ...]] = {
     "canary": (*_ANALYSIS, *_PLAN, "environment.name"),
 }
 """Occasion → paths its evidence can have."""
+_PATTERNS = {occasion: [tuple(path.split(".")) for path in paths] for occasion, paths in VOCABULARY.items()}
 
 
-def is_known(occasion: Occasion, steps: tuple[str | None, ...]) -> bool:
-    """Whether a path (None: a step that is computed) can be in the evidence of an occasion."""
-    return any(_matches(pattern.split("."), steps) for pattern in VOCABULARY[occasion])
+def is_known(occasion: Occasion, steps: Steps) -> bool:
+    """Whether a path can be in the evidence of an occasion."""
+    return any(_matches(pattern, steps) for pattern in _PATTERNS[occasion])
 
 
-def filled(occasion: Occasion, path: str) -> list[str]:
-    """Known paths with their `*` filled from the given path, for suggestions."""
-    given = path.split(".")
-    return [
-        ".".join(given[i] if step == "*" and i < len(given) else step for i, step in enumerate(pattern.split(".")))
-        for pattern in VOCABULARY[occasion]
-    ]
+def filled(occasion: Occasion, steps: Steps) -> list[str]:
+    """Known paths with their `*` filled from the given path, as a rule would write them, for suggestions."""
+    found = [map(_filled, pattern, (*steps, *pattern[len(steps) :])) for pattern in _PATTERNS[occasion]]
+    return [written_path(tuple(path)) for path in found]
 
 
-def known_beside(occasion: Occasion, steps: tuple[str | None, ...]) -> list[str]:
+def known_beside(occasion: Occasion, steps: Steps) -> list[str]:
     """Names that could stand where a path leaves what is known."""
     good = max(length for length in range(len(steps) + 1) if length == 0 or is_known(occasion, steps[:length]))
-    patterns = [pattern.split(".") for pattern in VOCABULARY[occasion]]
-    return sorted({p[good] for p in patterns if len(p) > good and _matches(p, steps[:good])})
+    return sorted({p[good] for p in _PATTERNS[occasion] if len(p) > good and _matches(p, steps[:good])})
 
 
-def _matches(pattern: list[str], steps: tuple[str | None, ...]) -> bool:
+def _matches(pattern: Sequence[str], steps: Steps) -> bool:
     if len(steps) > len(pattern):
         return False
-    return all(step is None or want in ("*", step) for want, step in zip(pattern, steps, strict=False))
+    return all(
+        step is None or (isinstance(step, str) and want in ("*", step))
+        for want, step in zip(pattern, steps, strict=False)
+    )
+
+
+def _filled(want: str, given: str | int | None) -> str:
+    return given if want == "*" and isinstance(given, str) else want

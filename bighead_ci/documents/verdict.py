@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Literal
 
 from pydantic import Field
@@ -9,6 +11,23 @@ from pydantic import Field
 from bighead_ci.documents.base import Document, Name
 
 Occasion = Literal["pull_request", "promotion", "canary"]
+EvidencePath = tuple[str | int, ...]
+"""Where a value stands in the evidence, a step each: names of maps, places of lists. A name may hold any character."""
+
+_IDENTIFIER = re.compile(r"(?!(?:true|false|null|in)$)[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+"""What CEL takes after a dot."""
+
+
+def written_step(step: str | int) -> str:
+    """One step as CEL writes it after the others: `.auc`, `["tail_history.x"]`, `[0]`."""
+    if isinstance(step, int):
+        return f"[{step}]"
+    return f".{step}" if _IDENTIFIER.fullmatch(step) else f"[{json.dumps(step, ensure_ascii=False)}]"
+
+
+def written_path(path: EvidencePath) -> str:
+    """A path as a rule would write it: `running.prod.request["tail_history.x"].type`."""
+    return "".join(map(written_step, path)).removeprefix(".")
 
 
 class Rule(Document):
@@ -33,6 +52,19 @@ class GateDefinition(Document):
     rules: list[Rule]
 
 
+class RuleInput(Document):
+    """One value that a rule read."""
+
+    path: EvidencePath
+    value: str
+    """For people; `missing` where there is none."""
+
+    @property
+    def name(self) -> str:
+        """The path as a rule would write it."""
+        return written_path(self.path)
+
+
 class RuleResult(Document):
     """One rule with its verdict and the inputs it read."""
 
@@ -41,8 +73,8 @@ class RuleResult(Document):
     passed: bool
     reason: str
     """Why it failed: false, or the error (missing evidence fails closed). Empty when it passed."""
-    inputs: dict[str, str]
-    """Path → value of each input the expression names; `missing` where there is none."""
+    inputs: list[RuleInput]
+    """Each input the expression names, once, in the order of their names."""
 
 
 class GateResult(Document):

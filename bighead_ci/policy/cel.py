@@ -8,7 +8,7 @@ CEL's `error || true` is true, missing inputs are looked for before an expressio
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -24,7 +24,16 @@ from bighead_ci.definitions.expressions import (
     compile_value,
 )
 from bighead_ci.definitions.gate_file import ROOTS
-from bighead_ci.documents.verdict import GateDefinition, GateResult, Occasion, RuleResult, Verdict
+from bighead_ci.documents.verdict import (
+    EvidencePath,
+    GateDefinition,
+    GateResult,
+    Occasion,
+    RuleInput,
+    RuleResult,
+    Verdict,
+    written_path,
+)
 
 Evidence = Mapping[str, Any]
 _LARGEST_INTEGER = 2**63 - 1
@@ -83,11 +92,15 @@ def _plain(value: Any) -> Any:  # noqa: PLR0911 - one answer a type
 
 
 @dataclass(frozen=True)
-class _Input:
-    path: str
-    value: Any
-    excused: bool
-    """Missing, but the expression tests for it."""
+class _Reading:
+    """What an expression reads, through its variables too."""
+
+    places: dict[Path, EvidencePath | None]
+    """Each path it names → where that is in the evidence; None where a computed step has no value."""
+    excused: frozenset[EvidencePath]
+    """Places whose absence the expression handles itself."""
+    variables: frozenset[str]
+    """Those it names, and those that these name."""
 
 
 class _GateRun:
@@ -137,14 +150,18 @@ class _GateRun:
             compiled = compile_expression(text)
         except ExpressionError as error:
             reason = f"does not compile: {error}"
-            return RuleResult(expression=text, message=message, passed=False, reason=reason, inputs={})
-        inputs = self._inputs(compiled)
-        shown = {found.path: _shown(found.value) for found in inputs}
-        missing = [found.path for found in inputs if found.value is MISSING and not found.excused]
+            return RuleResult(expression=text, message=message, passed=False, reason=reason, inputs=[])
+        reading = self._reading(compiled)
+        missing = sorted(set(self._missing(reading)))
         reason = f"missing evidence: {', '.join(missing)}" if missing else self._judge(compiled)
-        broken = [f"{VARIABLES}.{name}: {said}" for name, said in self.errors.items() if f"{VARIABLES}.{name}" in text]
-        reason = "; ".join([reason, *broken]) if reason else reason
-        return RuleResult(expression=text, message=message, passed=not reason, reason=reason, inputs=shown)
+        broken = [f"{VARIABLES}.{name}: {said}" for name, said in self.errors.items() if name in reading.variables]
+        return RuleResult(
+            expression=text,
+            message=message,
+            passed=not reason,
+            reason="; ".join([reason, *broken]) if reason else "",
+            inputs=self._inputs(reading),
+        )
 
     def _judge(self, compiled: Expression) -> str:
         """Empty if the expression is the boolean true, else why not."""
@@ -155,42 +172,37 @@ class _GateRun:
             return ""
         return "false" if value is False else f"must be true or false, but it is {_shown(value)}"
 
-    def _inputs(self, compiled: Expression) -> list[_Input]:
-        reads, tests = list(compiled.reads), set(compiled.tests)
-        found: dict[str, _Input] = {}
-        done: set[Path] = set()
-        while reads:
-            path = reads.pop(0)
-            if path in done:
-                continue
-            done.add(path)
-            variable = self._variable(path)
-            if variable is not None:
-                reads += variable.reads
-                tests |= variable.tests
-                continue
-            reads += [step for step in path.steps if isinstance(step, Path)]
-            self._note(path, found)
-        excuses = {self._resolve(test) for test in tests}
-        return [
-            _Input(item.path, item.value, any(_within(self._first_missing(item.path), e) for e in excuses))
-            if item.value is MISSING
-            else item
-            for item in sorted(found.values(), key=lambda item: item.path)
-        ]
+    def _reading(self, compiled: Expression) -> _Reading:
+        expressions, pending = [compiled], self._named(compiled)
+        named: set[str] = set()
+        while pending:
+            named |= pending
+            found = [self.variables[name] for name in sorted(pending) if name in self.variables]
+            expressions += found
+            pending = {name for one in found for name in self._named(one)} - named
+        places = {path: self._resolve(path) for one in expressions for path in one.reads}
+        tested = [self._resolve(path) for one in expressions for path in one.tests]
+        return _Reading(
+            # What a variable reads stands for the variable.
+            places={path: place for path, place in places.items() if place is None or not self._is_variable(place)},
+            excused=frozenset(place for place in tested if place is not None),
+            variables=frozenset(named),
+        )
 
-    def _variable(self, path: Path) -> Expression | None:
-        if path.steps[0] != VARIABLES or len(path.steps) == 1:
-            return None
-        return self.variables.get(str(path.steps[1]))
+    def _named(self, compiled: Expression) -> set[str]:
+        """Variables that an expression itself names: all of them, where it computes the name."""
+        paths = [path for path in compiled.reads if path.steps[0] == VARIABLES]
+        return {name for path in paths for name in ([path.variable] if path.variable else self.gate.variables)}
 
-    def _note(self, path: Path, found: dict[str, _Input]) -> None:
-        steps = self._resolve(path)
-        shown = str(path) if steps is None else _joined(steps)
-        found[shown] = _Input(shown, MISSING if steps is None else _look_up(self.data, steps), False)
+    def _is_variable(self, place: EvidencePath) -> bool:
+        """Whether a variable as a whole stands at a place, or all of them."""
+        return place[0] == VARIABLES and (len(place) == 1 or (len(place) == 2 and place[1] in self.variables))  # noqa: PLR2004
 
-    def _resolve(self, path: Path) -> tuple[str | int, ...] | None:
-        """The path with its computed steps filled in; None if one of them is missing."""
+    def _resolve(self, path: Path) -> EvidencePath | None:
+        """Where a path leads: computed steps filled in, variables that are paths followed; None without a value."""
+        variable = self.variables.get(path.variable or "")
+        if variable is not None and variable.path is not None:
+            return self._resolve(Path((*variable.path.steps, *path.steps[2:])))
         steps: list[str | int] = []
         for step in path.steps:
             if not isinstance(step, Path):
@@ -198,37 +210,43 @@ class _GateRun:
                 continue
             inner = self._resolve(step)
             value = MISSING if inner is None else _look_up(self.data, inner)
-            if not isinstance(value, str | int):
+            if isinstance(value, bool) or not isinstance(value, str | int):
                 return None
             steps.append(value)
         return tuple(steps)
 
-    def _first_missing(self, shown: str) -> tuple[str, ...]:
-        """The shortest beginning of a missing path that is not there."""
-        steps = tuple(shown.split("."))
-        for length in range(1, len(steps) + 1):
-            if _look_up(self.data, steps[:length]) is MISSING:
-                return steps[:length]
-        return steps
+    def _missing(self, reading: _Reading) -> Iterator[str]:
+        """What an expression names without testing for it, and is not there."""
+        for path, place in reading.places.items():
+            if place is None:
+                # Without the evidence of its step: that is missing too, unless the expression tests for it.
+                inner = [self._resolve(step) for step in path.steps if isinstance(step, Path)]
+                if not any(step is not None and self._is_excused(step, reading) for step in inner):
+                    yield str(path)
+            elif _look_up(self.data, place) is MISSING and not self._is_excused(place, reading):
+                yield written_path(place)
+
+    def _is_excused(self, place: EvidencePath, reading: _Reading) -> bool:
+        """Whether the first step with nothing there is one that the expression tests for."""
+        for length in range(1, len(place) + 1):
+            if _look_up(self.data, place[:length]) is MISSING:
+                return place[:length] in reading.excused
+        return False
+
+    def _inputs(self, reading: _Reading) -> list[RuleInput]:
+        places = {place for place in reading.places.values() if place is not None}
+        inputs = [RuleInput(path=place, value=_shown(_look_up(self.data, place))) for place in places]
+        return sorted(inputs, key=lambda one: one.name)
 
 
-def _within(missing: tuple[str, ...], excuse: tuple[str | int, ...] | None) -> bool:
-    return excuse is not None and missing == tuple(str(step) for step in excuse)
-
-
-def _joined(steps: tuple[str | int, ...]) -> str:
-    return ".".join(str(step) for step in steps)
-
-
-def _look_up(data: Any, steps: Sequence[str | int]) -> Any:
+def _look_up(data: Any, path: EvidencePath) -> Any:
+    """What stands at a path, as CEL would find it: names in maps, places in lists."""
     here = data
-    for step in steps:
-        if isinstance(here, Mapping) and str(step) in here:
-            here = here[str(step)]
-        elif isinstance(here, list) and str(step).isdigit() and int(step) < len(here):
-            here = here[int(step)]
+    for step in path:
+        if isinstance(step, str):
+            here = here.get(step, MISSING) if isinstance(here, Mapping) else MISSING
         else:
-            return MISSING
+            here = here[step] if isinstance(here, list) and 0 <= step < len(here) else MISSING
     return here
 
 

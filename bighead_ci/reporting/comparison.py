@@ -19,6 +19,8 @@ from bighead_ci.documents.verdict import RuleResult, Verdict
 Outcome = Literal["better", "worse", "no clear change", ""]
 
 LOWER_IS_BETTER = frozenset({"log_loss", "brier", "ece", "error", "mae", "rmse"})
+_OF_METRICS = frozenset({"metrics", "difference", "gain"})
+"""Steps of evidence under which each name is a metric."""
 MOST_DOWNSTREAM = "prod"
 """The environment that a run is judged against in one number; where there is none of that name, the last."""
 
@@ -161,8 +163,9 @@ def _gates_on(verdict: Verdict, metric: str, *, primary: bool) -> list[tuple[str
 
 def _reads(rule: RuleResult, metric: str, *, primary: bool) -> bool:
     """Whether an input of the rule is the metric's; an expression that could not be read at all has only its words."""
-    words = {word for path in rule.inputs or [rule.expression] for word in re.findall(r"\w+", path)}
-    return metric in words or (primary and re.search(r"\bprimary\b", rule.expression) is not None)
+    read = {one.path[at + 1] for one in rule.inputs for at, step in enumerate(one.path[:-1]) if step in _OF_METRICS}
+    words = set(re.findall(r"\w+", rule.expression))
+    return metric in (read if rule.inputs else words) or (primary and "primary" in words)
 
 
 def gate_counts(verdicts: Sequence[Verdict]) -> tuple[int, int]:

@@ -40,7 +40,7 @@ def _why(rule: RuleResult) -> tuple[str, str]:
 
 def inputs(rule: RuleResult) -> str:
     """`path` = value of each input, comma-separated."""
-    shown = [f"{code(path)} = {text(value, 80)}" for path, value in list(rule.inputs.items())[:_INPUTS]]
+    shown = [f"{code(one.name)} = {text(one.value, 80)}" for one in rule.inputs[:_INPUTS]]
     if len(rule.inputs) > _INPUTS:
         shown.append(f"{len(rule.inputs) - _INPUTS:,} more")
     return ", ".join(shown)

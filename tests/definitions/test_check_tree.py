@@ -197,6 +197,18 @@ def test_golden_rows_are_rows_of_inputs(rows: str, words: str) -> None:
     assert words in str(only(problems(**{"models/late/v1/golden_rows.json": rows})))
 
 
+def test_a_name_with_a_dot_is_one_step_of_a_path() -> None:
+    """A gate may name an input such as `weather.wind`, in a rule and in a threshold; a slip beside it is found."""
+    gate = GATE.replace("on: [pull_request]", "on: [canary]")
+    gate = gate.replace("metrics.auc.value: {at_least", """'analysis.stable.null_ratio["weather.wind"]': {below""")
+    nulls = "analysis.candidate.null_ratio"
+    rule = f"""'!("weather.wind" in {nulls}) || {nulls}["weather.wind"] < 0.5'"""
+    gate = gate.replace("candidate.quality.failed == 0", rule)
+    assert problems(**{"policies/nulls.yaml": gate}) == []
+    slip = gate.replace("analysis.stable.null_ratio", "analysis.stable.null_ration")
+    assert only(problems(**{"policies/nulls.yaml": slip})).suggestion == 'analysis.stable.null_ratio["weather.wind"]'
+
+
 def test_an_expression_error_names_its_own_line() -> None:
     """A multi-line expression that does not compile is reported at the line within it."""
     gate = GATE.replace(

@@ -47,7 +47,7 @@ def analysis(seconds: float, requests: int) -> CanaryAnalysis:
 
 
 def verdict(passed: bool) -> Verdict:
-    rule = RuleResult(expression="x", message="m", passed=passed, reason="" if passed else "false", inputs={})
+    rule = RuleResult(expression="x", message="m", passed=passed, reason="" if passed else "false", inputs=[])
     gate = GateResult(gate="g", description="", applied=True, passed=passed, rules=[rule])
     return Verdict(occasion="canary", gates=[gate])
 

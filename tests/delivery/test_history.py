@@ -18,6 +18,7 @@ from bighead_ci.delivery.promote import promote
 from bighead_ci.delivery.trace import trace
 from bighead_ci.documents.base import digest_of
 from bighead_ci.documents.live import Prediction
+from bighead_ci.documents.verdict import RuleInput
 from bighead_ci.errors import InputError
 from fakes.context import START, FakeContext, model_version
 from fakes.shipping import merge_version, pass_canary, ship
@@ -167,7 +168,7 @@ def test_a_gate_is_explained_on_a_record(context: FakeContext) -> None:
     merge_version(context, "v2")
     (result,) = explain(context, "auc_floor", "late/v2", None, None)
     assert (result.gate, result.applied, result.passed) == ("auc_floor", True, True)
-    assert list(result.rules[0].inputs.values()) == ["0.73"]
+    assert [one.value for one in result.rules[0].inputs] == ["0.73"]
 
 
 def test_a_gate_is_explained_on_what_a_pull_request_brings(context: FakeContext) -> None:
@@ -189,8 +190,8 @@ def test_a_gate_is_explained_on_a_canary(context: FakeContext) -> None:
     context.telemetry.candidate = {"errors": 50, "error_ratio": 0.5}
     (result,) = explain(context, "canary_errors", "late", None, "prod")
     assert not result.passed
-    (rise,) = result.rules[0].inputs.values()
-    assert 0.3 < float(rise) < 0.5
+    (rise,) = result.rules[0].inputs
+    assert 0.3 < float(rise.value) < 0.5
     with pytest.raises(InputError, match="no canary of late is under way in staging"):
         explain(context, "canary_errors", "late", None, "staging")
 
@@ -219,7 +220,7 @@ def test_a_gate_is_explained_on_a_promotion(context: FakeContext) -> None:
     assert (result.applied, result.passed) == (True, False)
     assert result.rules[0].reason == "false"
     assert result.match is not None
-    assert result.match.inputs == {"environment.promotes_from": "staging"}
+    assert result.match.inputs == [RuleInput(path=("environment", "promotes_from"), value="staging")]
 
 
 def test_a_gate_of_another_occasion_is_not_said_to_pass(context: FakeContext) -> None:

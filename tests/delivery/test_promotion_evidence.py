@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bighead_ci.delivery.promote import promote
-from bighead_ci.documents.verdict import RuleResult
+from bighead_ci.documents.verdict import RuleInput, RuleResult
 from fakes.context import FakeContext
 from fakes.shipping import merge_version, promote_and_merge
 
@@ -50,7 +50,7 @@ def test_failed_requests_do_not_count(staged: FakeContext) -> None:
     """A version that only fails has proved nothing."""
     staged.telemetry.requests = 120
     staged.telemetry.candidate = {"errors": 30, "error_ratio": 0.25}
-    assert rules(staged)[0].inputs == {"promotion.from.requests": "90"}
+    assert rules(staged)[0].inputs == [RuleInput(path=("promotion", "from", "requests"), value="90")]
 
 
 def test_what_another_version_did_there_does_not_count(staged: FakeContext) -> None:

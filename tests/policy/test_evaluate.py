@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 import re
 from typing import Any
@@ -9,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bighead_ci.documents.verdict import GateDefinition, GateResult, Rule
+from bighead_ci.definitions.expressions import compile_value
+from bighead_ci.documents.verdict import GateDefinition, GateResult, Rule, RuleResult, written_path
 from bighead_ci.policy.cel import evaluate
 
 AUC = {"candidate": {"metrics": {"auc": {"value": 0.7}}}}
@@ -32,11 +34,16 @@ def judge(definition: GateDefinition, evidence: dict[str, Any]) -> GateResult:
     return result
 
 
+def read(rule: RuleResult) -> dict[str, str]:
+    """What a rule read, by the path as a rule would write it."""
+    return {one.name: one.value for one in rule.inputs}
+
+
 def test_a_true_rule_passes_and_shows_its_inputs() -> None:
     """A rule that is true passes, with each path it names and the value there."""
     result = judge(gate("candidate.metrics.auc.value >= 0.6"), AUC)
     assert result.passed
-    assert result.rules[0].inputs == {"candidate.metrics.auc.value": "0.7"}
+    assert read(result.rules[0]) == {"candidate.metrics.auc.value": "0.7"}
 
 
 def test_a_false_rule_fails_with_its_message() -> None:
@@ -57,15 +64,24 @@ def test_a_false_rule_fails_with_its_message() -> None:
         "candidate.metrics[candidate.primary].value >= 0.0 || true",
         "cel.bind(m, candidate.metrics.loss, m.value >= 0.0 || true)",
         "running.all(name, true)",
+        "variables.metrics.loss.value >= 0.0 || true",
+        "variables.chosen.loss.value >= 0.0 || true",
+        "candidate.list[7] >= 0.0 || true",
         "variables.loss >= 0.0 || true",
     ],
 )
 def test_missing_evidence_fails_closed(rule: str) -> None:
     """A rule that names what is not there fails, however its logic would hide that."""
-    result = judge(gate(rule, loss="candidate.metrics.loss.value"), AUC)
+    definition = gate(
+        rule,
+        loss="candidate.metrics.loss.value",
+        metrics="candidate.metrics",
+        chosen="true ? candidate.metrics : candidate.metrics",
+    )
+    result = judge(definition, {"candidate": AUC["candidate"] | {"list": [1.0]}})
     assert not result.passed
     assert result.rules[0].reason.startswith("missing evidence: ")
-    assert "missing" in result.rules[0].inputs.values()
+    assert "missing" in read(result.rules[0]).values()
 
 
 @pytest.mark.parametrize(
@@ -76,11 +92,23 @@ def test_missing_evidence_fails_closed(rule: str) -> None:
         "candidate.metrics[?'loss'].hasValue() == false",
         "!('loss' in candidate.metrics) || candidate.metrics.loss.value >= 0.0",
         "!variables.has_loss || candidate.metrics.loss.value >= 0.0",
+        "!has(candidate.metrics.loss) || variables.loss.value >= 0.0",
+        "!has(variables.metrics.loss) || candidate.metrics.loss.value >= 0.0",
+        "!has(candidate.primary) || candidate.metrics[candidate.primary].value >= 0.0",
     ],
 )
 def test_a_rule_may_test_for_what_is_missing(rule: str) -> None:
     """With has(), ?. or in, absence is the rule's own business."""
-    assert judge(gate(rule, has_loss="has(candidate.metrics.loss)"), AUC).passed
+    definition = gate(
+        rule, has_loss="has(candidate.metrics.loss)", loss="candidate.metrics.loss", metrics="candidate.metrics"
+    )
+    assert judge(definition, AUC).passed
+
+
+def test_a_step_that_is_no_name_is_missing_evidence() -> None:
+    """A computed step that is neither a name nor a place leads nowhere: the rule fails, and says which path."""
+    result = judge(gate("candidate.metrics[candidate.rate].value >= 0.0 || true"), {"candidate": {"rate": 0.5}})
+    assert result.rules[0].reason == "missing evidence: candidate.metrics[candidate.rate].value"
 
 
 def test_a_test_excuses_only_what_it_tests() -> None:
@@ -150,7 +178,7 @@ def test_variables_build_on_each_other_and_show_their_inputs() -> None:
     evidence = {"candidate": {"env": "prod", "x": 1.0}, "running": {"prod": {"x": 3.0}}}
     result = judge(definition, evidence)
     assert result.passed
-    assert result.rules[0].inputs == {"candidate.env": "prod", "candidate.x": "1", "running.prod.x": "3"}
+    assert read(result.rules[0]) == {"candidate.env": "prod", "candidate.x": "1", "running.prod.x": "3"}
 
 
 def test_a_gate_without_rules_does_not_pass() -> None:
@@ -186,3 +214,50 @@ def test_a_broken_variable_is_named_with_what_is_wrong_in_it(text: str) -> None:
     (rule,) = judge(gate("variables.share > 0.5", share=text), AUC).rules
     assert not rule.passed
     assert re.search(r"variables\.share: .*(Syntax error|No matching overload)", rule.reason)
+
+
+def test_a_variable_is_blamed_only_where_a_rule_names_it() -> None:
+    """`variables.ab` does not name `a`, whatever is wrong with that; through a third variable it is named."""
+    definition = gate(
+        "variables.ab > 1.0", "variables.through > 1.0", a="candidate.gone", ab="candidate.x", through="variables.a"
+    )
+    direct, through = judge(definition, {"candidate": {"x": 0.5}}).rules
+    assert direct.reason == "false"
+    assert re.fullmatch(r"missing evidence: candidate\.gone; variables\.a: .*; variables\.through: .*", through.reason)
+
+
+KEYS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.sampled_from(
+    ["tail_history.x", ".", "a.b.c", "[0]", '"', "'", 'x"]["y', "\\", "\n", "0", "", "null", "in", "as", "variables.a"]
+)
+
+
+@given(KEYS, KEYS, st.floats(0, 1))
+def test_a_name_of_any_characters_can_be_guarded(key: str, other: str, value: float) -> None:
+    """Dots, brackets and quotes are part of a name: a rule may test for it, reads it, and else fails closed."""
+    nulls = "analysis.candidate.null_ratio"
+    place = written_path(("analysis", "candidate", "null_ratio", key))
+    name = json.dumps(key, ensure_ascii=False)
+    guarded, bare = gate(f"!({name} in {nulls}) || {place} <= 0.5"), gate(f"{place} <= 0.5 || true")
+    there = {"analysis": {"candidate": {"null_ratio": {other: 0.25, key: value}}}}
+    without = {"analysis": {"candidate": {"null_ratio": {other: 0.25} if other != key else {}}}}
+    assert judge(guarded, without).passed
+    assert judge(guarded, there).passed == (value <= 0.5)
+    (failed,) = judge(bare, without).rules
+    assert failed.reason == f"missing evidence: {place}"
+    assert [one.value for one in failed.inputs if one.path[-1:] == (key,)] == ["missing"]
+    assert read(judge(bare, there).rules[0])[place] == f"{value:.6g}"
+
+
+@given(st.lists(KEYS | st.integers(0, 9), max_size=4))
+def test_a_path_is_shown_as_a_rule_would_write_it(steps: list[str | int]) -> None:
+    """What a report shows can be put into a rule, and that rule reads the same place."""
+    path = ("candidate", "x", *steps)
+    assert [one.steps for one in compile_value(written_path(path)).reads] == [path]
+
+
+def test_a_result_is_read_back_equal() -> None:
+    """Names that look like numbers and places in lists stay what they are in the document."""
+    result = judge(gate("candidate.list[0] == candidate.map['0']"), {"candidate": {"list": [1], "map": {"0": 1}}})
+    assert result.passed
+    assert [one.path for one in result.rules[0].inputs] == [("candidate", "list", 0), ("candidate", "map", "0")]
+    assert GateResult.model_validate_json(result.model_dump_json()) == result

@@ -28,7 +28,7 @@ from bighead_ci.documents.record import (
     TrainingSetSummary,
 )
 from bighead_ci.documents.report import Link, ModelReport, PromotionReport, PullRequestReport, RunningVersion
-from bighead_ci.documents.verdict import GateResult, Occasion, RuleResult, Verdict
+from bighead_ci.documents.verdict import GateResult, Occasion, RuleInput, RuleResult, Verdict
 
 V1_AUC = 0.679
 NOW = datetime(2013, 10, 1, 10, 0, tzinfo=UTC)
@@ -212,8 +212,8 @@ def record(version: str, auc: float, *, failing_quality: bool = False, model: st
 
 
 def _rule(expression: str, message: str, reason: str = "", **inputs: str) -> RuleResult:
-    paths = {path.replace("__", "."): value for path, value in inputs.items()}
-    return RuleResult(expression=expression, message=message, passed=not reason, reason=reason, inputs=paths)
+    read = [RuleInput(path=tuple(path.split("__")), value=value) for path, value in inputs.items()]
+    return RuleResult(expression=expression, message=message, passed=not reason, reason=reason, inputs=read)
 
 
 def _gate(name: str, description: str, *rules: RuleResult, applied: bool = True) -> GateResult:
@@ -230,24 +230,24 @@ def verdict(*, failing: bool = False, occasion: Occasion = "pull_request") -> Ve
             _gate(
                 "no_worse", "The primary metric must hold up against what runs.",
                 _rule(
-                    "differences.prod.auc.low >= -0.005", "AUC must not fall by more than 0.005 against prod.", worse,
-                    differences__prod__auc__low="-0.031" if failing else "0.051",
+                    "running.prod.gain.auc.low >= -0.005", "AUC must not fall by more than 0.005 against prod.", worse,
+                    running__prod__gain__auc__low="-0.031" if failing else "0.051",
                 ),
             ),
             _gate("minimum_quality", "Good enough to be useful at all.",
-                  _rule("record.metrics.auc.low >= 0.65", "AUC must be 0.65 at least.",
-                        record__metrics__auc__low="0.735"),
-                  _rule("record.metrics.brier.value <= 0.2", "Brier score must be 0.2 at most.",
-                        record__metrics__brier__value="0.162")),
+                  _rule("candidate.metrics.auc.low >= 0.65", "AUC must be 0.65 at least.",
+                        candidate__metrics__auc__low="0.735"),
+                  _rule("candidate.metrics.brier.value <= 0.2", "Brier score must be 0.2 at most.",
+                        candidate__metrics__brier__value="0.162")),
             _gate("data_quality", "All expectations of the data hold.",
-                  _rule("record.quality.failed == 0", "Every expectation must hold.", worse,
-                        record__quality__failed="1" if failing else "0")),
+                  _rule("candidate.quality.failed == 0", "Every expectation must hold.", worse,
+                        candidate__quality__failed="1" if failing else "0")),
             _gate("slices", "No airport is left behind.",
-                  _rule("record.slices.all(s, s.auc >= 0.6)", "AUC must be 0.6 on each slice.",
-                        record__slices="9 slices, least 0.659")),
+                  _rule("candidate.slices.all(s, s.metrics.auc.value >= 0.6)", "AUC must be 0.6 on each slice.",
+                        candidate__slices="9 slices, least 0.659")),
             _gate("conversion", "The artifact says what the estimator said.",
-                  _rule("record.conversion_error < 1e-5", "Scores must agree to 1e-5.",
-                        record__conversion_error="3.1e-07")),
+                  _rule("candidate.conversion_error < 1e-5", "Scores must agree to 1e-5.",
+                        candidate__conversion_error="3.1e-07")),
             _gate("callers", "Callers of the version that runs are not broken.",
                   _rule("request.breaking == 0", "No field may become required.", request__breaking="0")),
             _gate("images_only", "About images.", applied=False),

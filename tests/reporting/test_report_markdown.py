@@ -92,6 +92,7 @@ LISTS = {
     "because",
     "columns",
     "models",
+    "path",
     "classes",
     "commits",
     "reproduce",
@@ -104,7 +105,7 @@ def poisoned(value: Any, poison: str, key: str = "") -> Any:
     if isinstance(value, dict):
         if key in {"request", "images"} or "stages" in value:
             return value
-        if key in {"inputs", "parameters", "null_ratio"} or (key == "seconds" and "train" in value):
+        if key in {"parameters", "null_ratio"} or (key == "seconds" and "train" in value):
             return {f"{k}{poison}": (poison if isinstance(v, str) else v) for k, v in value.items()}
         return {k: poisoned(v, poison, k) for k, v in value.items()}
     if isinstance(value, list):
@@ -247,7 +248,7 @@ def test_failing_gates_come_first_with_what_to_do(samples: ModuleType) -> None:
     """Under the verdict stand the failed rules with what they read, then the next step, then everything else."""
     shown = render(samples.failing())
     places = [shown.index(words) for words in (
-        "**no_worse**", "read `differences.prod.auc.low` = -0.031", "**What to do**",
+        "**no_worse**", "read `running.prod.gain.auc.low` = -0.031", "**What to do**",
         "`bighead explain no_worse --pr 7`", "| metric |",
     )]  # fmt: skip
     assert places == sorted(places)
@@ -257,7 +258,7 @@ def test_a_rule_that_holds_is_not_shown_with_its_failure_message(samples: Module
     """A message says what is wrong; beside a tick stands what the gate is for."""
     shown = render(samples.passing())
     assert "Every expectation must hold." not in shown
-    assert "| ✅\u00a0data_quality | All expectations of the data hold. `record.quality.failed == 0` |" in shown
+    assert "| ✅\u00a0data_quality | All expectations of the data hold. `candidate.quality.failed == 0` |" in shown
     assert "Every expectation must hold." in render(samples.failing())
 
 

