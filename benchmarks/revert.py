@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks import outcome
 from benchmarks.live import shipped_flights
-from bighead_ci.delivery.desired import desired_models, read_desired
+from bighead_ci.delivery.desired import desired_models
 from bighead_ci.demo.ship import Ship
 from bighead_ci.errors import BugError
 
@@ -50,9 +50,9 @@ def _reverted_while_starting(ship: Ship, wanted: str) -> tuple[float, int]:
 def _route_only(ship: Ship) -> float:
     """Weights at the router alone."""
     context = ship.context
-    commit = context.repository.resolve("main")
-    desired = read_desired(context.repository.tree(commit), commit)
-    model = next(m for m in desired_models(desired) if (m.environment, m.model) == ("staging", "flight_delay"))
+    model = next(
+        m for m in desired_models(context.main().desired) if (m.environment, m.model) == ("staging", "flight_delay")
+    )
     started = time.perf_counter()
     context.platform.route(model)
     return time.perf_counter() - started

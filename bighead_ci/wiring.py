@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bighead_ci.ports.clock import Clock, ShiftedClock, SystemClock
+from bighead_ci.ports.repository import MAIN
 from bighead_ci.workspaces.finding import find_workspace, workspace_or
 from bighead_ci.workspaces.layout import Workspace
 from bighead_ci.workspaces.variables import silence_libraries
 
 if TYPE_CHECKING:
     from bighead_ci.delivery.context import Progress
+    from bighead_ci.delivery.main import Main, Mainline
     from bighead_ci.documents.image import LocalImage
     from bighead_ci.git.repository import GitRepository
     from bighead_ci.images.process import ProcessImageBuilder
@@ -62,6 +64,16 @@ class LocalContext:
         from bighead_ci.git.repository import GitRepository
 
         return GitRepository(self.workspace.forge, self.clock)
+
+    def main(self, branch: str = MAIN) -> Main:
+        """Main as it is now; snapshots of one context share what they read."""
+        return self._mainline.at(branch)
+
+    @cached_property
+    def _mainline(self) -> Mainline:
+        from bighead_ci.delivery.main import Mainline
+
+        return Mainline(self.repository)
 
     @cached_property
     def forge(self) -> Forge:

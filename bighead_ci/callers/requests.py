@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from bighead_ci.definitions.loading import load_model, load_source
 from bighead_ci.delivery.context import Context, Progress
+from bighead_ci.delivery.main import Main
 from bighead_ci.documents.definition import RequestField, SourceDefinition
 from bighead_ci.errors import InputError
 
@@ -19,16 +20,15 @@ AHEAD = timedelta(hours=2)
 """Callers ask about what happens within this time."""
 
 
-def request_bodies(context: Context, commit: str, model: str, version: str, progress: Progress) -> list[dict[str, Any]]:
-    """What callers of a model version send, in order of time, from the data of a commit.
+def request_bodies(context: Context, main: Main, model: str, version: str, progress: Progress) -> list[dict[str, Any]]:
+    """What callers of a model version send, in order of time, from the data that main names.
 
     Raises:
         InputError: no such version, or its source has no rows there.
     """
-    tree = context.repository.tree(commit)
-    definition = load_model(tree, model, version).definition
-    source = load_source(tree, definition.spine.source)
-    path = context.orchestrator.sources(commit, progress) / "features/sources" / source.path
+    definition = load_model(main.tree, model, version).definition
+    source = load_source(main.tree, definition.spine.source)
+    path = context.orchestrator.sources(main.commit, progress) / "features/sources" / source.path
     return requests_of(definition.request, source, path, context.data_clock.now())
 
 

@@ -12,7 +12,6 @@ from bighead_ci import wiring
 from bighead_ci.callers.requests import request_bodies
 from bighead_ci.callers.traffic import Traffic, TrafficSummary
 from bighead_ci.cli.output import EXIT_REFUSED, answer, json_option, reports_errors, say
-from bighead_ci.delivery.desired import read_desired
 from bighead_ci.errors import InputError
 
 POSITIVE = click.FloatRange(min=0, min_open=True)
@@ -31,12 +30,12 @@ def traffic_command(model: str, environment: str, rate: float, seconds: float, a
     One line a second says what was answered in it, and by which versions. Ctrl-C ends it early; the sum comes last.
     """
     context = wiring.context()
-    commit = context.repository.resolve("main")
-    release = read_desired(context.repository.tree(commit), commit).release(environment, model)
+    main = context.main()
+    release = main.desired.release(environment, model)
     live = next((m for m in context.platform.observe(environment) if m.model == model), None)
     if release is None or live is None:
         raise InputError(f"{model} does not serve in {environment}; what does: bighead status")
-    bodies = request_bodies(context, commit, model, release.stable.version, say)
+    bodies = request_bodies(context, main, model, release.stable.version, say)
     with Traffic(f"{live.url}/predict", bodies, rate) as traffic:
         ends = time.monotonic() + seconds
         with suppress(KeyboardInterrupt):

@@ -21,7 +21,7 @@ from bighead_ci.documents.definition import (
     RunDefinition,
     SourceDefinition,
 )
-from bighead_ci.documents.release import Release
+from bighead_ci.documents.release import Release, release_path
 from bighead_ci.errors import Problem
 from bighead_ci.ports.tree import Tree
 
@@ -61,7 +61,7 @@ class Place:
             "feature-set": f"features/{self.name}/{self.of}/feature_set.yaml",
             "model": f"models/{self.name}/{self.of}/model.yaml",
             "environment": f"environments/{self.name}/environment.yaml",
-            "release": f"environments/{self.of}/{self.name}.yaml",
+            "release": release_path(self.of, self.name),
             "gate": f"policies/{self.name}.yaml",
         }[self.kind]
 

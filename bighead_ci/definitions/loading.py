@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from bighead_ci.definitions.files import Files, Kind, Place, name_problems, read_golden_rows
 from bighead_ci.definitions.gate_file import GateFile, gate_of
+from bighead_ci.definitions.release_file import read_release
 from bighead_ci.definitions.words import closest
 from bighead_ci.documents.base import Document
 from bighead_ci.documents.definition import (
@@ -20,7 +21,7 @@ from bighead_ci.documents.definition import (
     VersionedFeatureSet,
     VersionedModel,
 )
-from bighead_ci.documents.release import PlacedRelease, Release
+from bighead_ci.documents.release import PlacedRelease
 from bighead_ci.documents.verdict import GateDefinition
 from bighead_ci.errors import InputError, Problem
 from bighead_ci.ports.tree import Tree
@@ -76,8 +77,12 @@ def load_release(tree: Tree, environment: str, model: str) -> PlacedRelease:
     Raises:
         InputError: it is missing or has problems.
     """
-    release = _load(tree, Place("release", model, environment), Release)
-    return PlacedRelease(environment=environment, model=model, release=release)
+    place = Place("release", model, environment)
+    try:
+        raw = tree.read(place.file)
+    except KeyError:
+        raise InputError([absent(Files(tree), place)]) from None
+    return PlacedRelease(environment=environment, model=model, release=read_release(environment, model, raw))
 
 
 def load_gate(tree: Tree, name: str) -> GateDefinition:

@@ -10,9 +10,10 @@ from bighead_ci.definitions.loading import load_gates
 from bighead_ci.delivery.analysis import analyse
 from bighead_ci.delivery.contained import Contained
 from bighead_ci.delivery.context import BOT, Context, Progress
-from bighead_ci.delivery.desired import Desired, process_name, read_desired
+from bighead_ci.delivery.desired import process_name
 from bighead_ci.delivery.gates import judge_canary
-from bighead_ci.delivery.history import release_at
+from bighead_ci.delivery.history import release_in
+from bighead_ci.delivery.main import Main
 from bighead_ci.delivery.merging import merge_own
 from bighead_ci.delivery.release_pr import (
     approvals_needed,
@@ -20,17 +21,15 @@ from bighead_ci.delivery.release_pr import (
     goes_back,
     open_release,
     open_release_pr,
-    release_path,
     review_release,
 )
 from bighead_ci.documents.base import Document
 from bighead_ci.documents.definition import duration
 from bighead_ci.documents.live import CanaryAnalysis
 from bighead_ci.documents.plan import ReleaseChange
-from bighead_ci.documents.release import ALL, Release
+from bighead_ci.documents.release import ALL, Release, release_path
 from bighead_ci.documents.verdict import Verdict
 from bighead_ci.planning.releases import aborted, advanced, classify, retired
-from bighead_ci.ports.tree import Tree
 
 EARLY_REQUESTS = 50
 """A candidate that fails its gates over this many requests is stopped without waiting for the soak to end."""
@@ -54,8 +53,7 @@ class _Canary:
     """A canary under way, as one commit of main says."""
 
     context: Context
-    tree: Tree
-    desired: Desired
+    main: Main
     environment: str
     model: str
     release: Release
@@ -88,16 +86,14 @@ def advance(context: Context, progress: Progress) -> list[Step]:
         InputError: a canary cannot be judged.
         RetryError: main moved meanwhile, or something does not answer.
     """
-    commit = context.repository.resolve("main")
-    tree = context.repository.tree(commit)
-    desired = read_desired(tree, commit)
+    main = context.main()
     contained = Contained()
     steps: list[Step] = []
     passing: list[_Judged] = []
-    for (environment, model), placed in sorted(desired.releases.items()):
+    for (environment, model), placed in sorted(main.desired.releases.items()):
         if placed.release.candidate is not None:
             with contained.trouble():
-                found = _judge(_Canary(context, tree, desired, environment, model, placed.release))
+                found = _judge(_Canary(context, main, environment, model, placed.release))
                 if isinstance(found, Step):
                     steps.append(found)
                 elif found.moment == "revert":
@@ -118,8 +114,8 @@ def _judge(canary: _Canary) -> Step | _Judged:
     if waiting := _not_in_force(canary):
         return canary.step("waits", waiting)
     release = canary.release
-    analysis = analyse(canary.context, canary.desired, canary.environment, canary.model, release)
-    verdict = judge_canary(load_gates(canary.tree), analysis, release.canary)
+    analysis = analyse(canary.context, canary.main.desired, canary.environment, canary.model, release)
+    verdict = judge_canary(load_gates(canary.main.tree), analysis, release.canary)
     moment = decide(release, analysis, verdict)
     if moment == "wait":
         return canary.step("waits", describe(release, analysis))
@@ -161,46 +157,46 @@ def describe(release: Release, analysis: CanaryAnalysis) -> str:
 def _go_on(judged: _Judged) -> Step:
     """Open the next step, or find it open; merge it unless a person has yet to say yes."""
     canary = judged.canary
-    context, desired, release = canary.context, canary.desired, canary.release
+    context, main, release = canary.context, canary.main, canary.release
     present = open_release(context, canary.environment, canary.model)
     if present is not None and goes_back(present):
         return canary.step("waits", f"pull request #{present.number}, which takes it back, is open", present.number)
     new = retired(release) if release.variants[-1].weight == ALL else advanced(release)
     change = canary.change(new, [])
-    needed, because = approvals_needed(desired, change)
+    needed, because = approvals_needed(main.desired, change)
     pull = present if present is not None and _proposes(canary, present.head, new) else None
     if pull is not None and needed > len(pull.approvals()):
         return canary.step("needs approval", because, pull.number)
-    report = review_release(context, canary.tree, desired, change, new, judged.analysis)
+    report = review_release(context, main, change, new, judged.analysis)
     body = context.renderer.promotion_markdown(report)
     if pull is None:
-        pull = open_release_pr(context, desired, change, new, body, "Canary analysis passed.")
+        pull = open_release_pr(context, main, change, new, body, "Canary analysis passed.")
         if needed:
             return canary.step("needs approval", because, pull.number)
     else:
         context.forge.update(pull.number, body=body)
-    merge_own(context, pull, desired.commit)
+    merge_own(context, pull, main.commit)
     return canary.step("retired" if change.move == "retire" else "advanced", change.description, pull.number)
 
 
 def _proposes(canary: _Canary, head: str, new: Release) -> bool:
     """Whether a head is this very step and nothing else: it then keeps its approvals."""
     path = release_path(canary.environment, canary.model)
-    base = canary.context.repository.merge_base(canary.desired.commit, head)
-    release, _ = release_at(canary.context, head, canary.environment, canary.model)
+    base = canary.context.repository.merge_base(canary.main.commit, head)
+    release = release_in(canary.context.repository.tree(head), canary.environment, canary.model)
     return release == new and changed_paths(canary.context, base, head) == [path]
 
 
 def _revert(judged: _Judged) -> Step:
     """Open and merge the way back, with the evidence in it."""
     canary, verdict = judged.canary, judged.verdict
-    context, desired = canary.context, canary.desired
+    context, main = canary.context, canary.main
     new = aborted(canary.release)
     change = canary.change(new, [new])
-    report = review_release(context, canary.tree, desired, change, new, judged.analysis)
+    report = review_release(context, main, change, new, judged.analysis)
     body = context.renderer.promotion_markdown(report.model_copy(update={"verdict": verdict}))
     reasons = "\n".join(f"- {gate}: {rule.message} ({rule.reason})" for gate, rule in verdict.failures)
-    pull = open_release_pr(context, desired, change, new, body, f"Canary analysis failed:\n{reasons}", BOT)
-    merge_own(context, pull, desired.commit)
+    pull = open_release_pr(context, main, change, new, body, f"Canary analysis failed:\n{reasons}", BOT)
+    merge_own(context, pull, main.commit)
     gate, rule = verdict.failures[0]
     return canary.step("reverted", f"{gate}: {rule.message}", pull.number)

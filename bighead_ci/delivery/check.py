@@ -21,13 +21,13 @@ from bighead_ci.delivery.gates import judge_canary, judge_pull_request
 from bighead_ci.delivery.history import past_releases
 from bighead_ci.delivery.merging import APPROVALS_LABEL, CHECK, required_approvals
 from bighead_ci.delivery.outdated import WORDS, is_outdated
-from bighead_ci.delivery.release_pr import LABEL, approvals_needed, release_path, review_release
+from bighead_ci.delivery.release_pr import LABEL, approvals_needed, review_release
 from bighead_ci.delivery.running import running_versions
 from bighead_ci.documents.forge import PullRequest, StatusState
 from bighead_ci.documents.live import CanaryAnalysis
 from bighead_ci.documents.plan import Plan, PlannedModel, ReleaseChange
 from bighead_ci.documents.record import RunRecord
-from bighead_ci.documents.release import Release
+from bighead_ci.documents.release import Release, release_path
 from bighead_ci.documents.report import Link, ModelReport, PromotionReport, PullRequestReport
 from bighead_ci.documents.verdict import GateDefinition
 from bighead_ci.errors import BigheadError, InputError, Problem
@@ -77,8 +77,8 @@ class _Run:
         self.context = context
         self.pull = pull
         self.progress = progress
-        self.main = context.repository.resolve(pull.target)
-        self.base = self.main
+        self.main = context.main(pull.target)
+        self.base = self.main.commit
         self.plan: Plan | None = None
         self.moves: list[PromotionReport] = []
         """What each release that is edited would mean."""
@@ -86,8 +86,8 @@ class _Run:
     def report(self) -> PullRequestReport:
         """Plan, validate, build and judge."""
         context, pull = self.context, self.pull
-        self.base = context.repository.merge_base(self.main, pull.head)
-        main_tree, head = context.repository.tree(self.main), context.repository.tree(pull.head)
+        self.base = context.repository.merge_base(self.main.commit, pull.head)
+        main_tree, head = self.main.tree, context.repository.tree(pull.head)
         base = context.repository.tree(self.base)
         self.progress(f"#{pull.number}: planning {self.base[:10]} → {pull.head[:10]}")
         problems = check_tree(head, _changed(base, head))
@@ -99,7 +99,7 @@ class _Run:
             self.base,
             pull.head,
             context.engine,
-            history=lambda environment, model: past_releases(context, environment, model, self.main),
+            history=lambda environment, model: past_releases(self.main, environment, model),
             main=main_tree,
         )
         inputs = Inputs(Files(head), context.engine)
@@ -108,8 +108,9 @@ class _Run:
         ]
         if problems:
             raise InputError(problems)
-        desired = read_desired(main_tree, self.main).mended((r.environment, r.model) for r in self.plan.releases)
-        self._judge_releases(self.plan, main_tree, desired, head)
+        self.main = self.main.mended((r.environment, r.model) for r in self.plan.releases)
+        desired = self.main.desired
+        self._judge_releases(self.plan, head)
         gates = load_gates(main_tree)
         with ThreadPoolExecutor(max_workers=2) as pool:
             models = list(pool.map(lambda m: self._model(m, desired, gates), self.plan.models))
@@ -120,25 +121,25 @@ class _Run:
         built = ensure_record(self.context, planned.model, planned.version, self.pull.head, self.progress)
         return model_report(self.context, built, desired, gates)
 
-    def _judge_releases(self, plan: Plan, main_tree: Tree, desired: Desired, head: Tree) -> None:
+    def _judge_releases(self, plan: Plan, head: Tree) -> None:
         """Re-evaluate the gates of each release that this pull request edits."""
         context = self.context
-        proposed = read_desired(head, self.pull.head)
-        self._ask_for_approvals(plan, desired)
+        proposed = read_desired(head, self.pull.head, self.main.reader)
+        self._ask_for_approvals(plan)
         problems: list[Problem] = []
         for change in plan.releases:
             new = proposed.release(change.environment, change.model)
             problems += _unknown_digests(context, change.environment, change.model, new)
-            analysis, early = self._analysis(main_tree, desired, change)
+            analysis, early = self._analysis(change)
             problems += early
-            self.moves.append(review_release(context, main_tree, desired, change, new, analysis))
+            self.moves.append(review_release(context, self.main, change, new, analysis))
         if problems:
             raise InputError(problems)
 
-    def _ask_for_approvals(self, plan: Plan, desired: Desired) -> None:
+    def _ask_for_approvals(self, plan: Plan) -> None:
         """Raise the number of approvals on the label: a hand-made pull request has none, and any can have grown."""
         releases = {release_path(change.environment, change.model): change for change in plan.releases}
-        needed = [approvals_needed(desired, change)[0] for change in releases.values()]
+        needed = [approvals_needed(self.main.desired, change)[0] for change in releases.values()]
         needed += [1 for file in plan.files if file.path not in releases]
         pull = self.context.forge.get(self.pull.number)
         if needed and max(needed) > required_approvals(pull):
@@ -146,18 +147,17 @@ class _Run:
             self.context.forge.update(pull.number, labels=labels)
             self.progress(f"#{pull.number}: {max(needed)} must approve it")
 
-    def _analysis(
-        self, main_tree: Tree, desired: Desired, change: ReleaseChange
-    ) -> tuple[CanaryAnalysis | None, list[Problem]]:
+    def _analysis(self, change: ReleaseChange) -> tuple[CanaryAnalysis | None, list[Problem]]:
         """The evidence on the step that a canary would leave, and what is wrong if that step is not over."""
+        desired = self.main.desired
         release = desired.release(change.environment, change.model)
         if release is None or change.move not in {"advance", "retire"}:
             return None, []
         analysis = analyse(self.context, desired, change.environment, change.model, release)
-        verdict = judge_canary(load_gates(main_tree), analysis, release.canary)
+        verdict = judge_canary(load_gates(self.main.tree), analysis, release.canary)
         if decide(release, analysis, verdict) != "wait":
             return analysis, []
-        file = f"environments/{change.environment}/{change.model}.yaml"
+        file = release_path(change.environment, change.model)
         message = "the canary's present step is not over; `bighead advance` makes the next one when it is"
         return analysis, [Problem(file, None, "variants", message, describe(release, analysis))]
 
@@ -232,12 +232,10 @@ class _Run:
 
     def _outcome(self, report: PullRequestReport) -> tuple[StatusState, str]:
         states: dict[str, StatusState] = {"passed": "success", "failed": "failure", "invalid": "failure"}
-        now = self.context.repository.resolve(self.pull.target)
-        if report.state in states and now != self.main:
-            desired = read_desired(self.context.repository.tree(now), now)
-            if is_outdated(self.context, self.pull, desired, self.main):
-                self.progress(f"#{self.pull.number}: {WORDS}")
-                return "pending", WORDS
+        now = self.context.main(self.pull.target)
+        if report.state in states and is_outdated(self.context, self.pull, now, self.main.commit):
+            self.progress(f"#{self.pull.number}: {WORDS}")
+            return "pending", WORDS
         return states.get(report.state, "error"), f"{report.state} in {report.seconds:.0f} s"
 
 
@@ -281,7 +279,7 @@ def _unknown_digests(context: Context, environment: str, model: str, release: Re
     problems = []
     for index, variant in enumerate(release.variants if release else []):
         record = context.records.by_run(variant.run)
-        file = f"environments/{environment}/{model}.yaml"
+        file = release_path(environment, model)
         place = f"variants.{index}"
         if record is None:
             problems.append(Problem(file, None, f"{place}.run", "no record has this run id", variant.run))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from bighead_ci.delivery.main import Main
 from bighead_ci.ports.clock import Clock
 from bighead_ci.ports.engine import Engine
 from bighead_ci.ports.forge import Forge
@@ -17,7 +18,7 @@ from bighead_ci.ports.platform import Platform
 from bighead_ci.ports.prediction_log import PredictionLog
 from bighead_ci.ports.quality import DriftDetector
 from bighead_ci.ports.report_renderer import ReportRenderer
-from bighead_ci.ports.repository import Repository
+from bighead_ci.ports.repository import MAIN, Repository
 from bighead_ci.ports.telemetry import Telemetry
 from bighead_ci.ports.tracking import RecordStore
 
@@ -58,6 +59,9 @@ class Context(Protocol):
     @property
     def repository(self) -> Repository:
         """The shared git repository."""
+
+    def main(self, branch: str = MAIN) -> Main:
+        """The branch that says what runs, as one commit: a command asks once and looks at nothing newer."""
 
     @property
     def forge(self) -> Forge:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from bighead_ci.delivery.build import ensure_record
 from bighead_ci.delivery.contained import Contained
-from bighead_ci.delivery.context import Context, Progress
-from bighead_ci.delivery.desired import Desired, read_desired
+from bighead_ci.delivery.context import BOT, Context, Progress
+from bighead_ci.delivery.main import Main
 from bighead_ci.delivery.outdated import ask_again
-from bighead_ci.delivery.promote import Promotion, promote
+from bighead_ci.delivery.promote import Promotion, promote_on
 from bighead_ci.documents.plan import PlannedModel
 from bighead_ci.planning.change import planned_models
 
 
-def deliver(context: Context, since: str, progress: Progress, branch: str = "main") -> list[Promotion]:
+def deliver(context: Context, since: str, progress: Progress) -> list[Promotion]:
     """For each model version that changed on main since a commit: its record, then its first promotion PR.
 
     The record is nearly always the pull request's own: same content key. It is made here only if another merge changed
@@ -23,34 +23,35 @@ def deliver(context: Context, since: str, progress: Progress, branch: str = "mai
         InputError: some model cannot be delivered; the others were.
         RetryError: the same for now; running it again is safe.
     """
-    head = context.repository.resolve(branch)
-    tree = context.repository.tree(head)
-    desired = read_desired(tree, head)
-    ask_again(context, since, desired, progress)
+    main = context.main()
+    ask_again(context, since, main, progress)
     models: dict[str, list[PlannedModel]] = {}
-    for planned in sorted(planned_models(context.repository.tree(since), tree, context.engine), key=_number):
+    for planned in sorted(planned_models(context.repository.tree(since), main.tree, context.engine), key=_number):
         models.setdefault(planned.model, []).append(planned)
     opened: list[Promotion] = []
     contained = Contained()
+    for error in main.desired.unreadable_environments.values():
+        with contained.trouble():
+            raise error
     for _, versions in sorted(models.items()):
         with contained.trouble():
             for planned in versions:
-                ensure_record(context, planned.model, planned.version, head, progress, any_engine=True)
-            for environment in desired.after(None):
+                ensure_record(context, planned.model, planned.version, main.commit, progress, any_engine=True)
+            for environment in main.desired.after(None):
                 with contained.trouble():
-                    opened += _promote(context, desired, versions[-1], environment, progress)
+                    opened += _promote(context, main, versions[-1], environment, progress)
     contained.report()
     return opened
 
 
 def _promote(
-    context: Context, desired: Desired, planned: PlannedModel, environment: str, progress: Progress
+    context: Context, main: Main, planned: PlannedModel, environment: str, progress: Progress
 ) -> list[Promotion]:
-    release = desired.release(environment, planned.model)
+    release = main.desired.release(environment, planned.model)
     if release is not None and any(_age(v.version) > _number(planned) for v in release.variants):
         progress(f"{planned.id}: {environment} serves a newer version; `bighead promote` would go back")
         return []
-    promotion = promote(context, planned.model, environment, planned.version)
+    promotion = promote_on(context, main, planned.model, environment, planned.version, BOT)
     if promotion is None:
         return []
     progress(f"{planned.id}: promotion to {environment} is pull request #{promotion.pull_request.number}")

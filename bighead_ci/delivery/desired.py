@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from bighead_ci.definitions.files import place_of
-from bighead_ci.definitions.loading import load_environment, load_release
+from bighead_ci.definitions.loading import load_environment
+from bighead_ci.delivery.release_reader import ReleaseReader
 from bighead_ci.documents.definition import EnvironmentDefinition
 from bighead_ci.documents.live import DesiredModel, DesiredVariant
 from bighead_ci.documents.release import PlacedRelease, Release, Variant
@@ -24,6 +26,8 @@ class Desired:
     """By (environment, model)."""
     unreadable: dict[tuple[str, str], InputError]
     """Releases that somebody brought past the checks with problems in them; each stands in its own model's way."""
+    unreadable_environments: dict[str, InputError]
+    """Environments likewise; each stands in the way of what happens there."""
 
     def release(self, environment: str, model: str) -> Release | None:
         """One release.
@@ -36,6 +40,12 @@ class Desired:
         placed = self.releases.get((environment, model))
         return placed.release if placed else None
 
+    @cached_property
+    def stuck(self) -> dict[tuple[str, str], InputError]:
+        """Why releases cannot be brought into force: their own file or their environment's has problems."""
+        placed = (place for place in self.releases if place[0] in self.unreadable_environments)
+        return {place: self.unreadable_environments[place[0]] for place in placed} | self.unreadable
+
     def mended(self, places: Iterable[tuple[str, str]]) -> Desired:
         """The same without these unreadable releases, for a change that replaces them."""
         replaced = set(places)
@@ -45,8 +55,10 @@ class Desired:
         """One environment.
 
         Raises:
-            InputError: there is none of that name.
+            InputError: there is none of that name, or its file has problems.
         """
+        if name in self.unreadable_environments:
+            raise self.unreadable_environments[name]
         if name not in self.environments:
             known = ", ".join(sorted(self.environments)) or "none"
             raise InputError(f"there is no environment {name!r}; environments: {known}")
@@ -71,34 +83,42 @@ class Desired:
 
     def depth(self, environment: str) -> int:
         """How many promotions lie before an environment."""
-        depth, seen = 0, {environment}
-        while (before := self.environments[environment].promotes_from) and before not in seen:
-            seen.add(before)
-            environment, depth = before, depth + 1
-        return depth
+        seen = [environment]
+        while (definition := self.environments.get(seen[-1])) and definition.promotes_from:
+            if definition.promotes_from in seen:
+                break
+            seen.append(definition.promotes_from)
+        return len(seen) - 1
 
     def after(self, environment: str | None) -> list[str]:
         """Environments that promote from this one (None: the first ones)."""
         return sorted(name for name, e in self.environments.items() if e.promotes_from == environment)
 
 
-def read_desired(tree: Tree, commit: str) -> Desired:
+def read_desired(tree: Tree, commit: str, reader: ReleaseReader) -> Desired:
     """Read all environments and releases of a commit's tree."""
     environments: dict[str, EnvironmentDefinition] = {}
+    unreadable_environments: dict[str, InputError] = {}
+    contents: dict[tuple[str, str], str] = {}
+    for path, content in tree.files().items():
+        place = place_of(path) if path.startswith("environments/") else None
+        if place is not None and place.kind == "release":
+            contents[place.of, place.name] = content
+        elif place is not None:
+            try:
+                environments[place.name] = load_environment(tree, place.name)
+            except InputError as error:
+                unreadable_environments[place.name] = error
+    reader.prepare((*place, content) for place, content in contents.items())
     releases: dict[tuple[str, str], PlacedRelease] = {}
     unreadable: dict[tuple[str, str], InputError] = {}
-    for path in tree.files():
-        if not path.startswith("environments/"):
-            continue
-        place = place_of(path)
-        if place is not None and place.kind == "environment":
-            environments[place.name] = load_environment(tree, place.name)
-        elif place is not None and place.kind == "release":
-            try:
-                releases[place.of, place.name] = load_release(tree, place.of, place.name)
-            except InputError as error:
-                unreadable[place.of, place.name] = error
-    return Desired(commit, environments, releases, unreadable)
+    for (environment, model), content in contents.items():
+        try:
+            release = reader.read(environment, model, content)
+            releases[environment, model] = PlacedRelease(environment=environment, model=model, release=release)
+        except InputError as error:
+            unreadable[environment, model] = error
+    return Desired(commit, environments, releases, unreadable, unreadable_environments)
 
 
 def process_name(model: str, variant: Variant) -> str:

@@ -12,9 +12,9 @@ from bighead_ci.delivery.analysis import analyse
 from bighead_ci.delivery.build import record_of
 from bighead_ci.delivery.comparison import differences, drift
 from bighead_ci.delivery.context import Context
-from bighead_ci.delivery.desired import Desired, read_desired
 from bighead_ci.delivery.gates import judge_canary, judge_promotion, judge_pull_request
-from bighead_ci.delivery.history import past_releases, release_at
+from bighead_ci.delivery.history import past_releases, release_in
+from bighead_ci.delivery.main import Main
 from bighead_ci.delivery.release_pr import changed_paths
 from bighead_ci.delivery.running import running_versions
 from bighead_ci.documents.record import RunRecord
@@ -23,7 +23,6 @@ from bighead_ci.documents.verdict import GateDefinition, GateResult, Occasion, V
 from bighead_ci.errors import InputError
 from bighead_ci.planning.change import planned_models
 from bighead_ci.planning.releases import classify
-from bighead_ci.ports.tree import Tree
 
 WAYS: dict[Occasion, str] = {
     "pull_request": "--model flight_delay/v2, or --pr with a number",
@@ -50,9 +49,8 @@ def explain(
     Raises:
         InputError: no such gate, or nothing that it is about.
     """
-    commit = context.repository.resolve("main")
-    tree = context.repository.tree(commit)
-    asked = _Asked(context, tree, read_desired(tree, commit), _gate(load_gates(tree), name))
+    main = context.main()
+    asked = _Asked(context, main, _gate(load_gates(main.tree), name))
     if number is not None and (model_version is not None or canary is not None):
         raise InputError("--pr says what to judge: give no --model and no --canary beside it")
     if canary is not None:
@@ -60,7 +58,7 @@ def explain(
     elif number is not None:
         found = list(asked.pull_request(number))
     elif model_version is not None:
-        record = record_of(context, tree, *model_version.split("/", 1))
+        record = record_of(context, main.tree, *model_version.split("/", 1))
         found = list(asked.records({model_version: record}))
     else:
         raise InputError("say what to judge: --model flight_delay/v2, --pr 3, or --canary prod --model flight_delay")
@@ -84,8 +82,7 @@ class _Asked:
     """One gate of main, and main as it is."""
 
     context: Context
-    tree: Tree
-    desired: Desired
+    main: Main
     gate: GateDefinition
 
     def records(self, records: Mapping[str, RunRecord | None]) -> Iterator[Explained]:
@@ -97,17 +94,17 @@ class _Asked:
             raise InputError(f"no record yet of {', '.join(missing)}")
         for name, record in records.items():
             if record is not None:
-                running = running_versions(self.context, self.desired, record.model)
+                running = running_versions(self.context, self.main.desired, record.model)
                 found = differences(self.context, record, running)
                 moved = drift(self.context, record, running)
-                verdict = judge_pull_request([self.gate], self.desired, record, found, running, moved)
+                verdict = judge_pull_request([self.gate], self.main.desired, record, found, running, moved)
                 yield from self._said(name, verdict)
 
     def pull_request(self, number: int) -> Iterator[Explained]:
         """The model versions and the releases that a pull request changes."""
         context = self.context
         pull = context.forge.get(number)
-        base = context.repository.merge_base(self.desired.commit, pull.head)
+        base = context.repository.merge_base(self.main.commit, pull.head)
         trees = (context.repository.tree(base), context.repository.tree(pull.head))
         planned = planned_models(*trees, context.engine)
         yield from self.records({one.id: context.records.by_content_key(one.content_key) for one in planned})
@@ -117,19 +114,19 @@ class _Asked:
 
     def _release(self, environment: str, model: str, base: str, head: str) -> Iterator[Explained]:
         context = self.context
-        old, new = (release_at(context, commit, environment, model)[0] for commit in (base, head))
+        old, new = (release_in(context.repository.tree(commit), environment, model) for commit in (base, head))
         if new is None:
             return  # nothing comes in
-        change = classify(environment, model, old, new, past_releases(context, environment, model, base))
+        change = classify(environment, model, old, new, past_releases(self.main, environment, model))
         about = f"{change.move} {model} in {environment}: {change.description}"
         if change.move == "promote":
             incoming = new.candidate or new.stable
             record = context.records.by_run(incoming.run)
-            running = running_versions(context, self.desired, model)
+            running = running_versions(context, self.main.desired, model)
             found = differences(context, record, running) if record else []
             moved = drift(context, record, running) if record else None
             verdict = judge_promotion(
-                context, [self.gate], self.desired, change, record, incoming.weight, running, found, moved
+                context, [self.gate], self.main, change, record, incoming.weight, running, found, moved
             )
             yield from self._said(about, verdict)
         elif change.move in {"advance", "retire"} and old is not None and "canary" in self.gate.on:
@@ -137,14 +134,14 @@ class _Asked:
 
     def canary(self, environment: str, model: str) -> Iterator[Explained]:
         """The canary under way, with the figures of this moment."""
-        release = self.desired.release(environment, model)
+        release = self.main.desired.release(environment, model)
         if release is None or release.candidate is None:
             raise InputError(f"no canary of {model or 'any model (give --model)'} is under way in {environment}")
         if "canary" in self.gate.on:
             yield from self._canary(f"canary of {model} in {environment}", environment, model, release)
 
     def _canary(self, about: str, environment: str, model: str, release: Release) -> Iterator[Explained]:
-        analysis = analyse(self.context, self.desired, environment, model, release)
+        analysis = analyse(self.context, self.main.desired, environment, model, release)
         yield from self._said(about, judge_canary([self.gate], analysis, release.canary))
 
     def _said(self, about: str, verdict: Verdict) -> Iterator[Explained]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.desired import Desired, process_name
+from bighead_ci.delivery.main import Main
 from bighead_ci.documents.definition import CanaryPlan
 from bighead_ci.documents.live import CanaryAnalysis
 from bighead_ci.documents.plan import ReleaseChange
@@ -34,7 +35,7 @@ def judge_pull_request(
 def judge_promotion(
     context: Context,
     gates: Sequence[GateDefinition],
-    desired: Desired,
+    main: Main,
     change: ReleaseChange,
     record: RunRecord | None,
     weight: int,
@@ -45,6 +46,7 @@ def judge_promotion(
     """What the gates say, at this moment, of bringing a run into an environment. Without a record every gate fails."""
     if record is None:
         return evaluate(gates, "promotion", {})
+    desired = main.desired
     definition = desired.environment(change.environment)
     before = definition.promotes_from
     release = desired.release(before, change.model) if before else None
@@ -64,7 +66,7 @@ def judge_promotion(
             serving_in=[p.environment for p in desired.serving(change.model) if _weight(p.release, record) > 0],
             first_release=desired.release(change.environment, change.model) is None,
             weight=weight,
-            from_seconds=_seconds_as_it_is(context, before, change.model) if before and serves else None,
+            from_seconds=_seconds_as_it_is(context, main, before, change.model) if before and serves else None,
             from_requests=_requests(context, before, change.model, there) if before and serves else None,
             from_weight=sum(variant.weight for variant in there) if release else None,
         ),
@@ -86,10 +88,10 @@ def _weight(release: Release, record: RunRecord) -> int:
     return sum(variant.weight for variant in release.variants if _same(variant, record))
 
 
-def _seconds_as_it_is(context: Context, environment: str, model: str) -> float | None:
+def _seconds_as_it_is(context: Context, main: Main, environment: str, model: str) -> float | None:
     """For how long, by git, a release is as it is."""
-    commits = context.repository.log("main", f"environments/{environment}/{model}.yaml", limit=1)
-    return (context.clock.now() - commits[0].at).total_seconds() if commits else None
+    edits = main.log.of(environment, model, limit=1)
+    return (context.clock.now() - edits[0].commit.at).total_seconds() if edits else None
 
 
 def _requests(context: Context, environment: str, model: str, variants: Sequence[Variant]) -> int | None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import accumulate
 
-from bighead_ci.definitions.files import place_of
-from bighead_ci.definitions.loading import load_release
+from bighead_ci.definitions.release_file import read_release
 from bighead_ci.delivery.context import Context
+from bighead_ci.delivery.main import Main
+from bighead_ci.delivery.release_log import ReleaseEdit
+from bighead_ci.delivery.release_reader import ReleaseReader
 from bighead_ci.documents.base import Document, Moment
-from bighead_ci.documents.release import Release
+from bighead_ci.documents.release import Release, release_path
 from bighead_ci.errors import InputError
-from bighead_ci.ports.repository import Commit
+from bighead_ci.ports.tree import Tree
 
 
 class ServedSpan(Document):
@@ -48,58 +51,47 @@ def history(
     The times are those of the commits on main (a merged pull request is one commit), so a span starts when git said so;
     the router follows within seconds. A commit that is dated before the one it follows counts from that one's time.
     """
-    head = context.repository.resolve("main")
-    spans: list[ServedSpan] = []
-    for path in sorted(filter(_is_release, context.repository.touched(head, "environments"))):
-        _, of_environment, file = path.split("/")
-        of_model = file.removesuffix(".yaml")
-        if (model in (None, of_model)) and (environment in (None, of_environment)):
-            spans += _spans(context, of_environment, of_model, context.repository.log(head, path))
+    main = context.main()
+    edits = main.log.of(environment, model) if environment and model else main.log.all()
+    kept = [e for e in edits if model in (None, e.model) and environment in (None, e.environment)]
+    main.reader.prepare((e.environment, e.model, e.after) for e in kept if e.after is not None)
+    by_release: dict[tuple[str, str], list[ReleaseEdit]] = {}
+    for edit in kept:
+        by_release.setdefault((edit.environment, edit.model), []).append(edit)
+    spans = [span for found in by_release.values() for span in _spans(main.reader, found)]
     if at is not None:
         spans = [span for span in spans if span.since <= at and (span.until is None or at < span.until)]
     return sorted(spans, key=lambda span: (span.since, span.environment, span.model), reverse=True)
 
 
-def _is_release(path: str) -> bool:
-    place = place_of(path) if path.startswith("environments/") else None
-    return place is not None and place.kind == "release"
-
-
-def _spans(context: Context, environment: str, model: str, commits: list[Commit]) -> list[ServedSpan]:
-    since = list(accumulate((commit.at for commit in reversed(commits)), max))[::-1]
-    spans = []
-    for commit, begins, ends in zip(commits, since, [None, *since], strict=False):
-        release, unreadable = release_at(context, commit.id, environment, model)
-        spans.append(
-            ServedSpan(
-                environment=environment,
-                model=model,
-                commit=commit.id,
-                author=commit.author,
-                subject=commit.subject,
-                since=begins,
-                until=ends,
-                release=release,
-                unreadable=unreadable,
-            )
+def _spans(reader: ReleaseReader, edits: Sequence[ReleaseEdit]) -> Iterator[ServedSpan]:
+    since = list(accumulate((edit.commit.at for edit in reversed(edits)), max))[::-1]
+    for edit, begins, ends in zip(edits, since, [None, *since], strict=False):
+        release, unreadable = reader.attempt(edit.environment, edit.model, edit.after)
+        yield ServedSpan(
+            environment=edit.environment,
+            model=edit.model,
+            commit=edit.commit.id,
+            author=edit.commit.author,
+            subject=edit.commit.subject,
+            since=begins,
+            until=ends,
+            release=release,
+            unreadable=unreadable,
         )
-    return spans
 
 
-def release_at(context: Context, commit: str, environment: str, model: str) -> tuple[Release | None, str]:
-    """A release at a commit and "", or None and why it cannot be read ("" when there was none)."""
-    tree = context.repository.tree(commit)
+def release_in(tree: Tree, environment: str, model: str) -> Release | None:
+    """The release that a tree holds, if there is one and it can be read."""
     try:
-        tree.read(f"environments/{environment}/{model}.yaml")  # listing all files of each commit would take long
-        return load_release(tree, environment, model).release, ""
-    except KeyError:
-        return None, ""
-    except InputError as error:
-        return None, str(error)
+        return read_release(environment, model, tree.read(release_path(environment, model)))
+    except (KeyError, InputError):
+        return None
 
 
-def past_releases(context: Context, environment: str, model: str, revision: str) -> list[Release]:
-    """Every readable content that a release file had up to a revision, newest first."""
-    path = f"environments/{environment}/{model}.yaml"
-    found = [release_at(context, commit.id, environment, model)[0] for commit in context.repository.log(revision, path)]
+def past_releases(main: Main, environment: str, model: str) -> list[Release]:
+    """Every readable content that a release had on main, newest first."""
+    edits = main.log.of(environment, model)
+    main.reader.prepare((environment, model, edit.after) for edit in edits if edit.after is not None)
+    found = [main.reader.attempt(environment, model, edit.after)[0] for edit in edits]
     return [release for release in found if release is not None]

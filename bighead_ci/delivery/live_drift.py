@@ -7,7 +7,6 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from bighead_ci.delivery.context import Context
-from bighead_ci.delivery.desired import read_desired
 from bighead_ci.documents.record import DriftResult
 from bighead_ci.errors import InputError
 
@@ -27,8 +26,7 @@ def live_drift(context: Context, model: str, environment: str, page: Path) -> Dr
     Raises:
         InputError: the model does not serve there, its record is gone, or nothing is logged yet.
     """
-    commit = context.repository.resolve("main")
-    desired = read_desired(context.repository.tree(commit), commit)
+    desired = context.main().desired
     desired.environment(environment)
     release = desired.release(environment, model)
     if release is None:

@@ -32,13 +32,13 @@ def materialize(context: Context, ids: Sequence[str] | None, progress: Progress)
     Raises:
         InputError: main has no such feature set.
     """
-    commit = context.repository.resolve("main")
-    tree = context.repository.tree(commit)
+    main = context.main()
+    tree = main.tree
     known = feature_set_ids(tree)
     unknown = sorted(set(ids or []) - set(known))
     if unknown:
         raise InputError(f"main has no feature set {', '.join(unknown)}; feature sets: {', '.join(known) or 'none'}")
-    checkout = context.orchestrator.sources(commit, progress)
+    checkout = context.orchestrator.sources(main.commit, progress)
     until = context.data_clock.now()
     done = {}
     for name in ids or known:
@@ -77,7 +77,7 @@ def fetch(context: Context, feature_set: str, key: Sequence[str]) -> dict[str, A
     Raises:
         InputError: no such set on main or in the online store, or a wrong number of key values.
     """
-    tree = context.repository.tree(context.repository.resolve("main"))
+    tree = context.main().tree
     known = feature_set_ids(tree)
     if feature_set not in known:
         raise InputError(f"main has no feature set {feature_set!r}; feature sets: {', '.join(known) or 'none'}")

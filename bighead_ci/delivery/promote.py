@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bighead_ci.delivery.build import record_of
 from bighead_ci.delivery.context import Context
-from bighead_ci.delivery.desired import Desired, read_desired
+from bighead_ci.delivery.main import Main
 from bighead_ci.delivery.release_pr import open_release_pr, review_release
 from bighead_ci.documents.forge import PullRequest
 from bighead_ci.documents.record import RunRecord
@@ -12,7 +12,6 @@ from bighead_ci.documents.release import Release, Variant
 from bighead_ci.documents.report import PromotionReport
 from bighead_ci.errors import InputError
 from bighead_ci.planning.releases import classify, promoted
-from bighead_ci.ports.tree import Tree
 
 
 class Promotion:
@@ -33,11 +32,15 @@ def promote(
     Raises:
         InputError: no such environment or version, no record, or a canary is already under way.
     """
-    commit = context.repository.resolve("main")
-    tree = context.repository.tree(commit)
-    desired = read_desired(tree, commit)
-    definition = desired.environment(environment)
-    record = _record_to_promote(context, tree, desired, model, environment, version)
+    return promote_on(context, context.main(), model, environment, version, author)
+
+
+def promote_on(
+    context: Context, main: Main, model: str, environment: str, version: str | None, author: str
+) -> Promotion | None:
+    """`promote`, on a snapshot of main that the caller has looked at."""
+    definition = main.desired.environment(environment)
+    record = _record_to_promote(context, main, model, environment, version)
     candidate = Variant(
         version=record.version,
         image=record.image,
@@ -46,25 +49,24 @@ def promote(
         commit=record.commit,
         weight=0,
     )
-    old = desired.release(environment, model)
+    old = main.desired.release(environment, model)
     if _already_there(old, candidate):
         return None
     new = promoted(old, candidate, definition.canary)
     change = classify(environment, model, old, new, [])
-    report = review_release(context, tree, desired, change, new)
+    report = review_release(context, main, change, new)
     body = context.renderer.promotion_markdown(report)
     message = f"Artifact {record.artifact}\nImage {record.image}\nRecord {record.run_id}"
-    return Promotion(open_release_pr(context, desired, change, new, body, message, author), report)
+    return Promotion(open_release_pr(context, main, change, new, body, message, author), report)
 
 
 def _already_there(old: Release | None, candidate: Variant) -> bool:
     return old is not None and any((v.artifact, v.image) == (candidate.artifact, candidate.image) for v in old.variants)
 
 
-def _record_to_promote(
-    context: Context, tree: Tree, desired: Desired, model: str, environment: str, version: str | None
-) -> RunRecord:
+def _record_to_promote(context: Context, main: Main, model: str, environment: str, version: str | None) -> RunRecord:
     """What is to be promoted: by the environment before, or by main's content key of the version."""
+    desired = main.desired
     before = desired.environment(environment).promotes_from
     source = desired.release(before, model) if before else None
     if version is None:
@@ -75,7 +77,7 @@ def _record_to_promote(
     for variant in source.variants if source else []:
         if variant.version == version and (found := context.records.by_run(variant.run)):
             return found
-    record = record_of(context, tree, model, version)
+    record = record_of(context, main.tree, model, version)
     if record is None:
         raise InputError(
             f"{model}/{version} has no record for what main holds now: its pull request's checks have not run to the "

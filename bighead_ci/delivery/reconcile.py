@@ -10,11 +10,13 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from bighead_ci.definitions.files import place_of
 from bighead_ci.delivery.context import Context, Progress
-from bighead_ci.delivery.desired import Desired, desired_models, read_desired
+from bighead_ci.delivery.desired import Desired, desired_models
+from bighead_ci.delivery.main import Main
 from bighead_ci.delivery.materialize import ensure_materialized
 from bighead_ci.delivery.standby import standby
 from bighead_ci.documents.base import Document
@@ -23,6 +25,8 @@ from bighead_ci.errors import BigheadError, InputError
 
 PAUSE_SECONDS = 0.25
 """Between two passes while something is starting."""
+MOST_AT_ONCE = 32
+"""Models that are worked on at the same time."""
 ATTENTIVE_SECONDS = 0.05
 """How often main is looked at in that pause."""
 
@@ -100,32 +104,41 @@ def reconcile(context: Context, progress: Progress, branch: str = "main") -> Rec
     Variants that are not wanted any more leave last. A variant that refuses to serve (a corrupted artifact, a golden
     mismatch) and a release that cannot be read fail their own model only, whose traffic then stays as it was.
     """
-    commit = context.repository.resolve(branch)
-    desired = read_desired(context.repository.tree(commit), commit)
+    main = context.main(branch)
+    desired = main.desired
     for name, environment in sorted(desired.environments.items()):
         if environment.platform == "local":
             context.platform.start(name, environment)
     live = {(e, m.model): m for e in desired.environments for m in context.platform.observe(e)}
-    models = [_model(context, desired, model, live) for model in desired_models(desired)]
+    now = context.clock.now()
+    found = [
+        _model(main, model, live, now)
+        for model in desired_models(desired)
+        if (model.environment, model.model) not in desired.stuck
+    ]
+    models = [model for model in found if not model.in_step]
     # Those that only change their traffic come first: a revert does not wait for another model's features.
-    outcomes = _each([m for m in models if not m.missing], lambda model: _route(context, model, progress))
+    outcomes = [model.outcome("in step") for model in found if model.in_step]
+    outcomes += _each([m for m in models if not m.missing], lambda model: _route(context, model, progress))
     outcomes += _each([m for m in models if m.missing], lambda model: _start(context, model, progress))
     outcomes += [
         Outcome(environment=environment, model=model, state="failed", detail=str(error))
-        for (environment, model), error in desired.unreadable.items()
+        for (environment, model), error in desired.stuck.items()
     ]
     outcomes += _remove_unreleased(context, desired, live.values(), progress)
-    return Reconciliation(commit=commit, outcomes=sorted(outcomes, key=lambda o: (o.environment, o.model)))
+    return Reconciliation(commit=main.commit, outcomes=sorted(outcomes, key=lambda o: (o.environment, o.model)))
 
 
-def _model(context: Context, desired: Desired, model: DesiredModel, live: dict[tuple[str, str], LiveModel]) -> _Model:
+def _model(main: Main, model: DesiredModel, live: dict[tuple[str, str], LiveModel], now: datetime) -> _Model:
     found = live.get((model.environment, model.model))
     variants = {v.name: v for v in found.variants} if found else {}
-    return _Model(model, variants, standby(context, desired, model.environment, model.model))
+    return _Model(model, variants, standby(main, model.environment, model.model, now))
 
 
 def _each(models: list[_Model], action: Callable[[_Model], Outcome]) -> list[Outcome]:
     """Do it for all models at once; trouble stays with its model."""
+    if not models:
+        return []
 
     def contained(model: _Model) -> Outcome:
         try:
@@ -133,7 +146,7 @@ def _each(models: list[_Model], action: Callable[[_Model], Outcome]) -> list[Out
         except BigheadError as error:
             return model.outcome("failed", str(error))
 
-    with ThreadPoolExecutor(max_workers=max(1, len(models))) as pool:
+    with ThreadPoolExecutor(max_workers=min(len(models), MOST_AT_ONCE)) as pool:
         return list(pool.map(contained, models))
 
 
@@ -154,8 +167,6 @@ def _start(context: Context, model: _Model, progress: Progress) -> Outcome:
 
 def _route(context: Context, model: _Model, progress: Progress) -> Outcome:
     """Everything is ready: the weights, then an end to what is not wanted."""
-    if model.in_step:
-        return model.outcome("in step")
     environment, name = model.desired.environment, model.desired.model
     weights = {variant: live.weight for variant, live in model.live.items() if live.weight}
     if weights != {variant: weight for variant, weight in model.wanted.items() if weight}:
@@ -190,13 +201,12 @@ def _remove_unreleased(
 
 def project_aliases(context: Context, branch: str = "main") -> None:
     """Show in the registry what each environment serves; a projection of git, never read back."""
-    commit = context.repository.resolve(branch)
-    tree = context.repository.tree(commit)
-    desired = read_desired(tree, commit)
+    main = context.main(branch)
+    desired, tree = main.desired, main.tree
     places = {place_of(path) for path in tree.files() if path.startswith("models/")}
     models = {model for _, model in desired.releases} | {place.name for place in places if place is not None}
     for model in sorted(models):
         for environment in sorted(desired.environments):
-            if (environment, model) not in desired.unreadable:
+            if (environment, model) not in desired.stuck:
                 release = desired.release(environment, model)
                 context.records.project_alias(model, environment, release.stable.run if release else None)

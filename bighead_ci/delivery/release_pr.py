@@ -5,22 +5,22 @@ from __future__ import annotations
 import difflib
 
 from bighead_ci.definitions.loading import load_gates
+from bighead_ci.definitions.release_file import render_release
 from bighead_ci.delivery.comparison import differences, drift
 from bighead_ci.delivery.context import BOT, Context
 from bighead_ci.delivery.desired import Desired
 from bighead_ci.delivery.gates import judge_canary, judge_promotion
+from bighead_ci.delivery.main import Main
 from bighead_ci.delivery.merging import APPROVALS_LABEL
 from bighead_ci.delivery.running import running_versions
 from bighead_ci.documents.forge import PullRequest
 from bighead_ci.documents.live import CanaryAnalysis
 from bighead_ci.documents.plan import ReleaseChange
-from bighead_ci.documents.release import Release
+from bighead_ci.documents.release import Release, release_path
 from bighead_ci.documents.report import PromotionReport
 from bighead_ci.documents.verdict import Verdict
 from bighead_ci.errors import InputError
 from bighead_ci.planning.change import changed_files
-from bighead_ci.planning.releases import render_release
-from bighead_ci.ports.tree import Tree
 
 LABEL = "bighead/release"
 """On every pull request that edits a release."""
@@ -31,11 +31,6 @@ def release_branch(environment: str, model: str) -> str:
     return f"release/{environment}/{model}"
 
 
-def release_path(environment: str, model: str) -> str:
-    """The file of a release."""
-    return f"environments/{environment}/{model}.yaml"
-
-
 def changed_paths(context: Context, base: str, head: str) -> list[str]:
     """Files that differ between two commits."""
     trees = (context.repository.tree(commit).files() for commit in (base, head))
@@ -44,7 +39,7 @@ def changed_paths(context: Context, base: str, head: str) -> list[str]:
 
 def open_release_pr(
     context: Context,
-    desired: Desired,
+    main: Main,
     change: ReleaseChange,
     release: Release,
     body: str,
@@ -66,12 +61,12 @@ def open_release_pr(
     branch = release_branch(change.environment, change.model)
     path = release_path(change.environment, change.model)
     title = title_of(change)
-    needed, _ = approvals_needed(desired, change)
+    needed, _ = approvals_needed(main.desired, change)
     labels = (LABEL, f"{LABEL}/{change.move}", f"{APPROVALS_LABEL}{needed}")
     head = context.repository.commit(
-        branch, desired.commit, {path: render_release(release).encode()}, f"{title}\n\n{message}".strip() + "\n", author
+        branch, main.commit, {path: render_release(release).encode()}, f"{title}\n\n{message}".strip() + "\n", author
     )
-    return context.forge.open(branch, "main", title, body, author, labels, head)
+    return context.forge.open(branch, main.branch, title, body, author, labels, head)
 
 
 def open_release(context: Context, environment: str, model: str) -> PullRequest | None:
@@ -92,13 +87,13 @@ def title_of(change: ReleaseChange) -> str:
 
 def review_release(
     context: Context,
-    base_tree: Tree,
-    desired: Desired,
+    main: Main,
     change: ReleaseChange,
     new: Release | None,
     analysis: CanaryAnalysis | None = None,
 ) -> PromotionReport:
     """Re-evaluate, at this moment and with main's policies, the gates that the move needs."""
+    desired = main.desired
     old = desired.release(change.environment, change.model)
     environment = desired.environment(change.environment)
     incoming = (new.candidate or new.stable) if new else None
@@ -109,10 +104,10 @@ def review_release(
     if change.move == "promote":
         weight = incoming.weight if incoming else 0
         moved = drift(context, record, running) if record else None
-        gates = load_gates(base_tree)
-        verdict = judge_promotion(context, gates, desired, change, record, weight, running, found, moved)
+        gates = load_gates(main.tree)
+        verdict = judge_promotion(context, gates, main, change, record, weight, running, found, moved)
     elif change.move in {"advance", "retire"}:
-        verdict = judge_canary(load_gates(base_tree), analysis, old.canary if old else environment.canary)
+        verdict = judge_canary(load_gates(main.tree), analysis, old.canary if old else environment.canary)
     needed, because = approvals_needed(desired, change)
     return PromotionReport(
         environment=change.environment,

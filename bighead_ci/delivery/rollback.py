@@ -6,18 +6,17 @@ from dataclasses import dataclass
 
 from bighead_ci.definitions.loading import load_feature_set
 from bighead_ci.delivery.context import Context
-from bighead_ci.delivery.desired import Desired, read_desired
-from bighead_ci.delivery.history import release_at
-from bighead_ci.delivery.release_pr import changed_paths, open_release_pr, release_path, review_release
+from bighead_ci.delivery.main import Main
+from bighead_ci.delivery.release_log import ReleaseEdit
+from bighead_ci.delivery.release_pr import changed_paths, open_release_pr, review_release
 from bighead_ci.documents.base import Document
 from bighead_ci.documents.definition import FeatureSchema
 from bighead_ci.documents.forge import PullRequest
 from bighead_ci.documents.plan import ReleaseChange
-from bighead_ci.documents.release import Release, Variant
+from bighead_ci.documents.release import Release, Variant, release_path
 from bighead_ci.errors import InputError
 from bighead_ci.features.naming import feature_schema
 from bighead_ci.planning.releases import classify
-from bighead_ci.ports.repository import Commit
 from bighead_ci.ports.tree import Tree
 
 _STAND_ON_MAIN = "git fetch origin && git switch --detach origin/main"
@@ -54,15 +53,14 @@ class RollbackCheck(Document):
 class _WayBack:
     """A release on main and the one to go back to."""
 
-    tree: Tree
-    desired: Desired
+    main: Main
     environment: str
     model: str
     current: Release
     target: str
     release: Release
-    undone: list[Commit]
-    """Commits that touched the release since, newest first."""
+    undone: list[ReleaseEdit]
+    """What was done to the release since, newest first."""
 
     def change(self) -> ReleaseChange:
         """The move; refused as its checks would."""
@@ -82,51 +80,50 @@ def check_rollback(context: Context, model: str, environment: str, to: str | Non
 
 
 def _find(context: Context, model: str, environment: str, to: str | None) -> _WayBack:
-    commit = context.repository.resolve("main")
-    tree = context.repository.tree(commit)
-    desired = read_desired(tree, commit)
-    desired.environment(environment)
-    current = desired.release(environment, model)
+    main = context.main()
+    main.desired.environment(environment)
+    current = main.desired.release(environment, model)
     if current is None:
         raise InputError(f"{model} has no release in {environment}")
-    log = context.repository.log(commit, release_path(environment, model))
+    edits = main.log.of(environment, model)
     if to is None:
-        target, release = _latest_other(context, environment, model, current, log)
+        position, release = _latest_other(main, current, edits)
     else:
-        target, release = _at(context, environment, model, current, log, to)
-    undone = log[: [c.id for c in log].index(target)]
-    return _WayBack(tree, desired, environment, model, current, target, release, undone)
+        position, release = _at(context, main, current, edits, to)
+    target = edits[position].commit.id
+    return _WayBack(main, environment, model, current, target, release, edits[:position])
 
 
-def _latest_other(
-    context: Context, environment: str, model: str, current: Release, log: list[Commit]
-) -> tuple[str, Release]:
+def _latest_other(main: Main, current: Release, edits: list[ReleaseEdit]) -> tuple[int, Release]:
+    """The latest edit after which another artifact had all the traffic: its position and its release."""
     newest = current.variants[-1]
-    for commit in log[1:]:
-        release, _ = release_at(context, commit.id, environment, model)
+    for position, edit in list(enumerate(edits))[1:]:
+        release, _ = main.reader.attempt(edit.environment, edit.model, edit.after)
         if release is not None and release.candidate is None:
             stable = release.stable
             if (stable.artifact, stable.image) != (newest.artifact, newest.image):
-                return commit.id, release
+                return position, release
+    model, environment = edits[0].model, edits[0].environment
     raise InputError(f"{model} has no other release in {environment} before the present one to go back to")
 
 
-def _at(
-    context: Context, environment: str, model: str, current: Release, log: list[Commit], to: str
-) -> tuple[str, Release]:
+def _at(context: Context, main: Main, current: Release, edits: list[ReleaseEdit], to: str) -> tuple[int, Release]:
     """What main said at a commit, which need not be one that touched the release."""
-    then = context.repository.log(context.repository.resolve(to), release_path(environment, model), limit=1)
-    if not then or then[0].id not in {commit.id for commit in log}:
+    model, environment = edits[0].model, edits[0].environment
+    then = context.repository.log(to, release_path(environment, model), limit=1)
+    positions = {edit.commit.id: position for position, edit in enumerate(edits)}
+    if not then or then[0].id not in positions:
         raise InputError(
             f"main had no release of {model} in {environment} at {to}; `bighead history {model} --env {environment}` "
             "lists the commits to go back to"
         )
-    release, unreadable = release_at(context, then[0].id, environment, model)
+    position = positions[then[0].id]
+    release, unreadable = main.reader.attempt(environment, model, edits[position].after)
     if release is None:
         raise InputError(unreadable or f"{model} did not serve in {environment} at {to}")
     if release.variants == current.variants:
         raise InputError(f"what {model} served in {environment} at {to} is what it serves now")
-    return then[0].id, release
+    return position, release
 
 
 def _check(context: Context, way: _WayBack) -> RollbackCheck:
@@ -148,9 +145,9 @@ def _check(context: Context, way: _WayBack) -> RollbackCheck:
 def _by_hand(context: Context, way: _WayBack) -> str:
     """What git itself offers: a revert of each commit since, unless one of them did something else, which must stay."""
     path = release_path(way.environment, way.model)
-    if all(changed_paths(context, c.parents[0], c.id) == [path] for c in way.undone):
+    if all(changed_paths(context, e.commit.parents[0], e.commit.id) == [path] for e in way.undone):
         # For a commit that is no merge, `-m 1` means its only parent.
-        return f"git revert --no-edit -m 1 {' '.join(c.id[:10] for c in way.undone)}"
+        return f"git revert --no-edit -m 1 {' '.join(e.commit.id[:10] for e in way.undone)}"
     return f"git checkout {way.target[:10]} -- {path} && git commit -m 'Back to {way.target[:10]}'"
 
 
@@ -179,7 +176,7 @@ def _preconditions(context: Context, way: _WayBack, variant: Variant) -> list[Pr
     same = (record.image, record.artifact, record.version) == (variant.image, variant.artifact, variant.version)
     detail = "is of this image and artifact" if same else f"is of {record.id}, {record.image}, {record.artifact}"
     found.append(Precondition(what=what, holds=same, detail=detail))
-    return found + [_feature_precondition(way.tree, variant, schema) for schema in record.features]
+    return found + [_feature_precondition(way.main.tree, variant, schema) for schema in record.features]
 
 
 def _feature_precondition(tree: Tree, variant: Variant, schema: FeatureSchema) -> Precondition:
@@ -205,7 +202,7 @@ def rollback(context: Context, model: str, environment: str, author: str, to: st
         missing = "; ".join(f"{p.what}: {p.detail}" for p in check.preconditions if not p.holds)
         raise InputError(f"cannot roll {model} in {environment} back to {check.target[:10]}: {missing}")
     change = way.change()
-    report = review_release(context, way.tree, way.desired, change, way.release)
+    report = review_release(context, way.main, change, way.release)
     body = context.renderer.promotion_markdown(report)
     message = f"Back to the release of {way.target}"
-    return open_release_pr(context, way.desired, change, way.release, body, message, author)
+    return open_release_pr(context, way.main, change, way.release, body, message, author)

@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
-from itertools import pairwise
 
-from bighead_ci.delivery.context import Context
-from bighead_ci.delivery.desired import Desired, process_name
-from bighead_ci.delivery.history import release_at
+from bighead_ci.delivery.desired import process_name
+from bighead_ci.delivery.main import Main
 from bighead_ci.documents.definition import duration
 
-LOOK_BACK = 8
-"""Commits of a release file that are looked at."""
 
-
-def standby(context: Context, desired: Desired, environment: str, model: str) -> list[str]:
+def standby(main: Main, environment: str, model: str, now: datetime) -> list[str]:
     """Process names of variants that were the stable one of this release less than `keep_warm` ago.
 
     A candidate that was reverted is not kept. What is named here and runs is as it should be; what does not run is not
     started.
     """
-    path = f"environments/{environment}/{model}.yaml"
-    commits = context.repository.log(desired.commit, path, limit=LOOK_BACK)
-    now = context.clock.now()
-    warm = duration(desired.environment(environment).keep_warm)
-    current = desired.release(environment, model)
-    serving = {process_name(model, variant) for variant in current.variants} if current else set()
-    ended: Sequence[tuple[str, datetime]] = [(older.id, newer.at) for newer, older in pairwise(commits)]
+    warm = duration(main.desired.environment(environment).keep_warm)
     names = []
-    for commit, until in ended:
-        if now - until >= warm:
-            break
-        release, _ = release_at(context, commit, environment, model)
-        if release is not None:
+    for edit in main.log.since(now - warm, environment, model):
+        release, _ = main.reader.attempt(environment, model, edit.before)
+        if release is not None and now - edit.commit.at < warm:
             names.append(process_name(model, release.stable))
+    current = main.desired.release(environment, model) if names else None
+    serving = {process_name(model, variant) for variant in current.variants} if current else set()
     return [name for name in dict.fromkeys(names) if name not in serving]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bighead_ci.delivery.context import Context
-from bighead_ci.delivery.desired import desired_models, read_desired
+from bighead_ci.delivery.desired import desired_models
 from bighead_ci.delivery.standby import standby
 from bighead_ci.documents.base import Document
 from bighead_ci.documents.live import DesiredModel, LiveModel
@@ -37,17 +37,18 @@ class Status(Document):
 
 def status(context: Context, branch: str = "main") -> Status:
     """Compare what main says with what the platform observes."""
-    commit = context.repository.resolve(branch)
-    desired = read_desired(context.repository.tree(commit), commit)
+    main, now = context.main(branch), context.clock.now()
+    desired = main.desired
     wanted = {(m.environment, m.model): m for m in desired_models(desired)}
     live = {(e, m.model): m for e in desired.environments for m in context.platform.observe(e)}
     models = []
     for place in sorted(wanted.keys() | live.keys() | desired.unreadable.keys()):
         should, does = wanted.get(place), live.get(place)
-        if place in desired.unreadable:
-            found = [f"its release cannot be read, so it stays as it is: {desired.unreadable[place]}"]
+        if place in desired.stuck:
+            what = "release" if place in desired.unreadable else "environment"
+            found = [f"its {what} cannot be read, so it stays as it is: {desired.stuck[place]}"]
         else:
-            found = differences(should, does, standby(context, desired, *place))
+            found = differences(should, does, standby(main, *place, now))
         models.append(
             ModelStatus(
                 environment=place[0],
@@ -58,7 +59,7 @@ def status(context: Context, branch: str = "main") -> Status:
                 differences=found,
             )
         )
-    return Status(commit=commit, models=models)
+    return Status(commit=main.commit, models=models)
 
 
 def differences(desired: DesiredModel | None, live: LiveModel | None, warm: Sequence[str] = ()) -> list[str]:

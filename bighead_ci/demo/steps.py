@@ -12,7 +12,6 @@ from pydantic import Field
 from bighead_ci.callers.requests import request_bodies
 from bighead_ci.callers.traffic import Traffic
 from bighead_ci.delivery.context import silent
-from bighead_ci.delivery.desired import read_desired
 from bighead_ci.delivery.merging import CHECK
 from bighead_ci.delivery.status import status
 from bighead_ci.demo.narrator import Narrator
@@ -123,7 +122,7 @@ class Steps:
         n.git("fetch", "--quiet", "origin", who=who)
         n.git("checkout", "--quiet", "main", who=who)
         n.git("reset", "--quiet", "--hard", "origin/main", who=who)
-        commit = self.context.repository.log("main", f"environments/{environment}/flight_delay.yaml", 1)[0]
+        commit = self.context.main().log.of(environment, "flight_delay", limit=1)[0].commit
         merge = ["-m", "1"] if len(commit.parents) > 1 else []
         n.git("revert", "--no-edit", *merge, commit.id[:10], who=who)
         n.git("push", "--quiet", "origin", "main", who=who)
@@ -200,8 +199,7 @@ class Steps:
         """Wait until prod's release of flight_delay on main is as wanted."""
 
         def found() -> bool | None:
-            commit = self.context.repository.resolve("main")
-            release = read_desired(self.context.repository.tree(commit), commit).release("prod", "flight_delay")
+            release = self.context.main().desired.release("prod", "flight_delay")
             return (release is not None and holds(release)) or None
 
         self.narrator.wait(what, found, CANARY_SECONDS)
@@ -228,8 +226,7 @@ class Steps:
 
     def traffic(self, version: str, environment: str = "prod") -> Traffic:
         """Flights after the workspace's moment, with the fields that callers of a version send."""
-        commit = self.context.repository.resolve("main")
-        bodies = request_bodies(self.context, commit, "flight_delay", version, silent)
+        bodies = request_bodies(self.context, self.context.main(), "flight_delay", version, silent)
         live = next(m for m in self.context.platform.observe(environment) if m.model == "flight_delay")
         return Traffic(f"{live.url}/predict", bodies, REQUESTS_PER_SECOND)
 

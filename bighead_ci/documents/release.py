@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, ModelWrapValidatorHandler, model_validator
 
 from bighead_ci.documents.base import CommitId, Digest, Document, Name, Percent, Version
 from bighead_ci.documents.definition import CanaryPlan
@@ -40,8 +40,20 @@ class Release(Document):
     variants: Annotated[list[Variant], Field(min_length=1, max_length=2)]
     canary: CanaryPlan
 
-    @model_validator(mode="after")
-    def _whole(self) -> Release:
+    @model_validator(mode="wrap")
+    @classmethod
+    def _validated_once(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """A release is checked when it is made, not again whenever another document takes it in."""
+        if isinstance(value, cls):
+            return value
+        return handler(value).checked()
+
+    def checked(self) -> Self:
+        """The release itself, if its variants and weights are such as a release can have.
+
+        Raises:
+            ValueError: says what is wrong.
+        """
         if sum(variant.weight for variant in self.variants) != ALL:
             raise ValueError("the weights of the variants must add up to 100")
         names = [variant.name for variant in self.variants]
@@ -65,6 +77,11 @@ class Release(Document):
         return self.variants[1] if len(self.variants) > 1 else None
 
 
+def release_path(environment: str, model: str) -> str:
+    """The file of a release, relative to the repository."""
+    return f"environments/{environment}/{model}.yaml"
+
+
 class PlacedRelease(Document):
     """A release with its place."""
 
@@ -75,4 +92,4 @@ class PlacedRelease(Document):
     @property
     def path(self) -> str:
         """File, relative to the repository."""
-        return f"environments/{self.environment}/{self.model}.yaml"
+        return release_path(self.environment, self.model)

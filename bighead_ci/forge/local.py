@@ -177,20 +177,8 @@ class LocalForge:
         head, onto = tip(pull.source) or pull.head, tip(pull.target)
         update: dict[str, object] = {} if head == pull.head else {"head": head}
         if onto is not None and self._contains(head, onto):
-            update |= {"state": "merged", "merge_commit": self._merged_by(head, onto)}
+            update |= {"state": "merged", "merge_commit": self.repository.first_containing(head, onto)}
         return pull.model_copy(update=update) if update else pull
-
-    def _merged_by(self, head: str, onto: str) -> str:
-        """The oldest first-parent commit of the target that contains the head."""
-        line = self.repository.git.text("rev-list", "--first-parent", onto).split()
-        newest, oldest = 0, len(line) - 1
-        while newest < oldest:
-            middle = (newest + oldest + 1) // 2
-            if self._contains(head, line[middle]):
-                newest = middle
-            else:
-                oldest = middle - 1
-        return line[newest]
 
     def _change(self, number: int, edit: Edit, message: str, author: str) -> PullRequest:
         def attempt() -> PullRequest:

@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +28,7 @@ SETTINGS = (
     "core.quotepath=off",
     "i18n.logOutputEncoding=UTF-8",
     "log.showSignature=false",
+    "log.showRoot=true",
     # A directory that one side renamed must not pull the other side's new files along: paths are identities here.
     "merge.directoryRenames=false",
 )
@@ -109,6 +110,25 @@ class ObjectReader:
         """Bytes of the object; None if there is none of that kind."""
         answer = self._ask(f"contents {name}", body=True)
         return None if answer is None or answer[1] != kind else answer[2]
+
+    def read_blobs(self, ids: Iterable[str]) -> dict[str, bytes]:
+        """Contents by id, by a process that takes all questions at once; ids that name no blob are left out."""
+        asked = list(dict.fromkeys(ids))
+        command = [*self._command[: self._command.index("cat-file")], "cat-file", "--batch"]
+        done = run_git(command, self._directory, "".join(f"{one}\n" for one in asked).encode())
+        if done.returncode:
+            raise error_of("git cat-file", done.stderr)
+        found, output, position = {}, done.stdout, 0
+        while position < len(output):
+            end = output.index(b"\n", position)
+            words = output[position:end].split()
+            position = end + 1
+            if len(words) == 3:  # noqa: PLR2004 - id, kind, size; what is missing has two
+                size = int(words[2])
+                if words[1] == b"blob":
+                    found[words[0].decode()] = output[position : position + size]
+                position += size + 1
+        return found
 
     def close(self) -> None:
         """End the process; the next question starts another."""

@@ -5,22 +5,21 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from bighead_ci.errors import InputError, Problem, RetryError
+from bighead_ci.git.log import LOG_FORMAT, Logged, read_log
 from bighead_ci.git.process import Git, RefUpdate, error_of, run_git
 from bighead_ci.git.tree import GitTree
 from bighead_ci.git.writer import write_commit
 from bighead_ci.ports.clock import Clock, SystemClock
-from bighead_ci.ports.repository import Commit
+from bighead_ci.ports.repository import Commit, FileChange
 from bighead_ci.ports.tree import Tree
 
 FULL_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-LOG_FIELDS = ("%H", "%an", "%ct", "%P", "%s")
 WRITTEN_DATE = re.compile(rb"^((?:author|committer) .*>) \d+ [+-]\d{4}$", re.MULTILINE)
 
 
@@ -96,29 +95,49 @@ class GitRepository:
         """Whether the second history contains the first commit (a commit contains itself)."""
         return self.git.run("merge-base", "--is-ancestor", ancestor, descendant, allowed=(0, 1)).returncode == 0
 
-    def log(self, revision: str, path: str | None = None, limit: int | None = None) -> list[Commit]:
-        """Commits that touched the path, newest first; along first parents, so a merged PR is one entry."""
-        arguments = ["log", "-z", "--no-color", "--first-parent", f"--format={'%x00'.join(LOG_FIELDS)}"]
-        arguments += [f"--max-count={limit}"] if limit is not None else []
-        arguments += [self.resolve(revision), "--"] + ([f":(top,literal){path}"] if path else [])
-        values = self.git.run(*arguments).stdout.decode(errors="replace").split("\0")
-        rows = zip(*[iter(values)] * len(LOG_FIELDS), strict=False)
-        return [
-            Commit(
-                id=identity,
-                author=author,
-                at=datetime.fromtimestamp(int(at), UTC),
-                subject=subject,
-                parents=parents.split(),
-            )
-            for identity, author, at, parents, subject in rows
-        ]
+    def blobs(self, ids: Iterable[str]) -> dict[str, bytes]:
+        """Contents by content id, read in one go; ids that name none are left out."""
+        return self.git.objects.read_blobs(ids)
 
-    def touched(self, revision: str, under: str) -> set[str]:
-        """Every path under a directory that any commit of `log` touched, also those that are gone since."""
-        arguments = ["log", "-z", "--first-parent", "--diff-merges=first-parent", "--no-renames", "--name-only"]
-        arguments += ["--format=", self.resolve(revision), "--", f":(top,literal){under}"]
-        return {path for path in os.fsdecode(self.git.run(*arguments).stdout).split("\0") if path}
+    def log(self, revision: str, *paths: str, since: str | None = None, limit: int | None = None) -> list[Commit]:
+        """Commits that touched any of the paths (none given: all), newest first, along first parents.
+
+        So a merged pull request is one entry. `since` leaves out that commit and all that it contains.
+        """
+        return [commit for commit, _ in self._log(revision, paths, since, limit)]
+
+    def changes(
+        self, revision: str, *paths: str, since: str | None = None, limit: int | None = None
+    ) -> list[FileChange]:
+        """What the commits of `log` did to files under the paths; `limit` counts commits."""
+        found = self._log(revision, paths, since, limit, "--raw", "--no-abbrev", "--no-renames")
+        return [FileChange(commit, path, before, after) for commit, files in found for path, before, after in files]
+
+    def _log(
+        self, revision: str, paths: tuple[str, ...], since: str | None, limit: int | None, *shown: str
+    ) -> Iterator[Logged]:
+        arguments = ["log", "-z", "--no-color", "--first-parent", "--diff-merges=first-parent", *shown]
+        arguments += [f"--format={LOG_FORMAT}", *([f"--max-count={limit}"] if limit is not None else [])]
+        arguments += [self.resolve(revision), *([f"^{self.resolve(since)}"] if since is not None else [])]
+        return read_log(self.git.run(*arguments, "--", *(f":(top,literal){path}" for path in paths)).stdout)
+
+    def first_containing(self, commit: str, revision: str) -> str:
+        """The oldest commit of `log` whose history has the commit: the merge that brought it.
+
+        Raises:
+            InputError: the revision's history does not have the commit.
+        """
+        line = self.git.text("rev-list", "--first-parent", self.resolve(revision)).split()
+        if not self.is_ancestor(commit, line[0]):
+            raise InputError(f"{revision} does not contain {commit[:12]}")
+        newest, oldest = 0, len(line) - 1
+        while newest < oldest:
+            middle = (newest + oldest + 1) // 2
+            if self.is_ancestor(commit, line[middle]):
+                newest = middle
+            else:
+                oldest = middle - 1
+        return line[newest]
 
     def diff(self, base: str, head: str) -> str:
         """Unified diff from one commit's files to another's, as git prints it; not influenced by anybody's settings."""

@@ -1,4 +1,4 @@
-"""The moves a release can make, how to tell which one an edit is, and how a release is written. Pure.
+"""The moves a release can make, and how to tell which one an edit is. Pure.
 
 A release file changes only by these moves, so that what main says always came about by a command whose pull request
 carried its evidence: promote, advance, retire, rollback, and changing the canary plan while no canary is under way.
@@ -11,13 +11,8 @@ from dataclasses import dataclass
 
 from bighead_ci.documents.definition import CanaryPlan
 from bighead_ci.documents.plan import Move, ReleaseChange
-from bighead_ci.documents.release import ALL, Release, Variant
+from bighead_ci.documents.release import ALL, Release, Variant, release_path
 from bighead_ci.errors import BugError, InputError, Problem
-
-_HEADER = """\
-# What serves this model here. Written by `bighead promote`, `bighead advance` and `bighead rollback`, each by a pull
-# request; checks refuse any other edit. To take a change back: `bighead rollback`, or `git revert` of its commit.
-"""
 
 
 def promoted(release: Release | None, candidate: Variant, plan: CanaryPlan) -> Release:
@@ -113,29 +108,6 @@ def removal_of_unreadable(environment: str, model: str) -> ReleaseChange:
     return _Edit(environment, model, None, None).change("remove", "a release that could not be read is removed")
 
 
-def render_release(release: Release) -> str:
-    """The release file's text: same release, same bytes."""
-    lines = [_HEADER + "variants:"]
-    for variant in release.variants:
-        lines += [
-            f"  - version: {variant.version}",
-            f"    image: {variant.image}",
-            f"    artifact: {variant.artifact}",
-            f"    run: {_quoted(variant.run)}",
-            f"    commit: {_quoted(variant.commit)}",
-            f"    weight: {variant.weight}",
-        ]
-    canary = release.canary
-    lines += [
-        "canary:",
-        f"  steps: [{', '.join(map(str, canary.steps))}]",
-        f"  soak: {canary.soak}",
-        f"  minimum_requests: {canary.minimum_requests}",
-        f"  person_above: {canary.person_above}",
-    ]
-    return "\n".join(lines) + "\n"
-
-
 @dataclass(frozen=True)
 class _Edit:
     """An edit of one release file."""
@@ -164,7 +136,7 @@ class _Edit:
             "advance": "bighead advance",
             "rollback": f"bighead rollback {self.model} --env {self.environment}",
         }
-        file = f"environments/{self.environment}/{self.model}.yaml"
+        file = release_path(self.environment, self.model)
         message = "this edit is no move that a release can make; releases are edited by commands, not by hand"
         said = " or ".join(f"`{by[command]}`" for command in commands)
         return InputError(
@@ -261,9 +233,3 @@ def _names(release: Release) -> str:
 
 def _steps(plan: CanaryPlan) -> str:
     return " → ".join(f"{step} %" for step in plan.steps)
-
-
-def _quoted(text: str) -> str:
-    """A YAML double-quoted scalar: a commit id may look like a number."""
-    plain = (c if " " <= c <= "~" and c not in '"\\' else f"\\U{ord(c):08x}" for c in text)
-    return f'"{"".join(plain)}"'

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from bighead_ci.documents.base import Document, Moment
 from bighead_ci.ports.tree import Tree
+
+MAIN = "main"
+"""The branch that says what runs."""
 
 
 class Commit(Document):
@@ -19,6 +23,18 @@ class Commit(Document):
     """Committer date."""
     subject: str
     parents: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """What one commit did to one file, against its first parent."""
+
+    commit: Commit
+    path: str
+    before: str | None
+    """Content id; None: the commit added the file."""
+    after: str | None
+    """Content id; None: the commit deleted it."""
 
 
 class Repository(Protocol):
@@ -35,14 +51,25 @@ class Repository(Protocol):
     def tree(self, commit: str) -> Tree:
         """The files of a commit."""
 
+    def blobs(self, ids: Iterable[str]) -> Mapping[str, bytes]:
+        """Contents by content id, read in one go; ids that name none are left out."""
+
     def merge_base(self, left: str, right: str) -> str:
         """Where two histories part."""
 
-    def log(self, revision: str, path: str | None = None, limit: int | None = None) -> list[Commit]:
-        """Commits that touched the path, newest first; along first parents, so a merged PR is one entry."""
+    def log(self, revision: str, *paths: str, since: str | None = None, limit: int | None = None) -> list[Commit]:
+        """Commits that touched any of the paths (none given: all), newest first, along first parents.
 
-    def touched(self, revision: str, under: str) -> set[str]:
-        """Every path under a directory that any commit of `log` touched, also those that are gone since."""
+        So a merged pull request is one entry. `since` leaves out that commit and all that it contains.
+        """
+
+    def changes(
+        self, revision: str, *paths: str, since: str | None = None, limit: int | None = None
+    ) -> list[FileChange]:
+        """What the commits of `log` did to files under the paths; `limit` counts commits."""
+
+    def first_containing(self, commit: str, revision: str) -> str:
+        """The oldest commit of `log` whose history has the commit: the merge that brought it."""
 
     def diff(self, base: str, head: str) -> str:
         """Unified diff from one commit's files to another's; empty when they are equal."""

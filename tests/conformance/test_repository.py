@@ -143,19 +143,55 @@ def test_log_follows_a_path_along_first_parents(repository: Repository) -> None:
     grow(repository, b__x="1")
     third = grow(repository, a__y="1")
     assert [c.id for c in repository.log("main", "a")] == [third, first]
-    assert [c.id for c in repository.log("main", "a", 1)] == [third]
+    assert [c.id for c in repository.log("main", "a", limit=1)] == [third]
     assert [c.id for c in repository.log("main", "a/x")] == [first]
+    assert [c.id for c in repository.log("main", "a/y", "a/x")] == [third, first]
+    assert [c.id for c in repository.log("main", "a", since=first)] == [third]
     assert len(repository.log("main")) == 4
 
 
-def test_touched_names_what_is_gone_too(repository: Repository) -> None:
-    """Every path under a directory that main's line ever touched; a removed or renamed file counts, a sibling not."""
+def test_changes_say_what_each_commit_did_to_each_file(repository: Repository) -> None:
+    """Against the first parent, newest first: content ids before and after, None where the file was not there."""
     first = grow(repository, a__x="1", ab__y="1")
-    grow(repository, a__z="1")
-    gone = repository.commit("main", repository.resolve("main"), {"a/x": None, "a/w": b"1"}, "rename", "ada")
-    assert repository.touched("main", "a") == {"a/x", "a/z", "a/w"}
-    assert repository.touched(first, "a") == {"a/x"}
-    assert repository.touched(gone, "b") == set()
+    gone = repository.commit("main", first, {"a/x": None, "a/w": b"2", "z": b"3"}, "rename", "ada")
+    one, two = blob_id(b"1"), blob_id(b"2")
+    expected = [(gone, "a/w", None, two), (gone, "a/x", one, None), (first, "a/x", None, one)]
+    found = [(c.commit.id, c.path, c.before, c.after) for c in repository.changes("main", "a")]
+    assert found == expected
+    assert len(repository.changes("main")) == 5
+    assert [c.path for c in repository.changes("main", "a", limit=1)] == ["a/w", "a/x"]
+    assert {c.commit.id for c in repository.changes("main", "a", since=first)} == {gone}
+    assert repository.changes(gone, "b") == []
+
+
+@pytest.mark.parametrize("path", ["sp ace", 'quo"te', "new\nline", ":100644 x", "\x01start", "ünï/日本"])
+def test_changes_of_odd_paths(repository: Repository, path: str) -> None:
+    """Whatever a path looks like, it is told from what stands around it."""
+    commit = repository.commit("main", repository.resolve("main"), {path: b"1", "z": b"2"}, "m\x01 :1", "ada")
+    found = [(c.commit.id, c.path, c.after) for c in repository.changes("main")]
+    assert sorted(found) == sorted([(commit, path, blob_id(b"1")), (commit, "z", blob_id(b"2"))])
+
+
+def test_first_containing_is_the_oldest_commit_that_has_another(repository: Repository) -> None:
+    """A commit of the line is contained by itself first; one that the line does not have is refused."""
+    begin = repository.resolve("main")
+    topic = repository.commit("topic", begin, {"a": b"1"}, "m", "ada")
+    middle = grow(repository, b="1")
+    grow(repository, b="2")
+    assert repository.first_containing(middle, "main") == middle
+    assert repository.first_containing(begin, "main") == begin
+    with pytest.raises(InputError, match="does not contain"):
+        repository.first_containing(topic, "main")
+
+
+def test_blobs_are_read_by_content_id(repository: Repository) -> None:
+    """Several contents at once; an id that nothing has is left out, and so is one that is no file's."""
+    contents = [b"", b"\n", b"a\0b\n\n", "日本".encode()]
+    changes: dict[str, bytes | None] = {f"f{n}": data for n, data in enumerate(contents)}
+    commit = repository.commit("main", repository.resolve("main"), changes, "m", "ada")
+    ids = [blob_id(data) for data in contents]
+    assert repository.blobs([*ids, ids[0], "0" * 40, commit]) == dict(zip(ids, contents, strict=True))
+    assert repository.blobs([]) == {}
 
 
 def test_merge_base_is_where_histories_part(repository: Repository) -> None:

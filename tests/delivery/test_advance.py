@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bighead_ci.definitions.release_file import render_release
 from bighead_ci.delivery.advance import Step, advance
 from bighead_ci.delivery.check import REPORT, check_pull_request
 from bighead_ci.delivery.context import BOT, silent
@@ -12,7 +13,7 @@ from bighead_ci.delivery.reconcile import reconcile
 from bighead_ci.delivery.rollback import rollback
 from bighead_ci.documents.base import digest_of
 from bighead_ci.errors import InputError, RetryError
-from bighead_ci.planning.releases import advanced, render_release
+from bighead_ci.planning.releases import advanced
 from fakes.context import FakeContext, model_version
 from fakes.shipping import pass_canary, promote_and_merge, ship
 
@@ -60,11 +61,11 @@ def test_a_canary_waits_until_soak_and_requests_are_there(canary: FakeContext, s
     """Eight seconds and 200 requests are prod's plan; one of them is not enough."""
     canary.clock.forward(seconds)
     canary.telemetry.requests = requests
-    before = canary.main
+    before = canary.tip
     step = only_step(canary)
     assert step.action == "waits"
     assert f"{requests} of 200 requests" in step.detail
-    assert canary.main == before
+    assert canary.tip == before
     assert canary.forge.find("open") == []
 
 

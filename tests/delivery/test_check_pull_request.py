@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from bighead_ci.definitions.loading import load_release
+from bighead_ci.definitions.release_file import render_release
 from bighead_ci.delivery.check import REPORT, check_pull_request, page_of
 from bighead_ci.delivery.context import silent
 from bighead_ci.delivery.deliver import deliver
@@ -19,7 +20,6 @@ from bighead_ci.documents.base import digest_of
 from bighead_ci.documents.forge import PullRequest
 from bighead_ci.documents.release import Release
 from bighead_ci.errors import InputError, RetryError
-from bighead_ci.planning.releases import render_release
 from fakes.context import FakeContext, model_version
 from fakes.shipping import merge_version, promote_and_merge, ship
 
@@ -305,7 +305,7 @@ def test_a_promotion_by_hand_needs_as_many_approvals_as_by_command(context: Fake
 def test_a_version_released_after_a_branch_began_may_not_be_edited_by_it(context: FakeContext) -> None:
     """The branch knows nothing of the release; main does."""
     merge_version(context, "v2")
-    old = context.main
+    old = context.tip
     promote_and_merge(context, "staging", "v2")
     context.repository.commit("late", old, {f"{V2}/model.py": b"x = 1\n"}, "an edit", "ada")
     pull = context.forge.open("late", "main", "An edit", "", "ada")
@@ -508,7 +508,7 @@ def test_a_promotion_is_judged_again_when_what_it_was_judged_by_changes(context:
     assert promotion is not None
     pull = promotion.pull_request
     assert check_pull_request(context, pull.number, silent).state == "passed"
-    before = context.main
+    before = context.tip
     context.approve_and_merge(rollback(context, "late", "staging", "oncall").number)
     deliver(context, before, silent)
     with pytest.raises(InputError, match=r"bighead/ci.*main changed what this was judged by"):
@@ -524,7 +524,7 @@ def test_every_open_verdict_is_asked_for_again_when_policies_change(context: Fak
     back = rollback(context, "late", "prod", "ada")
     for number in (pull.number, back.number):
         assert check_pull_request(context, number, silent).state == "passed"
-    before = context.main
+    before = context.tip
     floor = context.repository.tree("main").read("policies/auc_floor.yaml").decode()
     context.change_main({"policies/auc_floor.yaml": floor.replace("0.6", "0.99")}, "stricter")
     deliver(context, before, silent)

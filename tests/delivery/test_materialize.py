@@ -48,7 +48,7 @@ def context(tmp_path: Path) -> Any:
     loaded = load_feature_set(tree, "pairs", "v1")
     DuckDBOfflineStore().materialize([loaded], {"events": (loaded.source, data)}, MOMENT, online)
     return SimpleNamespace(
-        repository=SimpleNamespace(resolve=lambda _: "main", tree=lambda _: tree),
+        main=lambda: SimpleNamespace(tree=tree),
         data_clock=FixedClock(MOMENT),
         open_online_store=lambda **_: online,
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bighead_ci.definitions.release_file import render_release
 from bighead_ci.delivery.check import check_pull_request
 from bighead_ci.delivery.context import silent
 from bighead_ci.delivery.deliver import deliver
@@ -13,7 +14,6 @@ from bighead_ci.delivery.promote import promote
 from bighead_ci.delivery.release_pr import release_branch
 from bighead_ci.documents.forge import PullRequest
 from bighead_ci.errors import InputError, RetryError
-from bighead_ci.planning.releases import render_release
 from fakes.context import FakeContext, model_version
 from fakes.engine import MemoryEngine
 from fakes.shipping import merge_version, pass_canary, promote_and_merge, ship
@@ -176,7 +176,7 @@ def test_a_promotion_that_brings_a_canary_plan_of_its_own_is_refused(context: Fa
 
 def test_a_delivery_opens_the_first_promotion_once(context: FakeContext) -> None:
     """Run again for the same commits: the same pull request; once it is merged, none."""
-    before = context.main
+    before = context.tip
     merge_version(context, "v2")
     assert [p.title for p in context.forge.find("open")] == ["promote late in staging: v2 is the first to serve"]
     again = deliver(context, before, silent)
@@ -201,7 +201,7 @@ def test_a_delivery_from_long_ago_takes_no_environment_back(context: FakeContext
 
 def test_a_record_is_found_after_the_engine_was_upgraded(context: FakeContext) -> None:
     """What a pull request judged stays judged: its merge trains nothing, and its promotion names that record."""
-    before = context.main
+    before = context.tip
     pull = context.propose("late-v2", model_version("v2"))
     record = check_pull_request(context, pull.number, silent).models[0].record
     context.approve_and_merge(pull.number)
@@ -216,7 +216,7 @@ def test_a_record_is_found_after_the_engine_was_upgraded(context: FakeContext) -
 
 def test_a_changed_source_is_not_what_was_judged(context: FakeContext) -> None:
     """Another engine is no excuse: data that moved on makes another record."""
-    before = context.main
+    before = context.tip
     pull = context.propose("late-v2", model_version("v2"))
     check_pull_request(context, pull.number, silent)
     context.approve_and_merge(pull.number)
@@ -229,7 +229,7 @@ def test_a_changed_source_is_not_what_was_judged(context: FakeContext) -> None:
 
 def test_of_several_versions_a_delivery_promotes_the_newest(context: FakeContext) -> None:
     """v10 is newer than v9, whatever the alphabet says."""
-    before = context.main
+    before = context.tip
     context.change_main({**model_version("v9"), **model_version("v10")}, "two at once")
     (promotion,) = deliver(context, before, silent)
     assert "v10" in promotion.pull_request.title
@@ -244,7 +244,7 @@ def test_a_model_that_cannot_be_delivered_holds_up_no_other(context: FakeContext
     for version in ("v2", "v3"):
         merge_version(context, version)
         promote_and_merge(context, "staging", version)
-    before = context.main
+    before = context.tip
     context.change_main({**model_version("v4"), **model_version("v1", "later")}, "two models at once")
     with pytest.raises(InputError, match="canary of v3"):
         deliver(context, before, silent)
@@ -253,7 +253,7 @@ def test_a_model_that_cannot_be_delivered_holds_up_no_other(context: FakeContext
 
 def test_trouble_that_may_pass_is_worth_another_delivery(context: FakeContext) -> None:
     """One model's disk is full and another's code is wrong: what the runner hears is to try again."""
-    before = context.main
+    before = context.tip
     context.change_main({**model_version("v4"), **model_version("v1", "later")}, "two models at once")
 
     def troubled(directory: str) -> None:

@@ -26,7 +26,7 @@ def merge_only(context: FakeContext, environment: str, version: str | None = Non
 
 def release_other(context: FakeContext) -> None:
     """Merge a first release of another model to staging; nobody reconciles."""
-    before = context.main
+    before = context.tip
     context.change_main(model_version("v1", "other"), "another model")
     for promotion in deliver(context, before, silent):
         context.approve_and_merge(promotion.pull_request.number)
@@ -155,7 +155,7 @@ def test_a_revert_takes_effect_while_the_candidate_still_starts(context: FakeCon
     ship(context, "v2")
     merge_version(context, "v3", skill=1.2)
     promote_and_merge(context, "staging", "v3")
-    before = context.main
+    before = context.tip
     merge_only(context, "prod")
     context.platform.slow.add(candidate_artifact(context))
     assert outcome(context, environment="prod").state == "starting"
@@ -171,7 +171,7 @@ def test_settling_follows_main_while_something_starts(context: FakeContext) -> N
     ship(context, "v2")
     merge_version(context, "v3", skill=1.2)
     promote_and_merge(context, "staging", "v3")
-    before = context.main
+    before = context.tip
     merge_only(context, "prod")
     context.platform.slow.add(candidate_artifact(context))
     path = "environments/prod/late.yaml"
@@ -180,7 +180,7 @@ def test_settling_follows_main_while_something_starts(context: FakeContext) -> N
     )
     reverted.start()
     result = settle(context, silent)
-    assert (result.commit, result.starting) == (context.main, False)
+    assert (result.commit, result.starting) == (context.tip, False)
     assert context.live("prod") == {"v2": 100}
 
 
@@ -262,6 +262,21 @@ def test_an_unreadable_release_on_main_stops_its_own_model_only(context: FakeCon
     assert "environments/prod/late.yaml" in trouble.differences[0]
 
 
+def test_an_unreadable_environment_stops_only_itself(context: FakeContext) -> None:
+    """What runs there stays, and says why; the others go on, and status says which is which."""
+    ship(context, "v2")
+    context.change_main({"environments/staging/environment.yaml": "platform: [\n"}, "oops")
+    found = outcome(context)
+    assert (found.state, context.live("staging")) == ("failed", {"v2": 100})
+    assert outcome(context, environment="prod").state == "in step"
+    assert "environments/staging/environment.yaml" in found.detail
+    (trouble,) = [m for m in status(context).models if m.differences]
+    assert trouble.environment == "staging"
+    assert trouble.differences[0].startswith("its environment cannot be read")
+    with pytest.raises(InputError, match=r"staging/environment\.yaml"):
+        deliver(context, context.tip, silent)
+
+
 def test_nothing_is_promoted_over_an_unreadable_release(context: FakeContext) -> None:
     """What serves is unknown, so nobody may decide what follows."""
     ship(context, "v2")
@@ -274,7 +289,7 @@ def test_a_pull_request_mends_an_unreadable_release(context: FakeContext) -> Non
     """The way back from nonsense on main is a pull request like any other."""
     ship(context, "v2")
     path = "environments/prod/late.yaml"
-    good = context.repository.tree(context.main).read(path).decode()
+    good = context.repository.tree(context.tip).read(path).decode()
     context.change_main({path: "variants: []\n"}, "oops")
     pull = context.propose("mend", {path: good})
     report = check_pull_request(context, pull.number, silent)

@@ -157,7 +157,7 @@ def test_the_command_by_hand_restores_the_same_release(shipped: FakeContext) -> 
     check = check_rollback(shipped, "late", "prod")
     commits = check.git.split(" -m 1 ")[1].split(" && ")[0].split()
     for commit in commits:
-        shipped.repository.revert("main", commit, shipped.main, "", "ada")
+        shipped.repository.revert("main", commit, shipped.tip, "", "ada")
     assert shipped.release("prod") == check.release
 
 
@@ -187,7 +187,7 @@ def test_a_move_that_its_checks_would_refuse_is_named_beforehand(context: FakeCo
     ship(context, "v2")
     ship(context, "v3", skill=1.2)
     pass_canary(context, passes=1)
-    half = context.main
+    half = context.tip
     context.approve_and_merge(rollback(context, "late", "prod", "ada").number)
     (missing,) = failing(check_rollback(context, "late", "prod", to=half))
     assert missing.what == "the move"
@@ -271,7 +271,7 @@ def test_a_broken_file_of_the_past_does_not_stand_in_the_way(shipped: FakeContex
     shipped.change_main(
         {"environments/staging/late.yaml": "variants: []\n", "environments/prod/late.yaml": old}, "oops"
     )
-    target = shipped.main
+    target = shipped.tip
     shipped.change_main({"environments/staging/late.yaml": whole, "environments/prod/late.yaml": new}, "mended")
     assert old_target(shipped) == target
 
@@ -296,7 +296,7 @@ def test_going_back_within_a_canary_needs_nobody(context: FakeContext) -> None:
     context.change_main({path: text.replace("minimum_requests: 200", plan)}, "ask a person")
     ship(context, "v2")
     ship(context, "v3", skill=1.2)
-    tenth = context.main
+    tenth = context.tip
     assert pass_canary(context, passes=1) == ["needs approval"]
     context.approve_and_merge(context.forge.find("open")[0].number)
     assert context.split("prod") == {"v2": 50, "v3": 50}

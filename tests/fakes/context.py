@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from bighead_ci.definitions.files import Files
 from bighead_ci.definitions.loading import load_release
+from bighead_ci.delivery.main import Main, Mainline
 from bighead_ci.delivery.merging import CHECK, required_approvals
 from bighead_ci.documents.artifact import ArtifactManifest
 from bighead_ci.documents.base import Document, Moment, digest_of, digest_of_bytes, short
@@ -46,6 +47,7 @@ from bighead_ci.ports.engine import Engine
 from bighead_ci.ports.offline_store import Sources
 from bighead_ci.ports.online_store import OnlineStore
 from bighead_ci.ports.orchestrator import Outcome
+from bighead_ci.ports.repository import MAIN
 from bighead_ci.ports.telemetry import Bins
 from bighead_ci.ports.tree import Tree
 from bighead_ci.reporting.renderer import Renderer
@@ -375,6 +377,7 @@ class FakeContext:
         self.data_clock = FixedClock(datetime(2013, 10, 1, 21, tzinfo=UTC))
         self.engine: Engine = MemoryEngine()
         self.repository = MemoryRepository(self.clock)
+        self.mainline = Mainline(self.repository)
         self.forge = ProtectedForge(self.repository, self.clock, (CHECK,))
         self.records = MemoryRecordStore(directory / "records")
         self.images = FakeImages()
@@ -395,19 +398,23 @@ class FakeContext:
         assert isinstance(readonly, bool)
         return self.online_store
 
+    def main(self, branch: str = MAIN) -> Main:
+        """Main as it is now."""
+        return self.mainline.at(branch)
+
     @property
-    def main(self) -> str:
+    def tip(self) -> str:
         """Where main is."""
-        return self.repository.resolve("main")
+        return self.repository.resolve(MAIN)
 
     def change_main(self, changes: Mapping[str, str | None], subject: str) -> str:
         """Commit straight to main, a minute after what was before."""
         self.clock.forward(60)
-        return self.repository.commit("main", self.main, encoded(changes), subject, "ada")
+        return self.repository.commit("main", self.tip, encoded(changes), subject, "ada")
 
     def propose(self, branch: str, changes: Mapping[str, str | None], author: str = "ada") -> PullRequest:
         """Push a branch that changes main, and open (or update) its pull request."""
-        parent = self.repository.branches.get(branch, self.main)
+        parent = self.repository.branches.get(branch, self.tip)
         self.repository.commit(branch, parent, encoded(changes), branch, author)
         return self.forge.open(branch, "main", f"Change of {branch}", "", author)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from bighead_ci.definitions.tree import blob_id
@@ -12,7 +12,7 @@ from bighead_ci.documents.forge import PullRequest, PullRequestState, Status, St
 from bighead_ci.errors import InputError, Problem, RetryError
 from bighead_ci.forge import rules
 from bighead_ci.ports.clock import Clock, SystemClock
-from bighead_ci.ports.repository import Commit
+from bighead_ci.ports.repository import Commit, FileChange
 
 Files = dict[str, bytes]
 
@@ -44,6 +44,7 @@ class MemoryRepository:
         self.clock = clock or SystemClock()
         self.commits: dict[str, Commit] = {}
         self.contents: dict[str, Files] = {}
+        self._blobs: dict[str, bytes] = {}
         self.branches: dict[str, str] = {"main": self.add([], {}, "begin", "nobody")}
 
     def add(self, parents: list[str], files: Files, message: str, author: str) -> str:
@@ -56,6 +57,7 @@ class MemoryRepository:
             id=identity, author=name, at=self.clock.now(), subject=subject, parents=list(parents)
         )
         self.contents[identity] = dict(files)
+        self._blobs |= {blob_id(data): data for data in files.values()}
         return identity
 
     def resolve(self, revision: str) -> str:
@@ -89,22 +91,42 @@ class MemoryRepository:
             raise InputError(f"{left} and {right} have no common history")
         return best[0]
 
-    def log(self, revision: str, path: str | None = None, limit: int | None = None) -> list[Commit]:
-        found: list[Commit] = []
-        current: str | None = self.resolve(revision)
-        while current is not None:
-            commit = self.commits[current]
-            before = self.contents[commit.parents[0]] if commit.parents else {}
-            touched = _changed(before, self.contents[current])
-            if not path or any(name == path or name.startswith(f"{path}/") for name in touched):
-                found.append(commit)
-            current = commit.parents[0] if commit.parents else None
-        return found if limit is None else found[:limit]
+    def log(self, revision: str, *paths: str, since: str | None = None, limit: int | None = None) -> list[Commit]:
+        found = [c for c in self._line(revision, since) if not paths or self._changes_of(c, paths)]
+        return found[:limit]
 
-    def touched(self, revision: str, under: str) -> set[str]:
-        commits = [(c.parents[0] if c.parents else None, c.id) for c in self.log(revision, under)]
-        found = (_changed(self.contents[before] if before else {}, self.contents[after]) for before, after in commits)
-        return {path for paths in found for path in paths if path.startswith(f"{under}/")}
+    def changes(
+        self, revision: str, *paths: str, since: str | None = None, limit: int | None = None
+    ) -> list[FileChange]:
+        commits = self.log(revision, *paths, since=since, limit=limit)
+        return [change for commit in commits for change in self._changes_of(commit, paths)]
+
+    def _line(self, revision: str, since: str | None) -> Iterator[Commit]:
+        left_out = self.history(self.resolve(since)) if since is not None else set()
+        current: str | None = self.resolve(revision)
+        while current is not None and current not in left_out:
+            commit = self.commits[current]
+            yield commit
+            current = commit.parents[0] if commit.parents else None
+
+    def _changes_of(self, commit: Commit, paths: tuple[str, ...]) -> list[FileChange]:
+        before = self.contents[commit.parents[0]] if commit.parents else {}
+        after = self.contents[commit.id]
+        return [
+            FileChange(commit, name, *(blob_id(f[name]) if name in f else None for f in (before, after)))
+            for name in sorted(_changed(before, after))
+            if not paths or any(name == path or name.startswith(f"{path}/") for path in paths)
+        ]
+
+    def first_containing(self, commit: str, revision: str) -> str:
+        found = [c.id for c in self.log(revision) if commit in self.history(c.id)]
+        if not found:
+            raise InputError(f"{revision} does not contain {commit[:12]}")
+        return found[-1]
+
+    def blobs(self, ids: Iterable[str]) -> dict[str, bytes]:
+        wanted = set(ids)
+        return {one: self._blobs[one] for one in wanted & self._blobs.keys()}
 
     def diff(self, base: str, head: str) -> str:
         before, after = self.contents[self.resolve(base)], self.contents[self.resolve(head)]
@@ -232,8 +254,7 @@ class MemoryForge:
             pull = pull.model_copy(update={"head": branches.get(pull.source, pull.head)})
             onto = branches.get(pull.target)
             if onto is not None and pull.head in self.repository.history(onto):
-                line = [c.id for c in self.repository.log(onto)]
-                by = [c for c in line if pull.head in self.repository.history(c)][-1]
+                by = self.repository.first_containing(pull.head, onto)
                 pull = pull.model_copy(update={"state": "merged", "merge_commit": by})
         return self._keep(pull)
 

@@ -15,7 +15,7 @@ from fakes.context import FakeContext, model_version
 def merge_version(context: FakeContext, version: str, *, skill: float = 1.0) -> None:
     """Author a version, check its pull request, merge it and open its promotion to staging."""
     context.orchestrator.skill[f"models/late/{version}"] = skill
-    before = context.main
+    before = context.tip
     changes = {**model_version(version), f"models/late/{version}/README.md": f"# {version}\n"}
     pull = context.propose(f"late-{version}", changes)
     assert check_pull_request(context, pull.number, silent).state == "passed"

@@ -6,13 +6,14 @@ import pytest
 
 from bighead_ci.definitions.files import Files
 from bighead_ci.definitions.loading import load_environment
+from bighead_ci.definitions.release_file import render_release
 from bighead_ci.documents.base import digest_of
 from bighead_ci.documents.plan import Plan
 from bighead_ci.documents.release import Release, Variant
 from bighead_ci.errors import InputError
 from bighead_ci.planning.change import plan_change
 from bighead_ci.planning.inputs import Inputs
-from bighead_ci.planning.releases import advanced, promoted, render_release
+from bighead_ci.planning.releases import advanced, promoted
 from fakes.engine import MemoryEngine
 from fakes.memory_tree import DELAYS, DVC_LOCK, FLIGHTS, LOCK, MODEL, PROD, MemoryTree, model_files, repository
 
