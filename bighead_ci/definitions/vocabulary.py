@@ -6,13 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import get_args
 
-from bighead_ci.documents.definition import Evaluation
+from bighead_ci.documents.metrics import METRICS
 from bighead_ci.documents.verdict import Occasion, written_path
 
-METRICS: tuple[str, ...] = get_args(Evaluation.model_fields["primary"].annotation)
-"""What evaluation measures."""
 _METRIC = ("value", "low", "high")
 
 
@@ -29,7 +26,7 @@ _CANDIDATE = (
     "candidate.version",
     "candidate.task",
     "candidate.primary",
-    *_each_metric("candidate.metrics", *_METRIC),
+    *_each_metric("candidate.metrics", *_METRIC, "higher_is_better"),
     "candidate.slices",
     "candidate.rows",
     "candidate.train_rows",
@@ -49,7 +46,7 @@ _CANDIDATE = (
 _RUNNING = (
     "running.*.version",
     "running.*.weight",
-    *_each_metric("running.*.metrics", *_METRIC),
+    *_each_metric("running.*.metrics", *_METRIC, "higher_is_better"),
     *_each_metric("running.*.difference", *_METRIC, "rows"),
     *_each_metric("running.*.gain", *_METRIC),
     "running.*.request.*.type",

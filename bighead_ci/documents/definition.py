@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, ConfigDict, Field, PositiveInt, StringConstraints
 
 from bighead_ci.documents.base import Digest, Document, Moment, Name, Percent, Version
+from bighead_ci.documents.metrics import MetricName
 
 Column = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
 ColumnType = Literal["int64", "float64", "string", "bool", "timestamp"]
@@ -154,7 +155,7 @@ def _known_once(values: list[str]) -> list[str]:
 class Evaluation(Definition):
     """How a trained model is judged."""
 
-    primary: Literal["auc", "accuracy", "log_loss", "brier"]
+    primary: MetricName
     slices: Annotated[list[Column], AfterValidator(_known_once)] = Field(default_factory=list)
     bootstrap_samples: Annotated[int, Field(ge=50, le=2000)] = 200
 

@@ -11,14 +11,11 @@ from typing import Any
 
 from bighead_ci.documents.definition import CanaryPlan, EnvironmentDefinition, RequestField, duration
 from bighead_ci.documents.live import CanaryAnalysis, VariantTelemetry
+from bighead_ci.documents.metrics import METRICS
 from bighead_ci.documents.record import DriftResult, Metric, MetricDifference, RunRecord, Slice
 from bighead_ci.documents.release import PlacedRelease, Variant
 from bighead_ci.documents.report import RunningVersion
 from bighead_ci.policy.chance import least_rise
-
-LOWER_IS_BETTER = frozenset({"log_loss", "brier"})
-"""Metrics whose gain is their fall."""
-
 
 _OF_THE_ROUTER = ("version", "requests", "errors", "error_ratio")
 """What is known of a variant without asking its process."""
@@ -175,7 +172,7 @@ def _running(version: RunningVersion, differences: Sequence[MetricDifference]) -
         "difference": {
             one.metric: {"value": one.difference, "low": one.low, "high": one.high, "rows": one.rows} for one in ours
         },
-        "gain": {one.metric: _gain(one) for one in ours},
+        "gain": {one.metric: _gain(one) for one in ours if one.metric in METRICS},
         "request": _request(version.record.request),
     }
 
@@ -186,13 +183,18 @@ def _unrecorded(stable: Variant) -> dict[str, Any]:
 
 def _gain(one: MetricDifference) -> dict[str, float]:
     """The difference counted so that more is better."""
-    if one.metric in LOWER_IS_BETTER:
-        return {"value": -one.difference, "low": -one.high, "high": -one.low}
-    return {"value": one.difference, "low": one.low, "high": one.high}
+    metric = METRICS[one.metric]
+    low, high = metric.gains(one.low, one.high)
+    return {"value": metric.gain(one.difference), "low": low, "high": high}
 
 
-def _metrics(metrics: dict[str, Metric]) -> dict[str, dict[str, float]]:
-    return {name: {"value": one.value, "low": one.low, "high": one.high} for name, one in metrics.items()}
+def _metrics(metrics: dict[str, Metric]) -> dict[str, dict[str, Any]]:
+    """Each metric with the way in which it is good, if this engine knows it."""
+    return {
+        name: {"value": one.value, "low": one.low, "high": one.high}
+        | ({"higher_is_better": METRICS[name].higher_is_better} if name in METRICS else {})
+        for name, one in metrics.items()
+    }
 
 
 def _slice(one: Slice) -> dict[str, Any]:

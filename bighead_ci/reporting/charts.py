@@ -9,8 +9,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bighead_ci.documents.metrics import METRICS
 from bighead_ci.documents.record import ColumnDrift, CurvePoint, EvaluationResult, MetricDifference
-from bighead_ci.reporting.comparison import SliceChange, gain
+from bighead_ci.reporting.comparison import SliceChange
 
 Spec = dict[str, Any]
 
@@ -53,7 +54,7 @@ def metric_forest(differences: Sequence[MetricDifference], names: Mapping[str, s
     `names` says what to call the run of each environment; environments that serve the same run share one name.
     """
     rows = list({(d.metric, names.get(d.against, d.against)): d for d in reversed(differences)}.values())[::-1]
-    finite = [d for d in rows if all(map(math.isfinite, (d.low, d.difference, d.high)))]
+    finite = [d for d in rows if d.metric in METRICS and all(map(math.isfinite, (d.low, d.difference, d.high)))]
     runs = list(dict.fromkeys(names.get(d.against, d.against) for d in finite))
     y: Spec = {"field": "metric", "type": "nominal", "sort": None, "title": None, "axis": {"grid": False}}
     offset: Spec = {"field": "against", "type": "nominal", "sort": runs}
@@ -80,8 +81,9 @@ def metric_forest(differences: Sequence[MetricDifference], names: Mapping[str, s
 
 
 def _forest_row(d: MetricDifference, names: Mapping[str, str]) -> Spec:
-    low, high = sorted((gain(d.metric, d.low), gain(d.metric, d.high)))
-    values = {"low": low, "difference": gain(d.metric, d.difference), "high": high}
+    metric = METRICS[d.metric]
+    low, high = metric.gains(d.low, d.high)
+    values = {"low": low, "difference": metric.gain(d.difference), "high": high}
     return {
         "metric": d.metric,
         "against": names.get(d.against, d.against),

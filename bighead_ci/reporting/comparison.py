@@ -12,17 +12,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from bighead_ci.documents.metrics import METRICS
 from bighead_ci.documents.record import Metric, MetricDifference, RunRecord, Slice
 from bighead_ci.documents.report import ModelReport, RunningVersion
 from bighead_ci.documents.verdict import RuleResult, Verdict
 
 Outcome = Literal["better", "worse", "no clear change", ""]
 
-LOWER_IS_BETTER = frozenset({"log_loss", "brier", "ece", "error", "mae", "rmse"})
 _OF_METRICS = frozenset({"metrics", "difference", "gain"})
 """Steps of evidence under which each name is a metric."""
-MOST_DOWNSTREAM = "prod"
-"""The environment that a run is judged against in one number; where there is none of that name, the last."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ class SliceChange:
     mine: Metric
     theirs: Metric | None
     gain: float | None
-    """Larger is better, whatever the metric; None without a baseline."""
+    """Larger is better, whatever the metric; None without a baseline, or of a metric that this engine does not know."""
     clear: bool
     """The two intervals do not overlap."""
 
@@ -74,9 +72,8 @@ class Difference:
 
 
 def baseline(model: ModelReport) -> RunningVersion | None:
-    """What a run is compared with in one number: what prod serves, else the last environment, else None."""
-    by_name = {running.environment: running for running in model.running}
-    return by_name.get(MOST_DOWNSTREAM) or (model.running[-1] if model.running else None)
+    """What a run is compared with in one number: what the last environment in line serves, if any serves."""
+    return model.running[-1] if model.running else None
 
 
 def label(running: RunningVersion) -> str:
@@ -95,16 +92,13 @@ def distinct_runs(model: ModelReport) -> list[tuple[str, RunRecord]]:
     ]
 
 
-def gain(metric: str, difference: float) -> float:
-    """A difference turned so that larger is better."""
-    return -difference if metric in LOWER_IS_BETTER else difference
-
-
 def outcome(difference: MetricDifference | None) -> Outcome:
-    """Better or worse when the whole interval says so."""
+    """Better or worse when the whole interval says so; nothing of a metric that this engine does not know."""
     if difference is None or not all(map(math.isfinite, (difference.low, difference.high))):
         return ""
-    low, high = sorted((gain(difference.metric, difference.low), gain(difference.metric, difference.high)))
+    if difference.metric not in METRICS:
+        return ""
+    low, high = METRICS[difference.metric].gains(difference.low, difference.high)
     if low > 0:
         return "better"
     return "worse" if high < 0 else "no clear change"
@@ -196,7 +190,7 @@ def _slice_change(primary: str, mine: Slice, theirs: Slice | None) -> SliceChang
         rows=mine.rows,
         mine=here,
         theirs=there,
-        gain=gain(primary, here.value - there.value) if there is not None else None,
+        gain=METRICS[primary].gain(here.value - there.value) if there is not None and primary in METRICS else None,
         clear=there is not None and (here.high < there.low or here.low > there.high),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from bighead_ci.documents.metrics import title
 from bighead_ci.documents.report import ModelReport, PullRequestReport
 from bighead_ci.reporting.comparison import baseline, gate_counts, label, metric_rows
 from bighead_ci.reporting.figures import figure, plural, seconds, signed
@@ -75,5 +76,4 @@ def _primary(model: ModelReport) -> list[str]:
     base, row = baseline(model), rows[0]
     measured = row.base.measured
     against = f" ({signed(measured.difference)} vs {label(base)})" if base and measured else ""
-    name = row.name.upper() if row.name == "auc" else row.name
-    return [f"{name} {figure(row.mine.value)}{against}"]
+    return [f"{title(row.name)} {figure(row.mine.value)}{against}"]

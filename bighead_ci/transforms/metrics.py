@@ -15,13 +15,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bighead_ci.documents.metrics import METRICS
 from bighead_ci.documents.record import CurvePoint, Metric, MetricDifference
 from bighead_ci.errors import InputError
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
-METRICS = ("auc", "log_loss", "brier", "accuracy")
 CLIP = float(np.finfo(np.float32).eps)
 """Scores are float32: log_loss takes none nearer to 0 or 1 than this."""
 

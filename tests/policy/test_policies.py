@@ -13,6 +13,7 @@ from bighead_ci.definitions.tree import DirectoryTree
 from bighead_ci.definitions.vocabulary import is_known
 from bighead_ci.documents.definition import CanaryPlan, EnvironmentDefinition, Router
 from bighead_ci.documents.live import CanaryAnalysis, VariantTelemetry
+from bighead_ci.documents.metrics import METRICS
 from bighead_ci.documents.record import Metric, MetricDifference, RunRecord, Slice
 from bighead_ci.documents.release import PlacedRelease, Release, Variant
 from bighead_ci.documents.report import RunningVersion
@@ -172,6 +173,30 @@ def test_slices_hold_on_large_slices(record: RunRecord, rows: int, value: float,
         judge("slices_hold", "pull_request", pull_request_evidence(changed(record, slices=[part]), [], [])).passed
         is passes
     )
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "passes"),
+    [("log_loss", 0.64, True), ("log_loss", 0.66, False), ("log_loss", 0.1, True), ("auc", 0.1, False)],
+)
+def test_slices_hold_reads_which_way_the_metric_is_good(
+    record: RunRecord, metric: str, value: float, passes: bool
+) -> None:
+    """A slice's log loss may lie 0.15 above the whole's, and any way below it."""
+    part = Slice(column="origin", value="EWR", rows=300, metrics={metric: Metric(value=value, low=0, high=1)})
+    measured = changed(record, slices=[part], primary=metric, metrics={metric: Metric(value=0.5, low=0.4, high=0.6)})
+    result = judge("slices_hold", "pull_request", pull_request_evidence(measured, [], []))
+    assert result.passed is passes
+    direction = [one.value for one in result.rules[0].inputs if one.path[-1] == "higher_is_better"]
+    assert direction == [str(METRICS[metric].higher_is_better).lower()]
+
+
+def test_a_metric_that_nobody_knows_has_no_direction(record: RunRecord) -> None:
+    """A record of another engine may hold one: neither a gain nor a direction is made up for it."""
+    odd = changed(record, metrics={"lift": Metric(value=2.0, low=1.0, high=3.0)})
+    evidence = pull_request_evidence(odd, [difference("lift", 0.1, 0.2)], [running(record)])
+    assert evidence["candidate"]["metrics"]["lift"] == {"value": 2.0, "low": 1.0, "high": 3.0}
+    assert evidence["running"]["prod"]["gain"] == {}
 
 
 def promotion(record: RunRecord, definition: EnvironmentDefinition, serving_in: list[str]) -> dict[str, Any]:

@@ -209,6 +209,13 @@ def test_a_difference_without_a_finite_interval_is_neither_better_nor_worse(samp
         assert outcome(first.model_copy(update={"low": low, "high": high})) == ""
 
 
+@pytest.mark.parametrize(("metric", "said"), [("auc", "better"), ("brier", "worse"), ("lift", "")])
+def test_a_rise_is_better_or_worse_by_the_table_of_metrics(samples: ModuleType, metric: str, said: str) -> None:
+    """A rise of the AUC is better, of the Brier score worse; of a metric that nobody knows nothing is said."""
+    first = samples.model_report().differences[0]
+    assert outcome(first.model_copy(update={"metric": metric, "low": 0.1, "high": 0.2})) == said
+
+
 def test_each_run_that_serves_has_its_own_difference_and_interval(samples: ModuleType) -> None:
     """Where staging and prod serve different versions, the table compares with both, in figures."""
     report = samples.model_report()

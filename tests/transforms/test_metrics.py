@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import get_args
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
+from bighead_ci.documents.metrics import METRICS, MetricName
 from bighead_ci.errors import InputError
 from bighead_ci.transforms.metrics import (
     CLIP,
@@ -52,6 +54,26 @@ def noisy(rows: int = 2000, seed: int = 0, signal: float = 0.2) -> tuple[Integer
     truth = np.random.default_rng(1).integers(0, 2, rows)
     positive = np.clip(generator.normal(0.5 + signal * (truth - 0.5), 0.2), 0, 1)
     return truth, np.column_stack([1 - positive, positive])
+
+
+def test_every_metric_of_the_table_is_measured() -> None:
+    """Evaluation, the table and what a definition may name as primary know the same metrics."""
+    truth, scores = noisy()
+    assert list(measure(truth, scores, Resamples.draw(len(truth), 2))) == list(METRICS)
+    assert set(METRICS) == set(get_args(MetricName))
+
+
+@given(binary() | st.integers(0, 20).map(lambda seed: three_classes(seed=seed)))
+@settings(max_examples=100, deadline=None)
+def test_each_metric_is_good_the_way_the_table_says(rows: tuple[Integers, Floats]) -> None:
+    """Nothing beats scores that equal the truth, and every value lies in the metric's range."""
+    truth, scores = rows
+    once = Resamples.draw(len(truth), 1)
+    perfect, found = measure(truth, np.eye(scores.shape[1])[truth], once), measure(truth, scores, once)
+    assert perfect.keys() == found.keys()
+    for name, metric in found.items():
+        assert METRICS[name].least <= metric.value <= METRICS[name].most
+        assert METRICS[name].gain(perfect[name].value - metric.value) >= 0
 
 
 @given(binary())
