@@ -6,6 +6,7 @@ import difflib
 
 from bighead_ci.definitions.loading import load_gates
 from bighead_ci.definitions.release_file import render_release
+from bighead_ci.delivery.changelog import commits_between
 from bighead_ci.delivery.comparison import differences, drift
 from bighead_ci.delivery.context import BOT, Context
 from bighead_ci.delivery.desired import Desired
@@ -16,6 +17,7 @@ from bighead_ci.delivery.running import running_versions
 from bighead_ci.documents.forge import PullRequest
 from bighead_ci.documents.live import CanaryAnalysis
 from bighead_ci.documents.plan import ReleaseChange
+from bighead_ci.documents.record import RunRecord
 from bighead_ci.documents.release import Release, release_path
 from bighead_ci.documents.report import PromotionReport
 from bighead_ci.documents.verdict import Verdict
@@ -121,7 +123,7 @@ def review_release(
         differences=[one for one in found if one.against == change.environment],
         record=record,
         diff=release_diff(old, new, change),
-        commits=_commits_between(context, old, record.commit if record else None),
+        commits=_commits(context, main, change, old, record),
         plan_steps=(new.canary if new else environment.canary).steps,
         soak=(new.canary if new else environment.canary).soak,
         analysis=analysis,
@@ -152,13 +154,11 @@ def release_diff(old: Release | None, new: Release | None, change: ReleaseChange
     return "".join(difflib.unified_diff(before, after, f"a/{path}", f"b/{path}"))
 
 
-def _commits_between(context: Context, old: Release | None, new_commit: str | None) -> list[str]:
-    """First-parent commits on main from what serves to what will."""
-    if old is None or new_commit is None:
+def _commits(
+    context: Context, main: Main, change: ReleaseChange, old: Release | None, record: RunRecord | None
+) -> list[str]:
+    """What a move that brings something in brings, one line a commit."""
+    if old is None or record is None or change.move not in {"promote", "advance", "retire"}:
         return []
-    lines = []
-    for commit in context.repository.log("main", "models", limit=50):
-        if commit.id == old.stable.commit:
-            break
-        lines.append(f"{commit.id[:10]} {commit.subject} ({commit.author})")
-    return lines[:20]
+    found = commits_between(context.repository, main, change.model, record.version, old.stable.commit, record.commit)
+    return [f"{commit.id[:10]} {commit.subject} ({commit.author})" for commit in found]

@@ -87,7 +87,7 @@ class PromotionReport(Document):
     diff: str
     """Unified diff of the release file."""
     commits: list[str]
-    """Commits between what serves and what will, one line each."""
+    """Commits of the incoming version and its features since what serves was made, one line each, newest first."""
     plan_steps: list[int]
     soak: str
     analysis: CanaryAnalysis | None

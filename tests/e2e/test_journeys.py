@@ -64,6 +64,16 @@ def test_two_frameworks_shipped_in_concurrent_pull_requests(shipped: Shipped) ->
     assert serving == {(e, m) for e in ("staging", "prod") for m in ("flight_delay", "digit_reader")}
 
 
+def test_a_promotion_lists_the_commits_that_it_brings(shipped: Shipped) -> None:
+    """flight_delay v2 came by one merge; other models and v1's own commit are not in its promotion."""
+    (promotion,) = [
+        pull
+        for pull in shipped.context.forge.find(state="merged", label="bighead/release/promote")
+        if pull.source == "release/prod/flight_delay" and "v1 → v2" in pull.title
+    ]
+    assert "**1 commit between what serves and this**" in promotion.body
+
+
 def test_no_request_failed_during_any_change_of_weight(shipped: Shipped) -> None:
     """Every weight in git was measured at the router, and nothing failed."""
     assert [seen.weight for seen in shipped.facts.weights] == [10, 50, 100]
