@@ -27,7 +27,7 @@ from bighead_ci.documents.base import Document
 from bighead_ci.documents.definition import duration
 from bighead_ci.documents.live import CanaryAnalysis
 from bighead_ci.documents.plan import ReleaseChange
-from bighead_ci.documents.release import ALL, Release, release_path
+from bighead_ci.documents.release import Release, release_path
 from bighead_ci.documents.verdict import Verdict
 from bighead_ci.planning.releases import aborted, advanced, classify, retired
 
@@ -91,7 +91,7 @@ def advance(context: Context, progress: Progress) -> list[Step]:
     steps: list[Step] = []
     passing: list[_Judged] = []
     for (environment, model), placed in sorted(main.desired.releases.items()):
-        if placed.release.candidate is not None:
+        if len(placed.release.variants) > 1:
             with contained.trouble():
                 found = _judge(_Canary(context, main, environment, model, placed.release))
                 if isinstance(found, Step):
@@ -116,9 +116,10 @@ def _judge(canary: _Canary) -> Step | _Judged:
     release = canary.release
     analysis = analyse(canary.context, canary.main.desired, canary.environment, canary.model, release)
     verdict = judge_canary(load_gates(canary.main.tree), analysis, release.canary)
-    moment = decide(release, analysis, verdict)
+    keep_warm = canary.main.desired.environment(canary.environment).keep_warm
+    moment = decide(release, keep_warm, analysis, verdict)
     if moment == "wait":
-        return canary.step("waits", describe(release, analysis))
+        return canary.step("waits", describe(release, keep_warm, analysis))
     return _Judged(canary, analysis, verdict, moment)
 
 
@@ -133,21 +134,26 @@ def _not_in_force(canary: _Canary) -> str:
     return ""
 
 
-def decide(release: Release, analysis: CanaryAnalysis, verdict: Verdict) -> Moment:
+def decide(release: Release, keep_warm: str, analysis: CanaryAnalysis, verdict: Verdict) -> Moment:
     """Pure: what the evidence allows.
 
-    Failing gates stop a canary as soon as there are enough requests to say so; passing ones only after the soak and
-    the plan's number of requests.
+    Failing gates stop a canary as soon as there are enough requests to say so; passing ones let it go on only after the
+    soak and the plan's number of requests. A standby is retired after `keep_warm`, however few requests came.
     """
-    soaked = timedelta(seconds=analysis.seconds) >= duration(release.canary.soak)
-    enough = analysis.candidate.requests >= release.canary.minimum_requests
+    least = duration(release.canary.soak)
+    if release.standby is not None:
+        least = max(least, duration(keep_warm))
+    soaked = timedelta(seconds=analysis.seconds) >= least
+    enough = release.standby is not None or analysis.candidate.requests >= release.canary.minimum_requests
     if not verdict.passed and analysis.candidate.requests >= min(EARLY_REQUESTS, release.canary.minimum_requests):
         return "revert"
     return "advance" if verdict.passed and soaked and enough else "wait"
 
 
-def describe(release: Release, analysis: CanaryAnalysis) -> str:
+def describe(release: Release, keep_warm: str, analysis: CanaryAnalysis) -> str:
     """Where a canary stands, for people."""
+    if release.standby is not None:
+        return f"{release.standby.version} stays ready for {analysis.seconds:.0f} s of {keep_warm}"
     return (
         f"{analysis.weight} % for {analysis.seconds:.0f} s of {release.canary.soak}, {analysis.candidate.requests} of "
         f"{release.canary.minimum_requests} requests, measured {analysis.measured_share:.1f} %"
@@ -161,7 +167,7 @@ def _go_on(judged: _Judged) -> Step:
     present = open_release(context, canary.environment, canary.model)
     if present is not None and goes_back(present):
         return canary.step("waits", f"pull request #{present.number}, which takes it back, is open", present.number)
-    new = retired(release) if release.variants[-1].weight == ALL else advanced(release)
+    new = advanced(release) if release.candidate is not None else retired(release)
     change = canary.change(new, [])
     needed, because = approvals_needed(main.desired, change)
     pull = present if present is not None and _proposes(canary, present.head, new) else None

@@ -155,11 +155,12 @@ class _Run:
             return None, []
         analysis = analyse(self.context, desired, change.environment, change.model, release)
         verdict = judge_canary(load_gates(self.main.tree), analysis, release.canary)
-        if decide(release, analysis, verdict) != "wait":
+        keep_warm = desired.environment(change.environment).keep_warm
+        if decide(release, keep_warm, analysis, verdict) != "wait":
             return analysis, []
         file = release_path(change.environment, change.model)
         message = "the canary's present step is not over; `bighead advance` makes the next one when it is"
-        return analysis, [Problem(file, None, "variants", message, describe(release, analysis))]
+        return analysis, [Problem(file, None, "variants", message, describe(release, keep_warm, analysis))]
 
     def _document(self, state: str, models: list[ModelReport], problems: list[str] | None = None) -> PullRequestReport:
         page = page_of(self.context, self.pull)

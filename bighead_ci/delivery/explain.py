@@ -120,7 +120,7 @@ class _Asked:
         change = classify(environment, model, old, new, past_releases(self.main, environment, model))
         about = f"{change.move} {model} in {environment}: {change.description}"
         if change.move == "promote":
-            incoming = new.candidate or new.stable
+            incoming = new.newest
             record = context.records.by_run(incoming.run)
             running = running_versions(context, self.main.desired, model)
             found = differences(context, record, running) if record else []
@@ -133,9 +133,9 @@ class _Asked:
             yield from self._canary(about, environment, model, old)
 
     def canary(self, environment: str, model: str) -> Iterator[Explained]:
-        """The canary under way, with the figures of this moment."""
+        """The canary under way, or the new variant beside its standby, with the figures of this moment."""
         release = self.main.desired.release(environment, model)
-        if release is None or release.candidate is None:
+        if release is None or len(release.variants) == 1:
             raise InputError(f"no canary of {model or 'any model (give --model)'} is under way in {environment}")
         if "canary" in self.gate.on:
             yield from self._canary(f"canary of {model} in {environment}", environment, model, release)

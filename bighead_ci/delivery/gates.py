@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.desired import Desired, process_name
@@ -15,8 +16,12 @@ from bighead_ci.documents.release import PlacedRelease, Release, Variant
 from bighead_ci.documents.report import RunningVersion
 from bighead_ci.documents.verdict import GateDefinition, Verdict
 from bighead_ci.errors import InputError, RetryError
+from bighead_ci.planning.releases import without_standby
 from bighead_ci.policy.cel import evaluate
 from bighead_ci.policy.evidence import canary_evidence, promotion_evidence, pull_request_evidence
+
+LOOK_BACK = 8
+"""Edits of a release that are looked at for how long its traffic is as it is."""
 
 
 def judge_pull_request(
@@ -89,9 +94,16 @@ def _weight(release: Release, record: RunRecord) -> int:
 
 
 def _seconds_as_it_is(context: Context, main: Main, environment: str, model: str) -> float | None:
-    """For how long, by git, a release is as it is."""
-    edits = main.log.of(environment, model, limit=1)
-    return (context.clock.now() - edits[0].commit.at).total_seconds() if edits else None
+    """For how long, by git, a release gives its traffic as it does; that a standby left changed nothing."""
+    since: datetime | None = None
+    traffic: list[Variant] | None = None
+    for edit in main.log.of(environment, model, limit=LOOK_BACK):
+        release, _ = main.reader.attempt(environment, model, edit.after)
+        served = without_standby(release).variants if release is not None else None
+        if served is None or traffic not in (None, served):
+            break
+        since, traffic = edit.commit.at, served
+    return (context.clock.now() - since).total_seconds() if since else None
 
 
 def _requests(context: Context, environment: str, model: str, variants: Sequence[Variant]) -> int | None:

@@ -11,7 +11,7 @@ from bighead_ci.documents.record import RunRecord
 from bighead_ci.documents.release import Release, Variant
 from bighead_ci.documents.report import PromotionReport
 from bighead_ci.errors import InputError
-from bighead_ci.planning.releases import classify, promoted
+from bighead_ci.planning.releases import classify, promoted, without_standby
 
 
 class Promotion:
@@ -61,7 +61,8 @@ def promote_on(
 
 
 def _already_there(old: Release | None, candidate: Variant) -> bool:
-    return old is not None and any((v.artifact, v.image) == (candidate.artifact, candidate.image) for v in old.variants)
+    there = without_standby(old).variants if old is not None else []
+    return any((v.artifact, v.image) == (candidate.artifact, candidate.image) for v in there)
 
 
 def _record_to_promote(context: Context, main: Main, model: str, environment: str, version: str | None) -> RunRecord:
@@ -73,7 +74,7 @@ def _record_to_promote(context: Context, main: Main, model: str, environment: st
         if source is None:
             wanted = f"serving in {before}" if before else "named by --version"
             raise InputError(f"nothing to promote: {model} has no version {wanted}")
-        version = source.stable.version if source.candidate is None else source.candidate.version
+        version = source.newest.version
     for variant in source.variants if source else []:
         if variant.version == version and (found := context.records.by_run(variant.run)):
             return found

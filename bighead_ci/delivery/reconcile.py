@@ -10,15 +10,12 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Literal
 
 from bighead_ci.definitions.files import place_of
 from bighead_ci.delivery.context import Context, Progress
 from bighead_ci.delivery.desired import Desired, desired_models
-from bighead_ci.delivery.main import Main
 from bighead_ci.delivery.materialize import ensure_materialized
-from bighead_ci.delivery.standby import standby
 from bighead_ci.documents.base import Document
 from bighead_ci.documents.live import DesiredModel, DesiredVariant, LiveModel, LiveVariant
 from bighead_ci.errors import BigheadError, InputError
@@ -59,19 +56,14 @@ class Reconciliation(Document):
 
 @dataclass(frozen=True)
 class _Model:
-    """One model in one environment: what should be, what is, and what may stay for a while."""
+    """One model in one environment: what should be and what is."""
 
     desired: DesiredModel
     live: dict[str, LiveVariant]
-    warm: list[str]
 
     @property
     def where(self) -> str:
         return f"{self.desired.environment}/{self.desired.model}"
-
-    @property
-    def wanted(self) -> dict[str, int]:
-        return {variant.name: variant.weight for variant in self.desired.variants}
 
     @property
     def missing(self) -> list[DesiredVariant]:
@@ -79,9 +71,29 @@ class _Model:
         return [v for v in self.desired.variants if v.name not in self.live or self.live[v.name].state != "ready"]
 
     @property
+    def waited_for(self) -> bool:
+        """Whether a variant that gets traffic is not ready; a standby is waited for by nobody."""
+        return any(variant.weight for variant in self.missing)
+
+    @property
+    def traffic(self) -> dict[str, int]:
+        """The weights that should be in force, of the variants that get any."""
+        return {variant.name: variant.weight for variant in self.desired.variants if variant.weight}
+
+    @property
+    def routed(self) -> bool:
+        """Whether the weights are in force."""
+        return self.traffic == {name: variant.weight for name, variant in self.live.items() if variant.weight}
+
+    @property
+    def unwanted(self) -> bool:
+        """Whether a variant runs that main does not name."""
+        return bool(self.live.keys() - {variant.name for variant in self.desired.variants})
+
+    @property
     def in_step(self) -> bool:
-        ready = {name: v.weight for name, v in self.live.items() if v.state == "ready" and name not in self.warm}
-        return ready == self.wanted and not self.live.keys() - self.wanted.keys() - set(self.warm)
+        """Whether nothing is to be done."""
+        return self.routed and not self.unwanted and not self.missing
 
     def outcome(self, state: Literal["in step", "changed", "starting", "failed"], detail: str = "") -> Outcome:
         return Outcome(environment=self.desired.environment, model=self.desired.model, state=state, detail=detail)
@@ -110,17 +122,16 @@ def reconcile(context: Context, progress: Progress, branch: str = "main") -> Rec
         if environment.platform == "local":
             context.platform.start(name, environment)
     live = {(e, m.model): m for e in desired.environments for m in context.platform.observe(e)}
-    now = context.clock.now()
     found = [
-        _model(main, model, live, now)
+        _model(model, live)
         for model in desired_models(desired)
         if (model.environment, model.model) not in desired.stuck
     ]
     models = [model for model in found if not model.in_step]
     # Those that only change their traffic come first: a revert does not wait for another model's features.
     outcomes = [model.outcome("in step") for model in found if model.in_step]
-    outcomes += _each([m for m in models if not m.missing], lambda model: _route(context, model, progress))
-    outcomes += _each([m for m in models if m.missing], lambda model: _start(context, model, progress))
+    outcomes += _each([m for m in models if not m.waited_for], lambda model: _route(context, model, progress))
+    outcomes += _each([m for m in models if m.waited_for], lambda model: _start(context, model, progress))
     outcomes += [
         Outcome(environment=environment, model=model, state="failed", detail=str(error))
         for (environment, model), error in desired.stuck.items()
@@ -129,10 +140,10 @@ def reconcile(context: Context, progress: Progress, branch: str = "main") -> Rec
     return Reconciliation(commit=main.commit, outcomes=sorted(outcomes, key=lambda o: (o.environment, o.model)))
 
 
-def _model(main: Main, model: DesiredModel, live: dict[tuple[str, str], LiveModel], now: datetime) -> _Model:
+def _model(model: DesiredModel, live: dict[tuple[str, str], LiveModel]) -> _Model:
     found = live.get((model.environment, model.model))
     variants = {v.name: v for v in found.variants} if found else {}
-    return _Model(model, variants, standby(main, model.environment, model.model, now))
+    return _Model(model, variants)
 
 
 def _each(models: list[_Model], action: Callable[[_Model], Outcome]) -> list[Outcome]:
@@ -151,6 +162,25 @@ def _each(models: list[_Model], action: Callable[[_Model], Outcome]) -> list[Out
 
 
 def _start(context: Context, model: _Model, progress: Progress) -> Outcome:
+    """Start what is not ready; once all that get traffic are, move it."""
+    waiting = _bring_up(context, model, progress)
+    if any(variant.weight for variant in waiting):
+        return model.outcome("starting", ", ".join(variant.name for variant in waiting))
+    return _move_traffic(context, model, progress)
+
+
+def _route(context: Context, model: _Model, progress: Progress) -> Outcome:
+    """Everything that gets traffic is ready: the weights, an end to what is not wanted, and then the standby."""
+    moved = not model.routed or model.unwanted
+    outcome = _move_traffic(context, model, progress) if moved else model.outcome("in step")
+    waiting = _bring_up(context, model, progress)
+    if waiting and not moved:
+        return model.outcome("starting", ", ".join(variant.name for variant in waiting))
+    return outcome
+
+
+def _bring_up(context: Context, model: _Model, progress: Progress) -> list[DesiredVariant]:
+    """Start what is not ready; return what is not ready even now."""
     waiting = []
     for variant in model.missing:
         record = context.records.by_run(variant.run)
@@ -161,20 +191,20 @@ def _start(context: Context, model: _Model, progress: Progress) -> Outcome:
             progress(f"{model.where}: starting {variant.name}, golden rows before traffic")
         known = variant.model_copy(update={"serving": record.serving})
         if not context.platform.ensure_variant(model.desired.environment, known):
-            waiting.append(variant.name)
-    return model.outcome("starting", ", ".join(waiting)) if waiting else _route(context, model, progress)
+            waiting.append(variant)
+    return waiting
 
 
-def _route(context: Context, model: _Model, progress: Progress) -> Outcome:
-    """Everything is ready: the weights, then an end to what is not wanted."""
+def _move_traffic(context: Context, model: _Model, progress: Progress) -> Outcome:
+    """The weights, then an end to what main does not name."""
     environment, name = model.desired.environment, model.desired.model
-    weights = {variant: live.weight for variant, live in model.live.items() if live.weight}
-    if weights != {variant: weight for variant, weight in model.wanted.items() if weight}:
+    if not model.routed:
         context.telemetry.mark(environment, name)
-    context.platform.route(model.desired)
-    split = ", ".join(f"{variant} {weight} %" for variant, weight in model.wanted.items())
+    served = [variant for variant in model.desired.variants if variant.weight]
+    context.platform.route(model.desired.model_copy(update={"variants": served}))
+    split = ", ".join(f"{variant} {weight} %" for variant, weight in model.traffic.items())
     progress(f"{model.where}: {split}")
-    removed = context.platform.remove_variants(environment, name, [*model.wanted, *model.warm])
+    removed = context.platform.remove_variants(environment, name, [v.name for v in model.desired.variants])
     if removed:
         progress(f"{model.where}: stopped {', '.join(removed)}")
     return model.outcome("changed", split)

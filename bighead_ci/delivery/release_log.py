@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 
 from bighead_ci.definitions.files import place_of
 from bighead_ci.documents.release import release_path
@@ -51,12 +50,6 @@ class ReleaseLog:
             path = release_path(environment, model)
             found += _edits(self._repository.changes(self._rest, path, limit=limit))
         return found[:limit]
-
-    def since(self, moment: datetime, environment: str, model: str) -> list[ReleaseEdit]:
-        """The edits of one release that are not older than a moment."""
-        while self._rest is not None and (not self._edits or self._edits[-1].commit.at >= moment):
-            self._read_on()
-        return [edit for edit in self._by_release[environment, model] if edit.commit.at >= moment]
 
     def all(self) -> list[ReleaseEdit]:
         """Every edit of every release."""

@@ -98,7 +98,7 @@ def review_release(
     desired = main.desired
     old = desired.release(change.environment, change.model)
     environment = desired.environment(change.environment)
-    incoming = (new.candidate or new.stable) if new else None
+    incoming = new.newest if new else None
     record = context.records.by_run(incoming.run) if incoming else None
     running = running_versions(context, desired, change.model)
     verdict = Verdict(occasion="promotion", gates=[])

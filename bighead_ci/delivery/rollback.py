@@ -16,7 +16,7 @@ from bighead_ci.documents.plan import ReleaseChange
 from bighead_ci.documents.release import Release, Variant, release_path
 from bighead_ci.errors import InputError
 from bighead_ci.features.naming import feature_schema
-from bighead_ci.planning.releases import classify
+from bighead_ci.planning.releases import classify, without_standby
 from bighead_ci.ports.tree import Tree
 
 _STAND_ON_MAIN = "git fetch origin && git switch --detach origin/main"
@@ -102,7 +102,7 @@ def _latest_other(main: Main, current: Release, edits: list[ReleaseEdit]) -> tup
         if release is not None and release.candidate is None:
             stable = release.stable
             if (stable.artifact, stable.image) != (newest.artifact, newest.image):
-                return position, release
+                return position, without_standby(release)
     model, environment = edits[0].model, edits[0].environment
     raise InputError(f"{model} has no other release in {environment} before the present one to go back to")
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.desired import desired_models
-from bighead_ci.delivery.standby import standby
 from bighead_ci.documents.base import Document
 from bighead_ci.documents.live import DesiredModel, LiveModel
 
@@ -37,7 +34,7 @@ class Status(Document):
 
 def status(context: Context, branch: str = "main") -> Status:
     """Compare what main says with what the platform observes."""
-    main, now = context.main(branch), context.clock.now()
+    main = context.main(branch)
     desired = main.desired
     wanted = {(m.environment, m.model): m for m in desired_models(desired)}
     live = {(e, m.model): m for e in desired.environments for m in context.platform.observe(e)}
@@ -48,7 +45,7 @@ def status(context: Context, branch: str = "main") -> Status:
             what = "release" if place in desired.unreadable else "environment"
             found = [f"its {what} cannot be read, so it stays as it is: {desired.stuck[place]}"]
         else:
-            found = differences(should, does, standby(main, *place, now))
+            found = differences(should, does)
         models.append(
             ModelStatus(
                 environment=place[0],
@@ -62,10 +59,10 @@ def status(context: Context, branch: str = "main") -> Status:
     return Status(commit=main.commit, models=models)
 
 
-def differences(desired: DesiredModel | None, live: LiveModel | None, warm: Sequence[str] = ()) -> list[str]:
-    """What differs, in words; pure. Variants that are kept warm may run, without traffic."""
+def differences(desired: DesiredModel | None, live: LiveModel | None) -> list[str]:
+    """What differs, in words; pure."""
     wanted = {v.name: v for v in desired.variants} if desired else {}
-    running = {v.name: v for v in live.variants if v.name not in warm or v.weight} if live else {}
+    running = {v.name: v for v in live.variants} if live else {}
     found = [f"{name} should run and does not" for name in sorted(wanted.keys() - running.keys())]
     found += [f"{name} runs and should not" for name in sorted(running.keys() - wanted.keys())]
     for name in sorted(wanted.keys() & running.keys()):

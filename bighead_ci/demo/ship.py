@@ -85,7 +85,6 @@ class Ship(Steps):
             self.promote("flight_delay", "prod", "v2")
             for weight in (10, 50, 100):
                 self.watch_weight(traffic, "v2", weight)
-            self.before_retirement = self.context.repository.resolve("main")
             self.until("the old variant leaves in a later commit", lambda r: alone(r, "v2"))
             summary = traffic.stop()
         self.note(

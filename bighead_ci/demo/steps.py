@@ -233,7 +233,7 @@ class Steps:
 
 def alone(release: Release, version: str) -> bool:
     """Whether a version serves alone."""
-    return release.candidate is None and release.stable.version == version
+    return [variant.version for variant in release.variants] == [version]
 
 
 def checked(pull: PullRequest) -> bool:

@@ -229,7 +229,10 @@ class EnvironmentDefinition(Definition):
     approvals: Annotated[int, Field(ge=0, le=5)] = 1
     """People who must approve a promotion PR."""
     keep_warm: DurationText = "10m"
-    """How long the old stable variant stays ready without traffic once it left a release: a revert is then quick."""
+    """How long the variant that served before stays ready, without traffic, before the bot retires it.
+
+    A revert is then quick.
+    """
 
 
 class VersionedModel(Document):

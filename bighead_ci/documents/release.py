@@ -35,7 +35,12 @@ class Variant(Document):
 
 
 class Release(Document):
-    """Variants of one model in one environment. The last variant is the newest; with two, a canary is under way."""
+    """Variants of one model in one environment: what serves, beside it a canary that comes in or what served before.
+
+    The last variant is the newest. While it has less than all the traffic it is the `candidate` of a canary; once it
+    has all, the older one is the `standby`: ready without traffic, so that the way back takes seconds, until the bot
+    retires it. Nothing runs that main does not name.
+    """
 
     variants: Annotated[list[Variant], Field(min_length=1, max_length=2)]
     canary: CanaryPlan
@@ -62,19 +67,34 @@ class Release(Document):
         steps = self.canary.steps
         if steps != sorted(set(steps)) or steps[-1] != ALL:
             raise ValueError("canary.steps must rise and end at 100")
-        if self.candidate is not None and self.candidate.weight not in steps:
+        if len(self.variants) > 1 and self.newest.weight not in steps:
             raise ValueError(f"the new variant's weight must be one of canary.steps {steps}")
         return self
 
     @property
-    def stable(self) -> Variant:
-        """The variant that served before the canary; the only one when there is none."""
+    def oldest(self) -> Variant:
+        """The variant that came first; the only one where there is one."""
         return self.variants[0]
+
+    @property
+    def newest(self) -> Variant:
+        """The variant that came last; the only one where there is one."""
+        return self.variants[-1]
+
+    @property
+    def stable(self) -> Variant:
+        """The variant that serves, apart from a canary under way."""
+        return self.newest if self.newest.weight == ALL else self.oldest
 
     @property
     def candidate(self) -> Variant | None:
         """The variant that a canary is bringing in, if any."""
-        return self.variants[1] if len(self.variants) > 1 else None
+        return self.newest if self.newest.weight < ALL else None
+
+    @property
+    def standby(self) -> Variant | None:
+        """The variant that served before and stays ready without traffic, if any."""
+        return self.oldest if self.newest.weight == ALL and len(self.variants) > 1 else None
 
 
 def release_path(environment: str, model: str) -> str:

@@ -16,7 +16,10 @@ from bighead_ci.errors import BugError, InputError, Problem
 
 
 def promoted(release: Release | None, candidate: Variant, plan: CanaryPlan) -> Release:
-    """The release once a candidate is brought in: alone if it is the first or the plan is one step, else as a canary.
+    """The release once a candidate is brought in: alone if it is the first, else beside what serves.
+
+    It starts with the plan's first step. If that is all the traffic, what served is the standby at once. An earlier
+    standby leaves.
 
     Args:
         release: What serves now; None if nothing does.
@@ -26,8 +29,7 @@ def promoted(release: Release | None, candidate: Variant, plan: CanaryPlan) -> R
     Raises:
         InputError: a canary is under way, or this very version and artifact serves already.
     """
-    first = plan.steps[0]
-    if release is None or (release.candidate is None and first == ALL and release.stable.name != candidate.name):
+    if release is None:
         return Release(variants=[_weighted(candidate, ALL)], canary=plan)
     if release.candidate is not None:
         raise InputError(
@@ -36,6 +38,7 @@ def promoted(release: Release | None, candidate: Variant, plan: CanaryPlan) -> R
         )
     if release.stable.name == candidate.name:
         raise InputError(f"{candidate.name} serves already")
+    first = plan.steps[0]
     return Release(variants=[_weighted(release.stable, ALL - first), _weighted(candidate, first)], canary=plan)
 
 
@@ -43,35 +46,41 @@ def advanced(release: Release) -> Release:
     """The canary's next step; at 100 the old variant stays with weight 0, so that it can take the traffic back at once.
 
     Raises:
-        InputError: no canary is under way, or it has all the traffic.
+        InputError: no canary is under way.
     """
-    stable, candidate = _canary(release)
-    later = [step for step in release.canary.steps if step > candidate.weight]
-    if not later:
-        raise InputError(f"{candidate.name} has all the traffic: the next move is to retire {stable.name}")
-    return _with(release, _weighted(stable, ALL - later[0]), _weighted(candidate, later[0]))
+    candidate = release.candidate
+    if candidate is None:
+        raise InputError(f"no canary is under way: {release.stable.name} has all the traffic")
+    step = next(step for step in release.canary.steps if step > candidate.weight)
+    return _with(release, _weighted(release.stable, ALL - step), _weighted(candidate, step))
 
 
 def retired(release: Release) -> Release:
-    """The old variant leaves; only once the new one has all the traffic.
+    """The standby leaves.
 
     Raises:
-        InputError: no canary is under way, or the old variant still has traffic.
+        InputError: there is none, for instance because a canary is under way.
     """
-    stable, candidate = _canary(release)
-    if candidate.weight != ALL:
-        raise InputError(f"{stable.name} still has {stable.weight} % of the traffic and cannot be retired")
-    return _with(release, candidate)
+    if release.standby is None:
+        names = ", ".join(f"{variant.name} {variant.weight} %" for variant in release.variants)
+        raise InputError(f"there is no variant without traffic to retire: {names}")
+    return _with(release, release.newest)
 
 
 def aborted(release: Release) -> Release:
-    """The candidate leaves, and the old variant has all the traffic again.
+    """The newest variant leaves, and the older one has all the traffic again.
 
     Raises:
-        InputError: no canary is under way.
+        InputError: there is only one.
     """
-    stable, _ = _canary(release)
-    return _with(release, _weighted(stable, ALL))
+    if len(release.variants) == 1:
+        raise InputError(f"{release.stable.name} serves alone: there is no other variant to give the traffic to")
+    return _with(release, _weighted(release.oldest, ALL))
+
+
+def without_standby(release: Release) -> Release:
+    """The release with only the variants that have traffic."""
+    return retired(release) if release.standby is not None else release
 
 
 def classify(
@@ -95,9 +104,7 @@ def classify(
             raise BugError(f"no release of {model} in {environment}, before or after")
         return edit.change("remove", f"{_names(base)} no longer serves")
     if base is None:
-        if head != promoted(None, head.variants[-1], head.canary):
-            raise edit.refused("a first release has one variant with all the traffic", "promote")
-        return edit.change("promote", f"{head.stable.version} is the first to serve")
+        return _first(edit, head, history)
     if head.variants == base.variants:
         return _settings(edit, base, head)
     return _canary_move(edit, base, head) or _way_back(edit, base, head, history) or _promotion(edit, base, head)
@@ -144,6 +151,14 @@ class _Edit:
         )
 
 
+def _first(edit: _Edit, head: Release, history: Sequence[Release]) -> ReleaseChange:
+    if head.candidate is None and head in history:
+        return edit.change("rollback", f"{_names(head)} serves again")
+    if head != promoted(None, head.newest, head.canary):
+        raise edit.refused("a first release has one variant with all the traffic", "promote")
+    return edit.change("promote", f"{head.stable.version} is the first to serve")
+
+
 def _settings(edit: _Edit, base: Release, head: Release) -> ReleaseChange:
     if head == base:
         return edit.change("settings", "the file's wording changes, its meaning does not")
@@ -155,31 +170,35 @@ def _settings(edit: _Edit, base: Release, head: Release) -> ReleaseChange:
 
 def _canary_move(edit: _Edit, base: Release, head: Release) -> ReleaseChange | None:
     """Advance, retire or abort, if the edit is one."""
-    if base.candidate is None:
-        return None
-    old, new = base.stable, base.candidate
-    if new.weight < ALL and head == advanced(base):
-        weight = head.candidate.weight if head.candidate else ALL
-        return edit.change("advance", f"{new.version} {new.weight} % → {weight} %")
-    if new.weight == ALL and head == retired(base):
-        return edit.change("retire", f"{old.version} leaves, {new.version} serves alone")
-    if head == aborted(base):
-        return edit.change("rollback", f"canary of {new.version} ends, {old.version} serves alone")
+    if base.candidate is not None and head == advanced(base):
+        before = base.candidate
+        return edit.change("advance", f"{before.version} {before.weight} % → {head.newest.weight} %")
+    if base.standby is not None and head == retired(base):
+        return edit.change("retire", f"{base.standby.version} leaves, {base.stable.version} serves alone")
+    if len(base.variants) > 1 and head == aborted(base):
+        if base.standby is not None:
+            return edit.change("rollback", _from_to(base.newest, base.oldest))
+        return edit.change("rollback", f"canary of {base.newest.version} ends, {base.oldest.version} serves alone")
     return None
 
 
 def _way_back(edit: _Edit, base: Release, head: Release, history: Iterable[Release]) -> ReleaseChange | None:
-    """A rollback, if the edit restores what was.
+    """A rollback, if the edit restores what was, with its standby or without.
 
     A canary is never started again this way, nor given more traffic: that takes a promotion's gates.
     """
-    was = any(earlier.variants == head.variants and head.canary in (earlier.canary, base.canary) for earlier in history)
+    was = any(
+        head.variants in (earlier.variants, without_standby(earlier).variants)
+        and head.canary in (earlier.canary, base.canary)
+        for earlier in history
+    )
     if not was:
         return None
-    if head.candidate is not None:
-        now = {variant.name: variant.weight for variant in base.variants}
-        if head.candidate.weight > now.get(head.candidate.name, 0):
-            return None
+    canaries = [one.candidate.name for one in (base, head) if one.candidate is not None]
+    if any(_weight(head, name) > _weight(base, name) for name in canaries):
+        return None
+    if head.standby is not None and head.stable == base.stable:
+        return edit.change("rollback", f"{head.standby.version} is kept ready again beside {head.stable.version}")
     return edit.change("rollback", f"{_names(base)} → {_names(head)}")
 
 
@@ -192,7 +211,7 @@ def _promotion(edit: _Edit, base: Release, head: Release) -> ReleaseChange:
             "advance",
             "rollback",
         )
-    incoming = head.variants[-1]
+    incoming = head.newest
     if incoming.name == base.stable.name or head != promoted(base, incoming, head.canary):
         first = head.canary.steps[0]
         raise edit.refused(
@@ -202,15 +221,7 @@ def _promotion(edit: _Edit, base: Release, head: Release) -> ReleaseChange:
             "rollback",
         )
     start = "all traffic at once" if head.candidate is None else f"canary {incoming.weight} %"
-    if incoming.version == base.stable.version:
-        return edit.change("promote", f"{base.stable.name} → {incoming.name} ({start})")
-    return edit.change("promote", f"{base.stable.version} → {incoming.version} ({start})")
-
-
-def _canary(release: Release) -> tuple[Variant, Variant]:
-    if release.candidate is None:
-        raise InputError(f"no canary is under way: {release.stable.name} serves alone")
-    return release.stable, release.candidate
+    return edit.change("promote", f"{_from_to(base.stable, incoming)} ({start})")
 
 
 def _with(release: Release, *variants: Variant) -> Release:
@@ -223,6 +234,11 @@ def _weighted(variant: Variant, weight: int) -> Variant:
 
 def _weight(release: Release | None, name: str) -> int:
     return sum(variant.weight for variant in release.variants if variant.name == name) if release else 0
+
+
+def _from_to(old: Variant, new: Variant) -> str:
+    """`v1 → v2`; two artifacts of one version by their names."""
+    return f"{old.name} → {new.name}" if old.version == new.version else f"{old.version} → {new.version}"
 
 
 def _names(release: Release) -> str:

@@ -11,6 +11,7 @@ from bighead_ci.documents.definition import CanaryPlan
 from bighead_ci.documents.live import CanaryAnalysis, VariantTelemetry
 from bighead_ci.documents.release import Release, Variant
 from bighead_ci.documents.verdict import GateResult, RuleResult, Verdict
+from bighead_ci.planning.releases import advanced
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -77,4 +78,21 @@ def test_a_canary_advances_after_soak_and_requests_and_reverts_as_soon_as_eviden
     seconds: float, requests: int, passed: bool, expected: str
 ) -> None:
     """Passing waits for soak and requests; failing needs only enough requests to say so."""
-    assert decide(release(), analysis(seconds, requests), verdict(passed)) == expected
+    assert decide(release(), "10m", analysis(seconds, requests), verdict(passed)) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "keep_warm", "requests", "passed", "expected"),
+    [
+        (600.0, "10m", 0, True, "advance"),
+        (599.0, "10m", 10_000, True, "wait"),
+        (8.0, "1s", 0, True, "advance"),
+        (7.0, "1s", 0, True, "wait"),
+        (9.0, "10m", 200, False, "revert"),
+    ],
+)
+def test_a_standby_is_retired_after_keep_warm_and_the_last_soak_however_few_requests_came(
+    seconds: float, keep_warm: str, requests: int, passed: bool, expected: str
+) -> None:
+    """Errors at full traffic still take the new version back meanwhile."""
+    assert decide(advanced(release()), keep_warm, analysis(seconds, requests), verdict(passed)) == expected

@@ -183,6 +183,8 @@ def test_a_gate_is_explained_on_what_a_pull_request_brings(context: FakeContext)
 def test_a_gate_is_explained_on_a_canary(context: FakeContext) -> None:
     """With the figures of this moment."""
     ship(context, "v2")
+    with pytest.raises(InputError, match="no canary of late is under way in staging"):
+        explain(context, "canary_errors", "late", None, "staging")
     ship(context, "v3", skill=1.2)
     context.telemetry.requests = 100
     context.telemetry.candidate = {"errors": 50, "error_ratio": 0.5}
@@ -190,8 +192,6 @@ def test_a_gate_is_explained_on_a_canary(context: FakeContext) -> None:
     assert not result.passed
     (rise,) = result.rules[0].inputs
     assert 0.3 < float(rise.value) < 0.5
-    with pytest.raises(InputError, match="no canary of late is under way in staging"):
-        explain(context, "canary_errors", "late", None, "staging")
 
 
 def test_an_unknown_gate_is_refused_with_those_there_are(context: FakeContext) -> None:

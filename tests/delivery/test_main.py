@@ -118,16 +118,6 @@ def test_pages_make_no_difference(repository: CountingRepository, page: int, mon
     assert [e.commit.id for e in log.of("prod", "late", limit=1)] == [commits[-1]]
 
 
-def test_since_reads_no_further_than_asked(repository: CountingRepository, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A question about the last minutes does not read the whole history."""
-    monkeypatch.setattr(release_log, "FIRST_PAGE", 2)
-    commits = [edit(repository, number) for number in range(40)]
-    log = Mainline(repository).at().log
-    found = log.since(START + timedelta(minutes=39), "prod", "late")
-    assert [e.commit.id for e in found] == commits[:-3:-1]
-    assert len(repository.asked) == 2
-
-
 def test_an_edit_knows_what_was_before(repository: CountingRepository) -> None:
     """Content ids of the release before and after; None where there was none."""
     edit(repository, 1)

@@ -158,7 +158,7 @@ def test_the_second_of_two_promotions_by_hand_is_refused_naming_the_file(context
     context.approve_and_merge(first.number)
     with pytest.raises(InputError, match=r"environments/staging/late\.yaml: conflict"):
         context.approve_and_merge(second.number)
-    assert context.split("staging") == {"v3": 100}
+    assert context.split("staging") == {"v2": 0, "v3": 100}
 
 
 def test_a_promotion_that_brings_a_canary_plan_of_its_own_is_refused(context: FakeContext) -> None:
@@ -287,3 +287,12 @@ def test_of_two_promotions_at_once_the_text_is_that_of_the_head(
     (pull,) = context.forge.find("open")
     assert "v3" in pull.title
     assert "late/v3" in pull.body
+
+
+def test_a_version_that_only_stands_by_can_be_promoted_again(context: FakeContext) -> None:
+    """Without traffic it does not serve."""
+    ship(context, "v2")
+    merge_version(context, "v3", skill=1.2)
+    promote_and_merge(context, "staging", "v3")
+    promote_and_merge(context, "staging", "v2")
+    assert context.split("staging") == {"v3": 0, "v2": 100}

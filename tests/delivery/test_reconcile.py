@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from bighead_ci.delivery.advance import advance
 from bighead_ci.delivery.check import check_pull_request
 from bighead_ci.delivery.context import silent
 from bighead_ci.delivery.deliver import deliver
@@ -134,6 +135,15 @@ def test_a_model_that_fails_does_not_stop_the_others(context: FakeContext) -> No
     assert result.failed
 
 
+@pytest.fixture
+def shipped_twice(context: FakeContext) -> FakeContext:
+    """v3 serves in staging beside its standby v2."""
+    ship(context, "v2")
+    merge_version(context, "v3", skill=1.2)
+    promote_and_merge(context, "staging", "v3")
+    return context
+
+
 def test_a_pass_does_not_wait_for_what_is_starting(context: FakeContext) -> None:
     """A later pass, after the process got ready, moves the traffic; the process is started once."""
     merge_version(context, "v2")
@@ -166,6 +176,26 @@ def test_a_revert_takes_effect_while_the_candidate_still_starts(context: FakeCon
     assert status(context).in_step
 
 
+def test_traffic_does_not_wait_for_a_standby(shipped_twice: FakeContext) -> None:
+    """A revert brings back a release whose standby must start anew: traffic moves at once, the standby follows."""
+    context = shipped_twice
+    then = context.repository.tree("main").read("environments/staging/late.yaml").decode()
+    standby = context.release("staging")
+    assert standby is not None
+    assert standby.standby is not None
+    merge_version(context, "v4", skill=1.3)
+    promote_and_merge(context, "staging", "v4")
+    assert context.live("staging") == {"v3": 0, "v4": 100}
+    context.change_main({"environments/staging/late.yaml": then}, "revert")
+    context.platform.slow.add(standby.standby.artifact)
+    assert outcome(context).state == "changed"
+    assert context.live("staging") == {"v2": 0, "v3": 100}
+    assert outcome(context).state == "starting"
+    context.platform.slow.clear()
+    assert outcome(context).state == "in step"
+    assert status(context).in_step
+
+
 def test_settling_follows_main_while_something_starts(context: FakeContext) -> None:
     """A revert that arrives while a candidate starts ends the wait: it is the newest main that is settled."""
     ship(context, "v2")
@@ -185,19 +215,20 @@ def test_settling_follows_main_while_something_starts(context: FakeContext) -> N
 
 
 def test_the_old_version_stands_by_for_keep_warm_and_then_leaves(context: FakeContext) -> None:
-    """Ten minutes without traffic, so that a revert takes effect at once."""
+    """A minute in the release without traffic, so that a revert takes effect at once; then the bot retires it."""
     ship(context, "v2")
     ship(context, "v3", skill=1.2)
-    pass_canary(context)
+    assert pass_canary(context, 2) == ["advanced", "advanced"]
+    assert context.split("prod") == context.live("prod") == {"v2": 0, "v3": 100}
+    context.clock.forward(59)
+    advance(context, silent)
+    reconcile(context, silent)
     assert context.live("prod") == {"v2": 0, "v3": 100}
     assert status(context).in_step
-    context.clock.forward(599)
-    reconcile(context, silent)
-    assert context.live("prod") == {"v2": 0, "v3": 100}
     context.clock.forward(1)
-    assert not status(context).in_step
+    advance(context, silent)
     reconcile(context, silent)
-    assert context.live("prod") == {"v3": 100}
+    assert context.split("prod") == context.live("prod") == {"v3": 100}
     assert status(context).in_step
 
 

@@ -304,3 +304,13 @@ def test_going_back_within_a_canary_needs_nobody(context: FakeContext) -> None:
     assert check_pull_request(context, pull.number, silent).state == "passed"
     context.forge.merge(pull.number, pull.head, "ada")
     assert context.split("prod") == {"v2": 90, "v3": 10}
+
+
+def test_the_revert_of_a_removal_is_a_rollback(shipped: FakeContext) -> None:
+    """What serves again served before: it needs neither a promotion's gates nor anybody's approval."""
+    text = shipped.repository.tree("main").read(PATH).decode()
+    shipped.change_main({PATH: None}, "remove")
+    pull = shipped.propose("back", {PATH: text})
+    report = check_pull_request(shipped, pull.number, silent)
+    assert report.plan is not None
+    assert [(change.move, change.description) for change in report.plan.releases] == [("rollback", "v3 serves again")]

@@ -99,6 +99,7 @@ PROD = """
     promotes_from: staging
     router: {port: 18081}
     canary: {steps: [10, 50, 100], soak: 8s, minimum_requests: 200}
+    keep_warm: 1m
 """
 EXPECTATIONS = """
     expectations:

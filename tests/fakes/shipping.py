@@ -40,11 +40,11 @@ def ship(context: FakeContext, version: str, *, skill: float = 1.0) -> None:
 
 
 def pass_canary(context: FakeContext, passes: int = 3) -> list[str]:
-    """Let soak and requests pass and analyse, so many times; what each pass did."""
+    """Let soak and requests pass and analyse, so many times; what each pass did in prod."""
     actions: list[str] = []
     for _ in range(passes):
         context.clock.forward(60)
         context.telemetry.requests = 1000
-        actions += [step.action for step in advance(context, silent)]
+        actions += [step.action for step in advance(context, silent) if step.environment == "prod"]
         reconcile(context, silent)
     return actions

@@ -55,8 +55,24 @@ def test_a_canary_runs_through_its_steps() -> None:
 
 
 def test_a_plan_of_one_step_replaces_at_once() -> None:
-    """With steps [100] a promotion leaves only the new variant."""
-    assert weights(promoted(FIRST, variant("v2"), AT_ONCE)) == {"v2": 100}
+    """With steps [100] the new variant has all the traffic, and the old one stays ready without."""
+    assert weights(promoted(FIRST, variant("v2"), AT_ONCE)) == {"v1": 0, "v2": 100}
+
+
+def test_who_serves_follows_from_the_weights() -> None:
+    """The candidate of a canary is stable once it has all the traffic; the older one is then its standby."""
+    roles = [(r.stable.version, r.candidate and r.candidate.version, r.standby and r.standby.version)
+             for r in (FIRST, CANARY, HALF, FULL, SECOND)]  # fmt: skip
+    assert roles == [
+        ("v1", None, None), ("v1", "v2", None), ("v1", "v2", None), ("v2", None, "v1"), ("v2", None, None)
+    ]  # fmt: skip
+
+
+def test_a_promotion_takes_the_place_of_a_standby() -> None:
+    """The next version does not wait for the retirement of the one before the last."""
+    assert weights(promoted(FULL, variant("v3"), PLAN)) == {"v2": 90, "v3": 10}
+    assert promoted(FULL, variant("v3"), PLAN) == promoted(SECOND, variant("v3"), PLAN)
+    assert move(FULL, promoted(FULL, variant("v3"), PLAN)) == "promote"
 
 
 def test_aborting_gives_the_old_variant_everything() -> None:
@@ -94,6 +110,12 @@ def test_moves_that_make_no_sense_are_refused(attempt: Any) -> None:
         (HALF, FULL, (), "advance"),
         (FULL, SECOND, (), "retire"),
         (HALF, FIRST, (), "rollback"),
+        (FULL, FIRST, (), "rollback"),
+        (promoted(SECOND, variant("v3"), PLAN), FULL, (FULL,), "rollback"),
+        (promoted(SECOND, variant("v3"), AT_ONCE), SECOND, (SECOND,), "rollback"),
+        (promoted(None, variant("v3"), PLAN), SECOND, (FULL,), "rollback"),
+        (None, FULL, (FULL,), "rollback"),
+        (FULL, FULL.model_copy(update={"canary": PLAN.model_copy(update={"soak": "9s"})}), (), "settings"),
         (SECOND, FIRST, (FIRST,), "rollback"),
         (SECOND, FULL, (FULL,), "rollback"),
         (HALF, CANARY, (CANARY,), "rollback"),
@@ -145,6 +167,7 @@ def by_hand(base: Release, *changed: dict[str, Any]) -> Release:
         (FIRST, FULL, (), "10 % of the traffic"),
         (CANARY, FULL, (FULL,), "next step"),
         (CANARY, SECOND, (), "next step"),
+        (CANARY, SECOND, (SECOND,), "next step"),
         (SECOND, FIRST, (), "10 % of the traffic"),
         (FIRST, by_hand(FIRST, {"image": f"local/m@{digest_of('other')}"}), (), "10 % of the traffic"),
         (CANARY, by_hand(HALF, {}, {"run": "forged"}), (), "next step"),
@@ -196,10 +219,10 @@ def releases(draw: st.DrawFn) -> Release:
 @given(releases(), st.data())
 def test_every_way_through_a_canary_is_legal_and_ends(release: Release, data: st.DataObject) -> None:
     """From any release, advancing to the end classifies as advance and retire; aborting as rollback."""
-    while release.candidate is not None:
+    while len(release.variants) > 1:
         if data.draw(st.booleans()):
             assert move(release, aborted(release)) == "rollback"
-        later = retired(release) if release.candidate.weight == 100 else advanced(release)
-        assert move(release, later) == ("retire" if later.candidate is None else "advance")
+        later = advanced(release) if release.candidate else retired(release)
+        assert move(release, later) == ("advance" if release.candidate else "retire")
         release = later
     assert release.stable.weight == 100
