@@ -16,4 +16,4 @@ class PredictionLog(Protocol):
         """One prediction."""
 
     def inputs(self, environment: str, model: str, artifact: str, limit: int) -> pa.Table:
-        """Estimator inputs of an artifact's latest predictions, a column each; empty when there are none."""
+        """Estimator inputs of an artifact's latest predictions, a column each, the latest first; empty without any."""

@@ -17,18 +17,20 @@ from bighead_ci.errors import InputError
 from bighead_ci.ports.quality import DriftDetector, ExpectationRunner
 from bighead_ci.quality.drift import EvidentlyDriftDetector
 from bighead_ci.quality.expectations import GreatExpectationRunner
+from fakes.drift import MemoryDriftDetector
+from fakes.expectations import MemoryExpectationRunner
 from fakes.memory_tree import MemoryTree
 
 SUITE = "models/flight_delay/v1"
 
 
-@pytest.fixture(scope="module", params=[GreatExpectationRunner])
+@pytest.fixture(scope="module", params=[GreatExpectationRunner, MemoryExpectationRunner])
 def runner(request: pytest.FixtureRequest) -> ExpectationRunner:
     made: ExpectationRunner = request.param()
     return made
 
 
-@pytest.fixture(scope="module", params=[EvidentlyDriftDetector])
+@pytest.fixture(scope="module", params=[EvidentlyDriftDetector, MemoryDriftDetector])
 def detector(request: pytest.FixtureRequest) -> DriftDetector:
     made: DriftDetector = request.param()
     return made
@@ -143,6 +145,18 @@ def test_unknown_type_names_the_closest(runner: ExpectationRunner, flights: pd.D
     assert f"{SUITE}/expectations.yaml" in text
     assert "did you mean 'expect_column_values_to_be_between'" in text
     assert "expectations.1.colum" in text
+
+
+def test_a_column_without_values_breaks_no_expectation_on_values(runner: ExpectationRunner) -> None:
+    """Nulls are another expectation's business."""
+    data = pd.DataFrame({"carrier": pd.Series([None, None], dtype=object), "distance": [np.nan, np.nan]})
+    suite: list[dict[str, Any]] = [
+        {"type": "expect_column_values_to_be_in_set", "column": "carrier", "value_set": ["UA"]},
+        {"type": "expect_column_values_to_be_between", "column": "distance", "min_value": 0},
+        {"type": "expect_column_values_to_not_be_null", "column": "distance"},
+    ]
+    results = run(runner, suite, data)
+    assert [(result.success, result.unexpected_count) for result in results] == [(True, 0), (True, 0), (False, 2)]
 
 
 def test_no_expectations_give_no_results(runner: ExpectationRunner, flights: pd.DataFrame) -> None:

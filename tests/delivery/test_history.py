@@ -54,7 +54,7 @@ def log_prediction(context: FakeContext, environment: str = "prod") -> Predictio
         scores=[0.3, 0.7],
         milliseconds=1.0,
     )
-    context.predictions.known["p1"] = prediction
+    context.predictions.add(prediction)
     return prediction
 
 
@@ -148,7 +148,7 @@ def test_a_prediction_is_traced_to_what_main_said_then(shipped: FakeContext) -> 
 def test_a_prediction_of_an_unknown_artifact_is_still_shown(shipped: FakeContext) -> None:
     """Without record, but with what main said."""
     prediction = log_prediction(shipped)
-    shipped.predictions.known["p1"] = prediction.model_copy(update={"artifact": digest_of("other")})
+    shipped.predictions.add(prediction.model_copy(update={"artifact": digest_of("other")}))
     found = trace(shipped, "p1")
     assert (found.record, found.run_url, found.run) == (None, "", "")
     assert found.missing == "no record has this artifact"
@@ -247,7 +247,7 @@ def test_live_drift_compares_what_is_asked_with_what_was_trained_on(shipped: Fak
         live_drift(shipped, "late", "prod", tmp_path / "pages" / "drift.html")
     prediction = log_prediction(shipped)
     other = prediction.model_copy(update={"prediction_id": "p2", "artifact": digest_of("other")})
-    shipped.predictions.known["p2"] = other
+    shipped.predictions.add(other)
     found = live_drift(shipped, "late", "prod", tmp_path / "pages" / "drift.html")
     assert found.reference == "training set of late/v3"
     assert (found.reference_rows, found.current_rows) == (300, 1)
@@ -284,9 +284,10 @@ def test_an_environment_that_was_renamed_is_two_histories(shipped: FakeContext) 
 def test_a_prediction_of_a_candidate_just_reverted_is_traced_to_its_release(shipped: FakeContext) -> None:
     """The router follows main within seconds: what answered meanwhile was released by an earlier commit."""
     log_prediction(shipped)
-    prediction = shipped.predictions.known["p1"]
+    prediction = shipped.predictions.find("p1")
+    assert prediction is not None
     shipped.change_main({PROD: None}, "enough")
-    shipped.predictions.known["p1"] = prediction.model_copy(update={"at": shipped.clock.now()})
+    shipped.predictions.add(prediction.model_copy(update={"at": shipped.clock.now()}))
     found = trace(shipped, "p1")
     assert found.span is not None
     assert found.span.split == "v3 100 %"

@@ -27,10 +27,8 @@ from bighead_ci.documents.definition import VersionedFeatureSet, VersionedModel
 from bighead_ci.documents.forge import PullRequest
 from bighead_ci.documents.image import ImageManifest, ImageRecipe, ImageRef
 from bighead_ci.documents.inputs import VersionInputs
-from bighead_ci.documents.live import CanaryAnalysis, Prediction, VariantTelemetry
+from bighead_ci.documents.live import CanaryAnalysis, VariantTelemetry
 from bighead_ci.documents.record import (
-    ColumnDrift,
-    DriftResult,
     Metric,
     RunResult,
     Timings,
@@ -52,11 +50,13 @@ from bighead_ci.ports.telemetry import Bins
 from bighead_ci.ports.tree import Tree
 from bighead_ci.reporting.renderer import Renderer
 from bighead_ci.transforms.metrics import predictions_table
+from fakes.drift import MemoryDriftDetector
 from fakes.engine import MemoryEngine
 from fakes.forge import MemoryForge, MemoryRepository
 from fakes.memory_tree import MemoryTree, dedented, model_files, repository
 from fakes.online_store import FakeOnlineStore
 from fakes.platform import MemoryPlatform
+from fakes.prediction_log import MemoryPredictionLog
 from fakes.record_samples import make_artifact, make_record
 from fakes.record_store import MemoryRecordStore
 
@@ -280,29 +280,6 @@ class FakeTelemetry:
         return VariantTelemetry.model_validate(fields | changes)
 
 
-class FakeDrift:
-    """Finds one column that moved."""
-
-    def __init__(self) -> None:
-        self.compared: list[tuple[str, str]] = []
-
-    def compare(
-        self, reference: pa.Table, current: pa.Table, names: tuple[str, str], html: Path | None = None
-    ) -> DriftResult:
-        """Say what was compared, and leave a page."""
-        self.compared.append(names)
-        if html is not None:
-            html.write_text("<p>drift</p>")
-        column = ColumnDrift(column="distance", method="psi", score=0.2, threshold=0.1, drifted=True)
-        return DriftResult(
-            reference=names[0],
-            current=names[1],
-            reference_rows=len(reference),
-            current_rows=len(current),
-            columns=[column],
-        )
-
-
 class PlainPages(Renderer):
     """The real Markdown; pages with plots take seconds and have their own tests."""
 
@@ -347,23 +324,6 @@ class FakeOfflineStore:
         return sum(online.put_many(one.id, [(b"key", b"state")]) for one in sets)
 
 
-class FakePredictionLog:
-    """Predictions by id."""
-
-    def __init__(self) -> None:
-        self.known: dict[str, Prediction] = {}
-
-    def find(self, prediction_id: str) -> Prediction | None:
-        """One prediction."""
-        return self.known.get(prediction_id)
-
-    def inputs(self, environment: str, model: str, artifact: str, limit: int) -> pa.Table:
-        """Inputs of an artifact's latest predictions."""
-        place = (environment, model, artifact)
-        rows = [p.inputs for p in self.known.values() if (p.environment, p.model, p.artifact) == place]
-        return pa.Table.from_pylist(rows[-limit:])
-
-
 class FakeContext:
     """`delivery.Context` of doubles, over a small repository with the project's own gates.
 
@@ -382,13 +342,13 @@ class FakeContext:
         self.records = MemoryRecordStore(directory / "records")
         self.images = FakeImages()
         self.orchestrator = FakeOrchestrator(directory / "checkouts", self.repository.tree)
-        self.drift = FakeDrift()
+        self.drift = MemoryDriftDetector()
         self.renderer = PlainPages(pictures=False)
         self.platform = MemoryPlatform()
         self.telemetry = FakeTelemetry(self.clock)
         self.offline_store = FakeOfflineStore()
         self.online_store = FakeOnlineStore()
-        self.predictions = FakePredictionLog()
+        self.predictions = MemoryPredictionLog()
         gates = {f"policies/{file.name}": file.read_text() for file in sorted(POLICIES.glob("*.yaml"))}
         first = repository(**{"policies/whole.yaml": None}, **model_version("v1"), **gates)
         self.change_main(first, "the first commit")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +23,8 @@ from bighead_ci.delivery.stages.results import DataRead, Profile
 from bighead_ci.delivery.stages.train import train
 from bighead_ci.delivery.stages.training_set import make_training_set
 from bighead_ci.documents.artifact import ArtifactManifest, GoldenRows
-from bighead_ci.documents.expectation import Expectation
 from bighead_ci.documents.record import (
     EvaluationResult,
-    ExpectationResult,
     QualityResult,
     RunResult,
     TrainingSetSummary,
@@ -35,6 +32,7 @@ from bighead_ci.documents.record import (
 from bighead_ci.errors import InputError
 from bighead_ci.transforms.artifact import artifact_digest, open_artifact
 from bighead_ci.transforms.sklearn_estimator import to_onnx
+from fakes.expectations import MemoryExpectationRunner
 from fakes.stage_checkout import CODE, DATA, DATA_MD5, DIRECTORY, INPUTS, MODEL, MadeUpStore, placed, write_checkout
 
 
@@ -47,33 +45,11 @@ def place_with_rows(root: Path, code: str = CODE, model: str = MODEL, **columns:
     return place
 
 
-class NoNulls:
-    """Checks that columns hold no null, and remembers what it was asked."""
-
-    def __init__(self) -> None:
-        self.asked: dict[str, list[str]] = {}
-
-    def run(self, suite: str, expectations: Sequence[Expectation], data: pa.Table) -> list[ExpectationResult]:
-        columns = [one.columns["column"] for one in expectations]
-        self.asked[suite] = columns
-        return [
-            ExpectationResult(
-                suite=suite,
-                type="no nulls",
-                column=column,
-                success=data[column].null_count == 0,
-                observed="",
-                expected="",
-            )
-            for column in columns
-        ]
-
-
 def test_the_stages_lead_from_rows_to_a_package(tmp_path: Path) -> None:
     """Each leaves its documents, and the artifact is the one the package names."""
     place = place_with_rows(tmp_path)
     assert TrainingSetSummary.read(place.out / "training_set.json").columns == INPUTS
-    check_quality(place, NoNulls(), silent)
+    check_quality(place, MemoryExpectationRunner(), silent)
     conversion = train(place, to_onnx, silent)
     result = evaluate(place, silent)
     made = package(place, silent)
@@ -156,7 +132,7 @@ def test_more_than_two_classes_are_scored_by_name(tmp_path: Path) -> None:
 def test_quality_asks_feature_sets_about_the_columns_taken(tmp_path: Path) -> None:
     """A set's expectation on a feature that the model does not take is left out; a failure does not fail the stage."""
     place = place_with_rows(tmp_path, hour=pa.array([None] + [3] * 599))
-    runner = NoNulls()
+    runner = MemoryExpectationRunner()
     quality = check_quality(place, runner, silent)
     assert runner.asked == {"models/late/v1": ["hour"], "features/delays/v1": ["delay_mean_1h"]}
     assert (quality.passed, quality.failed) == (1, 1)
@@ -166,7 +142,7 @@ def test_quality_asks_feature_sets_about_the_columns_taken(tmp_path: Path) -> No
 def test_the_profile_describes_numbers_texts_and_nulls(tmp_path: Path) -> None:
     """One entry a column, without bookkeeping columns."""
     place = place_with_rows(tmp_path, hour=pa.array([None] + [3] * 599))
-    check_quality(place, NoNulls(), silent)
+    check_quality(place, MemoryExpectationRunner(), silent)
     profile = {one.column: one for one in Profile.read(place.out / "profile.json").columns}
     assert set(profile) == {"__label", *INPUTS}
     assert (profile["hour"].nulls, profile["hour"].mean, profile["hour"].quantiles) == (1, 3.0, [3.0] * 5)
@@ -334,7 +310,7 @@ def test_data_that_are_not_what_dvc_lock_names_are_refused(tmp_path: Path) -> No
 def test_a_record_is_refused_whose_data_are_not_those_of_its_key(tmp_path: Path) -> None:
     """DVC may bring back a training set that it made of other data: the record compares what was read with the key."""
     place = place_with_rows(tmp_path)
-    check_quality(place, NoNulls(), silent)
+    check_quality(place, MemoryExpectationRunner(), silent)
     train(place, to_onnx, silent)
     evaluate(place, silent)
     package(place, silent)
@@ -363,7 +339,7 @@ def test_the_same_files_give_the_same_record_to_the_last_byte(tmp_path: Path) ->
     found = []
     for name in ("one", "two"):
         place = place_with_rows(tmp_path / name)
-        check_quality(place, NoNulls(), silent)
+        check_quality(place, MemoryExpectationRunner(), silent)
         train(place, to_onnx, silent)
         evaluate(place, silent)
         package(place, silent)
