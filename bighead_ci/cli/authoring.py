@@ -27,6 +27,7 @@ from bighead_ci.definitions.scaffold import (
 )
 from bighead_ci.definitions.schema import KINDS, json_schema
 from bighead_ci.definitions.tree import DirectoryTree, OverlaidTree
+from bighead_ci.documents.base import write_atomically
 from bighead_ci.errors import InputError, Problem
 from bighead_ci.planning.dvc_pipeline import dvc_yaml
 from bighead_ci.planning.inputs import Inputs
@@ -76,9 +77,7 @@ def check_command(paths: tuple[str, ...], write: bool, checkout: Path, as_json: 
 def _write_pipelines(tree: Tree, checkout: Path) -> list[str]:
     stale = {path: text for path, text in _pipelines(tree).items() if not _holds(tree, path, text)}
     for path, text in stale.items():
-        beside = (checkout / path).with_name(".dvc.yaml.partial")
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(checkout / path)
+        write_atomically(checkout / path, text.encode())
     return sorted(stale)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 
 import click
 
 from bighead_ci import __doc__ as about
+from bighead_ci.words import closest
 
 COMMANDS = {
     "ship": ("bighead_ci.cli.ship", "Ship the example models end to end in a scratch workspace."),
@@ -56,9 +56,9 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Name what was probably meant by a command that does not exist: click knows only those that are loaded."""
-        close = difflib.get_close_matches(args[0], COMMANDS, n=1)
-        if args[0] not in COMMANDS and close:
-            ctx.fail(f"No such command {args[0]!r}. Did you mean {close[0]!r}?")
+        meant = closest(args[0], COMMANDS)
+        if args[0] not in COMMANDS and meant is not None:
+            ctx.fail(f"No such command {args[0]!r}. Did you mean {meant!r}?")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature

@@ -7,12 +7,13 @@ from typing import Any
 
 from bighead_ci.definitions.expectations_file import read_expectations
 from bighead_ci.definitions.files import Files, Place
-from bighead_ci.definitions.words import closest
 from bighead_ci.documents.definition import ModelDefinition, VersionedFeatureSet
+from bighead_ci.documents.stage import BOOKKEEPING, LABEL
 from bighead_ci.errors import Problem
 from bighead_ci.features.naming import feature_name, full_name
+from bighead_ci.words import closest
 
-TRAINING_COLUMNS = ("__event_id", "__timestamp", "__part", "__label")
+TRAINING_COLUMNS = (*BOOKKEEPING, LABEL)
 """Columns every training set may have besides the estimator's inputs."""
 
 

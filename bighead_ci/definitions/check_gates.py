@@ -15,8 +15,8 @@ from bighead_ci.definitions.expressions import (
 from bighead_ci.definitions.files import Files, Place, Read
 from bighead_ci.definitions.gate_file import GateFile, threshold_rules
 from bighead_ci.definitions.vocabulary import Steps, filled, is_known, known_beside
-from bighead_ci.definitions.words import closest
 from bighead_ci.errors import Problem
+from bighead_ci.words import closest
 
 Where = tuple[str | int, ...]
 

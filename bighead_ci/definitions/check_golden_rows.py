@@ -9,11 +9,11 @@ from typing import Any
 
 from bighead_ci.definitions.check_expectations import feature_names
 from bighead_ci.definitions.files import Files, Place, read_golden_rows
-from bighead_ci.definitions.words import closest
 from bighead_ci.definitions.yaml_reader import parse
 from bighead_ci.documents.definition import ModelDefinition, RequestField
 from bighead_ci.errors import Problem
 from bighead_ci.features.naming import full_name
+from bighead_ci.words import closest
 
 _LONGEST_VALUE = 80
 

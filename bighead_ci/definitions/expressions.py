@@ -1,13 +1,12 @@
 """Compiles CEL and says which evidence an expression names.
 
-The compiled form is a protobuf `CheckedExpr`; a dozen lines of wire format give its syntax tree without a protobuf
-library. From the tree come the paths an expression reads, and those that it tests first with `has()` or `?.`.
+The compiled form is a protobuf `CheckedExpr`. From its syntax tree come the paths an expression reads, and those that
+it tests first with `has()` or `?.`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -17,6 +16,7 @@ from cel_expr_python.ext import ext_bindings, ext_math, ext_optional, ext_string
 
 from bighead_ci.definitions.gate_file import ROOTS
 from bighead_ci.documents.verdict import written_step
+from bighead_ci.wire_format import fields
 
 VARIABLES = "variables"
 
@@ -234,37 +234,4 @@ def _message(raw: bytes) -> dict[int, Any]:
 
 
 def _all(raw: bytes) -> list[tuple[int, Any]]:
-    return list(_fields(raw))
-
-
-_FIXED = {1: 8, 5: 4}
-"""Wire type → bytes of a fixed-size value."""
-_MORE = 0x80
-"""A byte of a varint from this on has another after it."""
-
-
-def _fields(raw: bytes) -> Iterator[tuple[int, Any]]:
-    """(field number, value) of one protobuf message in wire format."""
-    at = 0
-    while at < len(raw):
-        key, at = _varint(raw, at)
-        kind = key & 7
-        if kind == 0:
-            value, at = _varint(raw, at)
-            yield key >> 3, value
-            continue
-        size = _FIXED.get(kind, 0)
-        if not size:
-            size, at = _varint(raw, at)
-        yield key >> 3, raw[at : at + size]
-        at += size
-
-
-def _varint(raw: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = raw[at]
-        value |= (byte & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if byte < _MORE:
-            return value, at
+    return list(fields(raw))

@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 from bighead_ci.definitions.gate_file import GateFile
 from bighead_ci.definitions.validation import validate
-from bighead_ci.definitions.words import closest
 from bighead_ci.definitions.yaml_reader import Parsed
 from bighead_ci.documents.base import Document
 from bighead_ci.documents.definition import (
@@ -24,6 +23,7 @@ from bighead_ci.documents.definition import (
 from bighead_ci.documents.release import Release, release_path
 from bighead_ci.errors import Problem
 from bighead_ci.ports.tree import Tree
+from bighead_ci.words import closest
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 VERSION = re.compile(r"v[1-9][0-9]{0,5}")
@@ -127,6 +127,12 @@ class Read:
         suggestion = closest(value, names) if value is not None and names else None
         line = self.parsed.line(steps) if self.parsed else None
         return Problem(file, line, ".".join(map(str, steps)), message, value, allowed, suggestion)
+
+
+def next_version(places: Iterable[Place], kind: Kind, name: str) -> str:
+    """The version after the highest there is: `v1` for a new name."""
+    numbers = [int(p.of[1:]) for p in places if p.kind == kind and p.name == name and p.of[1:].isdigit()]
+    return f"v{max(numbers, default=0) + 1}"
 
 
 class Files:

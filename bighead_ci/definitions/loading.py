@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 from bighead_ci.definitions.files import Files, Kind, Place, name_problems, read_golden_rows
 from bighead_ci.definitions.gate_file import GateFile, gate_of
 from bighead_ci.definitions.release_file import read_release
-from bighead_ci.definitions.words import closest
 from bighead_ci.documents.base import Document
 from bighead_ci.documents.definition import (
     EnvironmentDefinition,
@@ -25,6 +24,7 @@ from bighead_ci.documents.release import PlacedRelease
 from bighead_ci.documents.verdict import GateDefinition
 from bighead_ci.errors import InputError, Problem
 from bighead_ci.ports.tree import Tree
+from bighead_ci.words import closest
 
 AnyDocument = TypeVar("AnyDocument", bound=Document)
 

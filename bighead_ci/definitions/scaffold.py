@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 
-from bighead_ci.definitions.files import LOCKS, NAME, Files, Kind, Place
+from bighead_ci.definitions.files import LOCKS, NAME, Files, Kind, Place, next_version
 from bighead_ci.definitions.loading import absent, load_source
 from bighead_ci.documents.definition import ColumnType, SourceDefinition
 from bighead_ci.errors import InputError
@@ -102,12 +102,6 @@ class NewModel:
     owner: str | None = None
 
 
-def next_version(files: Files, kind: Kind, name: str) -> str:
-    """The version after the highest there is: `v1` for a new name."""
-    numbers = [int(p.of[1:]) for p in files.places if p.kind == kind and p.name == name and p.of[1:].isdigit()]
-    return f"v{max(numbers, default=0) + 1}"
-
-
 def copied_version(tree: Tree, kind: Kind, name: str, original: Place) -> dict[str, bytes]:
     """The next version of a name as a copy of an existing one.
 
@@ -118,14 +112,14 @@ def copied_version(tree: Tree, kind: Kind, name: str, original: Place) -> dict[s
     check_name(name)
     if original not in files.places:
         raise InputError([absent(files, original)])
-    target = Place(kind, name, next_version(files, kind, name))
+    target = Place(kind, name, next_version(files.places, kind, name))
     kept = [file for file in files.under(f"{original.folder}/") if file not in NOT_COPIED]
     return {f"{target.folder}/{file}": tree.read(f"{original.folder}/{file}") for file in kept}
 
 
 def latest(tree: Tree, kind: Kind, name: str) -> Place | None:
     """The highest version of a name; None if it has none."""
-    number = int(next_version(Files(tree), kind, name)[1:]) - 1
+    number = int(next_version(Files(tree).places, kind, name)[1:]) - 1
     return Place(kind, name, f"v{number}") if number else None
 
 

@@ -9,10 +9,10 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from bighead_ci.definitions.schema import KINDS, PATTERN_WORDS, subschema
-from bighead_ci.definitions.words import closest
 from bighead_ci.definitions.yaml_reader import Parsed, parse
 from bighead_ci.documents.base import Document
 from bighead_ci.errors import Problem
+from bighead_ci.words import closest
 
 _LONGEST_VALUE = 80
 _WORDS = {

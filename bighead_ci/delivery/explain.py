@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from bighead_ci.definitions.files import place_of
 from bighead_ci.definitions.loading import load_gates
-from bighead_ci.definitions.words import closest
 from bighead_ci.delivery.analysis import analyse
 from bighead_ci.delivery.build import record_of
 from bighead_ci.delivery.comparison import differences, drift
@@ -23,6 +22,7 @@ from bighead_ci.documents.verdict import GateDefinition, GateResult, Occasion, V
 from bighead_ci.errors import InputError
 from bighead_ci.planning.change import planned_models
 from bighead_ci.planning.releases import classify
+from bighead_ci.words import closest
 
 WAYS: dict[Occasion, str] = {
     "pull_request": "--model flight_delay/v2, or --pr with a number",

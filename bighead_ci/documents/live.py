@@ -107,7 +107,7 @@ class VariantTelemetry(Document):
     p99_ms: float
     score_mean: float
     score_histogram: list[int]
-    """Twenty equal bins over [0, 1]."""
+    """`SCORE_BINS` equal bins over [0, 1]."""
     null_ratio: dict[str, float]
     """Input → share of answered requests in which it was null."""
 

@@ -11,6 +11,9 @@ from bighead_ci.documents.definition import FeatureSchema, RequestField, Serving
 from bighead_ci.documents.image import ImageRef, Reference
 from bighead_ci.documents.inputs import Target, VersionInputs
 
+SCORE_BINS = 20
+"""Equal bins over [0, 1] in which scores are counted, by evaluation, by a model's process and by what compares them."""
+
 
 class TrainingSetSummary(Document):
     """What the training set holds and what was left out, counted."""
@@ -142,7 +145,7 @@ class EvaluationResult(Document):
     """Row: truth, column: prediction."""
     classes: list[str]
     score_histogram: list[int]
-    """Twenty equal bins of the score over [0, 1] (binary: of the positive class; else of the highest)."""
+    """`SCORE_BINS` equal bins of the score over [0, 1] (binary: of the positive class; else of the highest)."""
     conversion_error: float
     """Largest difference between the framework's own scores and the artifact's, on evaluation and golden rows."""
 

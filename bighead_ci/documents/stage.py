@@ -26,6 +26,10 @@ from bighead_ci.documents.definition import (
 from bighead_ci.documents.expectation import Expectation
 from bighead_ci.documents.inputs import VersionInputs
 
+BOOKKEEPING = ("__event_id", "__timestamp", "__part")
+"""Columns of a training set that are neither inputs nor the label."""
+LABEL = "__label"
+
 
 class StageSpec(Document):
     """What every stage knows: whose stage it is."""

@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from rapidfuzz import process
-
 from bighead_ci.documents.base import digest_of
 from bighead_ci.documents.definition import (
     Aggregation,
@@ -21,6 +19,7 @@ from bighead_ci.documents.definition import (
     microseconds,
 )
 from bighead_ci.errors import InputError, Problem
+from bighead_ci.words import closest
 
 FeatureType = Literal["int64", "float64", "string"]
 
@@ -246,9 +245,3 @@ def _missing(file: str, subject: str, column: str, source: SourceDefinition) -> 
         allowed=", ".join(source.columns),
         suggestion=closest(column, source.columns),
     )
-
-
-def closest(name: str, names: Iterable[str]) -> str | None:
-    """The most similar of the names, if one is similar enough to be meant."""
-    found = process.extractOne(name, list(names), score_cutoff=60)
-    return found[0] if found else None

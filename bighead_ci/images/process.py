@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from pydantic import ValidationError
 
-from bighead_ci.documents.base import canonical_json, digest_of_bytes, short
+from bighead_ci.documents.base import canonical_json, digest_of_bytes, short, write_atomically
 from bighead_ci.documents.image import ImageManifest, ImageRecipe, ImageRef, LocalImage
 from bighead_ci.errors import BugError, InputError
 from bighead_ci.images.python_environments import PythonEnvironments
@@ -139,11 +139,7 @@ class ProcessImageBuilder:
             return None
 
     def _remember(self, key: str, reference: str) -> None:
-        file = self._key_file(key)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        beside = file.with_name(f".{file.name}-{uuid4().hex}.partial")
-        beside.write_text(f"{reference}\n", encoding="utf-8")
-        beside.replace(file)
+        write_atomically(self._key_file(key), f"{reference}\n".encode())
 
     def _key_file(self, key: str) -> Path:
         return self.root / "keys" / key.removeprefix("sha256:")

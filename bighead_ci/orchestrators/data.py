@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 
+from bighead_ci.documents.base import replacing
 from bighead_ci.documents.stage import SourceData
 
 
@@ -22,15 +22,11 @@ def put_in_place(checkout: Path, cache: Path, wanted: Iterable[SourceData]) -> l
         if not cached.is_file():
             missing.append(data.path)
             continue
-        file.parent.mkdir(parents=True, exist_ok=True)
-        beside = file.with_name(f".{file.name}.partial")
-        beside.unlink(missing_ok=True)
-        try:
-            os.link(cached, beside)
-        except OSError:  # another file system
-            shutil.copyfile(cached, beside)
-        with suppress(FileNotFoundError):
-            beside.replace(file)
+        with replacing(file) as beside:
+            try:
+                os.link(cached, beside)
+            except OSError:  # another file system
+                shutil.copyfile(cached, beside)
     return missing
 
 

@@ -23,6 +23,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from bighead_ci.delivery.stages.failure import forget_failure, read_failure
+from bighead_ci.documents.base import write_atomically
 from bighead_ci.documents.record import Timings
 from bighead_ci.errors import BigheadError, BugError, InputError, RetryError
 
@@ -116,10 +117,7 @@ def _configure(checkout: Path, cache: Path) -> None:
 def _write_if_changed(path: Path, text: str) -> None:
     if path.is_file() and path.read_text() == text:
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.partial")
-    beside.write_text(text)
-    beside.replace(path)
+    write_atomically(path, text.encode())
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from bighead_ci.definitions.files import RUN, Files, Place
+from bighead_ci.definitions.files import RUN, Files, Kind, Place, next_version
 from bighead_ci.errors import InputError, Problem
 from bighead_ci.planning.meaning import Definitions, meaning
 from bighead_ci.planning.specs import is_unread
@@ -126,10 +126,8 @@ class _Frozen:
             for use in definition.features
         )
 
-    def _next(self, kind: str, name: str) -> str:
-        places = self.base.files.places | self.head.files.places
-        numbers = [int(p.of[1:]) for p in places if p.kind == kind and p.name == name and p.of[1:].isdigit()]
-        return f"v{max(numbers, default=0) + 1}"
+    def _next(self, kind: Kind, name: str) -> str:
+        return next_version(self.base.files.places | self.head.files.places, kind, name)
 
 
 def _served(users: list[tuple[Place, list[str]]]) -> str:

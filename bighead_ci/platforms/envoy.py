@@ -14,7 +14,7 @@ from typing import Any
 import envoy
 import httpx
 
-from bighead_ci.documents.base import Document
+from bighead_ci.documents.base import Document, write_atomically
 from bighead_ci.documents.definition import Router
 from bighead_ci.errors import BugError, InputError, Problem, RetryError
 from bighead_ci.platforms import envoy_config
@@ -299,8 +299,5 @@ def _require_free(environment: str, host: str, port: int) -> None:
 
 
 def _write(file: Path, content: Any) -> None:
-    """Write beside, then rename."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_name(f".{file.name}.partial")
-    beside.write_text(json.dumps(content), encoding="utf-8")
-    beside.replace(file)
+    """Write whole: Envoy reads a file as soon as it appears."""
+    write_atomically(file, json.dumps(content).encode())

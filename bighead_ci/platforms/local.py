@@ -23,14 +23,13 @@ from bighead_ci.documents.live import (
     ServingProcess,
     VariantConfig,
 )
+from bighead_ci.documents.release import ALL
 from bighead_ci.errors import BugError, InputError, RetryError
 from bighead_ci.platforms.envoy import EnvoyRouter
 from bighead_ci.platforms.envoy_config import Share, Split
 from bighead_ci.platforms.lock import EnvironmentLock
 from bighead_ci.platforms.variant import VariantProcess
 
-ALL = 100
-"""Percent."""
 DRAIN_SECONDS = 15.0
 """How long a variant without traffic may take to answer what it still has."""
 

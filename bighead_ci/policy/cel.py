@@ -71,11 +71,16 @@ def normalised(evidence: Evidence) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:  # noqa: PLR0911 - one answer a type
-    """The value in plain types, or MISSING. A list with a missing item is missing whole."""
+    """The value in plain types, or MISSING. A list with a missing item is missing whole.
+
+    So is what holds a NUL, which CEL's library takes for the end of a text: a map with such a name, and a text.
+    """
     if hasattr(value, "item") and callable(value.item):  # a NumPy scalar
         value = value.item()
-    if isinstance(value, bool | str):
+    if isinstance(value, bool):
         return value
+    if isinstance(value, str):
+        return MISSING if "\0" in value else value
     if isinstance(value, int):
         return value if abs(value) <= _LARGEST_INTEGER else MISSING
     if isinstance(value, float):
@@ -84,6 +89,8 @@ def _plain(value: Any) -> Any:  # noqa: PLR0911 - one answer a type
         return value.isoformat()
     if isinstance(value, Mapping):
         items = {str(key): _plain(item) for key, item in value.items()}
+        if any("\0" in key for key in items):
+            return MISSING
         return {key: item for key, item in items.items() if item is not MISSING}
     if isinstance(value, list | tuple):
         found = [_plain(item) for item in value]

@@ -8,7 +8,7 @@ from typing import Protocol
 from bighead_ci.documents.live import CanaryAnalysis, VariantTelemetry
 
 Bins = Sequence[int]
-"""Counts of scores in twenty equal bins over [0, 1]."""
+"""Counts of scores in `SCORE_BINS` equal bins over [0, 1]."""
 
 
 class Telemetry(Protocol):

@@ -14,7 +14,6 @@ from __future__ import annotations
 import logging
 import math
 import os
-import uuid
 import warnings
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from evidently import DataDefinition, Dataset, Report
 from evidently.metrics import ValueDrift
 from evidently.presets import DataDriftPreset
 
+from bighead_ci.documents.base import replacing
 from bighead_ci.documents.record import ColumnDrift, DriftResult
 from bighead_ci.quality.samples import EXPECTED_ROWS, Comparable, comparable, sample
 
@@ -85,13 +85,8 @@ def _measured(both: Comparable, html: Path | None) -> list[ColumnDrift]:
 
 
 def _save_page(snapshot: Any, html: Path) -> None:
-    html.parent.mkdir(parents=True, exist_ok=True)
-    beside = html.with_name(f".{html.name}.{uuid.uuid4().hex}")
-    try:
+    with replacing(html) as beside:
         snapshot.save_html(str(beside))
-        beside.replace(html)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _column(config: dict[str, Any], value: float) -> ColumnDrift:

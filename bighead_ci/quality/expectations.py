@@ -6,7 +6,6 @@ import logging
 import os
 import warnings
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import Any
 
 import great_expectations as gx
@@ -24,6 +23,7 @@ from bighead_ci.documents.expectation import Expectation
 from bighead_ci.documents.record import ExpectationResult
 from bighead_ci.errors import BugError, InputError, Problem
 from bighead_ci.quality.wording import expected_text, observed_text
+from bighead_ci.words import closest
 
 _INDEX = "index"
 
@@ -68,7 +68,7 @@ def _configured(suite: str, expectations: Sequence[Expectation]) -> list[Any]:
     for index, expectation in enumerate(expectations):
         kind, subject = expectation.type, expectation.place
         if kind not in known:
-            close = get_close_matches(kind, known, n=3)
+            meant = closest(kind, known)
             problems.append(
                 Problem(
                     f"{suite}/expectations.yaml",
@@ -76,8 +76,8 @@ def _configured(suite: str, expectations: Sequence[Expectation]) -> list[Any]:
                     subject=f"{subject}.type",
                     message="there is no such expectation type",
                     value=kind,
-                    allowed=", ".join(close) if close else "the types of Great Expectations, such as " + known[0],
-                    suggestion=close[0] if close else None,
+                    allowed=f"the types of Great Expectations, such as {known[0]}" if meant is None else None,
+                    suggestion=meant,
                 )
             )
             continue

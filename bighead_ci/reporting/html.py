@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from bighead_ci.documents.base import write_atomically
 from bighead_ci.documents.report import ModelReport, PullRequestReport
 from bighead_ci.reporting import charts, figures
 from bighead_ci.reporting.charts import Spec
@@ -43,11 +43,8 @@ _PIECES = Environment(
 
 
 def write_page(report: PullRequestReport, page: Path) -> None:
-    """Write the page beside its place, then rename: a reader never sees half of it."""
-    page.parent.mkdir(parents=True, exist_ok=True)
-    beside = page.with_name(f".{page.name}.{os.getpid()}.partial")
-    beside.write_text(page_of(report), encoding="utf-8")
-    beside.replace(page)
+    """Write the page; a reader never sees half of it."""
+    write_atomically(page, page_of(report).encode())
 
 
 def page_of(report: PullRequestReport) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from bighead_ci.documents.live import VariantConfig
+from bighead_ci.documents.record import SCORE_BINS
 
-SCORE_BINS = 20
 LATENCY_BUCKETS = tuple(round(0.0001 * 1.25**step, 7) for step in range(49))
 """Seconds, 0.1 ms to 4.5 s, each a quarter above the one before: a quantile read from them is off by 12 % at most."""
 

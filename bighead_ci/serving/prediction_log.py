@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bighead_ci.documents.base import replacing
 from bighead_ci.documents.live import VariantConfig
 from bighead_ci.serving.metrics import ServingMetrics
 
@@ -122,28 +123,25 @@ class PredictionLogWriter:
             del self._pending[: len(batch)]
 
     def _write(self, rows: list[LogRow]) -> None:
-        self.directory.mkdir(parents=True, exist_ok=True)
         self._files += 1
         name = f"{time.time_ns() // 1000}-{os.getpid()}-{self._files}.parquet"
-        beside = self.directory / f".{name}.partial"
-        pq.write_table(self._table(rows), beside, compression="zstd")
-        beside.replace(self.directory / name)
+        with replacing(self.directory / name) as beside:
+            pq.write_table(self._table(rows), beside, compression="zstd")
 
     def _table(self, rows: list[LogRow]) -> pa.Table:
         config, count = self._config, len(rows)
-        columns: list[list[Any]] = [
-            [row.prediction_id for row in rows],
-            [row.at_us for row in rows],
-            [config.environment] * count,
-            [config.model] * count,
-            [config.version] * count,
-            [config.variant] * count,
-            [config.artifact] * count,
-            [row.as_of_us for row in rows],
-            [json.dumps(row.request) for row in rows],
-            [json.dumps(row.inputs) for row in rows],
-            [row.scores for row in rows],
-            [row.milliseconds for row in rows],
-        ]
-        arrays = [pa.array(column, type=field.type) for column, field in zip(columns, SCHEMA, strict=True)]
-        return pa.Table.from_arrays(arrays, schema=SCHEMA)
+        columns: dict[str, list[Any]] = {
+            "prediction_id": [row.prediction_id for row in rows],
+            "at": [row.at_us for row in rows],
+            "environment": [config.environment] * count,
+            "model": [config.model] * count,
+            "version": [config.version] * count,
+            "variant": [config.variant] * count,
+            "artifact": [config.artifact] * count,
+            "as_of": [row.as_of_us for row in rows],
+            "request": [json.dumps(row.request) for row in rows],
+            "inputs": [json.dumps(row.inputs) for row in rows],
+            "scores": [row.scores for row in rows],
+            "milliseconds": [row.milliseconds for row in rows],
+        }
+        return pa.table(columns, schema=SCHEMA)

@@ -14,6 +14,7 @@ from typing import Any
 
 import uvicorn
 
+from bighead_ci.documents.base import write_atomically
 from bighead_ci.documents.live import ServingProcess, VariantConfig
 from bighead_ci.errors import BigheadError, InputError
 from bighead_ci.features.online import FeatureReader
@@ -128,7 +129,5 @@ def _open_features(
 
 def _refuse(config: VariantConfig, reason: str, code: int) -> int:
     sys.stderr.write(f"refuses to serve: {reason}\n")
-    beside = config.directory / f".{REFUSAL_FILE}.partial"
-    beside.write_text(reason, encoding="utf-8")
-    beside.replace(config.directory / REFUSAL_FILE)
+    write_atomically(config.directory / REFUSAL_FILE, reason.encode())
     return code

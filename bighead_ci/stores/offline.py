@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bighead_ci.documents.base import Moment
+from bighead_ci.documents.base import Moment, replacing
 from bighead_ci.documents.definition import SourceDefinition, VersionedFeatureSet
 from bighead_ci.documents.record import TrainingSetSummary
 from bighead_ci.documents.stage import TrainingSetSpec
@@ -293,10 +293,8 @@ def _own_columns(spec: TrainingSetSpec, rows: Rows) -> dict[str, pa.Array | pa.C
 
 
 def _write(rows: pa.Table, destination: Path) -> None:
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    beside = destination.with_name(f".{destination.name}.partial")
-    pq.write_table(rows.combine_chunks(), beside, compression="zstd", row_group_size=131_072)
-    beside.replace(destination)
+    with replacing(destination) as beside:
+        pq.write_table(rows.combine_chunks(), beside, compression="zstd", row_group_size=131_072)
 
 
 def _arrow(column: Column, feature: Feature) -> pa.Array:

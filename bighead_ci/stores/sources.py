@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 
 from bighead_ci.documents.definition import ColumnType, SourceDefinition
 from bighead_ci.errors import InputError, Problem
-from bighead_ci.features.naming import closest
 from bighead_ci.ports.offline_store import Sources
+from bighead_ci.words import closest
 
 
 def check_sources(sources: Sources, needed: dict[str, set[str]]) -> None:

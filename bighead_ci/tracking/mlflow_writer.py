@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from bighead_ci.documents.base import replacing
 from bighead_ci.documents.record import RunRecord
 from bighead_ci.tracking.run_description import metrics_of, parameters_of, tags_of
 from bighead_ci.tracking.run_lookup import COMPLETE, INCOMPLETE, MODEL_TAG, STATUS_TAG
@@ -105,10 +106,8 @@ def _open_client(database: Path) -> MlflowClient:
     for name, level in (("mlflow", "ERROR"), ("mlflow.store.db.utils", "CRITICAL"), ("alembic", "ERROR")):
         logging.getLogger(name).setLevel(level)
     if not database.exists():
-        beside = database.with_name(f".{database.name}.partial")
-        beside.unlink(missing_ok=True)
-        MlflowClient(_address(beside), _address(beside)).search_experiments(max_results=1)
-        beside.replace(database)
+        with replacing(database) as beside:
+            MlflowClient(_address(beside), _address(beside)).search_experiments(max_results=1)
     return MlflowClient(_address(database), _address(database))
 
 

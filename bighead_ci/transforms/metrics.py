@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bighead_ci.documents.metrics import METRICS
-from bighead_ci.documents.record import CurvePoint, Metric, MetricDifference
+from bighead_ci.documents.record import SCORE_BINS, CurvePoint, Metric, MetricDifference
 from bighead_ci.errors import InputError
 
 Floats = npt.NDArray[np.float64]
@@ -184,7 +184,7 @@ def confusion(truth: Integers, scores: Floats) -> list[list[int]]:
     return table
 
 
-def score_histogram(scores: Floats, bins: int = 20) -> list[int]:
+def score_histogram(scores: Floats, bins: int = SCORE_BINS) -> list[int]:
     """Equal bins over [0, 1] of the positive class's score, or with more classes of the highest."""
     values = scores[:, 1] if scores.shape[1] == BINARY else scores.max(axis=1)
     counts: list[int] = np.histogram(np.clip(values, 0, 1), bins=bins, range=(0, 1))[0].tolist()

@@ -8,10 +8,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from bighead_ci.definitions.words import closest
 from bighead_ci.documents.expectation import Expectation
 from bighead_ci.documents.record import ExpectationResult
 from bighead_ci.errors import InputError, Problem
+from bighead_ci.words import closest
 
 Arguments = Mapping[str, Any]
 

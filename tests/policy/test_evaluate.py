@@ -119,9 +119,9 @@ def test_a_test_excuses_only_what_it_tests() -> None:
     assert result.rules[0].reason == "missing evidence: candidate.metrics.auc.low"
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, None, np.float64("nan"), object(), 2**70])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, None, np.float64("nan"), object(), 2**70, "a\0b"])
 def test_what_cannot_be_compared_is_missing(value: Any) -> None:
-    """NaN, infinities, None, foreign objects and integers CEL cannot hold are no evidence."""
+    """NaN, infinities, None, foreign objects, and integers and texts that CEL cannot hold are no evidence."""
     assert not judge(gate("candidate.x <= 1.0 || true"), {"candidate": {"x": value}}).passed
     assert not judge(gate("candidate.x.all(y, true)"), {"candidate": {"x": [1.0, value]}}).passed
 
@@ -226,7 +226,7 @@ def test_a_variable_is_blamed_only_where_a_rule_names_it() -> None:
     assert re.fullmatch(r"missing evidence: candidate\.gone; variables\.a: .*; variables\.through: .*", through.reason)
 
 
-KEYS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.sampled_from(
+KEYS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8) | st.sampled_from(
     ["tail_history.x", ".", "a.b.c", "[0]", '"', "'", 'x"]["y', "\\", "\n", "0", "", "null", "in", "as", "variables.a"]
 )
 
@@ -246,6 +246,14 @@ def test_a_name_of_any_characters_can_be_guarded(key: str, other: str, value: fl
     assert failed.reason == f"missing evidence: {place}"
     assert [one.value for one in failed.inputs if one.path[-1:] == (key,)] == ["missing"]
     assert read(judge(bare, there).rules[0])[place] == f"{value:.6g}"
+
+
+def test_a_name_that_cel_cannot_hold_is_not_taken_for_absent() -> None:
+    """CEL's library ends a text at a NUL, so a guard would find nothing there: the map counts as missing."""
+    evidence = {"analysis": {"candidate": {"null_ratio": {"x\0": 1.0, "y": 0.0}}}}
+    rule = r'!("x\u0000" in analysis.candidate.null_ratio) || analysis.candidate.null_ratio["x\u0000"] < 0.5'
+    (result,) = judge(gate(rule), evidence).rules
+    assert result.reason == r'missing evidence: analysis.candidate.null_ratio["x\u0000"]'
 
 
 @given(st.lists(KEYS | st.integers(0, 9), max_size=4))

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from bighead_ci.delivery.stages.labels import class_indices
 from bighead_ci.delivery.stages.place import Progress, StagePlace
 from bighead_ci.delivery.stages.results import Conversion
+from bighead_ci.documents.base import replacing
 from bighead_ci.documents.record import EvaluationResult, Slice
 from bighead_ci.documents.stage import EvaluateSpec, StageOrder
 from bighead_ci.errors import InputError
@@ -68,9 +69,8 @@ def evaluate(place: StagePlace, progress: Progress) -> EvaluationResult:
         score_histogram=score_histogram(scores),
         conversion_error=Conversion.read(place.out / CONVERSION).largest,
     )
-    beside = place.out / f".{PREDICTIONS}.partial"
-    pq.write_table(predictions_table(rows["__event_id"], truth, scores, classes), beside)
-    beside.replace(place.out / PREDICTIONS)
+    with replacing(place.out / PREDICTIONS) as beside:
+        pq.write_table(predictions_table(rows["__event_id"], truth, scores, classes), beside)
     result.write(place.out / EVALUATION)
     shown = ", ".join(f"{name} {metric.value:.4f}" for name, metric in metrics.items())
     progress(f"{shown} on {len(truth):,} rows")

@@ -11,11 +11,10 @@ from bighead_ci.delivery.stages.place import Progress, StagePlace
 from bighead_ci.delivery.stages.profile import profile_columns
 from bighead_ci.delivery.stages.results import Profile
 from bighead_ci.documents.record import ExpectationResult, QualityResult
-from bighead_ci.documents.stage import QualitySpec, StageOrder
+from bighead_ci.documents.stage import BOOKKEEPING, QualitySpec, StageOrder
 from bighead_ci.planning.stages import PROFILE, QUALITY, TRAINING_SET
 from bighead_ci.ports.quality import ExpectationRunner
 
-BOOKKEEPING = ("__event_id", "__timestamp", "__part")
 """Columns of a training set that say nothing about the world."""
 
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from bighead_ci.delivery.stages.place import Progress, StagePlace
 from bighead_ci.delivery.stages.results import DataRead, Package, Profile
-from bighead_ci.documents.base import short
+from bighead_ci.documents.base import replacing, short
 from bighead_ci.documents.inputs import VersionInputs
 from bighead_ci.documents.record import EvaluationResult, QualityResult, RunResult, TrainingSetSummary
 from bighead_ci.documents.stage import RecordOrder
@@ -110,6 +110,5 @@ def write_sample(training_set: Path, destination: Path) -> None:
     wanted = min(SAMPLE_ROWS, train.num_rows)
     rows = np.linspace(0, train.num_rows - 1, wanted).astype(np.int64) if wanted else np.array([], dtype=np.int64)
     inputs = [name for name in train.column_names if not name.startswith("__")]
-    beside = destination.with_name(f".{destination.name}.partial")
-    pq.write_table(train.select(inputs).take(pa.array(rows)), beside)
-    beside.replace(destination)
+    with replacing(destination) as beside:
+        pq.write_table(train.select(inputs).take(pa.array(rows)), beside)
