@@ -35,13 +35,13 @@ def check_tree(tree: Tree, paths: Iterable[str] | None = None) -> list[Problem]:
     """
     files = Files(tree)
     chosen = None if paths is None else list(paths)
-    places = files.places if chosen is None else _concerned(files, chosen)
+    places = files.places if chosen is None else _affected(files, chosen)
     problems = {problem for place in places for problem in _problems(files, place)}
     problems |= {*path_problems(files, files.ids if chosen is None else chosen)}
     return sorted(problems, key=lambda p: (p.file, p.line or 0, p.subject, p.message))
 
 
-def _concerned(files: Files, paths: Iterable[str]) -> set[Place]:
+def _affected(files: Files, paths: Iterable[str]) -> set[Place]:
     """The authored things the files are part of, and those that name them."""
     own = {place for place in map(place_of, paths) if place is not None}
     sources = [place.name for place in own if place.kind == "source"]

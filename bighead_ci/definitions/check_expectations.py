@@ -40,7 +40,7 @@ def model_expectation_problems(files: Files, place: Place, definition: ModelDefi
     for use in definition.features:
         used = files.feature_set(use.set)
         if used is None:
-            return  # said already
+            return  # reported already
         name = use.set.split("/")[0]
         known |= {full_name(name, feature) for feature in use.columns or feature_names(used)}
     yield from _problems(files, place.folder, known)

@@ -32,7 +32,7 @@ def golden_row_problems(files: Files, place: Place, definition: ModelDefinition 
         problem for index, row in enumerate(rows) for problem in _row_problems(files, definition, file, index, row)
     ]
     if found:
-        yield from _placed(found, files.tree.read(file))
+        yield from _with_lines(found, files.tree.read(file))
 
 
 def _row_problems(
@@ -47,11 +47,11 @@ def _row_problems(
         allowed = ", ".join(sorted(known or ()))
         yield Problem(file, None, f"{index}.{name}", message, name, allowed, closest(name, known or ()))
     for name, field in (definition.request if definition else {}).items():
-        if row.get(name) is not None and field.use == "input" and (wanted := _wanted(field, row[name])):
+        if row.get(name) is not None and field.use == "input" and (wanted := _expected(field, row[name])):
             yield Problem(file, None, f"{index}.{name}", f"is no {field.type}", _shown(row[name]), wanted)
 
 
-def _wanted(field: RequestField, value: Any) -> str:
+def _expected(field: RequestField, value: Any) -> str:
     """What the value should have been; empty if it is right. Any number is right for any type of number."""
     if field.size is not None:
         right = isinstance(value, list) and len(value) == field.size and all(_is_number(item) for item in value)
@@ -65,7 +65,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float)
 
 
-def _placed(problems: list[Problem], raw: bytes) -> Iterator[Problem]:
+def _with_lines(problems: list[Problem], raw: bytes) -> Iterator[Problem]:
     """The problems with the lines they are at: JSON is YAML, whose reader knows lines. Names may have dots in them."""
     parsed, _ = parse("", raw)
     for problem in problems:

@@ -31,7 +31,7 @@ class ExpectationsFile:
         if self.parsed is None:
             return None
         list_name, index = expectation.place.split(".")
-        return self.parsed.line((list_name, int(index), *_where(self._raw(int(index)), argument)))
+        return self.parsed.line((list_name, int(index), *_location(self._raw(int(index)), argument)))
 
     def _raw(self, index: int) -> Mapping[str, Any]:
         found: Mapping[str, Any] = self.parsed.data["expectations"][index] if self.parsed else {}
@@ -76,7 +76,7 @@ def _expectation(index: int, written: Mapping[str, Any]) -> Expectation:
     return Expectation(place=f"expectations.{index}", type=written["type"], arguments=arguments)
 
 
-def _where(written: Mapping[str, Any], argument: str) -> tuple[str, ...]:
+def _location(written: Mapping[str, Any], argument: str) -> tuple[str, ...]:
     return (argument,) if argument in written else ("kwargs", argument)
 
 

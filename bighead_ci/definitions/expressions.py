@@ -112,10 +112,10 @@ def _begins(longer: Path, path: Path) -> bool:
     return longer != path and longer.steps[: len(path.steps)] == path.steps
 
 
-def _compile_error(said: str) -> ExpressionError:
-    found = re.search(r"ERROR: <input>:(\d+):(\d+): (.*)", said)
+def _compile_error(text: str) -> ExpressionError:
+    found = re.search(r"ERROR: <input>:(\d+):(\d+): (.*)", text)
     if found is None:
-        return ExpressionError(said.split("\n", maxsplit=1)[0], 1)
+        return ExpressionError(text.split("\n", maxsplit=1)[0], 1)
     message = re.sub(r" \(in container ''\)", "", found[3]).split(" expecting {", 1)[0]
     if message.startswith("undeclared reference"):
         message += f"; evidence starts with one of {', '.join(ROOTS)}, or {VARIABLES}"
@@ -137,11 +137,11 @@ class _Walk:
         if _SELECT in node:
             return self._select(_message(node[_SELECT]), scope)
         if _CALL in node:
-            return self._call(_all(node[_CALL]), scope)
-        for _, item in _all(node.get(_LIST, b"")):
+            return self._call(_fields_of(node[_CALL]), scope)
+        for _, item in _fields_of(node.get(_LIST, b"")):
             self._child(item, scope)
-        for field, entry in _all(node.get(_STRUCT, b"")):
-            parts = _all(entry) if field == _ENTRIES else []
+        for field, entry in _fields_of(node.get(_STRUCT, b"")):
+            parts = _fields_of(entry) if field == _ENTRIES else []
             for part, value in parts:
                 if part in _ENTRY_EXPRESSIONS:
                     self._child(value, scope)
@@ -230,8 +230,8 @@ def _constant(node: dict[int, Any]) -> str | int | None:
 
 
 def _message(raw: bytes) -> dict[int, Any]:
-    return dict(_all(raw))
+    return dict(_fields_of(raw))
 
 
-def _all(raw: bytes) -> list[tuple[int, Any]]:
+def _fields_of(raw: bytes) -> list[tuple[int, Any]]:
     return list(fields(raw))

@@ -66,7 +66,7 @@ class GateFile(Definition):
     rules: list[RuleText] = Field(default_factory=list)
 
     @model_validator(mode="after")
-    def _says_something(self) -> GateFile:
+    def _has_rules(self) -> GateFile:
         if not self.rules and not self.thresholds:
             raise ValueError("a gate needs rules or thresholds; without any it would always pass")
         return self

@@ -69,8 +69,8 @@ def parse(file: str, raw: bytes) -> tuple[Parsed | None, list[Problem]]:
         root = yaml.compose(text, Loader=yaml.CSafeLoader) if deep is None else None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        said = " ".join(part for part in (error.context, error.problem) if part)
-        return None, [Problem(file, mark.line + 1 if mark else None, "", f"not YAML: {said}")]
+        message = " ".join(part for part in (error.context, error.problem) if part)
+        return None, [Problem(file, mark.line + 1 if mark else None, "", f"not YAML: {message}")]
     except yaml.YAMLError as error:
         return None, [Problem(file, None, "", f"not YAML: {error}")]
     if deep is not None:
@@ -108,12 +108,12 @@ class _Builder:
 
     def build(self, node: yaml.Node, path: tuple[str, ...]) -> Any:
         if id(node) in self._seen:
-            self._say(node, path, "aliases (*name) are not supported: write the value out")
+            self._add_problem(node, path, "aliases (*name) are not supported: write the value out")
             return None
         self._seen.add(id(node))
         quoted = isinstance(node, yaml.ScalarNode) and bool(node.style)
         if node.tag not in _TAGS or (quoted and node.tag != _TEXT):
-            self._say(node, path, "tags are not supported", node.tag)
+            self._add_problem(node, path, "tags are not supported", node.tag)
             return None
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
@@ -121,7 +121,7 @@ class _Builder:
             return [self.build(item, (*path, str(index))) for index, item in enumerate(node.value)]
         value = node.value if quoted else scalar(node.value)
         if isinstance(value, float) and math.isinf(value):
-            self._say(node, path, "the number is too large", node.value)
+            self._add_problem(node, path, "the number is too large", node.value)
             return None
         return value
 
@@ -130,16 +130,16 @@ class _Builder:
         lines: dict[str, int | None] = {}
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                self._say(key, path, "a key must be text")
+                self._add_problem(key, path, "a key must be text")
                 continue
             name = str(key.value)
             if name in found:
-                self._say(key, (*path, name), f"duplicate key, first given at line {lines[name]}")
+                self._add_problem(key, (*path, name), f"duplicate key, first given at line {lines[name]}")
             lines.setdefault(name, _line(key))
             found[name] = self.build(value, (*path, name))
         return found
 
-    def _say(self, node: yaml.Node, path: tuple[str, ...], message: str, value: str | None = None) -> None:
+    def _add_problem(self, node: yaml.Node, path: tuple[str, ...], message: str, value: str | None = None) -> None:
         self.problems.append(Problem(self.file, _line(node), ".".join(path), message, value))
 
 

@@ -161,7 +161,7 @@ class _GateRun:
         reading = self._reading(compiled)
         missing = sorted(set(self._missing(reading)))
         reason = f"missing evidence: {', '.join(missing)}" if missing else self._judge(compiled)
-        broken = [f"{VARIABLES}.{name}: {said}" for name, said in self.errors.items() if name in reading.variables]
+        broken = [f"{VARIABLES}.{name}: {error}" for name, error in self.errors.items() if name in reading.variables]
         return RuleResult(
             expression=text,
             message=message,

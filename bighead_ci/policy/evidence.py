@@ -17,7 +17,7 @@ from bighead_ci.documents.release import PlacedRelease, Variant
 from bighead_ci.documents.report import RunningVersion
 from bighead_ci.policy.chance import least_rise
 
-_OF_THE_ROUTER = ("version", "requests", "errors", "error_ratio")
+_ROUTER_FIELDS = ("version", "requests", "errors", "error_ratio")
 """What is known of a variant without asking its process."""
 
 
@@ -107,7 +107,7 @@ def canary_evidence(analysis: CanaryAnalysis, plan: CanaryPlan) -> dict[str, Any
     newcomer = _telemetry(analysis.candidate) | {"null_ratio_max_rise": rise, "null_ratio_max_rise_of": where}
     silent = analysis.candidate.requests > analysis.candidate.errors and not any(analysis.candidate.score_histogram)
     if silent:
-        newcomer = {name: value for name, value in newcomer.items() if name in _OF_THE_ROUTER}
+        newcomer = {name: value for name, value in newcomer.items() if name in _ROUTER_FIELDS}
     return {
         "environment": {"name": analysis.environment},
         "analysis": {

@@ -56,7 +56,7 @@ class EvidentlyDriftDetector:
             html.unlink(missing_ok=True)
         columns = []
         if reference.num_rows and current.num_rows:
-            columns = [*(_or_missing(one, both) for one in _measured(both, html)), *_unmeasured(both)]
+            columns = [*(_values_or_missing(one, both) for one in _measured(both, html)), *_unmeasured(both)]
         return DriftResult(
             reference=names[0],
             current=names[1],
@@ -109,7 +109,7 @@ def _unmeasured(both: Comparable) -> list[ColumnDrift]:
     return constant + [_missing(name, ours, theirs) for name, (ours, theirs) in both.without_values.items()]
 
 
-def _or_missing(measured: ColumnDrift, both: Comparable) -> ColumnDrift:
+def _values_or_missing(measured: ColumnDrift, both: Comparable) -> ColumnDrift:
     """What is further from its threshold: the values, or the share of missing ones beyond chance."""
     ours, theirs = both.reference[measured.column].isna(), both.current[measured.column].isna()
     missing = _missing(measured.column, float(ours.mean()), float(theirs.mean()))

@@ -63,10 +63,10 @@ def comparable(reference: pd.DataFrame, current: pd.DataFrame) -> Comparable:
     left = sample(
         pd.DataFrame({name: ours for name, (ours, _) in pairs.items()}), TESTED_ROWS if tested else len(reference)
     )
-    return _by_kind(left, pd.DataFrame({name: theirs for name, (_, theirs) in pairs.items()}), numbers)
+    return _classified(left, pd.DataFrame({name: theirs for name, (_, theirs) in pairs.items()}), numbers)
 
 
-def _by_kind(reference: pd.DataFrame, current: pd.DataFrame, numbers: set[str]) -> Comparable:
+def _classified(reference: pd.DataFrame, current: pd.DataFrame, numbers: set[str]) -> Comparable:
     kinds: dict[str, list[str]] = {"numbers": [], "categories": [], "constant": []}
     without: dict[str, tuple[float, float]] = {}
     for name in reference.columns:
@@ -111,7 +111,7 @@ def _merge_rare(ours: pd.Series, theirs: pd.Series) -> tuple[pd.Series, pd.Serie
     shares = ours.value_counts(normalize=True).add(theirs.value_counts(normalize=True), fill_value=0)
     if len(shares) <= MAX_CATEGORIES:
         return ours, theirs
-    return _keep(_by_size(shares)[-(MAX_CATEGORIES - 1) :], ours, theirs)
+    return _rest_merged(_by_size(shares)[-(MAX_CATEGORIES - 1) :], ours, theirs)
 
 
 def _merge_for_test(ours: pd.Series, theirs: pd.Series) -> tuple[pd.Series, pd.Series]:
@@ -129,9 +129,9 @@ def _merge_for_test(ours: pd.Series, theirs: pd.Series) -> tuple[pd.Series, pd.S
     if rare <= 0:
         return ours, theirs
     if rare < len(order):
-        return _keep(order[rare:], ours, theirs)
+        return _rest_merged(order[rare:], ours, theirs)
     known = set(ours.dropna())
-    return _keep([KNOWN], ours.where(ours.isna(), KNOWN), theirs.where(~theirs.isin(known), KNOWN))
+    return _rest_merged([KNOWN], ours.where(ours.isna(), KNOWN), theirs.where(~theirs.isin(known), KNOWN))
 
 
 def _by_size(sizes: pd.Series) -> list[str]:
@@ -139,6 +139,6 @@ def _by_size(sizes: pd.Series) -> list[str]:
     return sorted(sizes.index, key=lambda value: (sizes[value], value))
 
 
-def _keep(kept: list[str], *columns: pd.Series) -> tuple[pd.Series, pd.Series]:
+def _rest_merged(kept: list[str], *columns: pd.Series) -> tuple[pd.Series, pd.Series]:
     ours, theirs = (column.where(column.isin(kept) | column.isna(), OTHER) for column in columns)
     return ours, theirs

@@ -22,21 +22,21 @@ def expected_text(kind: str, arguments: dict[str, Any]) -> str:
         text = f"{text} ({listed})"
     if "mostly" in arguments:
         text += f", in at least {float(arguments['mostly']) * 100:g} % of rows"
-    return _cut(text)
+    return _truncated(text)
 
 
 def observed_text(found: dict[str, Any], exceptions: list[str]) -> str:
     """`12 of 200,000 rows unexpected (0.006 %): -3, -1`, the observed value, or what was raised."""
     if exceptions:
-        return _cut(f"could not be checked: {_first_line(min(exceptions, key=len))}")
+        return _truncated(f"could not be checked: {_first_line(min(exceptions, key=len))}")
     count, total = found.get("unexpected_count"), found.get("element_count")
     if count is not None and total is not None:
         text = f"{int(count):,} of {int(total):,} rows unexpected"
         if count:
             text += f" ({100 * count / total:.3g} %){_examples(found)}"
-        return _cut(text)
+        return _truncated(text)
     if "observed_value" in found:
-        return _cut(f"{value_text(found['observed_value'])}{_examples(found)}")
+        return _truncated(f"{value_text(found['observed_value'])}{_examples(found)}")
     return "no value"
 
 
@@ -81,5 +81,5 @@ def _first_line(text: str) -> str:
     return lines[-1] if lines else "no message"
 
 
-def _cut(text: str) -> str:
+def _truncated(text: str) -> str:
     return text if len(text) <= MAX_LENGTH else f"{text[: MAX_LENGTH - 1]}…"

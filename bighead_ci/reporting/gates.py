@@ -23,7 +23,9 @@ def failing_rules(rules: Sequence[tuple[str, str, RuleResult]], most: int) -> st
     lines = []
     for whose, gate, rule in rules[:most]:
         lines.append(f"- ❌ {text(whose)}{' ' if whose else ''}**{text(gate)}**: {text(rule.message, 300)}")
-        lines.append("  " + " · ".join(part for part in (code(rule.expression, 300), *_why(rule)) if part))
+        lines.append(
+            "  " + " · ".join(part for part in (code(rule.expression, 300), *_reason_and_inputs(rule)) if part)
+        )
     if len(rules) > most:
         lines.append(f"- … and {plural(len(rules) - most, 'more failing rule', 'more failing rules')}")
     return "\n".join(lines)
@@ -34,7 +36,7 @@ def reason(rule: RuleResult) -> str:
     return "" if rule.reason == "false" else rule.reason
 
 
-def _why(rule: RuleResult) -> tuple[str, str]:
+def _reason_and_inputs(rule: RuleResult) -> tuple[str, str]:
     return text(reason(rule), 300), f"read {inputs(rule)}" if rule.inputs else ""
 
 

@@ -126,7 +126,7 @@ def _plot(spec: Spec, alternative: str) -> Markup:
     return Markup(svg(spec, alternative))  # noqa: S704 - parsed and written again by pictures, text escaped
 
 
-def _harmless(url: str) -> str:
+def _safe_address(url: str) -> str:
     return web_address(url, {"http", "https", "file", ""})
 
 
@@ -141,5 +141,5 @@ _PIECES.filters.update(
     plural=figures.plural,
     reason=reason,
     shown=printable,
-    address=_harmless,
+    address=_safe_address,
 )

@@ -25,7 +25,7 @@ _MODELS, _IMPACTS = 100, 30
 
 def pull_request_markdown(report: PullRequestReport, *, pictures: bool) -> str:
     """The whole comment in at most 65,536 characters."""
-    blocks = [Block(f"### {text(headline(report), 400)}"), *_beneath(report)]
+    blocks = [Block(f"### {text(headline(report), 400)}"), *_below_verdict(report)]
     models = failing_first(report.models)
     sections = [ModelSection(m, alone=len(models) == 1, pictures=_allowed_pictures(i, len(models)) if pictures else 0)
                 for i, m in enumerate(models)]  # fmt: skip
@@ -45,7 +45,7 @@ def pull_request_markdown(report: PullRequestReport, *, pictures: bool) -> str:
     return fit(blocks, where if report.links else "")
 
 
-def _beneath(report: PullRequestReport) -> list[Block]:
+def _below_verdict(report: PullRequestReport) -> list[Block]:
     """What stands directly under the verdict."""
     if report.state in {"invalid", "error"}:
         lines = [f"- {_problem(problem)}" for problem in report.problems[:_PROBLEMS]]
@@ -107,7 +107,7 @@ def _plan_blocks(report: PullRequestReport) -> list[Block]:
         return []
     blocks = []
     if report.state == "running":
-        blocks.append(Block("\n".join(f"- {code(m.id)}: {_because(m.because)}" for m in plan.models[:50])))
+        blocks.append(Block("\n".join(f"- {code(m.id)}: {_reasons(m.because)}" for m in plan.models[:50])))
     if plan.impacts:
         blocks.append(Block(_blast_radius(plan, report.models), 20, "blast radius"))
     elif report.models:
@@ -125,7 +125,7 @@ def _plan_blocks(report: PullRequestReport) -> list[Block]:
     return blocks
 
 
-def _because(reasons: Sequence[str]) -> str:
+def _reasons(reasons: Sequence[str]) -> str:
     more = f" and {len(reasons) - 4:,} more" if len(reasons) > 4 else ""  # noqa: PLR2004 - four fill a line
     return ", ".join(text(reason) for reason in reasons[:4]) + more
 
@@ -158,7 +158,7 @@ def _plan_details(plan: Plan) -> str:
     lines = [f"- {file.change}: {code(file.path, 200)}" for file in plan.files[:_FILES]]
     if len(plan.files) > _FILES:
         lines.append(f"- … and {len(plan.files) - _FILES:,} more")
-    models = [f"- {code(model.id)}: {_because(model.because)}" for model in plan.models[:_FILES]]
+    models = [f"- {code(model.id)}: {_reasons(model.because)}" for model in plan.models[:_FILES]]
     body = "\n".join(lines)
     if models:
         body += "\n\nConcerned:\n\n" + "\n".join(models)

@@ -45,7 +45,7 @@ _FAILING_RULES, _COMMITS, _NULLS = 30, 50, 5
 
 def promotion_markdown(report: PromotionReport, *, pictures: bool) -> str:
     """The whole body in at most 65,536 characters."""
-    blocks = [Block(f"### {title(report)}"), Block(_against(report)), Block(_facts(report))]
+    blocks = [Block(f"### {title(report)}"), Block(_failing_rules(report)), Block(_summary(report))]
     if report.analysis:
         blocks += _analysis(report.analysis, pictures=pictures)
     if any(gate.applied for gate in report.verdict.gates):
@@ -70,14 +70,14 @@ def title(report: PromotionReport) -> str:
     return f"{mark} {_TITLE[report.move]} {text(report.model)} in {text(report.environment)}: {text(report.summary)}"
 
 
-def _against(report: PromotionReport) -> str:
+def _failing_rules(report: PromotionReport) -> str:
     """The failing rules with what they read; empty when all pass."""
     rules = [("", gate, rule) for gate, rule in report.verdict.failures]
     heading = "Why" if report.move == "rollback" else "What stands against it"
     return f"**{heading}**\n\n{failing_rules(rules, most=_FAILING_RULES)}" if rules else ""
 
 
-def _facts(report: PromotionReport) -> str:
+def _summary(report: PromotionReport) -> str:
     lines = [f"**Traffic**: {_traffic(report)}"]
     people = "nobody has to approve" if not report.approvals_needed else _approvals(report.approvals_needed)
     lines.append(f"**Approval**: {people} ({text(report.approvals_because)})")

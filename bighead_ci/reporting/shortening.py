@@ -51,7 +51,7 @@ def fit(blocks: Sequence[Block], where: str, limit: int = LIMIT - _RESERVED) -> 
     counts = Counter(blocks[i].name for i in sorted(dropped))
     left_out = [plural(count, name) for name, count in sorted(counts.items())]
     if characters(kept) > target:
-        kept = _cut(kept, target)
+        kept = _whole_lines(kept, target)
         left_out.append("the end of this text")
     note = f"> ✂ Left out, for a comment holds {LIMIT:,} characters: {', '.join(left_out)}. {where}"
     return f"{kept}\n{note}\n"
@@ -61,7 +61,7 @@ def _joined(blocks: Sequence[Block]) -> str:
     return "\n\n".join(block.text for block in blocks if block.text) + "\n"
 
 
-def _cut(text: str, limit: int) -> str:
+def _whole_lines(text: str, limit: int) -> str:
     """The longest run of whole lines within the limit."""
     kept, used = [], 0
     for line in text.splitlines():

@@ -51,7 +51,7 @@ def authored_columns(rows: Sequence[Mapping[str, Any]], inputs: Sequence[Artifac
         values = np.empty(len(rows), dtype=object)
         values[:] = [row.get(item.name) for row in rows]
         try:
-            columns[item.name] = _shaped(item, feed(item, values))
+            columns[item.name] = _reshaped(item, feed(item, values))
         except (ValueError, TypeError) as error:
             raise InputError(f"input {item.name}: {error}") from error
     return columns
@@ -60,7 +60,7 @@ def authored_columns(rows: Sequence[Mapping[str, Any]], inputs: Sequence[Artifac
 def _column(column: pa.ChunkedArray, item: ArtifactInput) -> npt.NDArray[Any]:
     if item.type == "string":
         texts = column.cast(pa.string()).to_numpy()
-        return _shaped(item, feed(item, texts))
+        return _reshaped(item, feed(item, texts))
     if item.size is None:
         # Not safe: an integer beyond 2**53 is rounded, as `float` does to the one that a caller sends.
         return np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), dtype=np.float32)
@@ -71,5 +71,5 @@ def _column(column: pa.ChunkedArray, item: ArtifactInput) -> npt.NDArray[Any]:
     return np.asarray(values, dtype=np.float32).reshape(len(lists), item.size)
 
 
-def _shaped(item: ArtifactInput, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _reshaped(item: ArtifactInput, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return values.reshape(-1) if item.size is None else values

@@ -38,7 +38,7 @@ def finish(model: ModelProto, inputs: Sequence[ArtifactInput], names: Sequence[s
     del graph.output[:]
     graph.output.extend(kept)
     _drop_unused(model)
-    _drop_remarks(model)
+    _drop_metadata(model)
     onnx.checker.check_model(model)
     data: bytes = model.SerializeToString(deterministic=True)
     return data
@@ -85,7 +85,7 @@ def _drop_unused(model: ModelProto) -> None:
     del graph.value_info[:]
 
 
-def _drop_remarks(model: ModelProto) -> None:
+def _drop_metadata(model: ModelProto) -> None:
     """Remove what exporters note down about how they came to a node: paths and line numbers of the training machine."""
     graph = model.graph
     for noted in (model, graph, *_nodes(graph), *graph.initializer, *graph.output):

@@ -97,7 +97,7 @@ class TorchClassifier:
         examples = tuple(torch.zeros(2, item.size or 1) for item in inputs)
         rows = torch.export.Dim("rows")
         try:
-            with _quiet():
+            with _silenced_exporter():
                 program = torch.onnx.export(
                     _SideBySide(self._network()).eval(),
                     examples,
@@ -168,7 +168,7 @@ def _deterministic(seed: int) -> Iterator[None]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _silenced_exporter() -> Iterator[None]:
     """The exporter prints its steps and warns of libraries that are not installed."""
     exporter = logging.getLogger("torch.onnx")
     level = exporter.level
