@@ -20,7 +20,6 @@ from typing import Any
 from benchmarks import outcome
 from bighead_ci import wiring
 from bighead_ci.definitions.release_file import render_release
-from bighead_ci.delivery.context import silent
 from bighead_ci.delivery.desired import Desired, desired_models
 from bighead_ci.delivery.history import history
 from bighead_ci.delivery.reconcile import reconcile
@@ -28,6 +27,7 @@ from bighead_ci.delivery.status import status
 from bighead_ci.documents.definition import CanaryPlan, EnvironmentDefinition
 from bighead_ci.documents.live import DesiredModel, DesiredVariant, LiveModel, LiveVariant
 from bighead_ci.documents.release import Release, Variant, release_path
+from bighead_ci.ports.progress import silent
 from bighead_ci.workspaces.layout import Workspace
 
 MODELS = 1000

@@ -14,9 +14,9 @@ from typing import Any
 
 from benchmarks import outcome
 from benchmarks.live import shipped_flights
-from bighead_ci.delivery.context import silent
 from bighead_ci.demo.ship import WORSE, Ship
 from bighead_ci.orchestrators.dvc import DvcPipeline
+from bighead_ci.ports.progress import silent
 from bighead_ci.workspaces.finding import environment_of
 from bighead_ci.workspaces.runner_process import stop_runner
 

@@ -12,13 +12,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, kw_only=True)
 class Problem:
     """One thing that is wrong with one place of an authored file, with what would be right."""
 
     file: str
-    line: int | None
-    subject: str
+    line: int | None = None
+    subject: str = ""
     """The field or thing concerned, as a dotted path: `features.0.set`."""
     message: str
     value: str | None = None

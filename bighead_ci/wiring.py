@@ -14,7 +14,6 @@ from bighead_ci.workspaces.layout import Workspace
 from bighead_ci.workspaces.variables import silence_libraries
 
 if TYPE_CHECKING:
-    from bighead_ci.delivery.context import Progress
     from bighead_ci.delivery.main import Main, Mainline
     from bighead_ci.documents.image import LocalImage
     from bighead_ci.git.repository import GitRepository
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from bighead_ci.ports.online_store import OnlineStore
     from bighead_ci.ports.orchestrator import Orchestrator
     from bighead_ci.ports.prediction_log import PredictionLog
+    from bighead_ci.ports.progress import Progress
     from bighead_ci.ports.quality import DriftDetector
     from bighead_ci.ports.report_renderer import ReportRenderer
     from bighead_ci.ports.telemetry import Telemetry

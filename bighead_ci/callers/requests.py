@@ -11,10 +11,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from bighead_ci.definitions.loading import load_model, load_source
-from bighead_ci.delivery.context import Context, Progress
+from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.main import Main
 from bighead_ci.documents.definition import RequestField, SourceDefinition
 from bighead_ci.errors import InputError
+from bighead_ci.ports.progress import Progress
 
 AHEAD = timedelta(hours=2)
 """Callers ask about what happens within this time."""

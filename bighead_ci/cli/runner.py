@@ -22,13 +22,13 @@ import click
 from bighead_ci import wiring
 from bighead_ci.cli.output import EXIT_REFUSED, reports_errors, say
 from bighead_ci.delivery.advance import advance
-from bighead_ci.delivery.context import silent
 from bighead_ci.delivery.merging import CHECK
 from bighead_ci.delivery.reconcile import PAUSE_SECONDS, reconcile
 from bighead_ci.delivery.status import status
 from bighead_ci.documents.base import write_atomically
 from bighead_ci.documents.forge import PullRequest
 from bighead_ci.errors import BigheadError
+from bighead_ci.ports.progress import silent
 from bighead_ci.processes import record, start_session
 from bighead_ci.workspaces.finding import environment_of
 from bighead_ci.workspaces.runner_process import end_jobs, only_runner

@@ -66,7 +66,7 @@ def _problems(files: Files, place: Place) -> Iterator[Problem]:
     yield from name_problems(place)
     found = files.read(place)
     if found is None:
-        yield Problem(place.file, None, "", "there is no such file, but its directory exists")
+        yield Problem(file=place.file, message="there is no such file, but its directory exists")
         return
     yield from found.problems
     match place.kind:
@@ -137,7 +137,7 @@ def _model_problems(files: Files, place: Place) -> Iterator[Problem]:
     for name in MODEL_FILES:
         if not files.has(f"{place.folder}/{name}"):
             message = "every model version has this file, but it is missing"
-            yield Problem(file=f"{place.folder}/{name}", line=None, subject="", message=message)
+            yield Problem(file=f"{place.folder}/{name}", message=message)
     for lock in LOCKS:
         if files.has(f"{place.folder}/{lock}"):
             yield from read_lock(f"{place.folder}/{lock}", files.tree.read(f"{place.folder}/{lock}"))[1]

@@ -48,4 +48,4 @@ def release_problems(files: Files, place: Place) -> Iterator[Problem]:
     """A release stands beside its environment."""
     if Place("environment", place.of) not in files.places:
         allowed = ", ".join(files.names("environment")) or "none yet"
-        yield Problem(place.file, None, "", "there is no such environment", place.of, allowed)
+        yield Problem(file=place.file, message="there is no such environment", value=place.of, allowed=allowed)

@@ -53,7 +53,7 @@ def _problems(files: Files, folder: str, known: set[str]) -> Iterator[Problem]:
         for argument, column in expectation.columns.items():
             if column not in known:
                 yield Problem(
-                    read.file,
+                    file=read.file,
                     line=read.line(expectation, argument),
                     subject=f"{expectation.place}.{argument}",
                     message="the data has no such column",

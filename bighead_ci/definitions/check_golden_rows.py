@@ -26,7 +26,7 @@ def golden_row_problems(files: Files, place: Place, definition: ModelDefinition 
     if problems:
         return
     if not isinstance(rows, list) or not rows:
-        yield Problem(file, 1, "", "must be a list of one row or more, each a mapping of inputs")
+        yield Problem(file=file, line=1, message="must be a list of one row or more, each a mapping of inputs")
         return
     found = [
         problem for index, row in enumerate(rows) for problem in _row_problems(files, definition, file, index, row)
@@ -39,16 +39,29 @@ def _row_problems(
     files: Files, definition: ModelDefinition | None, file: str, index: int, row: Any
 ) -> Iterator[Problem]:
     if not isinstance(row, dict):
-        yield Problem(file, None, str(index), "a row must be a mapping of inputs", _shown(row))
+        yield Problem(file=file, subject=str(index), message="a row must be a mapping of inputs", value=_shown(row))
         return
     known = None if definition is None else inputs_of(files, definition)
     for name in sorted(row.keys() - (known if known is not None else row.keys())):
         message = "is no input of the estimator"
         allowed = ", ".join(sorted(known or ()))
-        yield Problem(file, None, f"{index}.{name}", message, name, allowed, closest(name, known or ()))
+        yield Problem(
+            file=file,
+            subject=f"{index}.{name}",
+            message=message,
+            value=name,
+            allowed=allowed,
+            suggestion=closest(name, known or ()),
+        )
     for name, field in (definition.request if definition else {}).items():
         if row.get(name) is not None and field.use == "input" and (wanted := _expected(field, row[name])):
-            yield Problem(file, None, f"{index}.{name}", f"is no {field.type}", _shown(row[name]), wanted)
+            yield Problem(
+                file=file,
+                subject=f"{index}.{name}",
+                message=f"is no {field.type}",
+                value=_shown(row[name]),
+                allowed=wanted,
+            )
 
 
 def _expected(field: RequestField, value: Any) -> str:

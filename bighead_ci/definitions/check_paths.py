@@ -25,9 +25,9 @@ def path_problems(files: Files, paths: Iterable[str]) -> Iterator[Problem]:
         if path in files.links:
             message = "symbolic links are not supported: put the file itself here"
             target = files.tree.read(path).decode(errors="replace")
-            yield Problem(path, None, "", message, target)
+            yield Problem(file=path, message=message, value=target)
         elif place_of(path) is None and path.endswith((".yaml", ".yml")):
-            yield Problem(path, None, "", "nothing reads a definition that is here", None, PLACES[folder])
+            yield Problem(file=path, message="nothing reads a definition that is here", allowed=PLACES[folder])
 
 
 def _is_data(path: str) -> bool:

@@ -51,7 +51,7 @@ def read_expectations(tree: Tree, folder: str) -> ExpectationsFile:
     listed = parsed.data.get("expectations") if isinstance(parsed.data, dict) else None
     if not isinstance(listed, list):
         message = "must be a list of expectations, each with a type and its arguments"
-        problem = Problem(file, line=1, subject="expectations", message=message, allowed=f"- {_FORM}")
+        problem = Problem(file=file, line=1, subject="expectations", message=message, allowed=f"- {_FORM}")
         return ExpectationsFile(file, problems=[*problems, problem], parsed=parsed)
     wrong = [problem for index, one in enumerate(listed) for problem in _problems(parsed, index, one)]
     found = [] if wrong else [_expectation(index, one) for index, one in enumerate(listed)]
@@ -84,7 +84,7 @@ def _problems(parsed: Parsed, index: int, written: Any) -> Iterator[Problem]:
     def problem(steps: tuple[str, ...], message: str, value: object, allowed: str) -> Problem:
         place: tuple[str | int, ...] = ("expectations", index, *steps)
         return Problem(
-            parsed.file,
+            file=parsed.file,
             line=parsed.line(place),
             subject=".".join(map(str, place)),
             message=message,

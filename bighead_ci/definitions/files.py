@@ -96,10 +96,12 @@ def name_problems(place: Place) -> list[Problem]:
     problems = []
     if not NAME.fullmatch(place.name):
         rule = "lower-case letters, digits and _, starting with a letter, at most 63"
-        problems.append(Problem(place.file, None, "", "the name is not written as it must be", place.name, rule))
+        problems.append(
+            Problem(file=place.file, message="the name is not written as it must be", value=place.name, allowed=rule)
+        )
     if place.kind in {"feature-set", "model"} and not VERSION.fullmatch(place.of):
         message = "a version's directory must be v and a number"
-        problems.append(Problem(place.file, None, "", message, place.of, "v1, v2, …"))
+        problems.append(Problem(file=place.file, message=message, value=place.of, allowed="v1, v2, …"))
     return problems
 
 
@@ -126,7 +128,15 @@ class Read:
         allowed = (", ".join(names) if names else None) if wanted is None else wanted
         suggestion = closest(value, names) if value is not None and names else None
         line = self.parsed.line(steps) if self.parsed else None
-        return Problem(file, line, ".".join(map(str, steps)), message, value, allowed, suggestion)
+        return Problem(
+            file=file,
+            line=line,
+            subject=".".join(map(str, steps)),
+            message=message,
+            value=value,
+            allowed=allowed,
+            suggestion=suggestion,
+        )
 
 
 def next_version(places: Iterable[Place], kind: Kind, name: str) -> str:
@@ -247,6 +257,6 @@ def read_golden_rows(tree: Tree, folder: str) -> tuple[Any, list[Problem]]:
     try:
         return json.loads(tree.read(file)), []
     except KeyError:
-        return None, [Problem(file, None, "", "there is no such file")]
+        return None, [Problem(file=file, message="there is no such file")]
     except (ValueError, RecursionError) as error:
-        return None, [Problem(file, getattr(error, "lineno", None), "", f"not JSON: {error}")]
+        return None, [Problem(file=file, line=getattr(error, "lineno", None), message=f"not JSON: {error}")]

@@ -154,4 +154,6 @@ def absent(files: Files, place: Place) -> Problem:
     )
     allowed = ", ".join(known[:_MOST_NAMES]) + (" …" if len(known) > _MOST_NAMES else "")
     message = f"there is no such {_WORDS[place.kind]}"
-    return Problem(place.file, None, "", message, wanted, allowed or "none yet", closest(wanted, known))
+    return Problem(
+        file=place.file, message=message, value=wanted, allowed=allowed or "none yet", suggestion=closest(wanted, known)
+    )

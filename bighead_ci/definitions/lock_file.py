@@ -42,7 +42,7 @@ def read_lock(file: str, raw: bytes) -> tuple[list[Pin], list[Problem]]:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
-        return [], [Problem(file=file, line=line, subject="", message="file is not UTF-8 text")]
+        return [], [Problem(file=file, line=line, message="file is not UTF-8 text")]
     for line, statement, hashes in _statements(text):
         pin = _pin(statement, line)
         if isinstance(pin, str):
@@ -101,4 +101,4 @@ def _statements(text: str) -> Iterator[tuple[int, str, int]]:
 
 def _problem(file: str, line: int, statement: str, message: str) -> Problem:
     allowed = "name==version with hashes"
-    return Problem(file=file, line=line, subject="", message=message, value=statement, allowed=allowed)
+    return Problem(file=file, line=line, message=message, value=statement, allowed=allowed)

@@ -45,7 +45,7 @@ class DirectoryTree:
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
             raise KeyError(path) from error
         except OSError as error:
-            raise InputError([Problem(path, None, "", f"cannot be read: {error.strerror}")]) from error
+            raise InputError([Problem(file=path, message=f"cannot be read: {error.strerror}")]) from error
 
     def containing(self, text: str, prefixes: Iterable[str]) -> list[str]:
         """Paths under any of the prefixes whose content contains the text, sorted."""
@@ -59,7 +59,7 @@ class DirectoryTree:
         except FileNotFoundError:
             return {}  # removed meanwhile
         except OSError as error:
-            raise InputError([Problem(folder, None, "", f"cannot be read: {error.strerror}")]) from error
+            raise InputError([Problem(file=folder, message=f"cannot be read: {error.strerror}")]) from error
         found: dict[str, bool] = {}
         for entry in entries:
             path = f"{folder}{entry.name}"

@@ -37,7 +37,9 @@ def validate(kind: str, file: str, raw: bytes) -> tuple[Document | None, Parsed 
         return None, None, problems
     if not isinstance(parsed.data, dict):
         given = "nothing" if parsed.data is None else type(parsed.data).__name__
-        wrong = Problem(file, 1, "", "the file must be a mapping of fields", given, _fields(kind, ()))
+        wrong = Problem(
+            file=file, line=1, message="the file must be a mapping of fields", value=given, allowed=_fields(kind, ())
+        )
         return None, parsed, [*problems, wrong]
     try:
         document = KINDS[kind].model_validate_json(json.dumps(parsed.data), strict=True)
@@ -66,7 +68,15 @@ def _problem(kind: str, parsed: Parsed, details: ErrorDetails) -> Problem:
     elif details["type"] == "string_pattern_mismatch":
         message, allowed = "is not written as it must be", PATTERN_WORDS.get(context["pattern"], context["pattern"])
     subject = ".".join(str(step) for step in _path(parsed, location))
-    return Problem(parsed.file, parsed.line(location), subject, message, value, allowed or None, suggestion)
+    return Problem(
+        file=parsed.file,
+        line=parsed.line(location),
+        subject=subject,
+        message=message,
+        value=value,
+        allowed=allowed or None,
+        suggestion=suggestion,
+    )
 
 
 def _location(steps: tuple[int | str, ...]) -> tuple[int | str, ...]:

@@ -58,23 +58,23 @@ class Parsed:
 def parse(file: str, raw: bytes) -> tuple[Parsed | None, list[Problem]]:
     """Parse one file; None when it is not YAML at all. Problems carry lines."""
     if len(raw) > LARGEST_FILE:
-        return None, [Problem(file, None, "", f"file is larger than {LARGEST_FILE} bytes", str(len(raw)))]
+        return None, [Problem(file=file, message=f"file is larger than {LARGEST_FILE} bytes", value=str(len(raw)))]
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
-        return None, [Problem(file, line, "", "file is not UTF-8 text")]
+        return None, [Problem(file=file, line=line, message="file is not UTF-8 text")]
     try:
         deep = _too_deep(text)
         root = yaml.compose(text, Loader=yaml.CSafeLoader) if deep is None else None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         message = " ".join(part for part in (error.context, error.problem) if part)
-        return None, [Problem(file, mark.line + 1 if mark else None, "", f"not YAML: {message}")]
+        return None, [Problem(file=file, line=mark.line + 1 if mark else None, message=f"not YAML: {message}")]
     except yaml.YAMLError as error:
-        return None, [Problem(file, None, "", f"not YAML: {error}")]
+        return None, [Problem(file=file, message=f"not YAML: {error}")]
     if deep is not None:
-        return None, [Problem(file, deep, "", f"nested deeper than {_DEEPEST} levels")]
+        return None, [Problem(file=file, line=deep, message=f"nested deeper than {_DEEPEST} levels")]
     builder = _Builder(file)
     data = builder.build(root, ()) if root is not None else None
     return Parsed(file, data, root), builder.problems
@@ -140,7 +140,9 @@ class _Builder:
         return found
 
     def _add_problem(self, node: yaml.Node, path: tuple[str, ...], message: str, value: str | None = None) -> None:
-        self.problems.append(Problem(self.file, _line(node), ".".join(path), message, value))
+        self.problems.append(
+            Problem(file=self.file, line=_line(node), subject=".".join(path), message=message, value=value)
+        )
 
 
 def scalar(text: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Literal
 from bighead_ci.definitions.loading import load_gates
 from bighead_ci.delivery.analysis import analyse
 from bighead_ci.delivery.contained import Contained
-from bighead_ci.delivery.context import BOT, Context, Progress
+from bighead_ci.delivery.context import BOT, Context
 from bighead_ci.delivery.desired import process_name
 from bighead_ci.delivery.gates import judge_canary
 from bighead_ci.delivery.history import release_in
@@ -30,6 +30,7 @@ from bighead_ci.documents.plan import ReleaseChange
 from bighead_ci.documents.release import Release, release_path
 from bighead_ci.documents.verdict import Verdict
 from bighead_ci.planning.releases import aborted, advanced, classify, retired
+from bighead_ci.ports.progress import Progress
 
 EARLY_REQUESTS = 50
 """A candidate that fails its gates over this many requests is stopped without waiting for the soak to end."""

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 
 from bighead_ci.definitions.files import Files
-from bighead_ci.delivery.context import Context, Progress
+from bighead_ci.delivery.context import Context
 from bighead_ci.documents.base import short
 from bighead_ci.documents.definition import VersionedModel
 from bighead_ci.documents.image import ImageRef
@@ -16,6 +16,7 @@ from bighead_ci.errors import InputError
 from bighead_ci.planning.inputs import Inputs
 from bighead_ci.planning.stages import ARTIFACT, PREDICTIONS, SAMPLE
 from bighead_ci.ports.orchestrator import Outcome
+from bighead_ci.ports.progress import Progress
 from bighead_ci.ports.tree import Tree
 
 TARGETS: tuple[Target, ...] = ("train", "serve")

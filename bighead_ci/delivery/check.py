@@ -15,7 +15,7 @@ from bighead_ci.delivery.advance import decide, describe
 from bighead_ci.delivery.analysis import analyse
 from bighead_ci.delivery.build import Built, ensure_record
 from bighead_ci.delivery.comparison import differences, drift, drift_page, package_changes, request_changes
-from bighead_ci.delivery.context import BOT, Context, Progress
+from bighead_ci.delivery.context import BOT, Context
 from bighead_ci.delivery.desired import Desired, read_desired
 from bighead_ci.delivery.gates import judge_canary, judge_pull_request
 from bighead_ci.delivery.history import past_releases
@@ -34,6 +34,7 @@ from bighead_ci.errors import BigheadError, InputError, Problem
 from bighead_ci.planning.change import changed_files, plan_change
 from bighead_ci.planning.inputs import Inputs
 from bighead_ci.planning.versions import version_problems
+from bighead_ci.ports.progress import Progress
 from bighead_ci.ports.tree import Tree
 
 REPORT = "report"
@@ -160,7 +161,9 @@ class _Run:
             return analysis, []
         file = release_path(change.environment, change.model)
         message = "the canary's present step is not over; `bighead advance` makes the next one when it is"
-        return analysis, [Problem(file, None, "variants", message, describe(release, keep_warm, analysis))]
+        return analysis, [
+            Problem(file=file, subject="variants", message=message, value=describe(release, keep_warm, analysis))
+        ]
 
     def _document(self, state: str, models: list[ModelReport], problems: list[str] | None = None) -> PullRequestReport:
         page = page_of(self.context, self.pull)
@@ -283,7 +286,9 @@ def _unknown_digests(context: Context, environment: str, model: str, release: Re
         file = release_path(environment, model)
         place = f"variants.{index}"
         if record is None:
-            problems.append(Problem(file, None, f"{place}.run", "no record has this run id", variant.run))
+            problems.append(
+                Problem(file=file, subject=f"{place}.run", message="no record has this run id", value=variant.run)
+            )
             continue
         facts = [
             ("artifact", variant.artifact, record.artifact),
@@ -291,7 +296,13 @@ def _unknown_digests(context: Context, environment: str, model: str, release: Re
             ("version", f"{model}/{variant.version}", record.id),
         ]
         problems += [
-            Problem(file, None, f"{place}.{field}", f"is not what record {variant.run} holds", says, holds)
+            Problem(
+                file=file,
+                subject=f"{place}.{field}",
+                message=f"is not what record {variant.run} holds",
+                value=says,
+                allowed=holds,
+            )
             for field, says, holds in facts
             if says != holds
         ]

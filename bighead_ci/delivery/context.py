@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -24,13 +23,6 @@ from bighead_ci.ports.tracking import RecordStore
 
 BOT = "bighead-bot"
 """Author of every commit, comment and pull request that no person made."""
-
-Progress = Callable[[str], None]
-"""Gets a line of progress for people."""
-
-
-def silent(_: str) -> None:
-    """Progress that nobody watches."""
 
 
 class Context(Protocol):

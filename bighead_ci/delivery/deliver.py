@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from bighead_ci.delivery.build import ensure_record
 from bighead_ci.delivery.contained import Contained
-from bighead_ci.delivery.context import BOT, Context, Progress
+from bighead_ci.delivery.context import BOT, Context
 from bighead_ci.delivery.main import Main
 from bighead_ci.delivery.outdated import ask_again
 from bighead_ci.delivery.promote import Promotion, promote_on
 from bighead_ci.documents.plan import PlannedModel
 from bighead_ci.planning.change import planned_models
+from bighead_ci.ports.progress import Progress
 
 
 def deliver(context: Context, since: str, progress: Progress) -> list[Promotion]:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from bighead_ci.definitions.loading import load_feature_set
-from bighead_ci.delivery.context import Context, Progress
+from bighead_ci.delivery.context import Context
 from bighead_ci.documents.definition import FeatureSchema, SourceDefinition, VersionedFeatureSet
 from bighead_ci.errors import InputError, RetryError
 from bighead_ci.features.naming import feature_schema
 from bighead_ci.features.online import FeatureReader
+from bighead_ci.ports.progress import Progress
 from bighead_ci.ports.tree import Tree
 
 _ONE_AT_A_TIME = threading.Lock()

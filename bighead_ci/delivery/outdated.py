@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from bighead_ci.delivery.context import Context, Progress
+from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.main import Main
 from bighead_ci.delivery.merging import CHECK
 from bighead_ci.delivery.release_pr import LABEL, changed_paths
 from bighead_ci.documents.forge import PullRequest
 from bighead_ci.documents.release import release_path
 from bighead_ci.errors import InputError
+from bighead_ci.ports.progress import Progress
 
 WORDS = "main changed what this was judged by: to be checked again"
 

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bighead_ci.definitions.files import place_of
-from bighead_ci.delivery.context import Context, Progress
+from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.desired import Desired, desired_models
 from bighead_ci.delivery.materialize import ensure_materialized
 from bighead_ci.documents.base import Document
 from bighead_ci.documents.live import DesiredModel, DesiredVariant, LiveModel, LiveVariant
 from bighead_ci.errors import BigheadError, InputError
+from bighead_ci.ports.progress import Progress
 
 PAUSE_SECONDS = 0.25
 """Between two passes while something is starting."""

@@ -11,7 +11,6 @@ from pydantic import Field
 
 from bighead_ci.callers.requests import request_bodies
 from bighead_ci.callers.traffic import Traffic
-from bighead_ci.delivery.context import silent
 from bighead_ci.delivery.merging import CHECK
 from bighead_ci.delivery.status import status
 from bighead_ci.demo.narrator import Narrator
@@ -19,6 +18,7 @@ from bighead_ci.documents.base import Document
 from bighead_ci.documents.forge import PullRequest
 from bighead_ci.documents.release import Release
 from bighead_ci.errors import BugError
+from bighead_ci.ports.progress import silent
 from bighead_ci.wiring import LocalContext
 
 

@@ -120,10 +120,9 @@ def used_features(feature_set: VersionedFeatureSet, columns: Iterable[str] | Non
     wanted = list(columns)
     problems = [
         Problem(
-            f"{feature_set.path}/feature_set.yaml",
-            None,
-            "columns",
-            f"{feature_set.id} has no such feature",
+            file=f"{feature_set.path}/feature_set.yaml",
+            subject="columns",
+            message=f"{feature_set.id} has no such feature",
             value=name,
             allowed=", ".join(features),
             suggestion=closest(name, features),
@@ -173,7 +172,7 @@ def set_problems(feature_set: VersionedFeatureSet) -> Iterable[Problem]:
     definition, source = feature_set.definition, feature_set.source
     file = f"{feature_set.path}/feature_set.yaml"
     if source.timestamp is None:
-        yield Problem(file, None, "source", "the source has no timestamp", value=definition.source)
+        yield Problem(file=file, subject="source", message="the source has no timestamp", value=definition.source)
     yield from _key_problems(file, definition, source)
     for number, aggregation in enumerate(definition.aggregations):
         yield from _aggregation_problems(file, f"aggregations.{number}", aggregation, source)
@@ -186,9 +185,11 @@ def _key_problems(file: str, definition: FeatureSetDefinition, source: SourceDef
         if kind is None:
             yield _missing(file, f"key.{number}", key, source)
         elif kind not in ("int64", "string") or key in source.sizes:
-            yield Problem(file, None, f"key.{number}", "a key must be int64 or string", value=f"{key}: {kind}")
+            yield Problem(
+                file=file, subject=f"key.{number}", message="a key must be int64 or string", value=f"{key}: {kind}"
+            )
     if len(set(definition.key)) != len(definition.key):
-        yield Problem(file, None, "key", "a column may appear once", value=", ".join(definition.key))
+        yield Problem(file=file, subject="key", message="a column may appear once", value=", ".join(definition.key))
 
 
 def _aggregation_problems(
@@ -199,14 +200,18 @@ def _aggregation_problems(
         yield _missing(file, f"{subject}.column", aggregation.column, source)
         return
     if aggregation.column in source.sizes:
-        yield Problem(file, None, f"{subject}.column", "a list column cannot be aggregated", value=aggregation.column)
+        yield Problem(
+            file=file,
+            subject=f"{subject}.column",
+            message="a list column cannot be aggregated",
+            value=aggregation.column,
+        )
     for operation in aggregation.operations:
         if operation not in _OPERATIONS[kind]:
             yield Problem(
-                file,
-                None,
-                f"{subject}.operations",
-                f"a {kind} column has no such operation",
+                file=file,
+                subject=f"{subject}.operations",
+                message=f"a {kind} column has no such operation",
                 value=f"{operation} of {aggregation.column}",
                 allowed=", ".join(_OPERATIONS[kind]),
             )
@@ -220,7 +225,10 @@ def _default_problems(file: str, subject: str, aggregation: Aggregation, kind: F
         return
     if kind != "int64" or not default.is_integer() or not -(2.0**53) <= default <= 2.0**53:
         yield Problem(
-            file, None, f"{subject}.default", f"a {kind} feature cannot take this default", value=repr(default)
+            file=file,
+            subject=f"{subject}.default",
+            message=f"a {kind} feature cannot take this default",
+            value=repr(default),
         )
 
 
@@ -231,16 +239,17 @@ def _duplicate_problems(file: str, definition: FeatureSetDefinition) -> Iterable
             for window in aggregation.windows:
                 name = feature_name(aggregation.column, operation, window)
                 if name in seen:
-                    yield Problem(file, None, f"aggregations.{number}", "the feature is defined twice", value=name)
+                    yield Problem(
+                        file=file, subject=f"aggregations.{number}", message="the feature is defined twice", value=name
+                    )
                 seen.add(name)
 
 
 def _missing(file: str, subject: str, column: str, source: SourceDefinition) -> Problem:
     return Problem(
-        file,
-        None,
-        subject,
-        "the source has no such column",
+        file=file,
+        subject=subject,
+        message="the source has no such column",
         value=column,
         allowed=", ".join(source.columns),
         suggestion=closest(column, source.columns),

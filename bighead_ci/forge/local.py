@@ -221,7 +221,7 @@ class LocalForge:
         pairs = ((base, onto), (base, head), (onto, head))
         mixed = set.intersection(*(repository.changed_paths(*pair, rules.JUDGED_WHOLE) for pair in pairs))
         if mixed:
-            raise InputError([Problem(path, None, "", f"changed on both sides: {what}") for path in sorted(mixed)])
+            raise InputError([Problem(file=path, message=f"changed on both sides: {what}") for path in sorted(mixed)])
 
     def _protection(self, pull: PullRequest) -> tuple[list[str], int]:
         config = self.repository.git.run("config", "--null", "--get-regexp", r"^bighead\.required", allowed=(0, 1))

@@ -94,12 +94,22 @@ def check_mergeable(pull: PullRequest, required_statuses: Iterable[str], require
         found = pull.status(context)
         if found is None or found.state != "success":
             state = "no result yet" if found is None else f"{found.state} ({found.description})"
-            problems.append(Problem(name, None, context, f"must succeed on {pull.head[:12]}", state))
+            problems.append(
+                Problem(file=name, subject=context, message=f"must succeed on {pull.head[:12]}", value=state)
+            )
     approvals = pull.approvals()
     if len(approvals) < required_approvals:
         got = f"{len(approvals)} ({', '.join(approvals)})" if approvals else "0"
         wanted = f"{required_approvals} by people other than {pull.author}"
-        problems.append(Problem(name, None, "approvals", f"must be approved at {pull.head[:12]}", got, wanted))
+        problems.append(
+            Problem(
+                file=name,
+                subject="approvals",
+                message=f"must be approved at {pull.head[:12]}",
+                value=got,
+                allowed=wanted,
+            )
+        )
     if problems:
         raise InputError(problems)
 

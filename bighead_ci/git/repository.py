@@ -191,7 +191,7 @@ class GitRepository:
         tree, *files = os.fsdecode(done.stdout).split("\0")
         if done.returncode:
             names = sorted({file for file in files if file})
-            raise InputError([Problem(name, None, "", f"conflict: {what}") for name in names])
+            raise InputError([Problem(file=name, message=f"conflict: {what}") for name in names])
         return tree
 
     def changed_paths(self, base: str, head: str, under: str) -> set[str]:

@@ -104,12 +104,9 @@ def _check_paths(changes: Mapping[str, bytes | None]) -> None:
         if "\0" in path or any(part in {"", ".", ".."} or part.lower() == ".git" for part in parts):
             problems.append(
                 Problem(
-                    repr(path),
-                    None,
-                    "",
-                    "cannot be a file of a repository",
-                    None,
-                    "relative, with `/`, no `..` or `.git`",
+                    file=repr(path),
+                    message="cannot be a file of a repository",
+                    allowed="relative, with `/`, no `..` or `.git`",
                 )
             )
     if problems:

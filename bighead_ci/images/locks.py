@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,12 +19,12 @@ from bighead_ci.errors import InputError
 from bighead_ci.planning.inputs import Inputs
 from bighead_ci.planning.locks import Lock, needed
 from bighead_ci.planning.stages import LOCK_OF
+from bighead_ci.ports.progress import Progress
 
 OLDEST_PYTHON = "3.11"
 """A lock installs on this one and every newer one."""
 
 Packages = dict[str, str]
-Progress = Callable[[str], None]
 
 
 def write_locks(

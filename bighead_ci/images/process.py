@@ -8,7 +8,6 @@ image that was built for a key.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
@@ -19,6 +18,7 @@ from bighead_ci.documents.image import ImageManifest, ImageRecipe, ImageRef, Loc
 from bighead_ci.errors import BugError, InputError
 from bighead_ci.images.python_environments import PythonEnvironments
 from bighead_ci.ports.engine import Engine
+from bighead_ci.ports.progress import Progress
 from bighead_ci.ports.tree import Tree
 
 MANIFEST = "image.json"
@@ -26,8 +26,6 @@ LOCK = "lock.txt"
 PACKAGE = "bighead_ci"
 REPOSITORY = "local"
 """Stands in a reference where other images have a registry."""
-
-Progress = Callable[[str], None]
 
 
 class ProcessImageBuilder:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
@@ -18,13 +18,12 @@ from uv import find_uv_bin
 from bighead_ci.definitions.lock_file import Pin, read_lock
 from bighead_ci.documents.base import digest_of_bytes
 from bighead_ci.errors import InputError, RetryError
+from bighead_ci.ports.progress import Progress
 
 COMPLETE = "complete"
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 _LATER = ("error sending request", "connection", "timed out", "No space left", "Temporary failure", "dns error")
 """Words of the installer that say that nothing is wrong with the lock."""
-
-Progress = Callable[[str], None]
 
 
 class PythonEnvironments:

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from bighead_ci.delivery.stages.failure import forget_failure, read_failure
 from bighead_ci.documents.base import write_atomically
 from bighead_ci.documents.record import Timings
 from bighead_ci.errors import BigheadError, BugError, InputError, RetryError
+from bighead_ci.ports.progress import Progress
 
 _RUNNING = re.compile(r"^Running stage '(?P<stage>[^']+)'")
 _REUSED = re.compile(r"^Stage '(?P<stage>[^']+)' (is cached - skipping run|didn't change, skipping)")
@@ -56,8 +57,6 @@ _LAST_LINES = 12
 
 SOURCES_PIPELINE = "dvc.yaml"
 """The repository's own, which imports what all models share."""
-
-Progress = Callable[[str], None]
 
 
 class DvcPipeline:

@@ -16,7 +16,8 @@ from bighead_ci.documents.record import RunResult
 from bighead_ci.errors import BugError, InputError, Problem
 from bighead_ci.orchestrators.dvc import DvcPipeline
 from bighead_ci.planning.stages import RECORD
-from bighead_ci.ports.orchestrator import Outcome, Progress
+from bighead_ci.ports.orchestrator import Outcome
+from bighead_ci.ports.progress import Progress
 
 
 class LocalOrchestrator:
@@ -89,7 +90,7 @@ def check_inputs(planned: VersionInputs, read: VersionInputs) -> None:
     message = "the data that was imported is not the data that dvc.lock names: commit the dvc.lock of what is right"
     if data:
         raise InputError(
-            Problem(file="dvc.lock", line=None, subject=path, message=message, value=after, allowed=before)
+            Problem(file="dvc.lock", subject=path, message=message, value=after, allowed=before)
             for path, (before, after) in data.items()
         )
     raise BugError(f"{planned.id}: planned and read inputs differ in {', '.join(changed) or 'nothing'}")

@@ -12,9 +12,10 @@ from tempfile import TemporaryDirectory
 
 import bighead_ci
 from bighead_ci.delivery.stages.failure import forget_failure, read_failure
-from bighead_ci.delivery.stages.place import Progress, StagePlace
+from bighead_ci.delivery.stages.place import StagePlace
 from bighead_ci.errors import BugError, RetryError
 from bighead_ci.planning.stages import LOCK_OF, Stage
+from bighead_ci.ports.progress import Progress
 
 Ensure = Callable[[str, bytes, Progress], Path]
 """Makes the Python environment of a lock (its name, its text), unless it is there; its interpreter."""

@@ -50,7 +50,7 @@ def stale_pipeline(tree: Tree, name: str, version: str) -> list[Problem]:
     if path not in tree.files() or tree.read(path) == wanted.encode():
         return []
     message = "is not what the version's files generate: run `bighead check --write`"
-    return [Problem(file=path, line=None, subject="", message=message)]
+    return [Problem(file=path, message=message)]
 
 
 def _inputs_entry(model: VersionedModel) -> dict[str, object]:

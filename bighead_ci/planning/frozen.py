@@ -66,12 +66,14 @@ class _Frozen:
         if environments:
             yield Problem(
                 file=f"{place.folder}/{changed[0]}",
-                line=None,
-                subject="",
-                message=f"{place.name}/{place.of} serves in {', '.join(environments)} and may not be edited in place "
-                f"({', '.join(changed)})",
-                allowed="README.md, run.yaml, owner and description may change; anything else needs a new version: "
-                f"bighead new model {place.name}",
+                message=(
+                    f"{place.name}/{place.of} serves in {', '.join(environments)} and may not be edited in place "
+                    f"({', '.join(changed)})"
+                ),
+                allowed=(
+                    "README.md, run.yaml, owner and description may change; anything else needs a new version: "
+                    f"bighead new model {place.name}"
+                ),
                 suggestion=f"models/{place.name}/{self._next('model', place.name)}",
             )
 
@@ -89,11 +91,11 @@ class _Frozen:
         if users:
             yield Problem(
                 file=place.file,
-                line=None,
-                subject="",
                 message=f"{identity} is used by {_served(users)} and may not change its meaning in place",
-                allowed="owner, description and expectations may change; anything else needs a new version: "
-                f"bighead new feature-set {place.name}",
+                allowed=(
+                    "owner, description and expectations may change; anything else needs a new version: "
+                    f"bighead new feature-set {place.name}"
+                ),
                 suggestion=f"features/{place.name}/{self._next('feature-set', place.name)}",
             )
 
@@ -106,8 +108,6 @@ class _Frozen:
         if users:
             yield Problem(
                 file=place.file,
-                line=None,
-                subject="",
                 message=f"source {place.name} is used by {_served(users)} and may not change its meaning in place",
                 allowed="columns may be added, owner and description may change; anything else needs a new source",
             )

@@ -45,5 +45,5 @@ def lock_problems(inputs: Inputs, model: VersionedModel) -> list[Problem]:
         missing = sorted(needed(inputs, model, lock) - {pin.name for pin in pins})
         if missing:
             message = f"lacks {', '.join(missing)}, which is imported there: run `bighead lock {model.path}`"
-            problems.append(Problem(file=path, line=None, subject="", message=message))
+            problems.append(Problem(file=path, message=message))
     return problems

@@ -99,7 +99,7 @@ class Definitions:
         path = data_path(self.source(source))
         if path not in self._snapshots:
             message = "has no data snapshot: run `dvc repro` at the root and commit dvc.lock"
-            raise InputError([Problem(file=DATA_LOCK, line=None, subject=path, message=message)])
+            raise InputError([Problem(file=DATA_LOCK, subject=path, message=message)])
         return self._snapshots[path]
 
     def _problems(self, place: Place) -> list[Problem]:

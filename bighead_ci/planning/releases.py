@@ -147,7 +147,14 @@ class _Edit:
         message = "this edit is no move that a release can make; releases are edited by commands, not by hand"
         said = " or ".join(f"`{by[command]}`" for command in commands)
         return InputError(
-            [Problem(file, None, "variants", message, None, f"{allowed}; done by {said}" if said else allowed)]
+            [
+                Problem(
+                    file=file,
+                    subject="variants",
+                    message=message,
+                    allowed=f"{allowed}; done by {said}" if said else allowed,
+                )
+            ]
         )
 
 

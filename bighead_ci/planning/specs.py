@@ -146,7 +146,7 @@ def _mature_until(model: VersionedModel) -> datetime:
     """The moment from which on no row's label is mature at `as_of`."""
     if model.run.as_of is None:
         file = f"{model.path}/run.yaml"
-        raise InputError([Problem(file=file, line=None, subject="as_of", message="a split by time needs as_of")])
+        raise InputError([Problem(file=file, subject="as_of", message="a split by time needs as_of")])
     offset = model.definition.label.offset
     return model.run.as_of - duration(offset) if offset else model.run.as_of
 
@@ -241,12 +241,12 @@ def _golden_rows(
     file, names = f"{model.path}/golden_rows.json", {item.name for item in inputs}
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
         message = "must be a list of one row or more, each a mapping of inputs"
-        raise InputError([Problem(file=file, line=None, subject="", message=message)])
+        raise InputError([Problem(file=file, message=message)])
     allowed = ", ".join(sorted(names))
     strangers = sorted({name for row in rows for name in row} - names)
     if strangers:
         raise InputError(
-            Problem(file=file, line=None, subject=name, message="is no input of the estimator", allowed=allowed)
+            Problem(file=file, subject=name, message="is no input of the estimator", allowed=allowed)
             for name in strangers
         )
     return rows
@@ -272,7 +272,7 @@ def _packages(definitions: Definitions, path: str) -> dict[str, str]:
     try:
         pins, problems = read_lock(path, definitions.files.tree.read(path))
     except KeyError:
-        problem = Problem(file=path, line=None, subject="", message="every model version has this file")
+        problem = Problem(file=path, message="every model version has this file")
         raise InputError([problem]) from None
     if problems:
         raise InputError(problems)

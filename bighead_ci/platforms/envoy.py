@@ -289,7 +289,6 @@ def _require_free(environment: str, host: str, port: int) -> None:
     if not _free(host, port):
         problem = Problem(
             file=f"environments/{environment}/environment.yaml",
-            line=None,
             subject="router.port",
             message=f"{host}:{port} is taken by {port_holder(port)}",
             value=str(port),

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 from bighead_ci.documents.image import ImageManifest, ImageRecipe, ImageRef
+from bighead_ci.ports.progress import Progress
 from bighead_ci.ports.tree import Tree
 
 
 class ImageBuilder(Protocol):
     """Builds an image a recipe. References are of what was built, never of what was planned."""
 
-    def ensure(self, recipe: ImageRecipe, tree: Tree, progress: Callable[[str], None]) -> ImageRef:
+    def ensure(self, recipe: ImageRecipe, tree: Tree, progress: Progress) -> ImageRef:
         """The image of that key: the one that was built before, if it is whole, else built now from the tree's files.
 
         Raises:

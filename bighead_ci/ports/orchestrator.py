@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,7 @@ from typing import Protocol
 
 from bighead_ci.documents.inputs import VersionInputs
 from bighead_ci.documents.record import RunResult, Timings
-
-Progress = Callable[[str], None]
+from bighead_ci.ports.progress import Progress
 
 
 @dataclass(frozen=True)

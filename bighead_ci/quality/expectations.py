@@ -71,8 +71,7 @@ def _configured(suite: str, expectations: Sequence[Expectation]) -> list[Any]:
             meant = closest(kind, known)
             problems.append(
                 Problem(
-                    f"{suite}/expectations.yaml",
-                    line=None,
+                    file=f"{suite}/expectations.yaml",
                     subject=f"{subject}.type",
                     message="there is no such expectation type",
                     value=kind,
@@ -86,17 +85,14 @@ def _configured(suite: str, expectations: Sequence[Expectation]) -> list[Any]:
         except ValidationError as error:
             problems += [
                 Problem(
-                    f"{suite}/expectations.yaml",
-                    line=None,
+                    file=f"{suite}/expectations.yaml",
                     subject=f"{subject}.{_path(item)}",
                     message=f"{kind}: {item['msg']}",
                 )
                 for item in error.errors()
             ]
         except (GreatExpectationsError, TypeError, ValueError) as error:
-            problems.append(
-                Problem(f"{suite}/expectations.yaml", line=None, subject=subject, message=f"{kind}: {error}")
-            )
+            problems.append(Problem(file=f"{suite}/expectations.yaml", subject=subject, message=f"{kind}: {error}"))
     if problems:
         raise InputError(problems)
     return configured

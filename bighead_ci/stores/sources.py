@@ -33,10 +33,8 @@ def _source_problems(name: str, sources: Sources, columns: set[str]) -> Iterable
     file = f"features/sources/{name}.yaml"
     if name not in sources:
         yield Problem(
-            file,
-            None,
-            "",
-            "no such source",
+            file=file,
+            message="no such source",
             value=name,
             allowed=", ".join(sorted(sources)),
             suggestion=closest(name, sources),
@@ -48,10 +46,9 @@ def _source_problems(name: str, sources: Sources, columns: set[str]) -> Iterable
     undeclared = sorted(columns - definition.columns.keys())
     for column in undeclared:
         yield Problem(
-            file,
-            None,
-            f"columns.{column}",
-            "the source declares no such column",
+            file=file,
+            subject=f"columns.{column}",
+            message="the source declares no such column",
             value=column,
             allowed=", ".join(definition.columns),
             suggestion=closest(column, definition.columns),
@@ -68,10 +65,9 @@ def _schema(file: str, definition: SourceDefinition, path: Path) -> pa.Schema | 
     if not path.is_file():
         there = sorted(found.name for found in path.parent.glob("*.parquet")) if path.parent.is_dir() else []
         return Problem(
-            file,
-            None,
-            "path",
-            "the data file does not exist (`dvc pull` or `dvc repro` brings it)",
+            file=file,
+            subject="path",
+            message="the data file does not exist (`dvc pull` or `dvc repro` brings it)",
             value=definition.path,
             allowed=", ".join(there) or None,
             suggestion=closest(path.name, there),
@@ -79,16 +75,17 @@ def _schema(file: str, definition: SourceDefinition, path: Path) -> pa.Schema | 
     try:
         return pq.read_schema(path)
     except (pa.ArrowInvalid, OSError) as error:
-        return Problem(file, None, "path", f"the data file is not Parquet: {error}", value=definition.path)
+        return Problem(
+            file=file, subject="path", message=f"the data file is not Parquet: {error}", value=definition.path
+        )
 
 
 def _column_problems(file: str, column: str, definition: SourceDefinition, schema: pa.Schema) -> Iterable[Problem]:
     if column not in schema.names:
         yield Problem(
-            file,
-            None,
-            f"columns.{column}",
-            f"the data file {definition.path} has no such column",
+            file=file,
+            subject=f"columns.{column}",
+            message=f"the data file {definition.path} has no such column",
             value=column,
             allowed=", ".join(schema.names),
             suggestion=closest(column, schema.names),
@@ -99,10 +96,9 @@ def _column_problems(file: str, column: str, definition: SourceDefinition, schem
         found = found.value_type
     if not _fits(definition.columns[column], found):
         yield Problem(
-            file,
-            None,
-            f"columns.{column}",
-            f"the data file {definition.path} has another type",
+            file=file,
+            subject=f"columns.{column}",
+            message=f"the data file {definition.path} has another type",
             value=str(schema.field(column).type),
             allowed=f"{definition.columns[column]}" + (" list" if column in definition.sizes else ""),
         )

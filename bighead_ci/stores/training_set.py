@@ -174,10 +174,9 @@ def input_column(spec: TrainingSetSpec, name: str, field: RequestField, rows: pa
         raise InputError(
             [
                 Problem(
-                    f"{spec.path}/model.yaml",
-                    None,
-                    f"request.{name}",
-                    f"the spine's column does not convert: {error}",
+                    file=f"{spec.path}/model.yaml",
+                    subject=f"request.{name}",
+                    message=f"the spine's column does not convert: {error}",
                     value=str(column.type),
                     allowed=wanted,
                 )

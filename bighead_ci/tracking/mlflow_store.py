@@ -229,7 +229,7 @@ def _as_stored(record: RunRecord) -> RunRecord:
         return RunRecord.model_validate_json(record.model_dump_json())
     except ValidationError as error:
         raise InputError(
-            Problem(record.id, None, ".".join(map(str, item["loc"])), f"cannot be kept: {item['msg']}")
+            Problem(file=record.id, subject=".".join(map(str, item["loc"])), message=f"cannot be kept: {item['msg']}")
             for item in error.errors()
         ) from error
 

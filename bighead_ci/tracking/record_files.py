@@ -92,24 +92,24 @@ class RecordFiles:
         """Which files of the artifact are not what was recorded; empty when it has its digest."""
         path = self.of_run(run_id) / ARTIFACT
         if not path.is_dir():
-            return [Problem(str(path), None, "", "the artifact's directory is missing")]
+            return [Problem(file=str(path), message="the artifact's directory is missing")]
         with suppress(InputError):  # what cannot be read is named below
             if artifact_digest(path) == digest:
                 return []
         expected, present = self._checksums(run_id), _files(path)
         problems = [
-            Problem(str(path / name), None, "", "the file is missing", allowed=f"sha256 {expected[name]}")
+            Problem(file=str(path / name), message="the file is missing", allowed=f"sha256 {expected[name]}")
             for name in expected.keys() - present.keys()
         ]
         for name, file in present.items():
             if name not in expected:
-                problems.append(Problem(str(file), None, "", "the file does not belong to the artifact"))
+                problems.append(Problem(file=str(file), message="the file does not belong to the artifact"))
             elif (found := _sha256(file)) != expected[name]:
                 text = "the file is corrupted"
                 problems.append(
-                    Problem(str(file), None, "", text, value=f"sha256 {found}", allowed=f"sha256 {expected[name]}")
+                    Problem(file=str(file), message=text, value=f"sha256 {found}", allowed=f"sha256 {expected[name]}")
                 )
-        return problems or [Problem(str(path), None, "", f"the artifact no longer has its digest {digest}")]
+        return problems or [Problem(file=str(path), message=f"the artifact no longer has its digest {digest}")]
 
     def delete(self, run_id: str) -> None:
         """Delete all files of a run."""
@@ -148,9 +148,9 @@ def check_sources(files: Mapping[str, Path]) -> None:
     for name, source in files.items():
         check_name(name)
         if name in {RECORD, CHECKSUMS} or name.startswith(f"{ARTIFACT}/"):
-            problems.append(Problem(str(source), None, name, "the record store writes this name itself"))
+            problems.append(Problem(file=str(source), subject=name, message="the record store writes this name itself"))
         elif not source.exists():
-            problems.append(Problem(str(source), None, name, "there is no such file or directory"))
+            problems.append(Problem(file=str(source), subject=name, message="there is no such file or directory"))
     if problems:
         raise InputError(problems)
 

@@ -7,13 +7,14 @@ import pytest
 from bighead_ci.definitions.release_file import render_release
 from bighead_ci.delivery.advance import Step, advance
 from bighead_ci.delivery.check import REPORT, check_pull_request
-from bighead_ci.delivery.context import BOT, silent
+from bighead_ci.delivery.context import BOT
 from bighead_ci.delivery.merging import CHECK
 from bighead_ci.delivery.reconcile import reconcile
 from bighead_ci.delivery.rollback import rollback
 from bighead_ci.documents.base import digest_of
 from bighead_ci.errors import InputError, RetryError
 from bighead_ci.planning.releases import advanced
+from bighead_ci.ports.progress import silent
 from fakes.context import FakeContext, model_version
 from fakes.shipping import pass_canary, promote_and_merge, ship
 

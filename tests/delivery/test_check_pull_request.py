@@ -11,7 +11,6 @@ import pytest
 from bighead_ci.definitions.loading import load_release
 from bighead_ci.definitions.release_file import render_release
 from bighead_ci.delivery.check import REPORT, check_pull_request, page_of
-from bighead_ci.delivery.context import silent
 from bighead_ci.delivery.deliver import deliver
 from bighead_ci.delivery.merging import CHECK
 from bighead_ci.delivery.promote import promote
@@ -20,6 +19,7 @@ from bighead_ci.documents.base import digest_of
 from bighead_ci.documents.forge import PullRequest
 from bighead_ci.documents.release import Release
 from bighead_ci.errors import InputError, RetryError
+from bighead_ci.ports.progress import silent
 from fakes.context import FakeContext, model_version
 from fakes.shipping import merge_version, promote_and_merge, ship
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bighead_ci.delivery.check import check_pull_request
-from bighead_ci.delivery.context import BOT, silent
+from bighead_ci.delivery.context import BOT
 from bighead_ci.delivery.desired import process_name
 from bighead_ci.delivery.explain import explain
 from bighead_ci.delivery.history import history, past_releases
@@ -20,6 +20,7 @@ from bighead_ci.documents.base import digest_of
 from bighead_ci.documents.live import Prediction
 from bighead_ci.documents.verdict import RuleInput
 from bighead_ci.errors import InputError
+from bighead_ci.ports.progress import silent
 from fakes.context import START, FakeContext, model_version
 from fakes.shipping import merge_version, pass_canary, ship
 

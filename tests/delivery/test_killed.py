@@ -10,10 +10,10 @@ import pytest
 
 from bighead_ci.delivery.advance import advance
 from bighead_ci.delivery.check import check_pull_request
-from bighead_ci.delivery.context import silent
 from bighead_ci.delivery.deliver import deliver
 from bighead_ci.delivery.promote import promote
 from bighead_ci.delivery.rollback import rollback
+from bighead_ci.ports.progress import silent
 from fakes.context import FakeContext, model_version
 from fakes.shipping import merge_version, promote_and_merge, ship
 

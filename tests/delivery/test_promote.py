@@ -8,12 +8,12 @@ import pytest
 
 from bighead_ci.definitions.release_file import render_release
 from bighead_ci.delivery.check import check_pull_request
-from bighead_ci.delivery.context import silent
 from bighead_ci.delivery.deliver import deliver
 from bighead_ci.delivery.promote import promote
 from bighead_ci.delivery.release_pr import release_branch
 from bighead_ci.documents.forge import PullRequest
 from bighead_ci.errors import InputError, RetryError
+from bighead_ci.ports.progress import silent
 from fakes.context import FakeContext, model_version
 from fakes.engine import MemoryEngine
 from fakes.shipping import merge_version, pass_canary, promote_and_merge, ship

@@ -8,12 +8,12 @@ import pytest
 
 from bighead_ci.delivery.advance import advance
 from bighead_ci.delivery.check import check_pull_request
-from bighead_ci.delivery.context import silent
 from bighead_ci.delivery.deliver import deliver
 from bighead_ci.delivery.promote import promote
 from bighead_ci.delivery.reconcile import Outcome, project_aliases, reconcile, settle
 from bighead_ci.delivery.status import status
 from bighead_ci.errors import InputError
+from bighead_ci.ports.progress import silent
 from fakes.context import FakeContext, model_version
 from fakes.shipping import merge_version, pass_canary, promote_and_merge, ship
 

@@ -7,12 +7,12 @@ import shutil
 import pytest
 
 from bighead_ci.delivery.check import check_pull_request
-from bighead_ci.delivery.context import silent
 from bighead_ci.delivery.promote import promote
 from bighead_ci.delivery.reconcile import reconcile
 from bighead_ci.delivery.rollback import Precondition, RollbackCheck, check_rollback, rollback
 from bighead_ci.documents.release import Release
 from bighead_ci.errors import InputError
+from bighead_ci.ports.progress import silent
 from fakes.context import FakeContext
 from fakes.shipping import merge_version, pass_canary, promote_and_merge, ship
 

@@ -104,11 +104,11 @@ def _problems(suite: str, expectation: Expectation) -> list[Problem]:
     if kind not in _CHECKS:
         message = "there is no such expectation type"
         meant = closest(kind, _CHECKS)
-        return [Problem(file, line=None, subject=f"{place}.type", message=message, value=kind, suggestion=meant)]
+        return [Problem(file=file, subject=f"{place}.type", message=message, value=kind, suggestion=meant)]
     strange = expectation.arguments.keys() - _CHECKS[kind].arguments
     lacking = ({"column"} & _CHECKS[kind].arguments) - expectation.arguments.keys()
     return [
-        Problem(file, line=None, subject=f"{place}.{name}", message=message)
+        Problem(file=file, subject=f"{place}.{name}", message=message)
         for names, message in ((strange, "there is no such argument"), (lacking, "is needed"))
         for name in sorted(names)
     ]

@@ -142,7 +142,7 @@ class MemoryRepository:
         files = dict(self.contents[base])
         for path, data in changes.items():
             if any(part in {"", ".", "..", ".git"} for part in path.split("/")):
-                raise InputError([Problem(repr(path), None, "", "cannot be a file of a repository")])
+                raise InputError([Problem(file=repr(path), message="cannot be a file of a repository")])
             files.pop(path, None)
             if data is not None:
                 files[path] = data
@@ -313,7 +313,7 @@ def merged(base: Files, ours: Files, theirs: Files, what: str) -> Files:
     result, problems = dict(ours), []
     for path in _changed(base, theirs):
         if ours.get(path) not in {base.get(path), theirs.get(path)}:
-            problems.append(Problem(path, None, "", f"conflict: {what}"))
+            problems.append(Problem(file=path, message=f"conflict: {what}"))
         result.pop(path, None)
         if path in theirs:
             result[path] = theirs[path]

@@ -14,13 +14,11 @@ from bighead_ci.engine.installed import InstalledEngine
 from bighead_ci.errors import BugError, InputError
 from bighead_ci.images.process import ProcessImageBuilder
 from bighead_ci.images.python_environments import PythonEnvironments
+from bighead_ci.ports.progress import silent
 from fakes.local_bench import image_recipe, satisfied_lock
 from fakes.memory_tree import MemoryTree
 
 ENGINE = InstalledEngine()
-
-
-def silent(_: str) -> None: ...
 
 
 @pytest.fixture

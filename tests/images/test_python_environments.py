@@ -13,13 +13,11 @@ import pytest
 
 from bighead_ci.errors import InputError
 from bighead_ci.images.python_environments import PythonEnvironments
+from bighead_ci.ports.progress import silent
 from fakes.local_bench import satisfied_lock
 
 pytestmark = pytest.mark.e2e
 NAME = "models/x/v1/training.lock"
-
-
-def silent(_: str) -> None: ...
 
 
 @pytest.fixture

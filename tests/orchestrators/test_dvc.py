@@ -17,14 +17,12 @@ from filelock import FileLock
 
 from bighead_ci.errors import BugError, InputError, RetryError
 from bighead_ci.orchestrators.dvc import DvcPipeline
+from bighead_ci.ports.progress import silent
 from fakes.stage_checkout import DIRECTORY, write_checkout
 
 pytestmark = pytest.mark.e2e
 
 RAN = 'echo ran >> "$RAN_FILE"'
-
-
-def silent(_: str) -> None: ...
 
 
 def stage(command: str, needs: list[str], leaves: list[str], **more: Any) -> dict[str, Any]:

@@ -60,7 +60,12 @@ def test_what_dvc_depends_on_is_what_the_keys_are_made_of(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     "error",
-    [InputError([Problem("a.yaml", 3, "x", "is wrong")]), InputError("plain"), RetryError("full"), BugError("odd")],
+    [
+        InputError([Problem(file="a.yaml", line=3, subject="x", message="is wrong")]),
+        InputError("plain"),
+        RetryError("full"),
+        BugError("odd"),
+    ],
 )
 def test_a_failure_crosses_the_process_whole(tmp_path: Path, error: Exception) -> None:
     """Kind, text and problems are what they were."""

@@ -30,13 +30,11 @@ from bighead_ci.documents.record import (
     TrainingSetSummary,
 )
 from bighead_ci.errors import InputError
+from bighead_ci.ports.progress import silent
 from bighead_ci.transforms.artifact import artifact_digest, open_artifact
 from bighead_ci.transforms.sklearn_estimator import to_onnx
 from fakes.expectations import MemoryExpectationRunner
 from fakes.stage_checkout import CODE, DATA, DATA_MD5, DIRECTORY, INPUTS, MODEL, MadeUpStore, placed, write_checkout
-
-
-def silent(_: str) -> None: ...
 
 
 def place_with_rows(root: Path, code: str = CODE, model: str = MODEL, **columns: pa.Array) -> StagePlace:

@@ -9,13 +9,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from bighead_ci.delivery.stages.labels import class_indices
-from bighead_ci.delivery.stages.place import Progress, StagePlace
+from bighead_ci.delivery.stages.place import StagePlace
 from bighead_ci.delivery.stages.results import Conversion
 from bighead_ci.documents.base import replacing
 from bighead_ci.documents.record import EvaluationResult, Slice
 from bighead_ci.documents.stage import EvaluateSpec, StageOrder
 from bighead_ci.errors import InputError
 from bighead_ci.planning.stages import ARTIFACT, CONVERSION, EVALUATION, PREDICTIONS, TRAINING_SET
+from bighead_ci.ports.progress import Progress
 from bighead_ci.transforms.artifact import open_artifact
 from bighead_ci.transforms.columns import input_columns
 from bighead_ci.transforms.metrics import (

@@ -35,17 +35,17 @@ class ModelCode:
         try:
             source = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError([Problem(shown, None, "", f"cannot be read: {error}")]) from error
+            raise InputError([Problem(file=shown, message=f"cannot be read: {error}")]) from error
         spec = importlib.util.spec_from_loader("model", loader=None, origin=str(path))
         if spec is None:
-            raise InputError([Problem(shown, None, "", "cannot be imported")])
+            raise InputError([Problem(file=shown, message="cannot be imported")])
         module = importlib.util.module_from_spec(spec)
         module.__file__ = str(path)
         with self.blaming("import"), _findable(module):
             exec(compile(source, str(path), "exec"), module.__dict__)  # noqa: S102 - running reviewed code is the task
         self._module = module.__dict__
         if not callable(self._module.get("build")):
-            raise InputError([Problem(shown, None, "build", "there is no function build(parameters)")])
+            raise InputError([Problem(file=shown, subject="build", message="there is no function build(parameters)")])
 
     def build(self, parameters: Mapping[str, Any]) -> Any:
         """The estimator for the parameters.
@@ -59,7 +59,14 @@ class ModelCode:
         if missing:
             kind, line = type(estimator).__name__, self._module["build"].__code__.co_firstlineno
             raise InputError(
-                [Problem(self.shown, line, "build", f"returned {kind}, which has no {' and no '.join(missing)}")]
+                [
+                    Problem(
+                        file=self.shown,
+                        line=line,
+                        subject="build",
+                        message=f"returned {kind}, which has no {' and no '.join(missing)}",
+                    )
+                ]
             )
         return estimator
 
@@ -77,7 +84,7 @@ class ModelCode:
             line = frames[-1].lineno if frames else line
             text = str(error).strip().splitlines()
             message = f"{type(error).__name__}: {text[0][:400]}" if text else type(error).__name__
-            raise InputError([Problem(self.shown, line, doing, message)]) from error
+            raise InputError([Problem(file=self.shown, line=line, subject=doing, message=message)]) from error
 
 
 @contextmanager

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from bighead_ci.delivery.stages.place import Progress, StagePlace
+from bighead_ci.delivery.stages.place import StagePlace
 from bighead_ci.documents.base import canonical_json, short, write_atomically
 from bighead_ci.documents.stage import SourceData, TrainingSetSpec
 from bighead_ci.planning.inputs import Inputs
 from bighead_ci.planning.stages import STAGES
+from bighead_ci.ports.progress import Progress
 
 
 def leave_orders(place: StagePlace, inputs: Inputs, progress: Progress) -> list[SourceData]:

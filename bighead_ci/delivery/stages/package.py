@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from bighead_ci.delivery.stages.place import Progress, StagePlace
+from bighead_ci.delivery.stages.place import StagePlace
 from bighead_ci.delivery.stages.results import Package
 from bighead_ci.documents.base import digest_of_bytes, short
 from bighead_ci.planning.stages import ARTIFACT, PACKAGE, TRAINING_SET
+from bighead_ci.ports.progress import Progress
 from bighead_ci.transforms.artifact import artifact_digest, load_artifact
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -12,12 +11,11 @@ from pydantic import ValidationError
 from bighead_ci.documents.base import Document
 from bighead_ci.documents.stage import StageOrder
 from bighead_ci.errors import InputError
+from bighead_ci.ports.progress import Progress
 
 PATH_PARTS = 3
 """Of a model version's directory: `models`, its name, its version."""
 
-Progress = Callable[[str], None]
-"""Gets a line of progress for people."""
 AnyDocument = TypeVar("AnyDocument", bound=Document)
 
 

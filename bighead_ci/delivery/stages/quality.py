@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import pyarrow.parquet as pq
 
-from bighead_ci.delivery.stages.place import Progress, StagePlace
+from bighead_ci.delivery.stages.place import StagePlace
 from bighead_ci.delivery.stages.profile import profile_columns
 from bighead_ci.delivery.stages.results import Profile
 from bighead_ci.documents.record import ExpectationResult, QualityResult
 from bighead_ci.documents.stage import BOOKKEEPING, QualitySpec, StageOrder
 from bighead_ci.planning.stages import PROFILE, QUALITY, TRAINING_SET
+from bighead_ci.ports.progress import Progress
 from bighead_ci.ports.quality import ExpectationRunner
 
 """Columns of a training set that say nothing about the world."""

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from bighead_ci.delivery.stages.place import Progress, StagePlace
+from bighead_ci.delivery.stages.place import StagePlace
 from bighead_ci.delivery.stages.results import DataRead, Package, Profile
 from bighead_ci.documents.base import replacing, short
 from bighead_ci.documents.inputs import VersionInputs
@@ -30,6 +30,7 @@ from bighead_ci.planning.stages import (
     TRAINING_SET,
     TRAINING_SUMMARY,
 )
+from bighead_ci.ports.progress import Progress
 
 SAMPLE_ROWS = 5000
 """Rows of the training set that are kept with the record, as the reference for drift."""
@@ -88,7 +89,6 @@ def check_data(inputs: VersionInputs, read: dict[str, str]) -> None:
     problems = [
         Problem(
             file="dvc.lock",
-            line=None,
             subject=path,
             message=message,
             value=read.get(path, "nothing"),

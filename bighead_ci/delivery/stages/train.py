@@ -18,12 +18,13 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # pu
 
 from bighead_ci.delivery.stages.labels import class_indices, class_names
 from bighead_ci.delivery.stages.model_code import ModelCode
-from bighead_ci.delivery.stages.place import Progress, StagePlace
+from bighead_ci.delivery.stages.place import StagePlace
 from bighead_ci.delivery.stages.results import Conversion
 from bighead_ci.documents.artifact import ArtifactInput, ArtifactManifest, GoldenRow, GoldenRows
 from bighead_ci.documents.stage import StageOrder, TrainSpec
 from bighead_ci.errors import InputError, Problem
 from bighead_ci.planning.stages import ARTIFACT, CONVERSION, TRAINING_SET
+from bighead_ci.ports.progress import Progress
 from bighead_ci.transforms.artifact import GOLDEN, GRAPH, MANIFEST, Scorer, open_artifact
 from bighead_ci.transforms.columns import Columns, authored_columns, input_columns
 from bighead_ci.transforms.frame import estimator_frame
@@ -120,7 +121,7 @@ def _probabilities(estimator: Any, columns: Columns, classes: list[str], shown: 
     if scores.shape != (len(frame), len(classes)):
         message, allowed = "has the wrong shape", f"({len(frame)}, {len(classes)})"
         problem = Problem(
-            file=shown, line=None, subject="predict_proba", message=message, value=str(scores.shape), allowed=allowed
+            file=shown, subject="predict_proba", message=message, value=str(scores.shape), allowed=allowed
         )
         raise InputError([problem])
     return scores

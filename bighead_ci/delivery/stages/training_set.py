@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from bighead_ci.delivery.stages.place import Progress, StagePlace
+from bighead_ci.delivery.stages.place import StagePlace
 from bighead_ci.delivery.stages.results import DataRead
 from bighead_ci.documents.record import TrainingSetSummary
 from bighead_ci.documents.stage import SourceData, StageOrder, TrainingSetSpec
 from bighead_ci.errors import InputError, Problem, RetryError
 from bighead_ci.planning.stages import DATA, TRAINING_SET, TRAINING_SUMMARY
 from bighead_ci.ports.offline_store import OfflineStore
+from bighead_ci.ports.progress import Progress
 
 DATA_LOCK = "dvc.lock"
 
@@ -71,7 +72,7 @@ def _data_problem(spec: TrainingSetSpec, data: SourceData, found: str | None) ->
             "the data is not what dvc.lock names: bring that back (`dvc checkout`, `dvc pull`), or, if what is here "
             "is right, run `dvc commit dvc.yaml` and commit dvc.lock"
         )
-    return Problem(file=file, line=None, subject=data.path, message=message, value=found, allowed=data.digest)
+    return Problem(file=file, subject=data.path, message=message, value=found, allowed=data.digest)
 
 
 def digest_of_file(path: Path) -> str | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bighead_ci.delivery.stages.package import package
-from bighead_ci.delivery.stages.place import Progress, StagePlace
+from bighead_ci.delivery.stages.place import StagePlace
 from bighead_ci.entry_points.stages.process import main
+from bighead_ci.ports.progress import Progress
 
 
 def run(place: StagePlace, progress: Progress) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bighead_ci.delivery.stages.failure import leave_failure
-from bighead_ci.delivery.stages.place import Progress, StagePlace
+from bighead_ci.delivery.stages.place import StagePlace
 from bighead_ci.errors import BigheadError
+from bighead_ci.ports.progress import Progress
 
 Run = Callable[[StagePlace, Progress], object]
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from bighead_ci.delivery.stages.place import Progress, StagePlace
+from bighead_ci.delivery.stages.place import StagePlace
 from bighead_ci.delivery.stages.training_set import make_training_set
 from bighead_ci.entry_points.stages.process import main
+from bighead_ci.ports.progress import Progress
 from bighead_ci.stores.offline import DuckDBOfflineStore
 
 
