@@ -255,8 +255,13 @@ def read_golden_rows(tree: Tree, folder: str) -> tuple[Any, list[Problem]]:
     """The authored golden rows of a model version."""
     file = f"{folder}/golden_rows.json"
     try:
-        return json.loads(tree.read(file)), []
+        found = json.loads(tree.read(file))
+        json.dumps(found, ensure_ascii=False).encode()
     except KeyError:
         return None, [Problem(file=file, message="there is no such file")]
+    except UnicodeEncodeError:
+        message = "holds half of a surrogate pair (\\ud800 to \\udfff), which is no text"
+        return None, [Problem(file=file, message=message)]
     except (ValueError, RecursionError) as error:
         return None, [Problem(file=file, line=getattr(error, "lineno", None), message=f"not JSON: {error}")]
+    return found, []

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bighead_ci.definitions.check import check_tree
@@ -114,6 +114,7 @@ def survives(head: Tree, changed: list[str]) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(EDITABLE), edits)
+@example("models/digit_reader/v1/golden_rows.json", replace_word(0.375, '"\\ud800"'))
 def test_an_edited_file_gives_an_answer(path: str, edit: Edit) -> None:
     """Any edit of any file: problems or none, never a traceback."""
     survives(OverlaidTree(BASE, {path: edit(FILES[path])}), [path])
