@@ -24,7 +24,7 @@ REPEATS = 6
 LONGEST_SECONDS = 30.0
 
 
-def _reverted(ship: Ship, wanted: str) -> tuple[float, int]:
+def reverted(ship: Ship, wanted: str) -> tuple[float, int]:
     """One revert under traffic: (seconds, failed requests)."""
     with ship.traffic("v2", "staging") as traffic:
         time.sleep(1.0)
@@ -44,7 +44,7 @@ def _reverted_while_starting(ship: Ship, wanted: str) -> tuple[float, int]:
     if stable.pid is None:
         raise BugError(f"{stable.name} does not run")
     os.kill(stable.pid, signal.SIGKILL)
-    return _reverted(ship, wanted)
+    return reverted(ship, wanted)
 
 
 def _route_only(ship: Ship) -> float:
@@ -61,7 +61,7 @@ def _route_only(ship: Ship) -> float:
 def measure() -> tuple[dict[str, Any], dict[str, tuple[float, float]]]:
     """Revert and revert back, several times."""
     with shipped_flights() as ship:
-        rows = [_reverted(ship, wanted) for _ in range(REPEATS // 2) for wanted in ("v1", "v2")]
+        rows = [reverted(ship, wanted) for _ in range(REPEATS // 2) for wanted in ("v1", "v2")]
         starting = [_reverted_while_starting(ship, wanted) for wanted in ("v1", "v2")]
         floor = _route_only(ship)
     seconds = [round(s, 3) for s, _ in rows]

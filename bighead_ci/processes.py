@@ -118,9 +118,11 @@ def end_session(pid_file: Path, grace_seconds: float) -> None:
         leader = psutil.Process(recorded.pid) if psutil.pid_exists(recorded.pid) else None
         # While a session has members the system gives its number to nobody else.
         if leader is None or _is_that(leader, recorded):
-            for member in [leader, *_members(recorded.pid)]:
-                if member is not None:
-                    stop_process(member, grace_seconds if member == leader else 0.0)
+            if leader is not None:
+                stop_process(leader, grace_seconds)
+            while members := _members(recorded.pid):
+                for member in members:
+                    stop_process(member, 0.0)
     pid_file.unlink(missing_ok=True)
 
 
@@ -161,9 +163,10 @@ def _is_that(process: psutil.Process, recorded: PidFile) -> bool:
 
 
 def _members(session: int) -> list[psutil.Process]:
+    """The living processes of a session."""
     found = []
     for pid in psutil.pids():
         with suppress(OSError, psutil.Error):
-            if os.getsid(pid) == session:
-                found.append(psutil.Process(pid))
+            if os.getsid(pid) == session and _lives(process := psutil.Process(pid)):
+                found.append(process)
     return found

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from bighead_ci import wiring
 from bighead_ci.cli.output import answer, json_option, reports_errors, say
 from bighead_ci.delivery.comparison import changed_packages
+from bighead_ci.wiring import stages
 
 MOST_CHANGES = 12
 """That are listed for people; `--json` has all."""
@@ -47,7 +47,7 @@ def lock_command(
     bighead lock models/digit_reader/v2 --training torch --training onnxscript
     """  # noqa: D301 - click's \b keeps the lines
     asked = {"training": list(training), "serving": list(serving)}
-    locks = wiring.lock(checkout.resolve(), directory.rstrip("/"), asked, list(drop), say)
+    locks = stages.lock(checkout.resolve(), directory.rstrip("/"), asked, list(drop), say)
     changes = {name: changed_packages(before, after) for name, (before, after) in locks.items()}
     lines = [f"{name}.lock: {_listed(found)}" for name, found in changes.items()]
     answer({"changes": changes}, "\n".join(lines), as_json)

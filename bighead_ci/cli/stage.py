@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from bighead_ci import wiring
 from bighead_ci.cli.output import answer, json_option, reports_errors, say
 from bighead_ci.delivery.stages.failure import leave_failure
 from bighead_ci.planning.stages import INPUTS_STAGE, STAGE_NAMES
+from bighead_ci.wiring import stages
 
 checkout_option = click.option(
     "--checkout",
@@ -32,7 +32,7 @@ def stage_command(name: str, directory: str, checkout: Path, as_json: bool) -> N
     `inputs` comes first: it writes down what each of the others is told. What a stage leaves is in DIRECTORY/out.
     """
     started = time.monotonic()
-    run = wiring.write_orders if name == INPUTS_STAGE else lambda *args: wiring.run_stage(name, *args)
+    run = stages.write_orders if name == INPUTS_STAGE else lambda *args: stages.run_stage(name, *args)
     with leave_failure(checkout):
         run(checkout.resolve(), directory.rstrip("/"), lambda line: say(f"{name}: {line}"))
     seconds = round(time.monotonic() - started, 3)
@@ -51,6 +51,6 @@ def train_command(directory: str, checkout: Path, as_json: bool) -> None:
     DIRECTORY/out.
     """
     root = checkout.resolve()
-    timings = wiring.pipeline_here(root).run(root, directory.rstrip("/"), say)
+    timings = stages.pipeline_here(root).run(root, directory.rstrip("/"), say)
     lines = [f"{name:30} {'reused' if name in timings.reused else f'{s:.1f} s'}" for name, s in timings.seconds.items()]
     answer(timings.model_dump(), "\n".join(lines), as_json)

@@ -78,10 +78,15 @@ class _Judged:
     moment: Moment
 
 
-def advance(context: Context, progress: Progress) -> list[Step]:
+def advance(context: Context, progress: Progress, only: tuple[str, str] | None = None) -> list[Step]:
     """Analyse each canary; pass → the next step's pull request, merged unless a person must say yes; fail → revert.
 
     A revert waits for no other canary's next step, and trouble with one canary keeps no other from its own.
+
+    Args:
+        context: What to work with.
+        progress: Gets a line for each canary.
+        only: The one (environment, model) to look at; default: all.
 
     Raises:
         InputError: a canary cannot be judged.
@@ -92,7 +97,7 @@ def advance(context: Context, progress: Progress) -> list[Step]:
     steps: list[Step] = []
     passing: list[_Judged] = []
     for (environment, model), placed in sorted(main.desired.releases.items()):
-        if len(placed.release.variants) > 1:
+        if len(placed.release.variants) > 1 and only in {None, (environment, model)}:
             with contained.trouble():
                 found = _judge(_Canary(context, main, environment, model, placed.release))
                 if isinstance(found, Step):

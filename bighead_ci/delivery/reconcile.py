@@ -7,15 +7,16 @@ revert that reaches main while another version is starting is in force at the ne
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
+from typing import Literal, TypeVar
 
 from bighead_ci.definitions.files import place_of
 from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.desired import Desired, desired_models
 from bighead_ci.delivery.materialize import ensure_materialized
+from bighead_ci.delivery.workers import Place, Workers
 from bighead_ci.documents.base import Document
 from bighead_ci.documents.live import DesiredModel, DesiredVariant, LiveModel, LiveVariant
 from bighead_ci.errors import BigheadError, InputError
@@ -23,8 +24,6 @@ from bighead_ci.ports.progress import Progress
 
 PAUSE_SECONDS = 0.25
 """Between two passes while something is starting."""
-MOST_AT_ONCE = 32
-"""Models that are worked on at the same time."""
 ATTENTIVE_SECONDS = 0.05
 """How often main is looked at in that pause."""
 
@@ -42,6 +41,7 @@ class Reconciliation(Document):
     """One pass over all environments."""
 
     commit: str
+    environments: list[str]
     outcomes: list[Outcome]
 
     @property
@@ -63,8 +63,16 @@ class _Model:
     live: dict[str, LiveVariant]
 
     @property
+    def environment(self) -> str:
+        return self.desired.environment
+
+    @property
+    def model(self) -> str:
+        return self.desired.model
+
+    @property
     def where(self) -> str:
-        return f"{self.desired.environment}/{self.desired.model}"
+        return f"{self.environment}/{self.model}"
 
     @property
     def missing(self) -> list[DesiredVariant]:
@@ -97,7 +105,10 @@ class _Model:
         return self.routed and not self.unwanted and not self.missing
 
     def outcome(self, state: Literal["in step", "changed", "starting", "failed"], detail: str = "") -> Outcome:
-        return Outcome(environment=self.desired.environment, model=self.desired.model, state=state, detail=detail)
+        return Outcome(environment=self.environment, model=self.model, state=state, detail=detail)
+
+
+M = TypeVar("M", _Model, LiveModel)
 
 
 def settle(context: Context, progress: Progress, branch: str = "main") -> Reconciliation:
@@ -111,11 +122,25 @@ def settle(context: Context, progress: Progress, branch: str = "main") -> Reconc
             time.sleep(ATTENTIVE_SECONDS)
 
 
-def reconcile(context: Context, progress: Progress, branch: str = "main") -> Reconciliation:
+def reconcile(
+    context: Context,
+    progress: Progress,
+    branch: str = "main",
+    skip: Collection[Place] = (),
+    workers: Workers[Outcome] | None = None,
+) -> Reconciliation:
     """One pass: move the traffic where everything is ready, then start what is missing.
 
     Variants that are not wanted any more leave last. A variant that refuses to serve (a corrupted artifact, a golden
     mismatch) and a release that cannot be read fail their own model only, whose traffic then stays as it was.
+
+    Args:
+        context: What to work with.
+        progress: Gets a line for each change.
+        branch: What says how things should be.
+        skip: What to leave as it is.
+        workers: Those of the caller's passes, if they shall not wait for what takes long: features that must be
+            materialised, a process that ends. Its model is left to them until they are done.
     """
     main = context.main(branch)
     desired = main.desired
@@ -123,22 +148,30 @@ def reconcile(context: Context, progress: Progress, branch: str = "main") -> Rec
         if environment.platform == "local":
             context.platform.start(name, environment)
     live = {(e, m.model): m for e in desired.environments for m in context.platform.observe(e)}
-    found = [
-        _model(model, live)
-        for model in desired_models(desired)
-        if (model.environment, model.model) not in desired.stuck
-    ]
+    workers = workers or Workers()
+    left = desired.stuck.keys() | set(skip) | set(workers.busy)
+    found = [_model(model, live) for model in desired_models(desired) if (model.environment, model.model) not in left]
     models = [model for model in found if not model.in_step]
     # Those that only change their traffic come first: a revert does not wait for another model's features.
     outcomes = [model.outcome("in step") for model in found if model.in_step]
-    outcomes += _each([m for m in models if not m.waited_for], lambda model: _route(context, model, progress))
-    outcomes += _each([m for m in models if m.waited_for], lambda model: _start(context, model, progress))
+    routes = _tasks([m for m in models if not m.waited_for], lambda model: _route(context, model, progress))
+    outcomes += workers.each(routes, slow=False)
+    slow = _tasks([m for m in models if m.waited_for], lambda model: _start(context, model, progress))
+    released = desired.releases.keys() | desired.unreadable.keys()
+    gone = [m for place, m in live.items() if place not in released | left and m.variants]
+    slow |= _tasks(gone, lambda model: _stop(context, desired, model, progress))
+    outcomes += workers.each(slow, slow=True)
+    outcomes += [
+        Outcome(environment=environment, model=model, state="starting", detail="under way")
+        for environment, model in workers.busy
+    ]
     outcomes += [
         Outcome(environment=environment, model=model, state="failed", detail=str(error))
         for (environment, model), error in desired.stuck.items()
+        if (environment, model) not in skip
     ]
-    outcomes += _remove_unreleased(context, desired, live.values(), progress)
-    return Reconciliation(commit=main.commit, outcomes=sorted(outcomes, key=lambda o: (o.environment, o.model)))
+    outcomes.sort(key=lambda outcome: (outcome.environment, outcome.model))
+    return Reconciliation(commit=main.commit, environments=sorted(desired.environments), outcomes=outcomes)
 
 
 def _model(model: DesiredModel, live: dict[tuple[str, str], LiveModel]) -> _Model:
@@ -147,19 +180,16 @@ def _model(model: DesiredModel, live: dict[tuple[str, str], LiveModel]) -> _Mode
     return _Model(model, variants)
 
 
-def _each(models: list[_Model], action: Callable[[_Model], Outcome]) -> list[Outcome]:
-    """Do it for all models at once; trouble stays with its model."""
-    if not models:
-        return []
+def _tasks(models: Iterable[M], action: Callable[[M], Outcome]) -> dict[Place, Callable[[], Outcome]]:
+    """The action for each model; trouble stays with its model."""
 
-    def contained(model: _Model) -> Outcome:
+    def contained(model: M) -> Outcome:
         try:
             return action(model)
         except BigheadError as error:
-            return model.outcome("failed", str(error))
+            return Outcome(environment=model.environment, model=model.model, state="failed", detail=str(error))
 
-    with ThreadPoolExecutor(max_workers=min(len(models), MOST_AT_ONCE)) as pool:
-        return list(pool.map(contained, models))
+    return {(model.environment, model.model): partial(contained, model) for model in models}
 
 
 def _start(context: Context, model: _Model, progress: Progress) -> Outcome:
@@ -211,23 +241,13 @@ def _move_traffic(context: Context, model: _Model, progress: Progress) -> Outcom
     return model.outcome("changed", split)
 
 
-def _remove_unreleased(
-    context: Context, desired: Desired, live: Iterable[LiveModel], progress: Progress
-) -> list[Outcome]:
-    """Stop models that run but that no release names any more."""
-    outcomes = []
-    released = desired.releases.keys() | desired.unreadable.keys()
-    for model in live:
-        environment, name = model.environment, model.model
-        if (environment, name) not in released and model.variants:
-            context.platform.route(
-                DesiredModel(environment=environment, model=name, commit=desired.commit, variants=[])
-            )
-            context.platform.remove_variants(environment, name, [])
-            progress(f"{environment}/{name}: no release, stopped")
-            detail = "no release: stopped"
-            outcomes.append(Outcome(environment=environment, model=name, state="changed", detail=detail))
-    return outcomes
+def _stop(context: Context, desired: Desired, model: LiveModel, progress: Progress) -> Outcome:
+    """End a model that runs but that no release names any more."""
+    environment, name = model.environment, model.model
+    context.platform.route(DesiredModel(environment=environment, model=name, commit=desired.commit, variants=[]))
+    context.platform.remove_variants(environment, name, [])
+    progress(f"{environment}/{name}: no release, stopped")
+    return Outcome(environment=environment, model=name, state="changed", detail="no release: stopped")
 
 
 def project_aliases(context: Context, branch: str = "main") -> None:

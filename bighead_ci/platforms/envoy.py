@@ -19,7 +19,7 @@ from bighead_ci.documents.definition import Router
 from bighead_ci.errors import BugError, InputError, Problem, RetryError
 from bighead_ci.platforms import envoy_config
 from bighead_ci.platforms.envoy_config import Split
-from bighead_ci.processes import find_process, last_words, port_holder, start_detached, stop_process
+from bighead_ci.processes import find_process, last_words, port_holder, recorded_process, start_detached, stop_process
 
 START_SECONDS = 30.0
 APPLY_SECONDS = 15.0
@@ -74,6 +74,10 @@ class EnvoyRouter:
             return self._admin("/ready").strip() == "LIVE"
         except RetryError:
             return False
+
+    def ended(self) -> bool:
+        """Whether it was started and its process has ended."""
+        return self._pid_file.exists() and recorded_process(self._pid_file) is None
 
     def running_at(self, wanted: Router) -> bool:
         """Whether Envoy answers at the address that environment.yaml wants."""

@@ -141,6 +141,11 @@ class LocalPlatform:
             for model, variants in sorted(found.items())
         ]
 
+    def ended(self, environment: str) -> list[str]:
+        """Names of processes that were started and have ended by themselves, the router's among them."""
+        names = [name for name in self._names(environment) if self._process(environment, name).ended()]
+        return names + (["router"] if self.router(environment).ended() else [])
+
     def stop(self, environment: str) -> None:
         """Stop everything in the environment; predictions and logs stay."""
         with self._lock(environment).held():

@@ -13,6 +13,7 @@ from bighead_ci.errors import BugError, InputError
 from bighead_ci.ports.platform import Platform
 from fakes.local_bench import LocalBench, desired, environment_on, weighted
 from fakes.platform import MemoryPlatform
+from fakes.waiting import until
 
 READY = 60.0
 
@@ -46,6 +47,15 @@ class Bench:
         else:
             assert isinstance(self.platform, MemoryPlatform)
             self.platform.refusals[variant.artifact] = "the artifact is changed or damaged"
+
+    def kill(self, variant: DesiredVariant) -> None:
+        """The variant's process dies without warning."""
+        if self.local is not None:
+            self.local.kill(variant.name)
+            until(lambda: self.platform.ended("prod") != [])
+        else:
+            assert isinstance(self.platform, MemoryPlatform)
+            self.platform.kill("prod", variant.name)
 
     def weights(self, model: str = "tiny") -> dict[str, int]:
         """Weights in force by variant, ready ones only."""
@@ -104,6 +114,20 @@ def test_ensuring_twice_keeps_the_process(bench: Bench, running: Callable[[str],
     before = bench.platform.observe("prod")
     bench.platform.ensure_variant("prod", variant, READY)
     assert bench.platform.observe("prod") == before
+
+
+def test_a_process_that_ended_is_named(bench: Bench, running: Callable[[str], DesiredVariant]) -> None:
+    """A variant that was killed, until it is started again or removed; none that was stopped."""
+    one, _ = running("v1"), running("v2")
+    assert bench.platform.ended("prod") == []
+    bench.kill(one)
+    assert bench.platform.ended("prod") == [one.name]
+    bench.platform.ensure_variant("prod", one, READY)
+    bench.platform.remove_variants("prod", "tiny", [one.name])
+    assert bench.platform.ended("prod") == []
+    bench.kill(one)
+    bench.platform.remove_variants("prod", "tiny", [])
+    assert bench.platform.ended("prod") == []
 
 
 def test_weights_are_in_force_when_route_returns(bench: Bench, running: Callable[[str], DesiredVariant]) -> None:

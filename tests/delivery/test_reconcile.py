@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 
 from bighead_ci.delivery.advance import advance
@@ -15,14 +13,7 @@ from bighead_ci.delivery.status import status
 from bighead_ci.errors import InputError
 from bighead_ci.ports.progress import silent
 from fakes.context import FakeContext, model_version
-from fakes.shipping import merge_version, pass_canary, promote_and_merge, ship
-
-
-def merge_only(context: FakeContext, environment: str, version: str | None = None) -> None:
-    """Merge the promotion; nobody reconciles."""
-    promotion = promote(context, "late", environment, version, author="ada")
-    assert promotion is not None
-    context.approve_and_merge(promotion.pull_request.number)
+from fakes.shipping import merge_promotion, merge_version, pass_canary, promote_and_merge, ship
 
 
 def release_other(context: FakeContext) -> None:
@@ -56,7 +47,7 @@ def test_every_environment_gets_its_router_even_without_models(context: FakeCont
 def test_a_release_is_started_before_it_gets_traffic(context: FakeContext) -> None:
     """Ready first, then the weights; another pass does nothing."""
     merge_version(context, "v2")
-    merge_only(context, "staging", "v2")
+    merge_promotion(context, "staging", "v2")
     assert outcome(context).state == "changed"
     assert [call.split()[0] for call in context.platform.calls] == ["ensure", "route"]
     assert context.live("staging") == {"v2": 100}
@@ -68,7 +59,7 @@ def test_a_release_is_started_before_it_gets_traffic(context: FakeContext) -> No
 def test_features_are_materialised_before_the_model_starts(context: FakeContext) -> None:
     """The set that the artifact needs is not in the online store yet."""
     merge_version(context, "v2")
-    merge_only(context, "staging", "v2")
+    merge_promotion(context, "staging", "v2")
     reconcile(context, silent)
     assert context.offline_store.materialized == ["delays/v1"]
 
@@ -76,7 +67,7 @@ def test_features_are_materialised_before_the_model_starts(context: FakeContext)
 def test_models_that_start_at_once_materialise_one_after_the_other(context: FakeContext) -> None:
     """The online store has one writer, and the sources one work tree."""
     merge_version(context, "v2")
-    merge_only(context, "staging", "v2")
+    merge_promotion(context, "staging", "v2")
     release_other(context)
     result = reconcile(context, silent)
     assert [(o.model, o.state) for o in result.outcomes] == [("late", "changed"), ("other", "changed")]
@@ -107,7 +98,7 @@ def test_a_variant_that_refuses_to_serve_leaves_the_traffic_as_it_was(context: F
     ship(context, "v2")
     merge_version(context, "v3", skill=1.2)
     promote_and_merge(context, "staging", "v3")
-    merge_only(context, "prod")
+    merge_promotion(context, "prod")
     context.platform.refusals[candidate_artifact(context)] = "digest mismatch"
     found = outcome(context, environment="prod")
     assert (found.state, "digest mismatch" in found.detail) == ("failed", True)
@@ -123,7 +114,7 @@ def test_a_model_that_fails_does_not_stop_the_others(context: FakeContext) -> No
     ship(context, "v2")
     merge_version(context, "v3", skill=1.2)
     promote_and_merge(context, "staging", "v3")
-    merge_only(context, "prod")
+    merge_promotion(context, "prod")
     context.platform.refusals[candidate_artifact(context)] = "golden mismatch"
     release_other(context)
     result = reconcile(context, silent)
@@ -147,7 +138,7 @@ def shipped_twice(context: FakeContext) -> FakeContext:
 def test_a_pass_does_not_wait_for_what_is_starting(context: FakeContext) -> None:
     """A later pass, after the process got ready, moves the traffic; the process is started once."""
     merge_version(context, "v2")
-    merge_only(context, "staging", "v2")
+    merge_promotion(context, "staging", "v2")
     release = context.release("staging")
     assert release is not None
     context.platform.slow.add(release.stable.artifact)
@@ -166,7 +157,7 @@ def test_a_revert_takes_effect_while_the_candidate_still_starts(context: FakeCon
     merge_version(context, "v3", skill=1.2)
     promote_and_merge(context, "staging", "v3")
     before = context.tip
-    merge_only(context, "prod")
+    merge_promotion(context, "prod")
     context.platform.slow.add(candidate_artifact(context))
     assert outcome(context, environment="prod").state == "starting"
     path = "environments/prod/late.yaml"
@@ -201,15 +192,16 @@ def test_settling_follows_main_while_something_starts(context: FakeContext) -> N
     ship(context, "v2")
     merge_version(context, "v3", skill=1.2)
     promote_and_merge(context, "staging", "v3")
-    before = context.tip
-    merge_only(context, "prod")
-    context.platform.slow.add(candidate_artifact(context))
     path = "environments/prod/late.yaml"
-    reverted = threading.Timer(
-        0.1, lambda: context.change_main({path: context.repository.tree(before).read(path).decode()}, "revert")
-    )
-    reverted.start()
-    result = settle(context, silent)
+    before = context.repository.tree("main").read(path).decode()
+    merge_promotion(context, "prod")
+    context.platform.slow.add(candidate_artifact(context))
+
+    def revert_once_it_starts(line: str) -> None:
+        if "starting" in line:
+            context.change_main({path: before}, "revert")
+
+    result = settle(context, revert_once_it_starts)
     assert (result.commit, result.starting) == (context.tip, False)
     assert context.live("prod") == {"v2": 100}
 

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bighead_ci import wiring
@@ -18,6 +19,8 @@ from bighead_ci.demo.steps import Steps
 from bighead_ci.workspaces.finding import environment_of
 from bighead_ci.workspaces.layout import Workspace
 from bighead_ci.workspaces.lifecycle import create_workspace, end_workspace
+from bighead_ci.workspaces.runner_process import runner_pid, start_runner
+from fakes.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -115,3 +118,37 @@ def test_a_full_disk_is_a_clear_error_and_nothing_is_lost(steps: Steps, tmp_path
     again = start_checks(steps.context.workspace, number)
     output, _ = again.communicate(timeout=300)
     assert again.returncode == 0, output
+
+
+def living(workspace: Workspace) -> list[list[str]]:
+    """Command lines of all that works on a workspace."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "environ", "status"]):
+        words, variables = process.info["cmdline"] or [], process.info["environ"] or {}
+        ours = variables.get("BIGHEAD_STATE") == str(workspace.state) or str(workspace.state) in " ".join(words)
+        if ours and process.pid != os.getpid() and process.info["status"] != psutil.STATUS_ZOMBIE:
+            found.append(words)
+    return found
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_stop_leaves_nothing_running(tmp_path: Path, killed: bool) -> None:
+    """Neither runner nor routers nor a check under way with its stages; also if the runner was killed before."""
+    directory = tmp_path / "workspace"
+    workspace = create_workspace(directory, write_seed(ROOT, tmp_path / "seed"), MOMENT)
+    command = [sys.executable, "-m", "bighead_ci", "stop", str(directory)]
+    try:
+        start_runner(workspace)
+        steps = Steps(wiring.context_of(workspace), directory / "clone", ROOT)
+        steps.open_version("digit-reader-v1", "models/digit_reader/v1", "digit_reader v1", who="linus")
+        until(lambda: any("dvc" in words for words in living(workspace)), 120)
+        until(lambda: sum("envoy" in words[0] for words in living(workspace)) == 2, 60)
+        pid = runner_pid(workspace)
+        assert pid is not None
+        if killed:
+            os.kill(pid, signal.SIGKILL)
+            until(lambda: runner_pid(workspace) is None)
+    finally:
+        for _ in range(2):
+            subprocess.run(command, check=True, timeout=120)
+    assert living(workspace) == []

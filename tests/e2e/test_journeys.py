@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-import subprocess
-import sys
 from contextlib import closing
 from html.parser import HTMLParser
-from http import HTTPStatus
 from pathlib import Path
 
-import httpx
 import psutil
 import pytest
 
+from bighead_ci.callers.requests import request_bodies
+from bighead_ci.callers.traffic import Traffic
 from bighead_ci.definitions.loading import load_feature_set
 from bighead_ci.features.online import FeatureReader
+from bighead_ci.ports.progress import silent
 from e2e.conftest import Shipped
+from fakes.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
@@ -187,23 +187,34 @@ def test_online_features_equal_offline_ones(shipped: Shipped) -> None:
             assert prediction.inputs[name] == offline[name][0], name
 
 
+def serving_pid(shipped: Shipped, model: str, environment: str = "prod") -> int | None:
+    """The process of a model's variant that has the traffic, once it is ready."""
+    live = {m.model: m for m in shipped.context.platform.observe(environment)}
+    return next((v.pid for v in live[model].variants if v.weight and v.state == "ready"), None)
+
+
 def test_a_killed_process_comes_back_and_the_other_models_never_notice(shipped: Shipped) -> None:
-    """The runner restarts a model that was killed; the digit reader answers meanwhile."""
-    live = {m.model: m for m in shipped.context.platform.observe("prod")}
-    serving = next(v for v in live["flight_delay"].variants if v.weight)
-    assert serving.pid is not None
-    psutil.Process(serving.pid).kill()
-    assert httpx.get(f"{live['digit_reader'].url}/healthz", timeout=5).status_code == HTTPStatus.OK
-    for _ in range(120):
-        found = shipped.bighead("status", allowed=(0, 1))
-        if found["in_step"]:
-            break
-    assert found["in_step"]
+    """Another process serves soon, by itself; the other model's callers get every answer meanwhile."""
+    context = shipped.context
+    url = next(m.url for m in context.platform.observe("prod") if m.model == "digit_reader")
+    bodies = request_bodies(context, context.main(), "digit_reader", "v1", silent)
+    with Traffic(f"{url}/predict", bodies, rate=50) as traffic:
+        before = serving_pid(shipped, "flight_delay")
+        assert before is not None
+        psutil.Process(before).kill()
+        until(lambda: serving_pid(shipped, "flight_delay") not in {before, None}, 60)
+        summary = traffic.stop()
+    assert not psutil.pid_exists(before)
+    assert summary.requests > 50
+    assert summary.failed == 0
+    assert shipped.bighead("status")["in_step"]
 
 
-def test_stop_leaves_nothing_running(shipped: Shipped) -> None:
-    """After `bighead stop` no process of the workspace is left, and a second stop is fine."""
-    for _ in range(2):
-        subprocess.run([sys.executable, "-m", "bighead_ci", "stop", str(shipped.directory)], check=True, timeout=120)
-    left = [p.info["cmdline"] for p in psutil.process_iter(["cmdline"]) if str(shipped.directory) in str(p.info)]
-    assert left == []
+def test_a_git_revert_brought_the_old_version_back(shipped: Shipped) -> None:
+    """Staging has v2 alone in git and at the router, after v3 had served there."""
+    spans = shipped.bighead("history", "flight_delay", "--env", "staging")["spans"]
+    served = [{v["version"]: v["weight"] for v in span["release"]["variants"] if v["weight"]} for span in spans]
+    assert served[:3] == [{"v2": 100}, {"v3": 100}, {"v2": 100}]
+    live = {m.model: m for m in shipped.context.platform.observe("staging")}["flight_delay"]
+    assert {v.version: v.weight for v in live.variants if v.weight} == {"v2": 100}
+    assert shipped.facts.revert_seconds < 30

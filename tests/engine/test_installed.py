@@ -78,7 +78,7 @@ def test_every_entry_point_of_this_engine_has_a_component_of_its_own(module: str
     files = InstalledEngine().component({module}).files
     assert f"{module.removeprefix('bighead_ci.').replace('.', '/')}.py" in files
     folders = {path.split("/")[0] for path in files}
-    assert folders.isdisjoint({"cli", "reporting", "policy", "forge", "definitions", "demo", "wiring.py"})
+    assert folders.isdisjoint({"cli", "reporting", "policy", "forge", "definitions", "demo", "wiring"})
 
 
 def test_the_component_of_training_is_without_the_transforms_that_only_models_import() -> None:

@@ -91,6 +91,10 @@ class MemoryPlatform:
             for model, variants in sorted(names.items())
         ]
 
+    def ended(self, environment: str) -> list[str]:
+        """Variants that were killed."""
+        return sorted(name for name, live in self.variants.get(environment, {}).items() if live.state == "dead")
+
     def stop(self, environment: str) -> None:
         """Stop everything in the environment."""
         self.started.pop(environment, None)

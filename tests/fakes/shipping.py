@@ -23,11 +23,16 @@ def merge_version(context: FakeContext, version: str, *, skill: float = 1.0) -> 
     deliver(context, before, silent)
 
 
-def promote_and_merge(context: FakeContext, environment: str, version: str | None = None) -> PullRequest:
-    """Open the promotion, approve and merge it, and reconcile."""
+def merge_promotion(context: FakeContext, environment: str, version: str | None = None) -> PullRequest:
+    """Open the promotion, approve and merge it; nobody reconciles."""
     promotion = promote(context, "late", environment, version, author="ada")
     assert promotion is not None
-    merged = context.approve_and_merge(promotion.pull_request.number)
+    return context.approve_and_merge(promotion.pull_request.number)
+
+
+def promote_and_merge(context: FakeContext, environment: str, version: str | None = None) -> PullRequest:
+    """Open the promotion, approve and merge it, and reconcile."""
+    merged = merge_promotion(context, environment, version)
     reconcile(context, silent)
     return merged
 

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -23,6 +23,7 @@ from bighead_ci.platforms.variant import RESTART_SECONDS
 from bighead_ci.ports.clock import SystemClock
 from fakes.local_bench import ROW, LocalBench, desired, environment_on, load, weighted
 from fakes.tiny_artifact import score
+from fakes.waiting import until
 
 pytestmark = pytest.mark.e2e
 READY = 60.0
@@ -49,13 +50,6 @@ def split(bench: LocalBench, weight: int) -> tuple[DesiredVariant, DesiredVarian
         bench.platform.ensure_variant("prod", variant, READY)
     bench.platform.route(desired(weighted(one, 100 - weight), weighted(two, weight)))
     return one, two
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.05)
 
 
 def test_a_caller_is_told_who_answered(bench: LocalBench) -> None:
@@ -169,8 +163,9 @@ def test_a_dead_router_is_started_again_with_its_routes(bench: LocalBench) -> No
     split(bench, 0)
     url = bench.url()
     os.kill(int(bench.platform.router("prod").run().split("@")[0]), signal.SIGKILL)
-    until(lambda: not bench.platform.router("prod").running())
+    until(lambda: bench.platform.ended("prod") == ["router"])
     bench.platform.start("prod", environment_on())
+    assert bench.platform.ended("prod") == []
     assert httpx.post(f"{url}/predict", json=ROW).status_code == 200
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -16,6 +15,7 @@ from bighead_ci.errors import RetryError
 from bighead_ci.processes import PidFile, record, start_session
 from bighead_ci.workspaces.layout import Workspace
 from bighead_ci.workspaces.runner_process import only_runner, runner_pid, stop_runner
+from fakes.waiting import until
 
 SLEEPS = [sys.executable, "-c", "import time; time.sleep(60)"]
 STARTS_ANOTHER_GROUP = """
@@ -39,14 +39,6 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
     with subprocess.Popen(SLEEPS) as process:
         yield process
         process.kill()
-
-
-def until(holds: Callable[[], bool], seconds: float = 20.0) -> None:
-    """Wait until something holds, but not for ever."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come to pass in time"
-        time.sleep(0.02)
 
 
 def test_a_dead_runners_number_is_nobody_else(workspace: Workspace, sleeper: subprocess.Popen[bytes]) -> None:

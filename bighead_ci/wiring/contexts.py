@@ -1,4 +1,4 @@
-"""The one composition root: knows every edge, and imports each only when it is first asked for."""
+"""The context of a workspace on this machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from bighead_ci.ports.clock import Clock, ShiftedClock, SystemClock
 from bighead_ci.ports.repository import MAIN
-from bighead_ci.workspaces.finding import find_workspace, workspace_or
+from bighead_ci.workspaces.finding import find_workspace
 from bighead_ci.workspaces.layout import Workspace
 from bighead_ci.workspaces.variables import silence_libraries
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from bighead_ci.git.repository import GitRepository
     from bighead_ci.images.process import ProcessImageBuilder
     from bighead_ci.images.python_environments import PythonEnvironments
-    from bighead_ci.orchestrators.dvc import DvcPipeline
-    from bighead_ci.planning.inputs import Inputs
     from bighead_ci.platforms.local import LocalPlatform
     from bighead_ci.ports.engine import Engine
     from bighead_ci.ports.forge import Forge
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
     from bighead_ci.ports.online_store import OnlineStore
     from bighead_ci.ports.orchestrator import Orchestrator
     from bighead_ci.ports.prediction_log import PredictionLog
-    from bighead_ci.ports.progress import Progress
     from bighead_ci.ports.quality import DriftDetector
     from bighead_ci.ports.report_renderer import ReportRenderer
     from bighead_ci.ports.telemetry import Telemetry
@@ -193,56 +190,3 @@ def python_environments(workspace: Workspace) -> PythonEnvironments:
     from bighead_ci.images.python_environments import PythonEnvironments
 
     return PythonEnvironments(workspace.python_environments)
-
-
-# -- stages, which also run where no workspace is -------------------------------------------------------------------
-
-
-def pipeline_here(checkout: Path) -> DvcPipeline:
-    """DVC with the workspace's cache; without a workspace, with one in the checkout."""
-    from bighead_ci.orchestrators.dvc import DvcPipeline
-
-    return DvcPipeline(workspace_or(checkout).dvc_cache)
-
-
-def inputs_of(checkout: Path) -> Inputs:
-    """What determines the results of the versions of a work tree, run by this engine."""
-    from bighead_ci.definitions.files import Files
-    from bighead_ci.definitions.tree import DirectoryTree
-    from bighead_ci.planning.inputs import Inputs
-
-    return Inputs(Files(DirectoryTree(checkout)), installed_engine())
-
-
-def lock(
-    checkout: Path, directory: str, asked: dict[str, list[str]], dropped: list[str], progress: Progress
-) -> dict[str, tuple[dict[str, str], dict[str, str]]]:
-    """Write the locks of a version; see `images.locks.write_locks`."""
-    from bighead_ci.delivery.stages.place import StagePlace
-    from bighead_ci.images.locks import write_locks
-
-    return write_locks(StagePlace(checkout, directory), inputs_of(checkout), asked, dropped, progress)
-
-
-def write_orders(checkout: Path, directory: str, progress: Progress) -> None:
-    """Write down what each stage of a version is told, and put data of an earlier day in place.
-
-    Raises:
-        InputError: a definition has problems.
-    """
-    from bighead_ci.delivery.stages.orders import leave_orders
-    from bighead_ci.delivery.stages.place import StagePlace
-    from bighead_ci.orchestrators.data import put_in_place
-
-    data = leave_orders(StagePlace(checkout, directory), inputs_of(checkout), progress)
-    put_in_place(checkout, workspace_or(checkout).dvc_cache, data)
-
-
-def run_stage(name: str, checkout: Path, directory: str, progress: Progress) -> None:
-    """Run one stage of a model version on the files of a checkout; see `orchestrators.stage_process.run_stage`."""
-    from bighead_ci.delivery.stages.place import StagePlace
-    from bighead_ci.orchestrators import stage_process
-    from bighead_ci.planning.stages import stage_called
-
-    environments = python_environments(workspace_or(checkout))
-    stage_process.run_stage(stage_called(name), StagePlace(checkout, directory), environments.ensure, progress)

@@ -1,0 +1,70 @@
+"""What the runner uses while nothing happens, and how soon a revert is in force all the same.
+
+In a shipped workspace with four models' processes behind two routers, without traffic: processor time of the runner and
+of every process that it starts, as a share of one core. Then seconds from the push of a revert to the last answer that
+any caller got from the version that was taken back: alone, and while the checks of a pull request train.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import psutil
+
+from benchmarks import outcome
+from benchmarks.live import shipped_flights
+from benchmarks.revert import reverted
+from bighead_ci.delivery.status import status
+from bighead_ci.demo.ship import WORSE, Ship
+from bighead_ci.errors import BugError
+from bighead_ci.workspaces.runner_process import runner_pid
+
+IDLE_SECONDS = 60.0
+SETTLE_SECONDS = 20.0
+REPEATS = 3
+
+
+def _processor_seconds(runner: psutil.Process) -> float:
+    """Of the runner, of its children, and of those that it has waited for."""
+    times = runner.cpu_times()
+    total = times.user + times.system + times.children_user + times.children_system
+    for child in runner.children(recursive=True):
+        if "envoy" not in child.name() and "serving" not in " ".join(child.cmdline()):
+            used = child.cpu_times()
+            total += used.user + used.system
+    return float(total)
+
+
+def _idle_share(ship: Ship) -> float:
+    """Share of one core that the runner uses with nothing to do."""
+    pid = runner_pid(ship.context.workspace)
+    if pid is None or not status(ship.context).in_step:
+        raise BugError("the workspace is not at rest")
+    runner = psutil.Process(pid)
+    time.sleep(SETTLE_SECONDS)
+    before, began = _processor_seconds(runner), time.monotonic()
+    time.sleep(IDLE_SECONDS)
+    return (_processor_seconds(runner) - before) / (time.monotonic() - began)
+
+
+def measure() -> tuple[dict[str, Any], dict[str, tuple[float, float]]]:
+    """Ship, rest, revert, and revert beside a check."""
+    with shipped_flights() as ship:
+        share = _idle_share(ship)
+        versions = [wanted for _ in range(REPEATS) for wanted in ("v1", "v2")]
+        alone = [reverted(ship, wanted) for wanted in versions]
+        ship.open_edited("flight-delay-v3-worse", WORSE, "flight_delay v3: fewer trees", "ada")
+        beside = [reverted(ship, wanted) for wanted in ("v1", "v2")]
+    figures = {
+        "idle_share_of_a_core": round(share, 4),
+        "revert_seconds": [round(seconds, 3) for seconds, _ in alone],
+        "revert_while_checks_train_seconds": [round(seconds, 3) for seconds, _ in beside],
+        "failed_requests": sum(failed for _, failed in alone + beside),
+    }
+    worst = max(seconds for seconds, _ in alone + beside)
+    return figures, {"idle_share_of_a_core": (share, 0.01), "revert_seconds": (worst, 1.0)}
+
+
+if __name__ == "__main__":
+    outcome.run("runner", __doc__ or "", measure)

@@ -1,0 +1,40 @@
+"""Commands that the runner starts as processes of their own, and what their exit codes ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+from bighead_ci.errors import InputError, RetryError
+
+Advice = Literal["done", "mend", "retry", "report"]
+"""Done; somebody must mend what they wrote; the same may work later; a fault of the engine."""
+
+
+class Command(Protocol):
+    """A command under way."""
+
+    def exit_code(self) -> int | None:
+        """Its exit code, negative if a signal ended it; None while it runs."""
+
+
+class Commands(Protocol):
+    """Starts `bighead` commands in the workspace."""
+
+    def start(self, name: str, arguments: Sequence[str]) -> Command:
+        """Start one; its output goes to the log of that name."""
+
+    def log_of(self, name: str) -> str:
+        """Where that output is, for people."""
+
+
+def advice(exit_code: int) -> Advice:
+    """What to do after a command; a verdict that says no is an answer, too.
+
+    The one place that reads outcomes. A command that says for each model what to do is to be read here as well.
+    """
+    if exit_code in {0, 1}:
+        return "done"
+    if exit_code == InputError.exit_code:
+        return "mend"
+    return "retry" if exit_code == RetryError.exit_code or exit_code < 0 else "report"

@@ -1,0 +1,104 @@
+"""The duty to bring every environment to what main says, and to notice when something that runs is not so any more."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from bighead_ci.delivery.context import Context
+from bighead_ci.delivery.reconcile import PAUSE_SECONDS, Outcome, reconcile
+from bighead_ci.delivery.status import status
+from bighead_ci.delivery.workers import Workers
+from bighead_ci.ports.progress import Progress
+from bighead_ci.runner.backoff import Backoff, Throttle
+from bighead_ci.runner.trouble import Trouble
+from bighead_ci.runner.watch import Watch
+
+STARTING = timedelta(seconds=PAUSE_SECONDS)
+"""Between two passes while something starts."""
+PULSE = timedelta(seconds=1)
+"""Between two looks whether a process ended."""
+PROBE = timedelta(seconds=15)
+"""Between two comparisons of all that runs with what main says."""
+PATIENCE_SECONDS = 0.25
+"""How long a pass waits for what takes long; it goes on beside the next ones."""
+BACKOFF = Backoff(first=timedelta(seconds=1), longest=timedelta(minutes=1))
+
+
+class Reconciliation:
+    """A pass when main moves, while something starts, when a pause of what failed ends, and when something differs."""
+
+    name = "reconciliation"
+
+    def __init__(self, context: Context, watch: Watch, trouble: Trouble, say: Progress) -> None:
+        self._context = context
+        self._watch = watch
+        self._trouble = trouble
+        self._say = say
+        self._workers: Workers[Outcome] = Workers(PATIENCE_SECONDS)
+        self._throttle = Throttle(BACKOFF, context.clock)
+        self._seen = ""
+        """The commit of main that the last pass was about."""
+        self._failed: set[tuple[str, str]] = set()
+        self._environments: tuple[str, ...] = ()
+        self._ended: frozenset[str] = frozenset()
+        """Processes that had ended at the last look."""
+        self._next_pass: datetime | None = None
+        self._next_pulse = self._next_probe = context.clock.now()
+
+    @property
+    def event(self) -> str:
+        """A merge may be what helps."""
+        return self._watch.main
+
+    def due(self, now: datetime) -> bool:
+        """Main moved, or it is time for a pass or a look."""
+        moved = self._watch.main != self._seen
+        passes = self._next_pass is not None and self._next_pass <= now
+        return bool(self._watch.main) and (moved or passes or min(self._next_pulse, self._next_probe) <= now)
+
+    def run(self) -> None:
+        """Look, and make a pass if there is something to do."""
+        now = self._context.clock.now()
+        passes = self._next_pass is not None and self._next_pass <= now
+        if self._watch.main != self._seen or passes or self._differs(now):
+            self._pass(self._watch.main)
+
+    def _differs(self, now: datetime) -> bool:
+        """Whether a process ended, or something that runs is not what main says; the second is asked rarely."""
+        ended = self._look()
+        self._next_pulse = now + PULSE
+        if ended == self._ended and now < self._next_probe:
+            return False
+        self._ended = ended
+        self._next_probe = now + PROBE
+        return not status(self._context).in_step
+
+    def _look(self) -> frozenset[str]:
+        names = [(one, self._context.platform.ended(one)) for one in self._environments]
+        return frozenset(f"{environment}/{name}" for environment, ended in names for name in ended)
+
+    def _pass(self, main: str) -> None:
+        paused = {place for place in self._failed if not self._throttle.allows("/".join(place), main)}
+        result = reconcile(self._context, self._say, skip=paused, workers=self._workers)
+        self._seen = result.commit
+        self._failed = paused
+        for outcome in result.outcomes:
+            self._note(outcome, result.commit)
+        self._throttle.keep_only(["/".join(place) for place in self._failed])
+        self._trouble.keep_only(self.name, ["/".join(place) for place in self._failed])
+        now = self._context.clock.now()
+        pauses = [self._throttle.until("/".join(place), result.commit) for place in self._failed]
+        moving = any(outcome.state in {"starting", "changed"} for outcome in result.outcomes)
+        pauses += [now + STARTING] if moving else []
+        self._next_pass = min((end for end in pauses if end is not None), default=None)
+        self._environments = tuple(result.environments)
+        self._ended = self._look()
+        self._next_pulse, self._next_probe = now + PULSE, now + PROBE
+
+    def _note(self, outcome: Outcome, commit: str) -> None:
+        place = (outcome.environment, outcome.model)
+        if outcome.state != "failed":
+            return
+        self._failed.add(place)
+        self._throttle.failed("/".join(place), commit)
+        self._trouble.say(self.name, "/".join(place), f"stays as it was: {outcome.detail}")
