@@ -79,6 +79,7 @@ def test_a_process_that_is_cut_off_reaches_nobody(attempts: Path, tmp_path: Path
     assert len(attempts.read_text().splitlines()) == 6
 
 
+@pytest.mark.e2e
 def test_a_library_that_was_not_told_is_caught(attempts: Path, tmp_path: Path) -> None:
     """MLflow, started without its switch, calls its maker: so silence below is not for want of ears."""
     script = (
@@ -112,6 +113,7 @@ def test_measuring_drift_reaches_nobody(attempts: Path, tmp_path: Path) -> None:
     assert attempts.read_text() == ""
 
 
+@pytest.mark.e2e
 def test_saving_a_record_reaches_nobody(attempts: Path, tmp_path: Path) -> None:
     """MLflow: a new database, a run, a registered version."""
     artifact = make_artifact(tmp_path / "artifact")
@@ -120,6 +122,7 @@ def test_saving_a_record_reaches_nobody(attempts: Path, tmp_path: Path) -> None:
     assert attempts.read_text() == ""
 
 
+@pytest.mark.e2e
 def test_a_process_that_serves_reaches_nobody(attempts: Path, tmp_path: Path) -> None:
     """BentoML: from its start over answers to its end."""
     artifact = tmp_path / "artifact"
@@ -160,6 +163,7 @@ print(DvcPipeline(pathlib.Path("../cache")).run(pathlib.Path(), "models/late/v1"
 """
 
 
+@pytest.mark.e2e
 def test_a_pipeline_reaches_nobody(attempts: Path, tmp_path: Path) -> None:
     """DVC, whose daemon would report after the command has ended."""
     (tmp_path / "checkout").mkdir()
@@ -168,6 +172,7 @@ def test_a_pipeline_reaches_nobody(attempts: Path, tmp_path: Path) -> None:
     assert attempts.read_text() == ""
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize(
     ("module", "is_off"),
     [
