@@ -117,6 +117,8 @@ class _GateRun:
         self.gate = gate
         self.data: dict[str, Any] = evidence | {VARIABLES: {}}
         self.variables: dict[str, Expression] = {}
+        self.paths: dict[str, Path] = {}
+        """Variables that are nothing but a path."""
         self.errors: dict[str, str] = {}
         for name, text in gate.variables.items():
             self._define(name, text)
@@ -147,6 +149,8 @@ class _GateRun:
             return
         value, reason = _value(compiled, self.data)
         self.variables[name] = compiled
+        if compiled.path is not None:
+            self.paths[name] = self._followed(compiled.path)
         if reason:
             self.errors[name] = reason
         else:
@@ -205,17 +209,23 @@ class _GateRun:
         """Whether a variable as a whole stands at a place, or all of them."""
         return place[0] == VARIABLES and (len(place) == 1 or (len(place) == 2 and place[1] in self.variables))  # noqa: PLR2004
 
+    def _followed(self, path: Path) -> Path:
+        """The path with each variable that is a path replaced by it: what variables are was worked out as they came."""
+        steps = tuple(self._followed(step) if isinstance(step, Path) else step for step in path.steps)
+        known = self.paths.get(path.variable or "")
+        return Path(steps) if known is None else Path((*known.steps, *steps[2:]))
+
     def _resolve(self, path: Path) -> EvidencePath | None:
-        """Where a path leads: computed steps filled in, variables that are paths followed; None without a value."""
-        variable = self.variables.get(path.variable or "")
-        if variable is not None and variable.path is not None:
-            return self._resolve(Path((*variable.path.steps, *path.steps[2:])))
+        """Where a path leads: variables followed, computed steps filled in; None without a value."""
+        return self._place(self._followed(path))
+
+    def _place(self, path: Path) -> EvidencePath | None:
         steps: list[str | int] = []
         for step in path.steps:
             if not isinstance(step, Path):
                 steps.append(step)
                 continue
-            inner = self._resolve(step)
+            inner = self._place(step)
             value = MISSING if inner is None else _look_up(self.data, inner)
             if isinstance(value, bool) or not isinstance(value, str | int):
                 return None

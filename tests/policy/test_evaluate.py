@@ -181,6 +181,25 @@ def test_variables_build_on_each_other_and_show_their_inputs() -> None:
     assert read(result.rules[0]) == {"candidate.env": "prod", "candidate.x": "1", "running.prod.x": "3"}
 
 
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"a": "variables.a"},
+        {"a": "variables.b", "b": "variables.a"},
+        {"a": "running[variables.a]"},
+        {"a": "running[variables.b].x", "b": "variables.a.y"},
+        {"a": "variables"},
+        {"a": "variables[candidate.x]"},
+    ],
+)
+def test_a_variable_that_needs_itself_fails_closed(variables: dict[str, str]) -> None:
+    """Each sees the earlier ones only; a circle ends with a reason, whatever its shape."""
+    definition = gate("variables.a.z >= 0.0 || true", **variables)
+    result = judge(definition, {"candidate": {"x": "a"}, "running": {"prod": {"x": 1.0}}})
+    assert not result.passed
+    assert result.rules[0].reason.startswith("missing evidence: ")
+
+
 def test_a_gate_without_rules_does_not_pass() -> None:
     """Nothing said is nothing proven."""
     assert not judge(gate(), AUC).passed
