@@ -30,7 +30,7 @@ from bighead_ci.documents.definition import VersionedFeatureSet
 from bighead_ci.documents.stage import TrainingSetSpec
 from bighead_ci.features.batch import compute
 from bighead_ci.features.materialized import set_plans
-from bighead_ci.features.naming import features_of
+from bighead_ci.features.meaning import features_of
 from bighead_ci.planning.meaning import Definitions
 from bighead_ci.planning.specs import stage_specs
 from bighead_ci.stores.offline import DuckDBOfflineStore

@@ -16,7 +16,7 @@ from bighead_ci.definitions.files import LOCKS, MODEL_FILES, Files, Place, name_
 from bighead_ci.definitions.lock_file import read_lock
 from bighead_ci.documents.definition import SourceDefinition, VersionedFeatureSet
 from bighead_ci.errors import Problem
-from bighead_ci.features.naming import set_problems
+from bighead_ci.features.checks import set_problems
 from bighead_ci.ports.tree import Tree
 
 Where = tuple[str | int, ...]

@@ -10,9 +10,10 @@ from typing import Any
 
 from bighead_ci.definitions.loading import load_feature_set
 from bighead_ci.delivery.context import Context
+from bighead_ci.documents.base import epoch_us
 from bighead_ci.documents.definition import FeatureSchema, SourceDefinition, VersionedFeatureSet
 from bighead_ci.errors import InputError, RetryError
-from bighead_ci.features.naming import feature_schema
+from bighead_ci.features.meaning import feature_schema
 from bighead_ci.features.online import FeatureReader
 from bighead_ci.ports.progress import Progress
 from bighead_ci.ports.tree import Tree
@@ -86,7 +87,7 @@ def fetch(context: Context, feature_set: str, key: Sequence[str]) -> dict[str, A
     names = loaded.definition.key
     if len(key) != len(names):
         raise InputError(f"{feature_set} has the key {', '.join(names)}: give {len(names)} value(s), got {len(key)}")
-    as_of = int(context.data_clock.now().timestamp() * 1_000_000)
+    as_of = epoch_us(context.data_clock.now())
     with closing(context.open_online_store(readonly=True)) as store:
         reader = FeatureReader(store)
         reader.open(feature_schema(loaded, None))

@@ -15,7 +15,7 @@ from bighead_ci.documents.forge import PullRequest
 from bighead_ci.documents.plan import ReleaseChange
 from bighead_ci.documents.release import Release, Variant, release_path
 from bighead_ci.errors import InputError
-from bighead_ci.features.naming import feature_schema
+from bighead_ci.features.meaning import feature_schema
 from bighead_ci.planning.releases import classify, without_standby
 from bighead_ci.ports.tree import Tree
 

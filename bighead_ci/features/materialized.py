@@ -23,7 +23,7 @@ from bighead_ci.documents.definition import VersionedFeatureSet
 from bighead_ci.features import kernel
 from bighead_ci.features.batch import Events
 from bighead_ci.features.kernel import I64
-from bighead_ci.features.naming import features_of, meaning_digest
+from bighead_ci.features.meaning import features_of, meaning_digest
 from bighead_ci.features.state import ColumnPlan, encode, plans_of
 from bighead_ci.ports.online_store import OnlineStore
 

@@ -21,7 +21,8 @@ from bighead_ci.features.materialized import (
     stored_set,
     stored_strings,
 )
-from bighead_ci.features.naming import full_name, meaning_digest
+from bighead_ci.features.meaning import meaning_digest
+from bighead_ci.features.naming import full_name
 from bighead_ci.features.state import ColumnPlan, Layout, finalize
 from bighead_ci.ports.online_store import OnlineStore
 

@@ -17,7 +17,7 @@ from bighead_ci.documents.definition import ColumnType, Operation
 from bighead_ci.errors import InputError
 from bighead_ci.features import kernel
 from bighead_ci.features.kernel import F64, I64, U8, U64
-from bighead_ci.features.naming import Feature
+from bighead_ci.features.meaning import Feature
 
 Bools = npt.NDArray[np.bool_]
 _SUMMED = frozenset({"sum", "mean", "variance"})

@@ -18,7 +18,7 @@ from bighead_ci.documents.definition import (
     VersionedModel,
 )
 from bighead_ci.errors import InputError, Problem
-from bighead_ci.features.naming import meaning_digest
+from bighead_ci.features.meaning import meaning_digest
 from bighead_ci.ports.tree import Tree
 
 DATA_LOCK = "dvc.lock"

@@ -37,7 +37,8 @@ from bighead_ci.documents.stage import (
     TrainSpec,
 )
 from bighead_ci.errors import InputError, Problem
-from bighead_ci.features.naming import features_of, full_name, use_schema, used_features
+from bighead_ci.features.meaning import features_of, use_schema, used_features
+from bighead_ci.features.naming import full_name
 from bighead_ci.planning.meaning import Definitions, bare_feature_set, bare_field, bare_source, data_path
 
 CARD = "README.md"

@@ -6,18 +6,15 @@ import math
 import os
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from bighead_ci.documents.artifact import ArtifactManifest
+from bighead_ci.documents.base import epoch_us
 from bighead_ci.documents.live import VariantConfig
 from bighead_ci.ports.clock import Clock
 from bighead_ci.serving.metrics import ServingMetrics
 from bighead_ci.serving.prediction_log import LogRow, PredictionLogWriter
 from bighead_ci.serving.request import RequestSchema
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
 
 
 class ScoreError(Exception):
@@ -85,7 +82,7 @@ class Predictor:
         if checked.unknown:
             self._metrics.unknown_fields.inc(checked.unknown)
         now = self._clock.now()
-        as_of_us = (now - EPOCH) // MICROSECOND
+        as_of_us = epoch_us(now)
         found = self._look_up(checked.fields, as_of_us)
         inputs = self._collect(checked.fields, found)
         scores = self._scorer.score_row(inputs)

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from bighead_ci.documents.base import epoch_us
 from bighead_ci.documents.definition import ColumnType, RequestField
 
 INT64 = 2**63
@@ -81,9 +82,7 @@ def _timestamp(value: Any) -> int:
         raise _InvalidError from error
     if moment.tzinfo is None:
         raise _InvalidError
-    epoch = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
-    span = moment - epoch
-    return (span.days * 86_400 + span.seconds) * 1_000_000 + span.microseconds
+    return epoch_us(moment)
 
 
 _CHECKS: dict[ColumnType, tuple[Callable[[Any], Any], str, type]] = {

@@ -12,11 +12,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bighead_ci.documents.base import Moment, replacing
+from bighead_ci.documents.base import Moment, epoch_us, replacing
 from bighead_ci.documents.definition import SourceDefinition, VersionedFeatureSet
 from bighead_ci.documents.record import TrainingSetSummary
 from bighead_ci.documents.stage import TrainingSetSpec
 from bighead_ci.errors import InputError
+from bighead_ci.features.arrow import ARROW_TYPES, array_of, no_events
 from bighead_ci.features.batch import Events, compute
 from bighead_ci.features.kernel import GREATEST, I64, LEAST
 from bighead_ci.features.materialized import (
@@ -27,8 +28,17 @@ from bighead_ci.features.materialized import (
     set_plans,
     stamp_of,
 )
-from bighead_ci.features.naming import Feature, features_of, full_name, used_features
-from bighead_ci.features.state import Column, ColumnPlan, Values, plans_of
+from bighead_ci.features.meaning import Feature, features_of, used_features
+from bighead_ci.features.naming import full_name
+from bighead_ci.features.state import Values, plans_of
+from bighead_ci.features.training_rows import (
+    TrainingRows,
+    select_rows,
+    spine_column,
+    spine_columns,
+    summary_of,
+    training_table,
+)
 from bighead_ci.ports.offline_store import Sources
 from bighead_ci.ports.online_store import OnlineStore
 from bighead_ci.stores.scan import (
@@ -42,17 +52,7 @@ from bighead_ci.stores.scan import (
     table,
 )
 from bighead_ci.stores.sources import check_sources
-from bighead_ci.stores.training_set import (
-    ARROW_TYPES,
-    TIMESTAMP,
-    Rows,
-    epoch_us,
-    input_column,
-    inputs_of,
-    select_rows,
-    spine_column,
-    spine_columns,
-)
+from bighead_ci.stores.training_set import joined_rows
 
 
 class DuckDBOfflineStore:
@@ -74,36 +74,23 @@ class DuckDBOfflineStore:
         _check_training_sources(spec, files)
         with connection(self._limits) as database:
             _check_unique(database, sources, sources)
-            rows = select_rows(database, spec, sources)
-            columns = _own_columns(spec, rows)
-            inputs = list(inputs_of(spec))
-            for use, feature_set, features in uses:
+            rows = select_rows(spec, joined_rows(database, spec, sources))
+            features: dict[str, pa.ChunkedArray] = {}
+            for use, feature_set, asked in uses:
                 keys = [
-                    rows.columns.column(spine_column(spec, use.keys.get(key, key)))
-                    for key in feature_set.definition.key
+                    rows.spine.column(spine_column(spec, use.keys.get(key, key))) for key in feature_set.definition.key
                 ]
-                found = self._features(
+                features |= self._features(
                     database,
                     feature_set,
-                    features,
+                    asked,
                     sources,
                     keys=keys,
-                    timestamps=_timestamps(spec, rows),
+                    timestamps=_times(spec, rows),
                     known_before=None if spec.as_of is None else epoch_us(spec.as_of),
                 )
-                columns.update(found)
-                inputs += found
-        _write(pa.table(columns), destination)
-        evaluate_rows = int(rows.evaluate.sum())
-        return TrainingSetSummary(
-            rows=len(rows.event_id),
-            train_rows=len(rows.event_id) - evaluate_rows,
-            evaluate_rows=evaluate_rows,
-            outside_split=rows.outside_split,
-            unlabelled=rows.unlabelled,
-            immature=rows.immature,
-            columns=inputs,
-        )
+        _write(training_table(spec, rows, features), destination)
+        return summary_of(spec, rows, features)
 
     def features_at(
         self,
@@ -219,7 +206,7 @@ class DuckDBOfflineStore:
 
         def add(events: Events, queries: I64, numbers: I64) -> None:
             columns = compute(plans, events, numbers, timestamps[queries])
-            parts.append({feature.name: _arrow(columns[feature.name], feature) for feature in features})
+            parts.append({feature.name: array_of(columns[feature.name], feature) for feature in features})
             places.append(queries)
 
         path = sources[feature_set.definition.source][1]
@@ -240,7 +227,7 @@ class DuckDBOfflineStore:
             add(events, queries, groups[queries])
         # Rows whose key is null or has no event at all.
         rest = np.flatnonzero(left)
-        add(_no_events(plans), rest, np.zeros(rest.size, np.int64))
+        add(no_events(plans), rest, np.zeros(rest.size, np.int64))
         back = pa.array(np.argsort(np.concatenate(places), kind="stable"))
         return {
             full_name(feature_set.name, feature.name): pa.chunked_array([part[feature.name] for part in parts]).take(
@@ -271,51 +258,15 @@ def _check_unique(database: duckdb.DuckDBPyConnection, names: Iterable[str], sou
         check_unique(database, name, path, event_id)
 
 
-def _timestamps(spec: TrainingSetSpec, rows: Rows) -> I64:
-    if rows.timestamps is None:
+def _times(spec: TrainingSetSpec, rows: TrainingRows) -> I64:
+    if rows.times is None:
         raise InputError(f"{spec.id}: features need a spine with a timestamp; {spec.spine} has none")
-    return rows.timestamps
-
-
-def _own_columns(spec: TrainingSetSpec, rows: Rows) -> dict[str, pa.Array | pa.ChunkedArray]:
-    columns: dict[str, pa.Array | pa.ChunkedArray] = {"__event_id": rows.event_id}
-    if rows.timestamps is not None:
-        columns["__timestamp"] = pa.array(rows.timestamps, pa.int64()).cast(TIMESTAMP)
-    columns["__part"] = pa.array(np.where(rows.evaluate, "evaluate", "train").tolist(), pa.string())
-    columns["__label"] = rows.label
-    inputs = inputs_of(spec)
-    for name in spec.slices:
-        if name not in inputs:
-            columns[name] = rows.columns.column(spine_column(spec, name))
-    for name, field in inputs.items():
-        columns[name] = input_column(spec, name, field, rows.columns)
-    return columns
+    return rows.times
 
 
 def _write(rows: pa.Table, destination: Path) -> None:
     with replacing(destination) as beside:
         pq.write_table(rows.combine_chunks(), beside, compression="zstd", row_group_size=131_072)
-
-
-def _arrow(column: Column, feature: Feature) -> pa.Array:
-    if column.strings is not None:
-        codes = pa.array(column.data, pa.int64(), mask=~column.valid)
-        return pa.DictionaryArray.from_arrays(codes, pa.array(column.strings, pa.string())).cast(pa.string())
-    return pa.array(column.data, ARROW_TYPES[feature.type], mask=~column.valid)
-
-
-def _no_events(plans: Sequence[ColumnPlan]) -> Events:
-    nothing = np.zeros(0, np.int64)
-    valid = np.zeros(0, np.bool_)
-    columns = {
-        plan.column: Values(
-            np.zeros(0, np.float64) if plan.column_type == "float64" else nothing,
-            valid,
-            () if plan.column_type == "string" else None,
-        )
-        for plan in plans
-    }
-    return Events(nothing, nothing, nothing, columns)
 
 
 def _distinct(database: duckdb.DuckDBPyConnection, path: Path, column: str) -> tuple[str, ...]:

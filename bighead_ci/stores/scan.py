@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +11,12 @@ from typing import Any
 import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from bighead_ci.documents.definition import VersionedFeatureSet
 from bighead_ci.errors import InputError, RetryError
+from bighead_ci.features.arrow import GROUP, KNOWN, TIME, events_of
 from bighead_ci.features.batch import Events
-from bighead_ci.features.kernel import GREATEST, I64
-from bighead_ci.features.state import Values
+from bighead_ci.features.kernel import I64
 
 CHUNK_EVENTS = 4_000_000
 
@@ -160,12 +159,12 @@ def scan_events(
     if earliest is not None:
         filters.append(f"{time} >= {earliest}")
     result = database.sql(
-        f"SELECT gid, {time} AS ts, {known} AS known{selected} "  # noqa: S608 - quoted
+        f"SELECT gid AS {GROUP}, {time} AS {TIME}, {known} AS {KNOWN}{selected} "  # noqa: S608 - quoted
         f"FROM {table(path)} s JOIN keys ON {matches} WHERE {' AND '.join(filters)} "
-        f"ORDER BY gid, ts, s.{quoted(source.event_id)}"
+        f"ORDER BY {GROUP}, {TIME}, s.{quoted(source.event_id)}"
     )
     for chunk in _whole_keys(result.to_arrow_reader(min(limits.chunk_events, 1_000_000)), limits.chunk_events):
-        yield _events(chunk, {name: (f"c{number}", source.columns[name]) for number, name in enumerate(names)})
+        yield events_of(chunk, {name: (f"c{number}", source.columns[name]) for number, name in enumerate(names)})
 
 
 def check_unique(database: duckdb.DuckDBPyConnection, name: str, path: Path, event_id: str) -> None:
@@ -210,42 +209,3 @@ def _whole_keys(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.Tab
 
 def _last_gid(batch: pa.RecordBatch) -> int:
     return int(batch.column(0)[-1].as_py())
-
-
-def _events(chunk: pa.Table, columns: Mapping[str, tuple[str, str]]) -> Events:
-    known = chunk.column("known")
-    return Events(
-        _integers(chunk.column("gid")),
-        _integers(chunk.column("ts")),
-        _integers(pc.fill_null(known, GREATEST)),
-        {name: values_of(chunk.column(alias), kind) for name, (alias, kind) in columns.items()},
-    )
-
-
-def _integers(column: pa.ChunkedArray) -> I64:
-    return np.ascontiguousarray(column.cast(pa.int64()).to_numpy())
-
-
-def values_of(column: pa.ChunkedArray, kind: str) -> Values:
-    """An Arrow column as the kernel takes it; strings become positions in their sorted list."""
-    valid = np.asarray(pc.is_valid(column).to_numpy(), np.bool_)
-    if kind == "string":
-        codes, strings = _codes(column)
-        return Values(codes, valid, strings)
-    if kind == "float64":
-        return Values(np.ascontiguousarray(pc.fill_null(column.cast(pa.float64()), 0.0).to_numpy()), valid)
-    if kind == "timestamp":
-        # Only ever counted.
-        return Values(np.zeros(len(column), np.int64), valid)
-    return Values(np.ascontiguousarray(pc.fill_null(column.cast(pa.int64()), 0).to_numpy()), valid)
-
-
-def _codes(column: pa.ChunkedArray) -> tuple[I64, tuple[str, ...]]:
-    encoded = column.cast(pa.string()).combine_chunks().dictionary_encode()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.combine_chunks()
-    strings: list[str] = encoded.dictionary.to_pylist()
-    order = sorted(range(len(strings)), key=strings.__getitem__)
-    rank = np.zeros(max(len(strings), 1), np.int64)
-    rank[order] = np.arange(len(order))
-    return rank[pc.fill_null(encoded.indices, 0).to_numpy().astype(np.int64)], tuple(strings[place] for place in order)

@@ -37,7 +37,7 @@ from bighead_ci.documents.record import (
 from bighead_ci.documents.release import Release
 from bighead_ci.documents.stage import TrainingSetSpec
 from bighead_ci.errors import BigheadError, RetryError
-from bighead_ci.features.naming import use_schema
+from bighead_ci.features.meaning import use_schema
 from bighead_ci.planning.dvc_pipeline import dvc_yaml
 from bighead_ci.planning.meaning import Definitions
 from bighead_ci.ports.clock import FixedClock

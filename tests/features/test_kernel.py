@@ -14,7 +14,8 @@ from bighead_ci.documents.definition import ColumnType, Operation
 from bighead_ci.errors import InputError
 from bighead_ci.features import kernel
 from bighead_ci.features.batch import Events, compute
-from bighead_ci.features.naming import Feature, output_type
+from bighead_ci.features.meaning import Feature
+from bighead_ci.features.operations import output_type
 from bighead_ci.features.state import ColumnPlan, Values, encode, finalize
 from oracles.windows import Event, aggregate, visible
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from bighead_ci.documents.definition import Aggregation
 from bighead_ci.errors import InputError, RetryError
 from bighead_ci.features.materialized import SETS, STRINGS
-from bighead_ci.features.naming import feature_schema
+from bighead_ci.features.meaning import feature_schema
 from bighead_ci.features.online import FeatureReader
 from bighead_ci.stores.offline import DuckDBOfflineStore
 from bighead_ci.stores.scan import Limits

@@ -6,7 +6,7 @@ import pytest
 
 from bighead_ci.documents.definition import Aggregation
 from bighead_ci.errors import InputError
-from bighead_ci.features.naming import default_hop, feature_schema, features_of, meaning_digest
+from bighead_ci.features.meaning import default_hop, feature_schema, features_of, meaning_digest
 from oracles.events import feature_set
 
 COUNT = Aggregation(column="x", operations=["count"], windows=["1h", "30d"])
