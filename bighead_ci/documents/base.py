@@ -77,7 +77,8 @@ def canonical_json(value: Any) -> str:
 
 def digest_of(value: Any) -> str:
     """`sha256:…` of a value's canonical JSON."""
-    return digest_of_bytes(canonical_json(value).encode())
+    # JSON can spell half a surrogate pair, which is no UTF-8; it has a digest all the same.
+    return digest_of_bytes(canonical_json(value).encode(errors="surrogatepass"))
 
 
 def digest_of_bytes(data: bytes) -> str:
