@@ -10,9 +10,9 @@ import pyarrow.compute as pc
 
 from bighead_ci.documents.definition import ColumnType
 from bighead_ci.features.batch import Events
-from bighead_ci.features.kernel import GREATEST, I64
+from bighead_ci.features.columns import Column, ColumnPlan, Values
+from bighead_ci.features.kernel.arrays import GREATEST, I64
 from bighead_ci.features.meaning import Feature
-from bighead_ci.features.state import Column, ColumnPlan, Values
 
 ARROW_TYPES: dict[ColumnType, pa.DataType] = {
     "int64": pa.int64(),
@@ -22,22 +22,24 @@ ARROW_TYPES: dict[ColumnType, pa.DataType] = {
     "timestamp": pa.timestamp("us", tz="UTC"),
 }
 TIMESTAMP = ARROW_TYPES["timestamp"]
-GROUP, TIME, KNOWN = "gid", "ts", "known"
-"""Columns of a table of events, beside those that are aggregated: the key's number, and microseconds."""
+GROUP, TIME, KNOWN, EVENT_ID = "gid", "ts", "known", "id"
+"""Columns of a table of events, beside those that are aggregated: the key's number, microseconds, and the event id."""
 
 
-def events_of(table: pa.Table, columns: Mapping[str, tuple[str, ColumnType]]) -> Events:
+def events_of(table: pa.Table, columns: Mapping[str, tuple[str, ColumnType]], ids: ColumnType | None = None) -> Events:
     """Events as the kernel takes them.
 
     Args:
         table: of whole keys, sorted by (`GROUP`, `TIME`, event id); a null in `KNOWN` is never known.
         columns: column of the set → its name in the table, and its type.
+        ids: type of `EVENT_ID`, where states are made of the events.
     """
     return Events(
         integers(table.column(GROUP)),
         integers(table.column(TIME)),
         integers(pc.fill_null(table.column(KNOWN), GREATEST)),
         {name: values_of(table.column(alias), kind) for name, (alias, kind) in columns.items()},
+        None if ids is None else values_of(table.column(EVENT_ID), ids),
     )
 
 

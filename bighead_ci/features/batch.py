@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
-from bighead_ci.errors import BugError
-from bighead_ci.features import kernel
-from bighead_ci.features.kernel import I64
-from bighead_ci.features.state import Bools, Column, ColumnPlan, Values, encode, finalize
+from bighead_ci.errors import BugError, InputError
+from bighead_ci.features.columns import Column, ColumnPlan, Values, sum_beyond
+from bighead_ci.features.kernel import windows
+from bighead_ci.features.kernel.arrays import EMPTY, F64, I64, U8, VALUE, Bools
+from bighead_ci.features.meaning import Feature
 
 
 @dataclass(frozen=True)
@@ -21,21 +25,25 @@ class Events:
     """A number for each key, not negative and ascending."""
     timestamps: I64
     known: I64
-    """When each became known; `kernel.GREATEST` for never."""
+    """When each became known; the greatest int64 for never."""
     columns: Mapping[str, Values]
+    ids: Values | None = None
+    """Event ids, where states are made of the events."""
 
-    @property
+    @cached_property
     def visible(self) -> I64:
         """An event is visible at q exactly if this is before q."""
         return np.maximum(self.timestamps, self.known)
 
-    def ranks(self) -> I64:
-        """Each event's position among its key's events."""
-        starts = _starts(self.groups)
-        return np.arange(self.groups.size) - np.repeat(starts, np.diff(np.append(starts, self.groups.size)))
+    @cached_property
+    def starts(self) -> I64:
+        """Where each key's events begin."""
+        return np.flatnonzero(_changes(self.groups))
 
 
-def compute(plans: Sequence[ColumnPlan], events: Events, groups: I64, queries: I64) -> dict[str, Column]:
+def compute(
+    plans: Sequence[ColumnPlan], events: Events, groups: I64, queries: I64, threads: int = 1
+) -> dict[str, Column]:
     """Every planned feature for each query.
 
     Args:
@@ -43,46 +51,98 @@ def compute(plans: Sequence[ColumnPlan], events: Events, groups: I64, queries: I
         events: of at least the keys that are queried.
         groups: each query's key, as numbered in `events`; any order.
         queries: query times in microseconds.
+        threads: how many to use; results are the same.
 
     Returns:
         Columns by feature name, in the order of the queries.
 
     Raises:
         BugError: the events are not sorted.
+        InputError: a feature's sum of integers does not fit int64.
     """
     _check_order(events)
-    order = _order(groups, queries)
-    # Each (key, moment) is computed once, however many queries ask for it.
-    new = _changes(groups[order]) | _changes(queries[order])
-    moments, owners = queries[order][new], groups[order][new]
-    places = np.empty_like(order)
-    places[order] = np.cumsum(new) - 1
-    starts = _starts(owners)
-    visible, ranks = events.visible, events.ranks()
-    arrival = _order(events.groups, visible)
-    results: dict[str, Column] = {}
-    for plan in plans:
-        values = events.columns[plan.column]
-        layout, leaves, present = encode(plan, values, ranks)
-        states = np.empty((moments.size, plan.windows.size, layout.operations.size), np.int64)
-        kernel.sweep(
-            np.searchsorted(events.groups, owners[starts]),
-            np.searchsorted(events.groups, owners[starts], side="right"),
-            events.timestamps,
-            visible,
-            arrival,
-            leaves,
-            present,
-            layout.operations,
-            np.append(starts, owners.size),
-            moments,
-            plan.windows,
-            plan.hops,
-            states,
-        )
-        for feature, column in finalize(plan, layout, states, plan.features, values.strings):
-            results[feature.name] = Column(column.data[places], column.valid[places], column.strings)
-    return results
+    rows = _order(groups, queries)
+    owners, moments = groups[rows], queries[rows]
+    starts = np.append(np.flatnonzero(_changes(owners)), rows.size)
+    asked = owners[starts[:-1]]
+    firsts, ends = np.searchsorted(events.groups, asked), np.searchsorted(events.groups, asked, side="right")
+    arrival = np.empty(events.groups.size, np.int64)
+    results = [_Result.of(plan, queries.size) for plan in plans]
+    widest = max((len(plan.features) for plan in plans), default=0)
+    sorted_data, sorted_became = np.empty((widest, rows.size), np.int64), np.empty((widest, rows.size), np.uint8)
+
+    def sweep(part: slice) -> None:
+        windows.arrange(firsts[part], ends[part], events.visible, arrival)
+        for plan, result in zip(plans, results, strict=True):
+            values = events.columns[plan.column]
+            beyond = windows.sweep(
+                firsts[part],
+                ends[part],
+                events.timestamps,
+                events.visible,
+                arrival,
+                values.raw,
+                plan.floats,
+                values.present,
+                starts[part.start : part.stop + 1],
+                moments,
+                plan.windows,
+                plan.hops,
+                *result.slots,
+                sorted_data,
+                sorted_became,
+            )
+            if beyond >= 0:
+                raise InputError(sum_beyond(plan.features[beyond]))
+            own = slice(starts[part.start], starts[part.stop])
+            windows.put_back(rows[own], sorted_data, sorted_became, own.start, result.data, result.became)
+
+    parts = _parts(ends - firsts + np.diff(starts), threads)
+    if threads == 1:
+        for part in parts:
+            sweep(part)
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(sweep, parts))
+    return {
+        feature.name: _column(feature, result.data[slot], result.became[slot], events.columns[plan.column])
+        for plan, result in zip(plans, results, strict=True)
+        for slot, feature in enumerate(plan.features)
+    }
+
+
+@dataclass(frozen=True)
+class _Result:
+    """Where a plan's results go: [slot, query]."""
+
+    slots: tuple[U8, I64]
+    data: I64
+    became: U8
+
+    @classmethod
+    def of(cls, plan: ColumnPlan, queries: int) -> _Result:
+        shape = len(plan.features), queries
+        return cls(plan.slots(plan.features), np.empty(shape, np.int64), np.empty(shape, np.uint8))
+
+
+def _parts(weights: I64, threads: int) -> list[slice]:
+    """Groups cut into parts of about the same work, several a thread."""
+    if threads == 1 or weights.size == 0:
+        return [slice(0, weights.size)]
+    done = np.cumsum(weights)
+    cuts = np.searchsorted(done, np.arange(1, 4 * threads) * done[-1] / (4 * threads))
+    edges = np.unique([0, *cuts, weights.size]).tolist()
+    return [slice(start, end) for start, end in pairwise(edges)]
+
+
+def _column(feature: Feature, data: I64, became: U8, values: Values) -> Column:
+    typed: I64 | F64 = data.view(np.float64) if feature.type == "float64" else data
+    valid = became == VALUE
+    if feature.default is not None and feature.operation != "count":
+        # Only in an empty window: a result beyond float64 is null, whatever the default.
+        empty = became == EMPTY
+        typed, valid = np.where(empty, typed.dtype.type(feature.default), typed), valid | empty
+    return Column(typed, valid, values.strings if feature.type == "string" else None)
 
 
 def _order(groups: I64, times: I64) -> I64:
@@ -96,11 +156,6 @@ def _order(groups: I64, times: I64) -> I64:
 def _changes(values: I64) -> Bools:
     """Where a value differs from the one before it; the first does."""
     return np.concatenate([np.ones(min(values.size, 1), np.bool_), np.diff(values) != 0])
-
-
-def _starts(groups: I64) -> I64:
-    """Where each group of a sorted array starts."""
-    return np.flatnonzero(_changes(groups))
 
 
 def _check_order(events: Events) -> None:

@@ -2,16 +2,16 @@
 
 Table `__sets__` holds one small JSON row a set (`StoredSet`); it names the table that holds the keys. A set alternates
 between two tables: the idle one is replaced in one transaction, then the row in `__sets__` is swapped, so that a reader
-sees the old state or the new one. A key's row is int64 values: the stamp of its publication, then for each column of
-the set (in the definition's order) exponent, digits of sums, digits of squares, and the entries that `kernel.tile`
-makes, tier by tier.
+sees the old state or the new one. A key's row is the stamp of its publication (8 bytes) and the key's state: for each
+column of the set, in the definition's order, what `kernel.tiles` says. A key's state depends on nothing but the
+definition, `until` and the events: those of separate partitions merge to that of all (`merge_key_states`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -20,17 +20,20 @@ from pydantic import ValidationError
 
 from bighead_ci.documents.base import Digest, Document, digest_of
 from bighead_ci.documents.definition import VersionedFeatureSet
-from bighead_ci.features import kernel
+from bighead_ci.errors import BugError, InputError
 from bighead_ci.features.batch import Events
-from bighead_ci.features.kernel import I64
+from bighead_ci.features.columns import ColumnPlan, plans_of
+from bighead_ci.features.kernel import tiles
+from bighead_ci.features.kernel.arrays import U32
+from bighead_ci.features.kernel.windows import left_end
 from bighead_ci.features.meaning import features_of, meaning_digest
-from bighead_ci.features.state import ColumnPlan, encode, plans_of
+from bighead_ci.features.states import room_for
 from bighead_ci.ports.online_store import OnlineStore
 
 SETS = "__sets__"
-STRINGS = b"strings"
-"""Row of a set's table with the sorted strings of its string columns, as JSON; keys start with `[` or `#`."""
-_FORMAT = 1
+STAMP = b"stamp"
+"""Row of a set's table that says which publication it holds; keys start with `[` or `#`."""
+_FORMAT = 2
 _LONGEST_KEY = 400
 
 
@@ -51,7 +54,7 @@ class StoredSet(Document):
 
 def set_plans(feature_set: VersionedFeatureSet) -> list[ColumnPlan]:
     """The plans of all features of a set, in the order in which a key's row holds them."""
-    return plans_of(features_of(feature_set), feature_set.source.columns)
+    return plans_of(features_of(feature_set), feature_set.source)
 
 
 def key_bytes(values: Sequence[Any]) -> bytes:
@@ -73,55 +76,82 @@ def earliest_needed(plans: Iterable[ColumnPlan], until: int) -> int:
 
 
 def _left(window: int, hop: int, until: int) -> int:
-    return int(kernel.left_end(until, window, hop))
+    return int(left_end(until, window, hop))
+
+
+def key_states(plans: Sequence[ColumnPlan], events: Events, until: int) -> Iterator[tuple[int, bytes]]:
+    """Group number and state of each key that has anything to say from `until` on.
+
+    Args:
+        plans: of the whole set.
+        events: of whole keys, with ids, known before `until`.
+        until: from which moment on the states must answer.
+    """
+    if events.ids is None:
+        raise BugError("states are made of events without ids")
+    starts = events.starts
+    ends = np.append(starts[1:], events.groups.size)
+    encoded = []
+    for plan in plans:
+        values = events.columns[plan.column]
+        lefts = [min(_left(w, h, until) for w, h in plan.window_pairs if h == hop) for hop in plan.tier_hops]
+        encoded.append(
+            tiles.tile_keys(
+                plan.shape,
+                starts,
+                ends,
+                events.timestamps,
+                values.raw,
+                plan.floats,
+                values.present,
+                *values.texts,
+                events.ids.raw,
+                *events.ids.texts,
+                room_for(values, events.ids),
+                np.array(plan.tier_hops, np.int64),
+                np.array(lefts, np.int64),
+                until,
+            )
+        )
+    for key, group in enumerate(events.groups[starts].tolist()):
+        if any(entries[key] for _, _, entries in encoded):
+            parts = [words[ends[key - 1] if key else 0 : ends[key]] for words, ends, _ in encoded]
+            yield group, np.concatenate(parts).astype("<u4").tobytes()
+
+
+def merge_key_states(plans: Sequence[ColumnPlan], left: bytes, right: bytes) -> bytes:
+    """One key's state from those of two partitions of its events, encoded for the same moment.
+
+    Raises:
+        InputError: one of them is not a whole state of these plans.
+    """
+    one, other = (np.frombuffer(state[: len(state) // 4 * 4], "<u4") for state in (left, right))
+    merged: U32 = np.empty(one.size + other.size, np.uint32)
+    at, there, used = 0, 0, 0
+    for plan in plans:
+        for _ in plan.tier_hops:
+            end, other_end = tiles.tier_end(one, at), tiles.tier_end(other, there)
+            if end < 0 or other_end < 0:
+                raise InputError("these bytes are no state of a key of this set")
+            merged, used = tiles.merge_tiers(plan.shape, one, at, other, there, merged, used)
+            at, there = end, other_end
+    if 4 * at != len(left) or 4 * there != len(right):
+        raise InputError("these bytes are no state of a key of this set")
+    return merged[:used].astype("<u4").tobytes()
 
 
 def key_rows(
     plans: Sequence[ColumnPlan], events: Events, until: int, stamp: int, key_of: Callable[[int], bytes]
 ) -> Iterator[tuple[bytes, bytes]]:
-    """One row for each key of a chunk of events that has anything to say from `until` on.
-
-    Args:
-        plans: of the whole set.
-        events: of whole keys, known before `until`.
-        until: the moment of publication.
-        stamp: of the publication.
-        key_of: group number → the key's bytes.
-    """
-    encoded = [(plan, *encode(plan, events.columns[plan.column], events.ranks())) for plan in plans]
-    groups, starts = np.unique(events.groups, return_index=True)
-    ends = np.append(starts[1:], events.groups.size)
-    for group, start, end in zip(groups.tolist(), starts.tolist(), ends.tolist(), strict=True):
-        key = slice(start, end)
-        parts = [np.array([stamp], np.int64)]
-        entries = 0
-        for plan, layout, leaves, present in encoded:
-            parts.append(np.array([layout.exponent, layout.sum_digits, layout.square_digits], np.int64))
-            for tier, hop in enumerate(plan.tier_hops):
-                left = min(_left(window, h, until) for window, h in plan.window_pairs if h == plan.tier_hops[tier])
-                tiles = _tiles(events.timestamps[key], leaves[key], present[key], layout.operations, hop, until, left)
-                entries += int(tiles[0][1])
-                parts.extend(tiles)
-        if entries:
-            yield key_of(group), np.concatenate(parts).astype("<i8").tobytes()
+    """A publication's row for each key of a chunk of events; `key_of`: group number → the key's bytes."""
+    packed = stamp_bytes(stamp)
+    for group, state in key_states(plans, events, until):
+        yield key_of(group), packed + state
 
 
-def _tiles(
-    timestamps: I64,
-    leaves: I64,
-    present: np.ndarray[tuple[int], np.dtype[np.bool_]],
-    operations: kernel.U8,
-    hop: int,
-    until: int,
-    left: int,
-) -> tuple[I64, I64, I64]:
-    first = int(np.searchsorted(timestamps, left))
-    starts = np.empty(timestamps.size - first, np.int64)
-    states = np.empty((starts.size, operations.size), np.int64)
-    past, entries = kernel.tile(
-        timestamps[first:], leaves[first:], present[first:], operations, hop, until, starts, states
-    )
-    return np.array([past, entries], np.int64), starts[:entries], states[:entries].ravel()
+def stamp_bytes(stamp: int) -> bytes:
+    """A stamp as it stands in front of a row."""
+    return stamp.to_bytes(8, "little", signed=True)
 
 
 def stored_set(row: bytes) -> StoredSet | None:
@@ -132,14 +162,9 @@ def stored_set(row: bytes) -> StoredSet | None:
         return None
 
 
-def stored_strings(store: OnlineStore, stored: StoredSet) -> dict[str, tuple[str, ...]] | None:
-    """Strings of a publication's string columns; None if its table is gone, damaged or another publication's."""
-    row = store.get_many([(stored.table, STRINGS)])[0]
-    try:
-        stamp, strings = json.loads(row or b"[null, {}]")
-        return {name: tuple(members) for name, members in strings.items()} if stamp == stored.stamp else None
-    except (ValueError, TypeError, AttributeError):
-        return None
+def is_whole(store: OnlineStore, stored: StoredSet) -> bool:
+    """Whether a publication's table is there, and is its own."""
+    return store.get_many([(stored.table, STAMP)])[0] == stamp_bytes(stored.stamp)
 
 
 def publish(
@@ -149,7 +174,6 @@ def publish(
     until: int,
     stamp: int,
     rows: Iterable[tuple[bytes, bytes]],
-    strings: Mapping[str, Sequence[str]],
 ) -> int:
     """Replace what the store holds of a set, at once for every reader; return the number of keys.
 
@@ -159,17 +183,15 @@ def publish(
         until: the moment of publication.
         stamp: as in the rows. When the store already holds it whole, nothing is written.
         rows: of `key_rows`.
-        strings: sorted strings of each string column.
     """
     row = store.get_many([(SETS, feature_set.id.encode())])[0]
     held = None if row is None else stored_set(row)
     table = f"{feature_set.id}#0"
     if held is not None:
-        if held.stamp == stamp and held.until == until and stored_strings(store, held) is not None:
+        if held.stamp == stamp and held.until == until and is_whole(store, held):
             return held.keys
         table = f"{feature_set.id}#{1 - int(held.table[-1])}"
-    dictionary = json.dumps([stamp, {name: list(values) for name, values in strings.items()}]).encode()
-    keys = store.replace(table, chain([(STRINGS, dictionary)], rows)) - 1
+    keys = store.replace(table, chain([(STAMP, stamp_bytes(stamp))], rows)) - 1
     stored = StoredSet(
         feature_set=feature_set,
         digest=meaning_digest(feature_set),

@@ -2,50 +2,63 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from bighead_ci.documents.definition import FeatureSchema, Operation
+from bighead_ci.documents.definition import FeatureSchema
 from bighead_ci.errors import InputError, RetryError
-from bighead_ci.features import kernel
-from bighead_ci.features.kernel import I64
+from bighead_ci.features.columns import ColumnPlan, sum_beyond
+from bighead_ci.features.kernel import tiles
+from bighead_ci.features.kernel.arrays import EMPTY, I64, OVERFLOW, U8, U32, VALUE
+from bighead_ci.features.kernel.states import MOST_WORDS
 from bighead_ci.features.materialized import (
     SETS,
     StoredSet,
+    is_whole,
     key_bytes,
     set_plans,
+    stamp_bytes,
     stored_set,
-    stored_strings,
 )
-from bighead_ci.features.meaning import meaning_digest
+from bighead_ci.features.meaning import Feature, meaning_digest
 from bighead_ci.features.naming import full_name
-from bighead_ci.features.state import ColumnPlan, Layout, finalize
+from bighead_ci.features.states import text_at
 from bighead_ci.ports.online_store import OnlineStore
 
 FeatureValue = int | float | str | None
 _ATTEMPTS = 8
-_HEADER = 3
-_LEAST_EXPONENT = -1074
-_MOST_DIGITS = 256
-"""More than the squares of all float64 need."""
 
 
-@dataclass
+@dataclass(frozen=True)
+class _Asked:
+    """Features of one column, as the kernel is asked for them."""
+
+    plan: ColumnPlan
+    features: tuple[Feature, ...]
+    operations: U8
+    windows: I64
+
+    @classmethod
+    def of(cls, plan: ColumnPlan, names: frozenset[str]) -> _Asked:
+        features = tuple(feature for feature in plan.features if feature.name in names)
+        return cls(plan, features, *plan.slots(features))
+
+
+@dataclass(frozen=True)
 class _Held:
     """One publication of a set, ready to read."""
 
     row: bytes
     stored: StoredSet
     stamp: bytes
-    plans: list[ColumnPlan]
+    asked: tuple[_Asked, ...]
     names: dict[str, str]
-    strings: dict[str, tuple[str, ...]]
+    """Feature → its full name, of what is wanted and in that order."""
     empty: bytes
-    layouts: dict[tuple[frozenset[Operation], int, int, int], Layout] = field(default_factory=dict)
+    """The row of a key without events."""
 
 
 class FeatureReader:
@@ -67,7 +80,7 @@ class FeatureReader:
             InputError: the set was never published, means something else, or lacks a column.
         """
         held = self._current(schema.set)
-        _check(schema, held)
+        held = self._held[schema.set] = _held(held.row, held.stored, schema)
         self._wanted[schema.set] = schema
         self._values(held, None, held.stored.until)
 
@@ -132,13 +145,9 @@ class FeatureReader:
             if held is not None and held.row == row:
                 return held
             stored = stored_set(row)
-            strings = None if stored is None else stored_strings(self._store, stored)
-            if stored is None or strings is None:
+            if stored is None or not is_whole(self._store, stored):
                 continue
-            held = _held(row, stored, strings)
-            if set_id in self._wanted:
-                _check(self._wanted[set_id], held)
-            self._held[set_id] = held
+            held = self._held[set_id] = _held(row, stored, self._wanted.get(set_id))
             return held
         raise RetryError(
             f"{set_id} in the online store is damaged, or was republished again and again while it was opened; "
@@ -146,27 +155,52 @@ class FeatureReader:
         )
 
     def _values(self, held: _Held, row: bytes | None, moment: int) -> dict[str, FeatureValue]:
-        schema = self._wanted.get(held.stored.feature_set.id)
-        wanted = held.names.keys() if schema is None else set(schema.columns)
-        block: I64 = np.frombuffer(held.empty if row is None else row[: len(row) // 8 * 8], "<i8")
-        position = 1
-        values: dict[str, FeatureValue] = {}
-        for plan in held.plans:
-            layout = _layout(held, plan, block[position : position + _HEADER])
-            states = np.empty((1, plan.windows.size, layout.operations.size), np.int64)
-            position = kernel.look_up(
-                block, position + _HEADER, layout.operations, moment, plan.windows, plan.hops, plan.tiers, states[0]
-            )
-            if position < 0:
-                raise _damaged(held)
-            features = [feature for feature in plan.features if feature.name in wanted]
-            for feature, column in finalize(plan, layout, states, features, held.strings.get(plan.column)):
-                values[held.names[feature.name]] = column.to_list()[0]
-        if position * 8 != len(held.empty if row is None else row):
+        row = held.empty if row is None else row
+        if len(row) % 4:
             raise _damaged(held)
-        if schema is None:
-            return values
-        return {held.names[name]: values[held.names[name]] for name in schema.columns}
+        words: U32 = np.frombuffer(row, "<u4")
+        at = len(held.stamp) // 4
+        values: dict[str, FeatureValue] = {}
+        for asked in held.asked:
+            plan = asked.plan
+            ints = np.empty(len(asked.features), np.int64)
+            found = np.empty(ints.size, np.uint8)
+            merged = np.empty((plan.windows.size, words.size + MOST_WORDS), np.uint32)
+            at = tiles.look_up(
+                words,
+                at,
+                plan.shape,
+                plan.floats,
+                moment,
+                plan.windows,
+                plan.hops,
+                plan.tiers,
+                asked.operations,
+                asked.windows,
+                ints,
+                ints.view(np.float64),
+                found,
+                merged,
+            )
+            if at < 0:
+                raise _damaged(held)
+            for number, feature in enumerate(asked.features):
+                values[feature.name] = _value(feature, int(found[number]), ints, number, merged)
+        if at != words.size:
+            raise _damaged(held)
+        return {full: values[name] for name, full in held.names.items()}
+
+
+def _value(feature: Feature, found: int, ints: I64, slot: int, merged: U32) -> FeatureValue:
+    if found == OVERFLOW:
+        raise InputError(sum_beyond(feature))
+    if found == EMPTY and feature.default is not None:
+        return int(feature.default) if feature.type == "int64" else feature.default
+    if found != VALUE:
+        return None
+    if feature.type == "string":
+        return text_at(merged.reshape(-1), int(ints[slot]))
+    return float(ints.view(np.float64)[slot]) if feature.type == "float64" else int(ints[slot])
 
 
 def _holds(held: _Held, found: Sequence[bytes | None]) -> bool:
@@ -175,47 +209,37 @@ def _holds(held: _Held, found: Sequence[bytes | None]) -> bool:
     return published == held.row and (row is None or row[:8] == held.stamp)
 
 
-def _layout(held: _Held, plan: ColumnPlan, header: I64) -> Layout:
-    key = (plan.operations, *header.tolist())
-    layout = held.layouts.get(key)
-    if layout is None:
-        if header.size != _HEADER or not _LEAST_EXPONENT <= header[0] <= -_LEAST_EXPONENT or _odd(header[1:]):
-            raise _damaged(held)
-        layout = held.layouts[key] = Layout(*key)
-    return layout
-
-
-def _odd(digits: I64) -> bool:
-    return bool(digits.min() < 0 or digits.max() > _MOST_DIGITS)
-
-
 def _damaged(held: _Held) -> RetryError:
     return RetryError(f"a row of {held.stored.feature_set.id} in the online store is damaged; materialize it again")
 
 
-def _held(row: bytes, stored: StoredSet, strings: dict[str, tuple[str, ...]]) -> _Held:
+def _held(row: bytes, stored: StoredSet, schema: FeatureSchema | None) -> _Held:
     plans = set_plans(stored.feature_set)
-    names = {
-        feature.name: full_name(stored.feature_set.name, feature.name) for plan in plans for feature in plan.features
-    }
-    # Nothing in any tier: exponent 0 and one digit a sum, then (0, 0) a tier.
-    empty = [stored.stamp]
-    for plan in plans:
-        empty += [0, 1, 1, *([0, 0] * len(plan.tier_hops))]
-    packed = struct.pack(f"<{len(empty)}q", *empty)
-    return _Held(row, stored, packed[:8], plans, names, strings, packed)
+    known = [feature.name for plan in plans for feature in plan.features]
+    if schema is not None:
+        _check(schema, stored, known)
+    wanted = known if schema is None else schema.columns
+    stamp = stamp_bytes(stored.stamp)
+    nothing = bytes(8 * sum(len(plan.tier_hops) for plan in plans))
+    return _Held(
+        row=row,
+        stored=stored,
+        stamp=stamp,
+        asked=tuple(_Asked.of(plan, frozenset(wanted)) for plan in plans),
+        names={name: full_name(stored.feature_set.name, name) for name in wanted},
+        empty=stamp + nothing,
+    )
 
 
-def _check(schema: FeatureSchema, held: _Held) -> None:
-    stored = held.stored
+def _check(schema: FeatureSchema, stored: StoredSet, known: Sequence[str]) -> None:
     if stored.digest != schema.digest or meaning_digest(stored.feature_set) != schema.digest:
         raise InputError(
             f"the online store's {schema.set} ({stored.digest}) means something else than the model was trained on "
             f"({schema.digest}); materialize the definition the model was trained with, or retrain"
         )
-    missing = [name for name in schema.columns if name not in held.names]
+    missing = [name for name in schema.columns if name not in known]
     if missing:
-        raise InputError(f"{schema.set} has no {', '.join(missing)}; allowed: {', '.join(held.names)}")
+        raise InputError(f"{schema.set} has no {', '.join(missing)}; allowed: {', '.join(known)}")
 
 
 def _key(stored: StoredSet, values: Mapping[str, Any]) -> bytes | None:

@@ -17,9 +17,7 @@ from bighead_ci.documents.record import TrainingSetSummary
 from bighead_ci.documents.stage import TrainingSetSpec
 from bighead_ci.errors import InputError, Problem
 from bighead_ci.features.arrow import ARROW_TYPES, TIMESTAMP
-from bighead_ci.features.kernel import I64
-
-Bools = npt.NDArray[np.bool_]
+from bighead_ci.features.kernel.arrays import I64, Bools
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from bighead_ci.documents.stage import TrainingSetSpec
 from bighead_ci.errors import InputError
 from bighead_ci.features.arrow import ARROW_TYPES, array_of, no_events
 from bighead_ci.features.batch import Events, compute
-from bighead_ci.features.kernel import GREATEST, I64, LEAST
+from bighead_ci.features.columns import plans_of
+from bighead_ci.features.kernel.arrays import GREATEST, I64, LEAST
 from bighead_ci.features.materialized import (
     earliest_needed,
     key_bytes,
@@ -30,7 +31,6 @@ from bighead_ci.features.materialized import (
 )
 from bighead_ci.features.meaning import Feature, features_of, used_features
 from bighead_ci.features.naming import full_name
-from bighead_ci.features.state import Values, plans_of
 from bighead_ci.features.training_rows import (
     TrainingRows,
     select_rows,
@@ -45,11 +45,9 @@ from bighead_ci.stores.scan import (
     Limits,
     check_unique,
     connection,
-    quoted,
     register_all_keys,
     register_keys,
     scan_events,
-    table,
 )
 from bighead_ci.stores.sources import check_sources
 from bighead_ci.stores.training_set import joined_rows
@@ -153,13 +151,8 @@ class DuckDBOfflineStore:
     ) -> int:
         path = sources[feature_set.definition.source][1]
         stamp = stamp_of(feature_set, until, content)
-        strings = {
-            plan.column: _distinct(database, path, plan.column)
-            for plan in set_plans(feature_set)
-            if plan.column_type == "string"
-        }
-        rows = self._key_rows(database, feature_set, path, until=until, stamp=stamp, strings=strings)
-        return publish(online, feature_set, until=until, stamp=stamp, rows=rows, strings=strings)
+        rows = self._key_rows(database, feature_set, path, until=until, stamp=stamp)
+        return publish(online, feature_set, until=until, stamp=stamp, rows=rows)
 
     def _key_rows(
         self,
@@ -169,7 +162,6 @@ class DuckDBOfflineStore:
         *,
         until: int,
         stamp: int,
-        strings: Mapping[str, Sequence[str]],
     ) -> Iterator[tuple[bytes, bytes]]:
         plans = set_plans(feature_set)
         register_all_keys(database, feature_set, path)
@@ -183,9 +175,10 @@ class DuckDBOfflineStore:
             self._limits,
             known_before=until,
             earliest=earliest_needed(plans, until),
+            ids=True,
         )
         for chunk in chunks:
-            yield from key_rows(plans, _with_strings(chunk, strings), until, stamp, lambda gid: key_bytes(keys[gid]))
+            yield from key_rows(plans, chunk, until, stamp, lambda gid: key_bytes(keys[gid]))
 
     def _features(
         self,
@@ -198,7 +191,7 @@ class DuckDBOfflineStore:
         timestamps: I64,
         known_before: int | None,
     ) -> dict[str, pa.ChunkedArray]:
-        plans = plans_of(features, feature_set.source.columns)
+        plans = plans_of(features, feature_set.source)
         groups = register_keys(database, keys)
         parts: list[dict[str, pa.Array]] = []
         places: list[I64] = []
@@ -267,25 +260,6 @@ def _times(spec: TrainingSetSpec, rows: TrainingRows) -> I64:
 def _write(rows: pa.Table, destination: Path) -> None:
     with replacing(destination) as beside:
         pq.write_table(rows.combine_chunks(), beside, compression="zstd", row_group_size=131_072)
-
-
-def _distinct(database: duckdb.DuckDBPyConnection, path: Path, column: str) -> tuple[str, ...]:
-    name = quoted(column)
-    rows = database.execute(
-        f"SELECT DISTINCT {name} FROM {table(path)} WHERE {name} IS NOT NULL"  # noqa: S608 - quoted
-    ).fetchall()
-    return tuple(sorted(row[0] for row in rows))
-
-
-def _with_strings(events: Events, strings: Mapping[str, Sequence[str]]) -> Events:
-    """The same events with string columns numbered by the whole file's strings, not the chunk's."""
-    columns = dict(events.columns)
-    for name, known in strings.items():
-        position = {text: number for number, text in enumerate(known)}
-        values = columns[name]
-        numbers = np.array([position[text] for text in values.strings or ()] or [0], np.int64)
-        columns[name] = Values(numbers[values.data], values.valid, tuple(known))
-    return Events(events.groups, events.timestamps, events.known, columns)
 
 
 def _file_digest(path: Path) -> str:

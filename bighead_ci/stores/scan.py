@@ -11,12 +11,13 @@ from typing import Any
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from bighead_ci.documents.definition import VersionedFeatureSet
 from bighead_ci.errors import InputError, RetryError
-from bighead_ci.features.arrow import GROUP, KNOWN, TIME, events_of
+from bighead_ci.features.arrow import EVENT_ID, GROUP, KNOWN, TIME, events_of
 from bighead_ci.features.batch import Events
-from bighead_ci.features.kernel import I64
+from bighead_ci.features.kernel.arrays import I64
 
 CHUNK_EVENTS = 4_000_000
 
@@ -92,21 +93,37 @@ def register_keys(database: duckdb.DuckDBPyConnection, columns: Sequence[pa.Arra
         Each row's number; -1 where any part is null (such a row matches nothing).
     """
     names = [f"k{number}" for number in range(len(columns))]
-    rows = pa.table([*columns, pa.array(np.arange(len(columns[0])))], names=[*names, "row"])
-    database.register("query_rows", rows)
-    listed = ", ".join(names)
-    known = " AND ".join(f"{name} IS NOT NULL" for name in names)
-    database.execute(
-        "CREATE OR REPLACE TEMP TABLE keys AS SELECT *, row_number() OVER (ORDER BY "  # noqa: S608 - names are ours
-        f"{listed}) - 1 AS gid FROM (SELECT DISTINCT {listed} FROM query_rows WHERE {known})"
-    )
-    numbered = database.execute(
-        f"SELECT row, gid FROM query_rows JOIN keys USING ({listed})"  # noqa: S608 - names are ours
-    ).fetchnumpy()
-    groups = np.full(len(columns[0]), -1, np.int64)
-    groups[numbered["row"]] = numbered["gid"]
-    database.unregister("query_rows")
+    chunked = [pa.chunked_array([column]) if isinstance(column, pa.Array) else column for column in columns]
+    groups = _numbered(chunked)
+    # Numbers are given in the order of first appearance.
+    highest = np.maximum.accumulate(np.append(-1, groups))
+    firsts = pa.array(np.flatnonzero(np.diff(highest)))
+    keys = pa.table([column.take(firsts) for column in chunked], names)
+    database.register("distinct_keys", keys.append_column("gid", pa.array(np.arange(len(firsts)))))
+    database.execute("CREATE OR REPLACE TEMP TABLE keys AS SELECT * FROM distinct_keys")
+    database.unregister("distinct_keys")
     return groups
+
+
+def _numbered(columns: Sequence[pa.ChunkedArray]) -> I64:
+    """Each row's number among the distinct keys, in order of appearance; -1 where a part is null."""
+    groups = np.zeros(len(columns[0]), np.int64)
+    for place, column in enumerate(columns):
+        part = _codes(column)
+        if place:
+            # Dense again after each part, so that no product overflows.
+            pairs = np.where((groups < 0) | (part < 0), -1, groups * (int(part.max(initial=0)) + 1) + part)
+            part = _codes(pa.chunked_array([pa.array(pairs, mask=pairs < 0)]))
+        groups = part
+    return groups
+
+
+def _codes(column: pa.ChunkedArray) -> I64:
+    """A number for each distinct value, in order of appearance; -1 for null."""
+    encoded = column.combine_chunks().dictionary_encode()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.combine_chunks()
+    return np.asarray(pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False), np.int64)
 
 
 def register_all_keys(database: duckdb.DuckDBPyConnection, feature_set: VersionedFeatureSet, path: Path) -> int:
@@ -132,6 +149,7 @@ def scan_events(
     *,
     known_before: int | None = None,
     earliest: int | None = None,
+    ids: bool = False,
 ) -> Iterator[Events]:
     """Events of the keys in table `keys`, sorted by (gid, timestamp, event id), in chunks of whole keys.
 
@@ -143,6 +161,7 @@ def scan_events(
         limits: how large a chunk may be.
         known_before: leave out events known then or later (UTC microseconds).
         earliest: leave out events before it.
+        ids: bring the event ids too.
     """
     source = feature_set.source
     if source.timestamp is None:
@@ -152,6 +171,8 @@ def scan_events(
     known = f"epoch_us(s.{quoted(source.known_at)})" if source.known_at else time
     matches = " AND ".join(f"s.{quoted(key)} = keys.k{n}" for n, key in enumerate(feature_set.definition.key))
     selected = "".join(f", s.{quoted(name)} AS c{number}" for number, name in enumerate(names))
+    if ids:
+        selected += f", s.{quoted(source.event_id)} AS {EVENT_ID}"
     # Null for DuckDB's infinite timestamps too, which no window reaches.
     filters = [f"{time} IS NOT NULL"]
     if known_before is not None:
@@ -164,7 +185,8 @@ def scan_events(
         f"ORDER BY {GROUP}, {TIME}, s.{quoted(source.event_id)}"
     )
     for chunk in _whole_keys(result.to_arrow_reader(min(limits.chunk_events, 1_000_000)), limits.chunk_events):
-        yield events_of(chunk, {name: (f"c{number}", source.columns[name]) for number, name in enumerate(names)})
+        aliases = {name: (f"c{number}", source.columns[name]) for number, name in enumerate(names)}
+        yield events_of(chunk, aliases, source.columns[source.event_id] if ids else None)
 
 
 def check_unique(database: duckdb.DuckDBPyConnection, name: str, path: Path, event_id: str) -> None:

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bighead_ci.documents.stage import TrainingSetSpec
-from bighead_ci.features.kernel import LEAST
+from bighead_ci.features.kernel.arrays import LEAST
 from bighead_ci.features.training_rows import JoinedRows, spine_columns, wanted_span
 from bighead_ci.ports.offline_store import Sources
 from bighead_ci.stores.scan import quoted, table

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from bighead_ci.documents.definition import ColumnType, Operation
 from bighead_ci.errors import InputError
-from bighead_ci.features import kernel
 from bighead_ci.features.batch import Events, compute
+from bighead_ci.features.columns import ColumnPlan, Values
+from bighead_ci.features.kernel.arrays import GREATEST
 from bighead_ci.features.meaning import Feature
 from bighead_ci.features.operations import output_type
-from bighead_ci.features.state import ColumnPlan, Values, encode, finalize
 from oracles.windows import Event, aggregate, visible
 
 HOUR, DAY = 3_600_000_000, 86_400_000_000
@@ -93,7 +93,7 @@ def run(the_plan: ColumnPlan, events: list[Event], queries: list[tuple[Any, int]
     batch = Events(
         np.array([names.index(event.key) for event in ordered], np.int64),
         np.array([event.timestamp for event in ordered], np.int64),
-        np.array([kernel.GREATEST if event.known is None else event.known for event in ordered], np.int64),
+        np.array([GREATEST if event.known is None else event.known for event in ordered], np.int64),
         {"x": columns_of(ordered, the_plan.column_type)},
     )
     groups = np.array([names.index(key) for key, _ in queries], np.int64)
@@ -152,32 +152,6 @@ def test_string_features_equal_brute_force(history: tuple[list[Event], list[tupl
     """Strings order by code point, and first and last follow the total order."""
     the_plan = plan("string", STRING_OPERATIONS)
     same(run(the_plan, *history), expected(the_plan, *history))
-
-
-@settings(max_examples=80, deadline=None)
-@given(st.lists(floats, min_size=1, max_size=10), st.data())
-def test_any_partition_and_merge_order_gives_the_same_bytes(values: list[Any], data: st.DataObject) -> None:
-    """States merged in any order over any partition finalize to equal bytes."""
-    the_plan = ColumnPlan(
-        "x", "float64", tuple(Feature(o, "x", o, HOUR, 0, output_type("float64", o), None) for o in NUMBER_OPERATIONS)
-    )
-    events = [Event("k", number, number, number, value) for number, value in enumerate(values)]
-    layout, leaves, present = encode(the_plan, columns_of(events, "float64"), np.arange(len(values), dtype=np.int64))
-    states = [leaves[row].copy() for row in range(len(values)) if present[row]]
-    identity = np.empty(layout.operations.size, np.int64)
-    kernel.identity(layout.operations, identity)
-    in_order = identity.copy()
-    for state in states:
-        kernel.merge(layout.operations, in_order, state)
-    pool = [identity.copy(), *(state.copy() for state in states)]
-    while len(pool) > 1:
-        left = pool.pop(data.draw(st.integers(0, len(pool) - 1)))
-        kernel.merge(layout.operations, pool[data.draw(st.integers(0, len(pool) - 1))], left)
-    results = []
-    for state in (in_order, pool[0]):
-        columns = finalize(the_plan, layout, state.reshape(1, 1, -1), the_plan.features)
-        results.append([bits(column.to_list()[0]) for _, column in columns])
-    assert results[0] == results[1]
 
 
 def test_events_outside_the_window_or_not_yet_known_change_nothing() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bighead_ci.documents.definition import Aggregation
 from bighead_ci.errors import InputError, RetryError
-from bighead_ci.features.materialized import SETS, STRINGS
+from bighead_ci.features.materialized import SETS, STAMP
 from bighead_ci.features.meaning import feature_schema
 from bighead_ci.features.online import FeatureReader
 from bighead_ci.stores.offline import DuckDBOfflineStore
@@ -238,8 +238,8 @@ def test_half_a_surrogate_pair_is_a_key_that_nobody_stored(sources: dict[str, An
     ("table", "key", "damaged"),
     [
         (SETS, SET.id.encode(), b'{"half'),
-        (f"{SET.id}#0", STRINGS, b"[1"),
-        (f"{SET.id}#0", STRINGS, None),
+        (f"{SET.id}#0", STAMP, b"[1"),
+        (f"{SET.id}#0", STAMP, None),
     ],
 )
 def test_a_damaged_publication_is_refused_and_publishing_again_repairs_it(
