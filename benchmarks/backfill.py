@@ -33,8 +33,9 @@ from bighead_ci.features.materialized import set_plans
 from bighead_ci.features.meaning import features_of
 from bighead_ci.planning.meaning import Definitions
 from bighead_ci.planning.specs import stage_specs
+from bighead_ci.stores.limits import Limits
 from bighead_ci.stores.offline import DuckDBOfflineStore
-from bighead_ci.stores.scan import Limits, connection, register_keys, scan_events
+from bighead_ci.stores.scan import connection, register_keys, scan_events
 
 ROOT = Path(__file__).resolve().parent.parent
 SETS = ("carrier_delays", "origin_congestion", "tail_history")

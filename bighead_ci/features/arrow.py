@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bighead_ci.documents.definition import ColumnType
-from bighead_ci.features.batch import Events
-from bighead_ci.features.columns import Column, ColumnPlan, Values
+from bighead_ci.documents.definition import ColumnType, VersionedFeatureSet
+from bighead_ci.features.batch import Events, compute
+from bighead_ci.features.columns import Column, ColumnPlan, Values, plans_of
 from bighead_ci.features.kernel.arrays import GREATEST, I64
 from bighead_ci.features.meaning import Feature
 
@@ -71,10 +71,31 @@ def values_of(column: pa.ChunkedArray, kind: ColumnType) -> Values:
     return Values(np.ascontiguousarray(pc.fill_null(column.cast(pa.int64()), 0).to_numpy()), valid)
 
 
+def numbered(columns: Sequence[pa.ChunkedArray]) -> I64:
+    """Each row's number among the distinct keys, in order of appearance; -1 where a part is null."""
+    groups = np.zeros(len(columns[0]), np.int64)
+    for place, column in enumerate(columns):
+        part = _appearance(column)
+        if place:
+            # Dense again after each part, so that no product overflows.
+            pairs = np.where((groups < 0) | (part < 0), -1, groups * (int(part.max(initial=0)) + 1) + part)
+            part = _appearance(pa.chunked_array([pa.array(pairs, mask=pairs < 0)]))
+        groups = part
+    return groups
+
+
+def _appearance(column: pa.ChunkedArray) -> I64:
+    """A number for each distinct value, in order of appearance; -1 for null."""
+    return np.asarray(pc.fill_null(_encoded(column).indices, -1).to_numpy(zero_copy_only=False), np.int64)
+
+
+def _encoded(column: pa.ChunkedArray) -> pa.DictionaryArray:
+    encoded = column.combine_chunks().dictionary_encode()
+    return encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
+
+
 def _codes(column: pa.ChunkedArray) -> tuple[I64, tuple[str, ...]]:
-    encoded = column.cast(pa.string()).combine_chunks().dictionary_encode()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.combine_chunks()
+    encoded = _encoded(column.cast(pa.string()))
     strings: list[str] = encoded.dictionary.to_pylist()
     order = sorted(range(len(strings)), key=strings.__getitem__)
     rank = np.zeros(max(len(strings), 1), np.int64)
@@ -88,3 +109,56 @@ def array_of(column: Column, feature: Feature) -> pa.Array:
         codes = pa.array(column.data, pa.int64(), mask=~column.valid)
         return pa.DictionaryArray.from_arrays(codes, pa.array(column.strings, pa.string())).cast(pa.string())
     return pa.array(column.data, ARROW_TYPES[feature.type], mask=~column.valid)
+
+
+def sorted_events(
+    feature_set: VersionedFeatureSet, columns: Iterable[str], rows: pa.Table, groups: I64, *, ids: bool = False
+) -> Events:
+    """Events of a table in any order.
+
+    Args:
+        feature_set: says timestamp, event id and known-at.
+        columns: which to bring.
+        rows: with the source's columns.
+        groups: each row's key by number; rows at -1, and rows without a timestamp, are left out.
+        ids: bring the event ids too.
+    """
+    source = feature_set.source
+    time = _microseconds(rows.column(source.timestamp))
+    known = _microseconds(rows.column(source.known_at)) if source.known_at else time
+    order = {GROUP: pa.array(groups), TIME: time, KNOWN: known, EVENT_ID: rows.column(source.event_id)}
+    names = list(dict.fromkeys(columns))
+    table = pa.table({**order, **{f"c{number}": rows.column(name) for number, name in enumerate(names)}})
+    table = table.filter(pc.and_(pc.greater_equal(table[GROUP], 0), pc.is_valid(table[TIME])))
+    table = table.take(pc.sort_indices(table, sort_keys=[(name, "ascending") for name in (GROUP, TIME, EVENT_ID)]))
+    aliases = {name: (f"c{number}", source.columns[name]) for number, name in enumerate(names)}
+    return events_of(table, aliases, source.columns[source.event_id] if ids else None)
+
+
+def features_at(
+    feature_set: VersionedFeatureSet,
+    features: Sequence[Feature],
+    rows: pa.Table,
+    keys: Sequence[pa.ChunkedArray],
+    moments: I64,
+) -> dict[str, pa.Array]:
+    """Features by name for keys and moments, over a table of events in any order: what one part of a cogroup needs.
+
+    Args:
+        feature_set: what the events are of.
+        features: which of its features.
+        rows: all events of at least these keys, with the source's columns.
+        keys: one column a key column of the set.
+        moments: query times in microseconds.
+    """
+    own = [rows.column(name) for name in feature_set.definition.key]
+    both = [pa.chunked_array([*one.chunks, *other.cast(one.type).chunks]) for one, other in zip(own, keys, strict=True)]
+    groups = numbered(both)
+    plans = plans_of(features, feature_set.source)
+    events = sorted_events(feature_set, [plan.column for plan in plans], rows, groups[: rows.num_rows])
+    found = compute(plans, events, groups[rows.num_rows :], moments)
+    return {feature.name: array_of(found[feature.name], feature) for feature in features}
+
+
+def _microseconds(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return column.cast(TIMESTAMP).cast(pa.int64())

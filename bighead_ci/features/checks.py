@@ -22,6 +22,14 @@ def set_problems(feature_set: VersionedFeatureSet) -> Iterable[Problem]:
     file = f"{feature_set.path}/feature_set.yaml"
     if source.timestamp is None:
         yield Problem(file=file, subject="source", message="the source has no timestamp", value=definition.source)
+    id_kind = source.columns.get(source.event_id)
+    if id_kind not in (None, "int64", "string") or source.event_id in source.sizes:
+        yield Problem(
+            file=file,
+            subject="source",
+            message="the source's event_id must be int64 or string",
+            value=f"{source.event_id}: {id_kind}",
+        )
     yield from _key_problems(file, definition, source)
     for number, aggregation in enumerate(definition.aggregations):
         yield from _aggregation_problems(file, f"aggregations.{number}", aggregation, source)

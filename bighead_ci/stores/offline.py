@@ -41,8 +41,8 @@ from bighead_ci.features.training_rows import (
 )
 from bighead_ci.ports.offline_store import Sources
 from bighead_ci.ports.online_store import OnlineStore
+from bighead_ci.stores.limits import Limits
 from bighead_ci.stores.scan import (
-    Limits,
     check_unique,
     connection,
     register_all_keys,
@@ -57,7 +57,7 @@ class DuckDBOfflineStore:
     """`OfflineStore` on one machine.
 
     Args:
-        limits: memory, spill directory, threads and chunk size of scans.
+        limits: memory, spill directory and threads.
     """
 
     def __init__(self, limits: Limits | None = None) -> None:
@@ -191,41 +191,44 @@ class DuckDBOfflineStore:
         timestamps: I64,
         known_before: int | None,
     ) -> dict[str, pa.ChunkedArray]:
+        self._limits.check_results(feature_set.id, timestamps.size, len(features))
         plans = plans_of(features, feature_set.source)
         groups = register_keys(database, keys)
-        parts: list[dict[str, pa.Array]] = []
+        # Keys come in ascending order: their queries are found by searching, not by looking at all of them again.
+        by_group = np.argsort(groups, kind="stable")
+        ordered = groups[by_group]
+        parts: dict[str, list[pa.Array]] = {feature.name: [] for feature in features}
         places: list[I64] = []
-        left = np.ones(groups.size, np.bool_)
 
         def add(events: Events, queries: I64, numbers: I64) -> None:
-            columns = compute(plans, events, numbers, timestamps[queries])
-            parts.append({feature.name: array_of(columns[feature.name], feature) for feature in features})
+            columns = compute(plans, events, numbers, timestamps[queries], self._limits.processors)
+            for feature in features:
+                parts[feature.name].append(array_of(columns.pop(feature.name), feature))
             places.append(queries)
 
         path = sources[feature_set.definition.source][1]
-        names = [plan.column for plan in plans]
         # What no query can see is not even sorted.
         latest, earliest = int(timestamps.max(initial=LEAST)), int(timestamps.min(initial=GREATEST))
+        done = np.zeros(groups.size, np.bool_)
         for events in scan_events(
             database,
             feature_set,
             path,
-            names,
+            [plan.column for plan in plans],
             self._limits,
             known_before=latest if known_before is None else min(known_before, latest),
             earliest=earliest_needed(plans, earliest),
         ):
-            queries = np.flatnonzero((groups >= events.groups[0]) & (groups <= events.groups[-1]))
-            left[queries] = False
+            first = np.searchsorted(ordered, events.groups[0])
+            queries = by_group[first : np.searchsorted(ordered, events.groups[-1], side="right")]
+            done[queries] = True
             add(events, queries, groups[queries])
         # Rows whose key is null or has no event at all.
-        rest = np.flatnonzero(left)
+        rest = np.flatnonzero(~done)
         add(no_events(plans), rest, np.zeros(rest.size, np.int64))
         back = pa.array(np.argsort(np.concatenate(places), kind="stable"))
         return {
-            full_name(feature_set.name, feature.name): pa.chunked_array([part[feature.name] for part in parts]).take(
-                back
-            )
+            full_name(feature_set.name, feature.name): pa.chunked_array(parts.pop(feature.name)).take(back)
             for feature in features
         }
 

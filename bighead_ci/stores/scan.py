@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from bighead_ci.documents.definition import VersionedFeatureSet
 from bighead_ci.errors import InputError, RetryError
-from bighead_ci.features.arrow import EVENT_ID, GROUP, KNOWN, TIME, events_of
+from bighead_ci.features.arrow import EVENT_ID, GROUP, KNOWN, TIME, events_of, numbered
 from bighead_ci.features.batch import Events
 from bighead_ci.features.kernel.arrays import I64
-
-CHUNK_EVENTS = 4_000_000
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a scan may use."""
-
-    memory: str = "4GB"
-    """Of DuckDB; beyond it, sorts spill."""
-    spill: Path | None = None
-    """Directory for spilled data; None: DuckDB's default beside the process."""
-    threads: int | None = None
-    chunk_events: int = CHUNK_EVENTS
-    """Events handed to the kernel at once; a key is never split."""
+from bighead_ci.stores.limits import VARIABLE, Limits, size
 
 
 @contextmanager
@@ -44,7 +28,7 @@ def connection(limits: Limits) -> Iterator[duckdb.DuckDBPyConnection]:
         InputError: in the block, it met damaged data, or values that do not convert to what they are compared with.
     """
     settings: dict[str, Any] = {
-        "memory_limit": limits.memory,
+        "memory_limit": f"{limits.of_database}B",
         # Without it, DuckDB 2.0 hands sorted rows to Arrow out of order.
         "preserve_insertion_order": True,
         "autoinstall_known_extensions": False,
@@ -52,13 +36,14 @@ def connection(limits: Limits) -> Iterator[duckdb.DuckDBPyConnection]:
     }
     if limits.spill is not None:
         settings["temp_directory"] = str(limits.spill)
-    if limits.threads is not None:
-        settings["threads"] = limits.threads
+    settings["threads"] = limits.processors
     database = duckdb.connect(config=settings)
     try:
         yield database
     except duckdb.OutOfMemoryException as error:
-        raise RetryError(f"DuckDB ran out of its memory limit ({limits.memory}): {error}") from error
+        raise RetryError(
+            f"DuckDB ran out of its half of {size(limits.memory)}; set {VARIABLE} to more than that: {error}"
+        ) from error
     except duckdb.IOException as error:
         raise RetryError(f"DuckDB could not read or spill: {error}") from error
     except (duckdb.DataError, duckdb.InvalidInputException) as error:
@@ -94,7 +79,7 @@ def register_keys(database: duckdb.DuckDBPyConnection, columns: Sequence[pa.Arra
     """
     names = [f"k{number}" for number in range(len(columns))]
     chunked = [pa.chunked_array([column]) if isinstance(column, pa.Array) else column for column in columns]
-    groups = _numbered(chunked)
+    groups = numbered(chunked)
     # Numbers are given in the order of first appearance.
     highest = np.maximum.accumulate(np.append(-1, groups))
     firsts = pa.array(np.flatnonzero(np.diff(highest)))
@@ -103,27 +88,6 @@ def register_keys(database: duckdb.DuckDBPyConnection, columns: Sequence[pa.Arra
     database.execute("CREATE OR REPLACE TEMP TABLE keys AS SELECT * FROM distinct_keys")
     database.unregister("distinct_keys")
     return groups
-
-
-def _numbered(columns: Sequence[pa.ChunkedArray]) -> I64:
-    """Each row's number among the distinct keys, in order of appearance; -1 where a part is null."""
-    groups = np.zeros(len(columns[0]), np.int64)
-    for place, column in enumerate(columns):
-        part = _codes(column)
-        if place:
-            # Dense again after each part, so that no product overflows.
-            pairs = np.where((groups < 0) | (part < 0), -1, groups * (int(part.max(initial=0)) + 1) + part)
-            part = _codes(pa.chunked_array([pa.array(pairs, mask=pairs < 0)]))
-        groups = part
-    return groups
-
-
-def _codes(column: pa.ChunkedArray) -> I64:
-    """A number for each distinct value, in order of appearance; -1 for null."""
-    encoded = column.combine_chunks().dictionary_encode()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.combine_chunks()
-    return np.asarray(pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False), np.int64)
 
 
 def register_all_keys(database: duckdb.DuckDBPyConnection, feature_set: VersionedFeatureSet, path: Path) -> int:
@@ -158,10 +122,13 @@ def scan_events(
         feature_set: says key, timestamp, event id and known-at.
         path: the source's Parquet file.
         columns: columns to bring.
-        limits: how large a chunk may be.
+        limits: how much may be in memory at once.
         known_before: leave out events known then or later (UTC microseconds).
         earliest: leave out events before it.
         ids: bring the event ids too.
+
+    Raises:
+        InputError: a key has more events than fit into memory.
     """
     source = feature_set.source
     if source.timestamp is None:
@@ -184,8 +151,18 @@ def scan_events(
         f"FROM {table(path)} s JOIN keys ON {matches} WHERE {' AND '.join(filters)} "
         f"ORDER BY {GROUP}, {TIME}, s.{quoted(source.event_id)}"
     )
-    for chunk in _whole_keys(result.to_arrow_reader(min(limits.chunk_events, 1_000_000)), limits.chunk_events):
-        aliases = {name: (f"c{number}", source.columns[name]) for number, name in enumerate(names)}
+    width = len(names) + ids
+    aliases = {name: (f"c{number}", source.columns[name]) for number, name in enumerate(names)}
+
+    def check_key(group: int, events: int) -> None:
+        if events > limits.events_of_a_key(width):
+            batches.close()
+            key = database.execute("SELECT * EXCLUDE gid FROM keys WHERE gid = ?", [group]).fetchone()
+            limits.check_key(feature_set.id, ", ".join(map(str, key or ())), events, width)
+
+    size_at_once = limits.events_at_once(width)
+    batches = result.to_arrow_reader(min(size_at_once, 500_000))
+    for chunk in _whole_keys(batches, size_at_once, check_key):
         yield events_of(chunk, aliases, source.columns[source.event_id] if ids else None)
 
 
@@ -207,8 +184,13 @@ def check_unique(database: duckdb.DuckDBPyConnection, name: str, path: Path, eve
         )
 
 
-def _whole_keys(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.Table]:
-    """Regroup batches sorted by gid into tables of about `size` rows that never split a gid."""
+def _whole_keys(
+    batches: Iterable[pa.RecordBatch], size: int, check_key: Callable[[int, int], None]
+) -> Iterator[pa.Table]:
+    """Regroup batches sorted by gid into tables of about `size` rows that never split a gid.
+
+    `check_key`: told of a gid and how many rows of it are at hand, while more may come.
+    """
     held: list[pa.RecordBatch] = []
     rows = 0
     for batch in batches:
@@ -225,6 +207,7 @@ def _whole_keys(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.Tab
             yield pa.Table.from_batches(done)
             held = [batch.slice(cut)]
             rows = held[0].num_rows
+        check_key(int(groups[-1]), rows)
     if held:
         yield pa.Table.from_batches(held)
 

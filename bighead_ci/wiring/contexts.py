@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from functools import cache, cached_property
 from pathlib import Path
@@ -148,9 +149,10 @@ class LocalContext:
     @cached_property
     def offline_store(self) -> OfflineStore:
         """DuckDB and the kernel."""
+        from bighead_ci.stores.limits import limits_of
         from bighead_ci.stores.offline import DuckDBOfflineStore
 
-        return DuckDBOfflineStore()
+        return DuckDBOfflineStore(limits_of(os.environ))
 
     def open_online_store(self, *, readonly: bool) -> OnlineStore:
         """LMDB; one writer at a time, so close it soon."""

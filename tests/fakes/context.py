@@ -32,11 +32,10 @@ from bighead_ci.documents.record import (
     Metric,
     RunResult,
     Timings,
-    TrainingSetSummary,
 )
 from bighead_ci.documents.release import Release
-from bighead_ci.documents.stage import TrainingSetSpec
 from bighead_ci.errors import BigheadError, RetryError
+from bighead_ci.features.arrow import ARROW_TYPES
 from bighead_ci.features.meaning import use_schema
 from bighead_ci.planning.dvc_pipeline import dvc_yaml
 from bighead_ci.planning.meaning import Definitions
@@ -54,6 +53,7 @@ from fakes.drift import MemoryDriftDetector
 from fakes.engine import MemoryEngine
 from fakes.forge import MemoryForge, MemoryRepository
 from fakes.memory_tree import MemoryTree, dedented, model_files, repository
+from fakes.offline_store import MemoryOfflineStore
 from fakes.online_store import FakeOnlineStore
 from fakes.platform import MemoryPlatform
 from fakes.prediction_log import MemoryPredictionLog
@@ -156,14 +156,17 @@ class FakeOrchestrator:
             lock.release()
 
     def sources(self, commit: str, progress: Callable[[str], None]) -> Path:
-        """A directory with an empty Parquet file where each source has its data."""
+        """A directory with a Parquet file without rows where each source has its data."""
         progress("sources: in place")
         directory = self.directory / f"sources-{commit[:12]}"
-        for path in self.tree(commit).files():
-            if path.startswith("features/sources/") and path.endswith(".yaml"):
-                file = directory / path.replace(".yaml", ".parquet")
-                file.parent.mkdir(parents=True, exist_ok=True)
-                pq.write_table(pa.table({"id": pa.array([], pa.int64())}), file)
+        files = Files(self.tree(commit))
+        for name in files.names("source"):
+            source = files.source(name)
+            if source is not None:
+                columns = {column: pa.array([], ARROW_TYPES[kind]) for column, kind in source.columns.items()}
+                path = directory / "features/sources" / source.path
+                path.parent.mkdir(parents=True, exist_ok=True)
+                pq.write_table(pa.table(columns), path)
         return directory
 
     def _write(self, model: VersionedModel, definitions: Definitions, inputs: VersionInputs, out: Path) -> RunResult:
@@ -288,40 +291,25 @@ class PlainPages(Renderer):
         page.write_text(f"<pre>{report.model_dump_json()}</pre>")
 
 
-class FakeOfflineStore:
+class RecordingOfflineStore(MemoryOfflineStore):
     """Remembers which sets it was asked to materialise; the online store takes one writer."""
 
     def __init__(self) -> None:
         self.materialized: list[str] = []
         self._writer = threading.Lock()
 
-    def training_set(self, spec: TrainingSetSpec, files: Mapping[str, Path], destination: Path) -> TrainingSetSummary:
-        """Not what a verb may ask for."""
-        raise AssertionError((spec, files, destination))
-
-    def features_at(
-        self,
-        feature_set: VersionedFeatureSet,
-        sources: Sources,
-        keys: Mapping[str, Sequence[Any]],
-        timestamps: Sequence[int],
-        known_before: int | None = None,
-    ) -> dict[str, list[Any]]:
-        """Not what a verb may ask for."""
-        raise AssertionError((feature_set, sources, keys, timestamps, known_before))
-
     def materialize(
         self, sets: Sequence[VersionedFeatureSet], sources: Sources, until: Moment, online: OnlineStore
     ) -> int:
-        """Write one row a set."""
-        assert all(path.exists() for _, path in sources.values())
-        assert until.tzinfo is not None
+        """Publish each set."""
         if not self._writer.acquire(blocking=False):
             raise RetryError("the online store is locked by another writer")
         time.sleep(0.01)  # long enough for a second writer to be caught
-        self.materialized += [one.id for one in sets]
-        self._writer.release()
-        return sum(online.put_many(one.id, [(b"key", b"state")]) for one in sets)
+        try:
+            self.materialized += [one.id for one in sets]
+            return super().materialize(sets, sources, until, online)
+        finally:
+            self._writer.release()
 
 
 class FakeContext:
@@ -346,7 +334,7 @@ class FakeContext:
         self.renderer = PlainPages(pictures=False)
         self.platform = MemoryPlatform()
         self.telemetry = FakeTelemetry(self.clock)
-        self.offline_store = FakeOfflineStore()
+        self.offline_store = RecordingOfflineStore()
         self.online_store = FakeOnlineStore()
         self.predictions = MemoryPredictionLog()
         gates = {f"policies/{file.name}": file.read_text() for file in sorted(POLICIES.glob("*.yaml"))}

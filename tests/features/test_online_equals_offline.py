@@ -17,8 +17,8 @@ from bighead_ci.errors import InputError, RetryError
 from bighead_ci.features.materialized import SETS, STAMP
 from bighead_ci.features.meaning import feature_schema
 from bighead_ci.features.online import FeatureReader
+from bighead_ci.stores.limits import Limits
 from bighead_ci.stores.offline import DuckDBOfflineStore
-from bighead_ci.stores.scan import Limits
 from fakes.online_store import FakeOnlineStore
 from oracles.events import SOURCE, feature_set, write_events
 
@@ -32,7 +32,7 @@ SET = feature_set(
     Aggregation(column="n", operations=["first", "last", "sum"], windows=["1h", "2d"], hop="exact", default=0.0),
     Aggregation(column="s", operations=["first", "last", "min", "max", "count"], windows=["1d"]),
 )
-STORE = DuckDBOfflineStore(Limits(threads=1, chunk_events=6))
+STORE = DuckDBOfflineStore(Limits(threads=1, most_events=6))
 
 edges = [
     UNTIL + shift - window + step

@@ -1,0 +1,157 @@
+"""An offline store in memory: pyarrow reads and sorts, the kernel is called with Arrow, no engine is near."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from bighead_ci.documents.base import Moment, epoch_us
+from bighead_ci.documents.definition import SourceDefinition, VersionedFeatureSet
+from bighead_ci.documents.record import TrainingSetSummary
+from bighead_ci.documents.stage import TrainingSetSpec
+from bighead_ci.errors import InputError
+from bighead_ci.features.arrow import ARROW_TYPES, TIMESTAMP, features_at, numbered, sorted_events
+from bighead_ci.features.materialized import key_bytes, key_rows, publish, set_plans, stamp_of
+from bighead_ci.features.meaning import Feature, features_of, used_features
+from bighead_ci.features.naming import full_name
+from bighead_ci.features.training_rows import (
+    JoinedRows,
+    select_rows,
+    spine_column,
+    spine_columns,
+    summary_of,
+    training_table,
+)
+from bighead_ci.ports.offline_store import Sources
+from bighead_ci.ports.online_store import OnlineStore
+
+
+class MemoryOfflineStore:
+    """`OfflineStore` over whole tables in memory."""
+
+    def training_set(self, spec: TrainingSetSpec, files: Mapping[str, Path], destination: Path) -> TrainingSetSummary:
+        """Join, select, look features up, write."""
+        needed = {spec.spine: spine_columns(spec)}
+        needed.setdefault(spec.label.source, set()).add(spec.label.column)
+        tables = {name: _read(name, spec.sources[name], files[name], needed[name]) for name in needed}
+        rows = select_rows(spec, _joined(spec, tables))
+        features: dict[str, pa.ChunkedArray] = {}
+        for use, feature_set in zip(spec.features, spec.sets, strict=True):
+            if rows.times is None:
+                raise InputError(f"{spec.id}: features need a spine with a timestamp; {spec.spine} has none")
+            keys = [rows.spine.column(spine_column(spec, use.keys.get(k, k))) for k in feature_set.definition.key]
+            source = files[feature_set.definition.source]
+            before = None if spec.as_of is None else epoch_us(spec.as_of)
+            found = _features(feature_set, used_features(feature_set, use.columns), source, keys, rows.times, before)
+            features |= {name: pa.chunked_array([column]) for name, column in found.items()}
+        table = training_table(spec, rows, features)
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(table, destination)
+        return summary_of(spec, rows, features)
+
+    def features_at(
+        self,
+        feature_set: VersionedFeatureSet,
+        sources: Sources,
+        keys: Mapping[str, Sequence[Any]],
+        timestamps: Sequence[int],
+        known_before: int | None = None,
+    ) -> dict[str, list[Any]]:
+        """Every feature of the set."""
+        columns = [
+            pa.chunked_array([pa.array(keys[key], ARROW_TYPES[feature_set.source.columns[key]])])
+            for key in feature_set.definition.key
+        ]
+        path = sources[feature_set.definition.source][1]
+        moments = np.array(timestamps, np.int64)
+        found = _features(feature_set, features_of(feature_set), path, columns, moments, known_before)
+        return {name: column.to_pylist() for name, column in found.items()}
+
+    def materialize(
+        self, sets: Sequence[VersionedFeatureSet], sources: Sources, until: Moment, online: OnlineStore
+    ) -> int:
+        """Publish each set."""
+        return sum(self._publish(one, sources[one.definition.source][1], epoch_us(until), online) for one in sets)
+
+    def _publish(self, feature_set: VersionedFeatureSet, path: Path, until: int, online: OnlineStore) -> int:
+        stamp = stamp_of(feature_set, until, hashlib.sha256(path.read_bytes()).hexdigest())
+        plans = set_plans(feature_set)
+        rows = _known(feature_set, _events(feature_set, path), until)
+        own = [rows.column(name) for name in feature_set.definition.key]
+        groups = numbered(own)
+        events = sorted_events(feature_set, [plan.column for plan in plans], rows, groups, ids=True)
+        firsts = {group: row for row, group in reversed(list(enumerate(groups.tolist())))}
+        keyed = key_rows(
+            plans, events, until, stamp, lambda group: key_bytes([column[firsts[group]].as_py() for column in own])
+        )
+        return publish(online, feature_set, until=until, stamp=stamp, rows=keyed)
+
+
+def _features(
+    feature_set: VersionedFeatureSet,
+    features: Sequence[Feature],
+    path: Path,
+    keys: Sequence[pa.ChunkedArray],
+    moments: np.ndarray[Any, np.dtype[np.int64]],
+    before: int | None,
+) -> dict[str, pa.Array]:
+    rows = _events(feature_set, path)
+    rows = rows if before is None else _known(feature_set, rows, before)
+    found = features_at(feature_set, features, rows, keys, moments)
+    return {full_name(feature_set.name, name): column for name, column in found.items()}
+
+
+def _events(feature_set: VersionedFeatureSet, path: Path) -> pa.Table:
+    columns = {*feature_set.definition.key, *(feature.column for feature in features_of(feature_set))}
+    return _read(feature_set.definition.source, feature_set.source, path, columns)
+
+
+def _known(feature_set: VersionedFeatureSet, rows: pa.Table, before: int) -> pa.Table:
+    source = feature_set.source
+    known = rows.column(source.known_at or source.timestamp).cast(TIMESTAMP).cast(pa.int64())
+    return rows.filter(pc.fill_null(pc.less(known, before), fill_value=False))
+
+
+def _read(name: str, source: SourceDefinition, path: Path, columns: set[str]) -> pa.Table:
+    """The columns that are needed, checked; a row each event id."""
+    wanted = columns | {column for column in (source.event_id, source.timestamp, source.known_at) if column}
+    missing = wanted - set(source.columns)
+    if missing or not path.is_file():
+        raise InputError(f"source {name}: there is no {', '.join(sorted(missing)) or path.name}")
+    missing = wanted - set(pq.read_schema(path).names)
+    if missing:
+        raise InputError(f"source {name}: the data file has no {', '.join(sorted(missing))}")
+    table = pq.read_table(path, columns=sorted(wanted))
+    ids = table.column(source.event_id)
+    if ids.null_count or len(pc.unique(ids)) != len(ids):
+        raise InputError(f"source {name}: event_id {source.event_id} must be unique and not null")
+    return table
+
+
+def _joined(spec: TrainingSetSpec, tables: Mapping[str, pa.Table]) -> JoinedRows:
+    spine, label = spec.sources[spec.spine], spec.sources[spec.label.source]
+    rows, labels = tables[spec.spine], tables[spec.label.source]
+    places = pc.index_in(rows.column(spine.event_id), labels.column(label.event_id))
+
+    def of_label(name: str) -> pa.ChunkedArray:
+        return labels.column(name).take(places)
+
+    known = None
+    if label.known_at:
+        known = of_label(label.known_at).cast(TIMESTAMP).cast(pa.int64())
+    elif label.timestamp:
+        known = pc.fill_null(of_label(label.timestamp).cast(TIMESTAMP).cast(pa.int64()), -(2**63))
+    return JoinedRows(
+        spine=rows.select(sorted(spine_columns(spec))),
+        event_id=rows.column(spine.event_id),
+        times=rows.column(spine.timestamp).cast(TIMESTAMP).cast(pa.int64()) if spine.timestamp else None,
+        label=of_label(spec.label.column),
+        label_known=known,
+    )
