@@ -76,7 +76,7 @@ def backfill(sets: list[VersionedFeatureSet], flights: Path) -> int:
             groups = register_keys(database, [rows[key]])
             for events in scan_events(database, one, flights, [plan.column for plan in plans], Limits()):
                 asked = np.flatnonzero((groups >= events.groups[0]) & (groups <= events.groups[-1]))
-                found = compute(plans, events, groups[asked], moments[asked], threads=2)
+                found = compute(plans, events, groups[asked], moments[asked], Limits().processors)
                 values += sum(len(column.data) for column in found.values())
     return values
 
