@@ -13,6 +13,7 @@ from bighead_ci.delivery.check import check_pull_request, page_of
 from bighead_ci.delivery.deliver import deliver
 from bighead_ci.delivery.promote import promote
 from bighead_ci.delivery.reconcile import project_aliases, settle
+from bighead_ci.delivery.report_files import REPORT_FILE
 from bighead_ci.delivery.rollback import check_rollback, rollback
 from bighead_ci.workspaces import finding
 
@@ -30,7 +31,7 @@ def ci_command(number: int, as_json: bool) -> None:
     report = check_pull_request(context, number, say)
     page = page_of(context, context.forge.get(number).model_copy(update={"head": report.commit}))
     answer(
-        report.model_dump(mode="json"),
+        report.model_dump(mode="json") | {"page": str(page), "document": str(page.with_name(REPORT_FILE))},
         "\n".join([f"#{number}: {report.state} in {report.seconds:.1f} s", *report.problems, f"report: {page}"]),
         as_json,
     )

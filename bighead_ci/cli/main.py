@@ -15,6 +15,7 @@ COMMANDS = {
     "new": ("bighead_ci.cli.authoring", "Write a new model, feature set or source directory that passes `check`."),
     "check": ("bighead_ci.cli.authoring", "Check every authored file; all problems at once, with file and line."),
     "lock": ("bighead_ci.cli.locks", "Make the locks of a model version anew, with what you ask for."),
+    "retrain": ("bighead_ci.cli.retrain", "Write what the next run of a version is made of: its moment, its data."),
     "schema": ("bighead_ci.cli.authoring", "Print the JSON Schema of an authored file."),
     "train": ("bighead_ci.cli.stage", "Run all stages of a model version here, as CI does."),
     "stage": ("bighead_ci.cli.stage", "Run one stage of a model version (what DVC and Argo call)."),

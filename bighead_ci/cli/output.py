@@ -48,8 +48,8 @@ def answer(data: dict[str, Any], text: str | Callable[[], Any], as_json: bool) -
         console.print(text, markup=False)
 
 
-def utc_moment(text: str) -> datetime:
-    """What somebody typed after `--at`; without a zone it is UTC, as in all that commands print.
+def utc_moment(text: str, option: str = "--at") -> datetime:
+    """What somebody typed after an option; without a zone it is UTC, as in all that commands print.
 
     Raises:
         InputError: it is no ISO 8601 time.
@@ -57,7 +57,7 @@ def utc_moment(text: str) -> datetime:
     try:
         found = datetime.fromisoformat(text)
     except ValueError as error:
-        raise InputError(f"--at {text!r} is not an ISO 8601 time, as 2026-01-31T12:00:00") from error
+        raise InputError(f"{option} {text!r} is not an ISO 8601 time, as 2026-01-31T12:00:00") from error
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 

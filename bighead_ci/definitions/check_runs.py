@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from bighead_ci.definitions.check_models import reasons_for_time
 from bighead_ci.definitions.files import RUN, Files, Place
@@ -30,6 +30,18 @@ def run_problems(files: Files, place: Place, definition: ModelDefinition) -> Ite
     for name in run.data:
         if used is not None and name not in used:
             yield read.problem(file, ("data", name), "is no source of this model version", name, used)
+    for name, others in shared_files(files, used or set()):
+        if name in run.data and any(run.data.get(other) != run.data[name] for other in others):
+            message = f"lies in one file with {', '.join(others)}: choose the same data for all of them"
+            yield read.problem(file, ("data", name), message, run.data[name])
+
+
+def shared_files(files: Files, sources: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
+    """Sources whose data lie in one file with others' → these others."""
+    places = {name: source.path for name in sorted(sources) if (source := files.source(name)) is not None}
+    for name, path in places.items():
+        if others := [other for other, where in places.items() if where == path and other != name]:
+            yield name, others
 
 
 def sources_of(files: Files, definition: ModelDefinition) -> set[str] | None:

@@ -16,6 +16,7 @@ from bighead_ci.documents.definition import (
     SourceDefinition,
 )
 from bighead_ci.documents.release import Release
+from bighead_ci.documents.report import PromotionReport, PullRequestReport
 
 KINDS: dict[str, type[Document]] = {
     "model": ModelDefinition,
@@ -27,6 +28,8 @@ KINDS: dict[str, type[Document]] = {
     "gate": GateFile,
 }
 """Kind of authored file → the document it is read into."""
+MADE: dict[str, type[Document]] = {"report": PullRequestReport, "promotion-report": PromotionReport}
+"""Kind of file that the engine writes for other programs → its document."""
 
 PATTERN_WORDS = {
     r"^[a-z][a-z0-9_]{0,62}$": "lower-case letters, digits and _, starting with a letter, at most 63",
@@ -45,7 +48,7 @@ PATTERN_WORDS = {
 @cache
 def json_schema(kind: str) -> dict[str, Any]:
     """The JSON Schema (2020-12) of one kind of file."""
-    schema = KINDS[kind].model_json_schema()
+    schema = (KINDS | MADE)[kind].model_json_schema()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from bighead_ci.errors import InputError, Problem
 from bighead_ci.ports.tree import Tree
 
-IGNORED = frozenset({".git", ".venv", ".dvc", "__pycache__", "node_modules", "out"})
-"""Directories that are never authored: caches, environments and stage outputs."""
+IGNORED = frozenset({".git", ".venv", ".dvc", ".bighead", "__pycache__", "node_modules", "out"})
+"""Directories that are never authored: caches, environments and stage outputs. What a commit has in one is unread."""
 
 
 class DirectoryTree:

@@ -23,6 +23,7 @@ from bighead_ci.delivery.release_pr import (
     open_release_pr,
     review_release,
 )
+from bighead_ci.delivery.report_files import keep_promotion
 from bighead_ci.documents.base import Document
 from bighead_ci.documents.definition import duration
 from bighead_ci.documents.live import CanaryAnalysis
@@ -180,13 +181,13 @@ def _go_on(judged: _Judged) -> Step:
     if pull is not None and needed > len(pull.approvals()):
         return canary.step("needs approval", because, pull.number)
     report = review_release(context, main, change, new, judged.analysis)
-    body = context.renderer.promotion_markdown(report)
     if pull is None:
-        pull = open_release_pr(context, main, change, new, body, "Canary analysis passed.")
+        pull = open_release_pr(context, main, change, new, report, "Canary analysis passed.")
         if needed:
             return canary.step("needs approval", because, pull.number)
     else:
-        context.forge.update(pull.number, body=body)
+        context.forge.update(pull.number, body=context.renderer.promotion_markdown(report))
+        keep_promotion(context, pull, report)
     merge_own(context, pull, main.commit)
     return canary.step("retired" if change.move == "retire" else "advanced", change.description, pull.number)
 
@@ -205,10 +206,9 @@ def _revert(judged: _Judged) -> Step:
     context, main = canary.context, canary.main
     new = aborted(canary.release)
     change = canary.change(new, [new])
-    report = review_release(context, main, change, new, judged.analysis)
-    body = context.renderer.promotion_markdown(report.model_copy(update={"verdict": verdict}))
+    report = review_release(context, main, change, new, judged.analysis).model_copy(update={"verdict": verdict})
     reasons = "\n".join(f"- {gate}: {rule.message} ({rule.reason})" for gate, rule in verdict.failures)
-    pull = open_release_pr(context, main, change, new, body, f"Canary analysis failed:\n{reasons}", BOT)
+    pull = open_release_pr(context, main, change, new, report, f"Canary analysis failed:\n{reasons}", BOT)
     merge_own(context, pull, main.commit)
     gate, rule = verdict.failures[0]
     return canary.step("reverted", f"{gate}: {rule.message}", pull.number)

@@ -22,6 +22,7 @@ from bighead_ci.delivery.history import past_releases
 from bighead_ci.delivery.merging import APPROVALS_LABEL, CHECK, required_approvals
 from bighead_ci.delivery.outdated import WORDS, is_outdated
 from bighead_ci.delivery.release_pr import LABEL, approvals_needed, review_release
+from bighead_ci.delivery.report_files import directory_of, keep_report
 from bighead_ci.delivery.running import running_versions
 from bighead_ci.documents.forge import PullRequest, StatusState
 from bighead_ci.documents.live import CanaryAnalysis
@@ -178,6 +179,7 @@ class _Run:
                 "plan": self.plan,
                 "problems": problems or [],
                 "models": models,
+                "moves": self.moves,
                 "seconds": 0.0,
                 "reproduce": [
                     f"git fetch origin {shlex.quote(self.pull.source)} && git checkout {self.pull.head[:10]}",
@@ -208,6 +210,7 @@ class _Run:
         page = page_of(context, pull)
         page.parent.mkdir(parents=True, exist_ok=True)
         context.renderer.html(report, page)
+        keep_report(context, pull, report)
         for model in report.models:
             context.records.attach(model.record.run_id, {f"report/pr-{pull.number}.html": page})
         if context.forge.get(pull.number).head == pull.head:
@@ -227,7 +230,7 @@ class _Run:
         """The comment; and what the moves mean: the body of a release's own pull request, else beneath the report."""
         context, pull = self.context, self.pull
         text = context.renderer.markdown(report)
-        moves = "\n\n".join(context.renderer.promotion_markdown(move) for move in self.moves)
+        moves = "\n\n".join(context.renderer.promotion_markdown(move) for move in report.moves)
         if moves and LABEL in pull.labels:
             context.forge.update(pull.number, body=moves)
         elif moves:
@@ -311,4 +314,4 @@ def _unknown_digests(context: Context, environment: str, model: str, release: Re
 
 def page_of(context: Context, pull: PullRequest) -> Path:
     """Where the HTML page of a pull request's head lies."""
-    return context.reports / f"pr-{pull.number}" / pull.head[:12] / "index.html"
+    return directory_of(context, pull) / "index.html"

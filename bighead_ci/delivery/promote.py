@@ -55,9 +55,8 @@ def promote_on(
     new = promoted(old, candidate, definition.canary)
     change = classify(environment, model, old, new, [])
     report = review_release(context, main, change, new)
-    body = context.renderer.promotion_markdown(report)
     message = f"Artifact {record.artifact}\nImage {record.image}\nRecord {record.run_id}"
-    return Promotion(open_release_pr(context, main, change, new, body, message, author), report)
+    return Promotion(open_release_pr(context, main, change, new, report, message, author), report)
 
 
 def _already_there(old: Release | None, candidate: Variant) -> bool:

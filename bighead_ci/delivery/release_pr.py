@@ -13,6 +13,7 @@ from bighead_ci.delivery.desired import Desired
 from bighead_ci.delivery.gates import judge_canary, judge_promotion
 from bighead_ci.delivery.main import Main
 from bighead_ci.delivery.merging import APPROVALS_LABEL
+from bighead_ci.delivery.report_files import keep_promotion
 from bighead_ci.delivery.running import running_versions
 from bighead_ci.documents.forge import PullRequest
 from bighead_ci.documents.live import CanaryAnalysis
@@ -44,11 +45,11 @@ def open_release_pr(
     main: Main,
     change: ReleaseChange,
     release: Release,
-    body: str,
+    report: PromotionReport,
     message: str,
     author: str = BOT,
 ) -> PullRequest:
-    """Commit the new release on top of main and open (or supersede) its pull request.
+    """Commit the new release on top of main and open (or supersede) its pull request, with its report as the body.
 
     Raises:
         InputError: it would take the place of a pull request that goes back, and does not go back itself.
@@ -68,7 +69,10 @@ def open_release_pr(
     head = context.repository.commit(
         branch, main.commit, {path: render_release(release).encode()}, f"{title}\n\n{message}".strip() + "\n", author
     )
-    return context.forge.open(branch, main.branch, title, body, author, labels, head)
+    body = context.renderer.promotion_markdown(report)
+    pull = context.forge.open(branch, main.branch, title, body, author, labels, head)
+    keep_promotion(context, pull, report)
+    return pull
 
 
 def open_release(context: Context, environment: str, model: str) -> PullRequest | None:

@@ -203,6 +203,5 @@ def rollback(context: Context, model: str, environment: str, author: str, to: st
         raise InputError(f"cannot roll {model} in {environment} back to {check.target[:10]}: {missing}")
     change = way.change()
     report = review_release(context, way.main, change, way.release)
-    body = context.renderer.promotion_markdown(report)
     message = f"Back to the release of {way.target}"
-    return open_release_pr(context, way.main, change, way.release, body, message, author)
+    return open_release_pr(context, way.main, change, way.release, report, message, author)

@@ -5,7 +5,8 @@ The names say what kind of thing it is:
 - `file:models/x/v1/model.py`: an authored file, by git's blob id
 - `data:features/sources/flights.parquet`: a source's data, by its digest in dvc.lock
 - `spec:parameters`: a part of the definitions, parsed, by the digest of its value
-- `engine`: the engine's files that the stage imports; `distribution:duckdb`: a library that it imports, by version
+- `engine`: the engine's files that the stage imports
+- `distribution:duckdb`: a library that these import, or that such a library requires, by version, where no lock says it
 - `python`: the version of Python
 - `stage:training-set`: what an earlier stage leaves, by that stage's key
 """
@@ -64,7 +65,8 @@ class VersionInputs(Document):
 def changed_inputs(before: VersionInputs, after: VersionInputs) -> dict[str, tuple[str | None, str | None]]:
     """Name of an input of any stage or image → (digest before, digest after), where they differ.
 
-    Keys of earlier stages are left out: they follow from the rest.
+    What is not the same thing for all that have it (the engine, parts of the definitions) is named with its reader:
+    `engine of train`, `spec:request of training-set`. Keys of earlier stages are left out: they follow from the rest.
     """
     old, new = _flat(before), _flat(after)
     names = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
@@ -76,6 +78,5 @@ def _flat(inputs: VersionInputs) -> dict[str, str]:
     for of, named in (*inputs.stages.items(), *inputs.images.items()):
         for name, digest in named.items():
             if not name.startswith("stage:"):
-                # Each part of the engine has a digest of its own.
-                found[f"{name}:{of}" if name == "engine" else name] = digest
+                found[f"{name} of {of}" if name == "engine" or name.startswith("spec:") else name] = digest
     return found

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from bighead_ci.documents.base import CommitId, Digest, Document, Moment, Percent
 from bighead_ci.documents.definition import RequestField
 from bighead_ci.documents.image import Reference
@@ -50,25 +52,6 @@ class ModelReport(Document):
     links: list[Link]
 
 
-class PullRequestReport(Document):
-    """The one report on a pull request."""
-
-    number: int
-    title: str
-    commit: CommitId
-    base: CommitId
-    at: Moment
-    state: Literal["passed", "failed", "invalid", "error", "running"]
-    plan: Plan | None
-    problems: list[str]
-    """Input errors, ready to read; the state is then `invalid`."""
-    models: list[ModelReport]
-    seconds: float
-    reproduce: list[str]
-    """Commands that give the same on a laptop."""
-    links: list[Link]
-
-
 class PromotionReport(Document):
     """The body of a pull request that edits a release: what the move is, on what evidence, and the way back."""
 
@@ -98,3 +81,24 @@ class PromotionReport(Document):
     image: Reference | None
     artifact: Digest | None
     request: dict[str, RequestField]
+
+
+class PullRequestReport(Document):
+    """The one report on a pull request."""
+
+    number: int
+    title: str
+    commit: CommitId
+    base: CommitId
+    at: Moment
+    state: Literal["passed", "failed", "invalid", "error", "running"]
+    plan: Plan | None
+    problems: list[str]
+    """Input errors, ready to read; the state is then `invalid`."""
+    models: list[ModelReport]
+    moves: list[PromotionReport] = Field(default_factory=list)
+    """What each release that it edits would mean."""
+    seconds: float
+    reproduce: list[str]
+    """Commands that give the same on a laptop."""
+    links: list[Link]

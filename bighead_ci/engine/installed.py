@@ -8,6 +8,9 @@ from functools import cache, cached_property
 from importlib import metadata
 from pathlib import Path
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 import bighead_ci
 from bighead_ci.documents.base import digest_of_bytes
 from bighead_ci.documents.engine import Component
@@ -46,6 +49,24 @@ class InstalledEngine:
         if wanted not in self._components:
             self._components[wanted] = self._component(wanted)
         return self._components[wanted]
+
+    def distributions(self, modules: Collection[str]) -> dict[str, str]:
+        """Distribution → installed version of third-party modules; see the port."""
+        return {name: version for name, version in sorted(_versions(modules).items()) if version != ABSENT}
+
+    def with_required(self, distributions: Collection[str]) -> dict[str, str]:
+        """Distribution → installed version of these and of all that they require; see the port."""
+        found: dict[str, str] = {}
+        pending = {(name, "") for name in distributions}
+        reached = set(pending)
+        while pending:
+            name, extra = pending.pop()
+            version, required = _requirements(name)
+            found[name] = version
+            more = {asked for one in required if _applies(one, extra) for asked in _asked(one)} - reached
+            reached |= more
+            pending |= more
+        return dict(sorted(found.items()))
 
     def read(self, path: str) -> bytes:
         """One file of the package.
@@ -130,6 +151,26 @@ def _version(name: str) -> tuple[str, str]:
     for candidate in _distributions().get(name, []):
         return candidate.replace("_", "-").lower(), metadata.version(candidate)
     return candidates[-1], ABSENT
+
+
+@cache
+def _requirements(name: str) -> tuple[str, list[Requirement]]:
+    """Installed version of a distribution, and what it says that it requires."""
+    try:
+        found = metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return ABSENT, []
+    return found.version, [Requirement(line) for line in found.requires or ()]
+
+
+def _applies(required: Requirement, extra: str) -> bool:
+    return required.marker is None or required.marker.evaluate({"extra": extra})
+
+
+def _asked(required: Requirement) -> set[tuple[str, str]]:
+    """(distribution, extra) that a requirement stands for."""
+    name = canonicalize_name(required.name)
+    return {(name, "")} | {(name, extra) for extra in required.extras}
 
 
 @cache

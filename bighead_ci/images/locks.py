@@ -16,6 +16,7 @@ from bighead_ci.definitions.lock_file import HEADER, HOW, asked_for, packages, r
 from bighead_ci.delivery.stages.place import StagePlace
 from bighead_ci.documents.base import write_atomically
 from bighead_ci.errors import InputError
+from bighead_ci.images.python_environments import installer_error
 from bighead_ci.planning.inputs import Inputs
 from bighead_ci.planning.locks import Lock, needed
 from bighead_ci.planning.stages import LOCK_OF
@@ -40,6 +41,7 @@ def write_locks(
 
     Raises:
         InputError: a requirement is not written as it must be, or what is asked for cannot be had together.
+        RetryError: the package index does not answer.
     """
     _, name, version = place.directory.split("/")
     model = inputs.definitions.model(name, version)
@@ -73,6 +75,7 @@ def compile_lock(
 
     Raises:
         InputError: what is asked for cannot be had together; carries uv's own words.
+        RetryError: the package index does not answer.
     """
     wanted = [*sorted(needed), *kept, *new]
     with TemporaryDirectory(prefix="bighead-lock-") as name:
@@ -86,7 +89,7 @@ def compile_lock(
             [*command, "--quiet", "--output-file", str(lock), str(source)], capture_output=True, text=True, check=False
         )
         if done.returncode != 0:
-            raise InputError(f"no lock has all of {', '.join(wanted)}: {done.stderr.strip()}")
+            raise installer_error(f"no lock has all of {', '.join(wanted)}: {done.stderr.strip()}")
         return f"{HEADER}{' '.join([*kept, *new]) or 'nothing'}\n".encode() + lock.read_bytes()
 
 

@@ -17,7 +17,7 @@ from uv import find_uv_bin
 
 from bighead_ci.definitions.lock_file import Pin, read_lock
 from bighead_ci.documents.base import digest_of_bytes
-from bighead_ci.errors import InputError, RetryError
+from bighead_ci.errors import BigheadError, InputError, RetryError
 from bighead_ci.ports.progress import Progress
 
 COMPLETE = "complete"
@@ -118,8 +118,13 @@ def _run(command: list[str], name: str, progress: Progress) -> None:
                 progress(f"{name}: {line.rstrip()}")
     if process.returncode != 0:
         text = "\n".join(said)[-2000:]
-        kind = RetryError if any(word.lower() in text.lower() for word in _LATER) else InputError
-        raise kind(f"{name}: cannot be installed: {text}")
+        raise installer_error(f"{name}: cannot be installed: {text}")
+
+
+def installer_error(text: str) -> BigheadError:
+    """What the installer said, as the kind of error that it is: nothing is wrong with a lock if nobody answers."""
+    kind = RetryError if any(word.lower() in text.lower() for word in _LATER) else InputError
+    return kind(text)
 
 
 def _python(directory: Path) -> Path:

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,6 +26,16 @@ from bighead_ci.delivery.stages.failure import forget_failure, read_failure
 from bighead_ci.documents.base import write_atomically
 from bighead_ci.documents.record import Timings
 from bighead_ci.errors import BigheadError, BugError, InputError, RetryError
+from bighead_ci.orchestrators.data import (
+    absent,
+    check_data,
+    is_locked,
+    locked_data,
+    needed_data,
+    stages_that_make,
+    unchanged_lock,
+)
+from bighead_ci.planning.dvc_pipeline import PIPELINE
 from bighead_ci.ports.progress import Progress
 
 _RUNNING = re.compile(r"^Running stage '(?P<stage>[^']+)'")
@@ -64,38 +74,75 @@ class DvcPipeline:
 
     Args:
         cache: Directory of the cache that all checkouts share.
+        variables: Environment variables that the stages get beside those of this process.
     """
 
-    def __init__(self, cache: Path) -> None:
+    def __init__(self, cache: Path, variables: Mapping[str, str] | None = None) -> None:
         self.cache = cache
+        self.variables = dict(variables or {})
 
     def run(self, checkout: Path, model_directory: str, progress: Progress) -> Timings:
-        """Bring the version's stages up to date in the checkout.
+        """Bring the version's stages up to date in the checkout, on the data that its dvc.lock names.
 
         Raises:
-            InputError: a stage failed on what the user wrote, or a directory cannot be written.
+            InputError: a stage failed on what the user wrote, the data is something else than dvc.lock names, or a
+                directory cannot be written.
             RetryError: the disk is full, a lock is held, or a stage was killed.
         """
-        pipeline = f"{model_directory}/dvc.yaml"
+        pipeline = f"{model_directory}/{PIPELINE}"
         if not (checkout / pipeline).is_file():
             raise InputError(f"{pipeline} is missing; `bighead check --write` writes it")
-        return self._reproduce(checkout, pipeline, progress)
+        with self._alone_in(checkout):
+            made = self._import(checkout, needed_data(checkout, pipeline), progress)
+            # Only these: the stages of the repository above them would make other data and write that into dvc.lock.
+            ran = self._reproduce(checkout, pipeline, ["--single-item", pipeline], progress)
+        return Timings(seconds=made.seconds | ran.seconds, reused=made.reused + ran.reused)
 
     def import_sources(self, checkout: Path, progress: Progress) -> None:
-        """Put the sources' Parquet files in place: from the cache, else by their import stage.
+        """Put the sources' Parquet files in place as dvc.lock names them: from the cache, else by their import stage.
 
         Raises:
-            InputError: an import failed, or a directory cannot be written.
+            InputError: an import failed, the data is something else than dvc.lock names, or a directory cannot be
+                written.
             RetryError: the disk is full, a lock is held, or a stage was killed.
         """
-        self._reproduce(checkout, SOURCES_PIPELINE, progress)
+        with self._alone_in(checkout):
+            if is_locked(checkout):
+                self._import(checkout, locked_data(checkout), progress)
+            else:
+                self._make(checkout, [SOURCES_PIPELINE], progress)
+            check_data(checkout, locked_data(checkout))
 
-    def _reproduce(self, checkout: Path, pipeline: str, progress: Progress) -> Timings:
+    def _import(self, checkout: Path, wanted: Collection[str], progress: Progress) -> Timings:
+        """Put data in place that is not there."""
+        missing = absent(checkout, self.cache, wanted, locked_data(checkout))
+        if not missing or not (checkout / SOURCES_PIPELINE).is_file():
+            return Timings(seconds={}, reused=[])
+        return self._make(checkout, stages_that_make(checkout, missing) or [SOURCES_PIPELINE], progress)
+
+    def _make(self, checkout: Path, targets: list[str], progress: Progress) -> Timings:
+        """Run stages of the repository, which make what dvc.lock names and nothing else."""
+        with unchanged_lock(checkout):
+            return self._reproduce(checkout, SOURCES_PIPELINE, targets, progress)
+
+    def _reproduce(self, checkout: Path, pipeline: str, targets: Sequence[str], progress: Progress) -> Timings:
+        watch = _Watch(pipeline, progress)
+        with _process(checkout, targets, self.variables) as process:
+            for line in process.stdout or ():
+                watch.line(line.rstrip())
+            code = process.wait()
+        timings = watch.finish()
+        if code != 0:
+            raise _failure(checkout, code, watch)
+        return timings
+
+    @contextmanager
+    def _alone_in(self, checkout: Path) -> Iterator[None]:
         with _storage_errors(self.cache), _only_one(checkout):
             _configure(checkout, self.cache)
             forget_failure(checkout)
             _clear_dead_locks(checkout / ".dvc" / "tmp" / "rwlock")
-            return _reproduce(checkout, pipeline, progress)
+            yield
 
 
 def _configure(checkout: Path, cache: Path) -> None:
@@ -174,28 +221,16 @@ def _storage_errors(cache: Path) -> Iterator[None]:
         raise RetryError(f"{where}: {reason}") from error
 
 
-def _reproduce(checkout: Path, pipeline: str, progress: Progress) -> Timings:
-    watch = _Watch(pipeline, progress)
-    with _process(checkout, pipeline) as process:
-        for line in process.stdout or ():
-            watch.line(line.rstrip())
-        code = process.wait()
-    timings = watch.finish()
-    if code != 0:
-        raise _failure(checkout, code, watch)
-    return timings
-
-
 @contextmanager
-def _process(checkout: Path, pipeline: str) -> Iterator[subprocess.Popen[str]]:
+def _process(checkout: Path, targets: Sequence[str], variables: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
     """`dvc repro` in a process group of its own, ended with everything it started if this block is left early."""
     # A stage's command is `bighead` or `python`: the ones of this environment.
     tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    environment = os.environ | {"PATH": tools, "PYTHONUNBUFFERED": "1", "DVC_NO_ANALYTICS": "1", "COLUMNS": "500"}
+    ours = {"PATH": tools, "PYTHONUNBUFFERED": "1", "DVC_NO_ANALYTICS": "1", "COLUMNS": "500"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "dvc", "repro", pipeline],
+        [sys.executable, "-m", "dvc", "repro", *targets],
         cwd=checkout,
-        env=environment,
+        env={**os.environ, **ours, **variables},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from bighead_ci.delivery.stages.source_data import not_as_locked
 from bighead_ci.documents.base import short
 from bighead_ci.documents.inputs import VersionInputs, changed_inputs
 from bighead_ci.documents.record import RunResult
-from bighead_ci.errors import BugError, InputError, Problem
+from bighead_ci.errors import BugError, InputError
 from bighead_ci.orchestrators.dvc import DvcPipeline
 from bighead_ci.planning.stages import RECORD
 from bighead_ci.ports.orchestrator import Outcome
@@ -67,12 +68,21 @@ class LocalOrchestrator:
     def sources(self, commit: str, progress: Progress) -> Path:
         """A work tree of the commit whose sources' Parquet files are in place."""
         checkout = self._checkouts / f"sources-{commit[:12]}"
-        if not checkout.exists():
-            checkout.parent.mkdir(parents=True, exist_ok=True)
-            beside = Path(tempfile.mkdtemp(prefix=f".{checkout.name}-", dir=checkout.parent))
+        if checkout.exists():
+            try:
+                self._pipeline.import_sources(checkout, progress)
+            except InputError:  # what a killed import left, or somebody changed
+                shutil.rmtree(checkout, ignore_errors=True)
+            else:
+                return checkout
+        checkout.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{checkout.name}-", dir=checkout.parent))
+        try:
             self._checkout(commit, beside)
+            self._pipeline.import_sources(beside, progress)
             _rename(beside, checkout)
-        self._pipeline.import_sources(checkout, progress)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
         return checkout
 
 
@@ -87,12 +97,8 @@ def check_inputs(planned: VersionInputs, read: VersionInputs) -> None:
         return
     changed = changed_inputs(planned, read)
     data = {name.removeprefix("data:"): pair for name, pair in changed.items() if name.startswith("data:")}
-    message = "the data that was imported is not the data that dvc.lock names: commit the dvc.lock of what is right"
     if data:
-        raise InputError(
-            Problem(file="dvc.lock", subject=path, message=message, value=after, allowed=before)
-            for path, (before, after) in data.items()
-        )
+        raise InputError(not_as_locked(path, after, before or "nothing") for path, (before, after) in data.items())
     raise BugError(f"{planned.id}: planned and read inputs differ in {', '.join(changed) or 'nothing'}")
 
 
@@ -101,6 +107,5 @@ def _rename(beside: Path, checkout: Path) -> None:
     try:
         beside.rename(checkout)
     except OSError:
-        shutil.rmtree(beside, ignore_errors=True)
         if not checkout.is_dir():
             raise

@@ -8,6 +8,10 @@ from dataclasses import dataclass
 
 _BY_NAME = frozenset({"import_module", "__import__", "run_module", "run_path", "walk_packages", "iter_modules"})
 """Calls that import what a string names."""
+_TEXT = frozenset({"exec", "eval"})
+"""Functions that run what a string says."""
+_STORED = frozenset({"pickle", "joblib", "dill", "cloudpickle", "shelve"})
+"""Modules that load objects, and import what those name."""
 _PLACES = frozenset({"__file__", "__path__"})
 """Where a module lies."""
 _DATA = (["importlib", "resources"], ["pkgutil"])
@@ -24,6 +28,8 @@ class Imports:
     """It also imports what only running it would tell."""
     finds_files: bool
     """It reads files by the place of a module, which no import names."""
+    runs_text: bool = False
+    """It may run code that is not its own: what a string holds, or what a stored object names."""
 
 
 def imports_of(source: bytes, module: str, *, is_package: bool) -> Imports:
@@ -42,7 +48,7 @@ def imports_of(source: bytes, module: str, *, is_package: bool) -> Imports:
     tree = ast.parse(source)
     package = module if is_package else module.rpartition(".")[0]
     found: set[str] = set()
-    computes_names = finds_files = False
+    computes_names = finds_files = runs_text = False
     for node in _walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
@@ -53,8 +59,10 @@ def imports_of(source: bytes, module: str, *, is_package: bool) -> Imports:
             name = node.id if isinstance(node, ast.Name) else node.attr
             computes_names |= name in _BY_NAME
             finds_files |= name in _PLACES
+            runs_text |= isinstance(node, ast.Name) and name in _TEXT
     finds_files |= any(name.split(".")[:2] in _DATA for name in found)
-    return Imports(frozenset(found), computes_names, finds_files)
+    runs_text |= any(name.split(".")[0] in _STORED for name in found)
+    return Imports(frozenset(found), computes_names, finds_files, runs_text)
 
 
 def _walk(tree: ast.AST) -> Iterator[ast.AST]:

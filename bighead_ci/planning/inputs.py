@@ -7,6 +7,7 @@ views of it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from bighead_ci.definitions.files import Files
@@ -16,7 +17,7 @@ from bighead_ci.documents.engine import Component
 from bighead_ci.documents.image import ImageRecipe
 from bighead_ci.documents.inputs import LAST_STAGE, Target, VersionInputs
 from bighead_ci.documents.stage import StageSpec, TrainingSetSpec
-from bighead_ci.planning.imports import imports_of
+from bighead_ci.planning.imports import Imports, imports_of
 from bighead_ci.planning.meaning import Definitions
 from bighead_ci.planning.specs import code_files, is_unread, stage_specs
 from bighead_ci.planning.stages import LOCK_OF, SERVING_ENTRY_POINT, STAGES, Stage, earlier
@@ -72,7 +73,7 @@ class Inputs:
             "spec": spec.model_dump(mode="json"),
             "engine": component.digest,
             "python": self.engine.python,
-            "distributions": _own_distributions(stage, component),
+            "distributions": self._distributions(stage, component),
         }
 
     def _specs_of(self, model: VersionedModel) -> dict[str, StageSpec]:
@@ -112,11 +113,15 @@ class Inputs:
         component = self.component(stage, model)
         found = {f"spec:{name}": digest for name, digest in _spec_digests(spec)}
         found |= {"engine": component.digest, "python": self.engine.python}
-        found |= {f"distribution:{name}": version for name, version in _own_distributions(stage, component).items()}
+        found |= {f"distribution:{name}": version for name, version in self._distributions(stage, component).items()}
         found |= {f"file:{path}": self.files.ids[path] for path in self.stage_files(stage, model)}
         if isinstance(spec, TrainingSetSpec):
             found |= {f"data:{data.path}": data.digest for data in spec.data.values()}
         return found
+
+    def _distributions(self, stage: Stage, component: Component) -> dict[str, str]:
+        """Libraries whose versions no lock of the version says."""
+        return self.engine.with_required(component.distributions) if stage.environment == "engine" else {}
 
     def stage_files(self, stage: Stage, model: VersionedModel) -> list[str]:
         """Paths of the authored files that a stage reads itself, in no other form."""
@@ -132,19 +137,26 @@ class Inputs:
         return found | {"engine": self.image_component(target, model).digest, "python": self.engine.python}
 
     def _imported(self, model: VersionedModel) -> frozenset[str]:
-        """Modules of the engine that the version's code imports; all, if it computes the names of what it imports."""
-        found: set[str] = set()
+        """Modules of the engine that the version's code imports; all, if only running it would tell."""
+        imports = self._imports(model)
+        if any(one.computes_names or one.runs_text for one in imports):
+            return frozenset({WHOLE})
+        names = {name for one in imports for name in one.modules}
+        return frozenset(name for name in names if name.startswith(f"{_PACKAGE}.") and self.engine.has(name))
+
+    def libraries(self, model: VersionedModel) -> dict[str, str]:
+        """Distribution → installed version of what the version's code imports itself; the engine's parts apart."""
+        names = {name.split(".")[0] for one in self._imports(model) for name in one.modules}
+        return self.engine.distributions(names - {_PACKAGE})
+
+    def _imports(self, model: VersionedModel) -> list[Imports]:
+        """Of every file of the version's code that is Python; of any other the stage says so, with the line."""
+        found = []
         for path in code_files(self.files, model):
-            if not path.endswith(".py"):
-                continue
-            try:
-                imports = imports_of(self.files.tree.read(path), "model", is_package=False)
-            except (SyntaxError, ValueError, RecursionError):
-                continue  # the stage says so, with the line
-            if imports.computes_names:
-                return frozenset({WHOLE})
-            found |= {name for name in imports.modules if name.startswith(f"{_PACKAGE}.") and self.engine.has(name)}
-        return frozenset(found)
+            if path.endswith(".py"):
+                with suppress(SyntaxError, ValueError, RecursionError):
+                    found.append(imports_of(self.files.tree.read(path), "model", is_package=False))
+        return found
 
     def _authored(self, model: VersionedModel, specs: dict[str, StageSpec]) -> dict[str, str]:
         """Every authored file behind the version, and its data: what stays when the engine changes."""
@@ -170,11 +182,6 @@ def _spec_digests(spec: StageSpec) -> Iterator[tuple[str, str]]:
             yield name, digest_of(sorted(value))
         else:
             yield name, digest_of(value)
-
-
-def _own_distributions(stage: Stage, component: Component) -> dict[str, str]:
-    """Libraries whose versions no lock of the version says."""
-    return component.distributions if stage.environment == "engine" else {}
 
 
 def _lock(target: Target, model: VersionedModel) -> str:

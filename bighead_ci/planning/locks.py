@@ -25,11 +25,15 @@ def needed_by_engine(engine: Engine, lock: Lock) -> set[str]:
 
 
 def needed(inputs: Inputs, model: VersionedModel, lock: Lock) -> set[str]:
-    """Distributions that a lock of a version must have: those of the engine, and of its parts that its code imports."""
+    """Distributions that a lock of a version must have: those of the engine, and what the version's code imports there.
+
+    What is imported and not in the lock would come from wherever the stage happens to run, and no key would say so.
+    """
     found = needed_by_engine(inputs.engine, lock)
     for stage in STAGES:
         if stage.environment == lock and stage.reads_code:
             found |= inputs.component(stage, model).distributions.keys()
+            found |= inputs.libraries(model).keys()
     return found
 
 

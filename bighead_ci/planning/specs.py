@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ from bighead_ci.definitions.expectations_file import load_expectations
 from bighead_ci.definitions.files import LOCKS, RUN, Files
 from bighead_ci.definitions.loading import load_golden_rows
 from bighead_ci.definitions.lock_file import packages, read_lock
+from bighead_ci.definitions.tree import IGNORED
 from bighead_ci.documents.artifact import ArtifactInput
 from bighead_ci.documents.definition import (
     FeatureSchema,
@@ -94,7 +95,7 @@ def _training_set(
         features=definition.features,
         sets=[bare_feature_set(one) for one in sets],
         sources={name: bare_source(sources[name], columns[name]) for name in sorted(columns)},
-        data={name: _data(definitions, model, name, source) for name, source in sources.items()},
+        data=_all_data(definitions, model, sources),
     )
 
 
@@ -113,6 +114,19 @@ def used_sources(definitions: Definitions, model: VersionedModel) -> list[str]:
     definition = model.definition
     sets = [definitions.feature_set(use.set) for use in definition.features]
     return sorted({definition.spine.source, definition.label.source, *(one.definition.source for one in sets)})
+
+
+def _all_data(
+    definitions: Definitions, model: VersionedModel, sources: Mapping[str, SourceDefinition]
+) -> dict[str, SourceData]:
+    """Source → its data, which is one and the same for all sources that lie in one file."""
+    found = {name: _data(definitions, model, name, source) for name, source in sources.items()}
+    digests = {data.path: data.digest for data in found.values()}
+    if wrong := sorted(name for name, data in found.items() if data.digest != digests[data.path]):
+        message = "other sources of this version lie in the same file, and take other data of it"
+        file = f"{model.path}/{RUN}"
+        raise InputError(Problem(file=file, line=None, subject=f"data.{name}", message=message) for name in wrong)
+    return found
 
 
 def _data(definitions: Definitions, model: VersionedModel, name: str, source: SourceDefinition) -> SourceData:
@@ -202,7 +216,7 @@ def code_files(files: Files, model: VersionedModel) -> list[str]:
 
 def is_unread(file: str) -> bool:
     """Whether a file of a version, relative to its directory, changes no result."""
-    return file in UNREAD or bool({"out", "__pycache__"} & {*file.split("/")})
+    return file in UNREAD or not IGNORED.isdisjoint(file.split("/"))
 
 
 def estimator_inputs(model: VersionedModel, sets: Sequence[VersionedFeatureSet]) -> list[ArtifactInput]:

@@ -30,6 +30,15 @@ class Engine(Protocol):
             BugError: there is no such module.
         """
 
+    def distributions(self, modules: Collection[str]) -> dict[str, str]:
+        """Distribution → installed version of third-party modules by their top-level names; only what is installed."""
+
+    def with_required(self, distributions: Collection[str]) -> dict[str, str]:
+        """Distribution → installed version of these and of all that they require, directly or not, on this platform.
+
+        One that is not installed is `absent`.
+        """
+
     def read(self, path: str) -> bytes:
         """One file of a component.
 

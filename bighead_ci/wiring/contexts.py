@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from bighead_ci.ports.clock import Clock, ShiftedClock, SystemClock
 from bighead_ci.ports.repository import MAIN
+from bighead_ci.workspaces import variables
 from bighead_ci.workspaces.finding import find_workspace
-from bighead_ci.workspaces.layout import Workspace
+from bighead_ci.workspaces.layout import WORKSPACE_FILE, Workspace
 from bighead_ci.workspaces.variables import silence_libraries
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from bighead_ci.git.repository import GitRepository
     from bighead_ci.images.process import ProcessImageBuilder
     from bighead_ci.images.python_environments import PythonEnvironments
+    from bighead_ci.orchestrators.dvc import DvcPipeline
     from bighead_ci.platforms.local import LocalPlatform
     from bighead_ci.ports.engine import Engine
     from bighead_ci.ports.forge import Forge
@@ -98,10 +100,9 @@ class LocalContext:
     @cached_property
     def orchestrator(self) -> Orchestrator:
         """DVC."""
-        from bighead_ci.orchestrators.dvc import DvcPipeline
         from bighead_ci.orchestrators.local import LocalOrchestrator
 
-        pipeline = DvcPipeline(self.workspace.dvc_cache)
+        pipeline = pipeline_of(self.workspace)
         return LocalOrchestrator(pipeline, self.workspace.checkouts, self.repository.checkout)
 
     @cached_property
@@ -185,6 +186,14 @@ def installed_engine() -> Engine:
     from bighead_ci.engine.installed import InstalledEngine
 
     return InstalledEngine()
+
+
+def pipeline_of(workspace: Workspace) -> DvcPipeline:
+    """DVC with a workspace's cache. Its stages are told of the workspace: their checkout is in no clone of it."""
+    from bighead_ci.orchestrators.dvc import DvcPipeline
+
+    exists = (workspace.state / WORKSPACE_FILE).exists()
+    return DvcPipeline(workspace.dvc_cache, {variables.STATE: str(workspace.state)} if exists else {})
 
 
 def python_environments(workspace: Workspace) -> PythonEnvironments:

@@ -5,20 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bighead_ci.wiring.contexts import installed_engine, python_environments
+from bighead_ci.wiring.contexts import context_of, installed_engine, pipeline_of, python_environments
 from bighead_ci.workspaces.finding import workspace_or
 
 if TYPE_CHECKING:
     from bighead_ci.orchestrators.dvc import DvcPipeline
     from bighead_ci.planning.inputs import Inputs
+    from bighead_ci.ports.clock import Clock
     from bighead_ci.ports.progress import Progress
 
 
 def pipeline_here(checkout: Path) -> DvcPipeline:
     """DVC with the workspace's cache; without a workspace, with one in the checkout."""
-    from bighead_ci.orchestrators.dvc import DvcPipeline
+    return pipeline_of(workspace_or(checkout))
 
-    return DvcPipeline(workspace_or(checkout).dvc_cache)
+
+def data_clock_here(checkout: Path) -> Clock:
+    """The moment that the workspace's data lives at; without a workspace, the machine's time."""
+    return context_of(workspace_or(checkout)).data_clock
 
 
 def inputs_of(checkout: Path) -> Inputs:
@@ -51,7 +55,7 @@ def write_orders(checkout: Path, directory: str, progress: Progress) -> None:
     from bighead_ci.orchestrators.data import put_in_place
 
     data = leave_orders(StagePlace(checkout, directory), inputs_of(checkout), progress)
-    put_in_place(checkout, workspace_or(checkout).dvc_cache, data)
+    put_in_place(checkout, workspace_or(checkout).dvc_cache, f"{directory}/run.yaml", data)
 
 
 def run_stage(name: str, checkout: Path, directory: str, progress: Progress) -> None:

@@ -10,8 +10,10 @@ from bighead_ci.delivery.check import REPORT, check_pull_request
 from bighead_ci.delivery.context import BOT
 from bighead_ci.delivery.merging import CHECK
 from bighead_ci.delivery.reconcile import reconcile
+from bighead_ci.delivery.report_files import PROMOTION_FILE, directory_of
 from bighead_ci.delivery.rollback import rollback
 from bighead_ci.documents.base import digest_of
+from bighead_ci.documents.report import PromotionReport
 from bighead_ci.errors import InputError, RetryError
 from bighead_ci.planning.releases import advanced
 from bighead_ci.ports.progress import silent
@@ -82,6 +84,9 @@ def test_a_passing_canary_goes_to_the_next_step_by_a_merged_pull_request(canary:
     assert (pull.state, pull.author, pull.approvals()) == ("merged", BOT, [])
     assert "canary_errors" in pull.body
     assert "10 % → 50 %" in pull.title
+    report = PromotionReport.read(directory_of(canary, pull) / PROMOTION_FILE)
+    assert (report.move, report.weight_after, report.analysis is not None) == ("advance", 50, True)
+    assert canary.renderer.promotion_markdown(report) == pull.body
 
 
 def test_weights_that_are_not_yet_in_force_are_waited_for(canary: FakeContext) -> None:
@@ -150,6 +155,9 @@ def test_a_failing_canary_is_taken_back_with_its_reasons(canary: FakeContext) ->
     assert pull.state == "merged"
     assert "canary_errors" in pull.body
     assert "the new version answers with more errors than the old one" in pull.body
+    report = PromotionReport.read(directory_of(canary, pull) / PROMOTION_FILE)
+    assert not report.verdict.passed
+    assert canary.renderer.promotion_markdown(report) == pull.body
     release = canary.release("prod")
     assert release is not None
     assert canary.split("prod") == {"v2": 100}

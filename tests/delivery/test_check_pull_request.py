@@ -14,10 +14,12 @@ from bighead_ci.delivery.check import REPORT, check_pull_request, page_of
 from bighead_ci.delivery.deliver import deliver
 from bighead_ci.delivery.merging import CHECK
 from bighead_ci.delivery.promote import promote
+from bighead_ci.delivery.report_files import REPORT_FILE
 from bighead_ci.delivery.rollback import rollback
 from bighead_ci.documents.base import digest_of
 from bighead_ci.documents.forge import PullRequest
 from bighead_ci.documents.release import Release
+from bighead_ci.documents.report import PullRequestReport
 from bighead_ci.errors import InputError, RetryError
 from bighead_ci.ports.progress import silent
 from fakes.context import FakeContext, model_version
@@ -77,6 +79,7 @@ def test_a_new_version_that_passes_gets_one_report_and_a_status_for_each_gate(co
     assert [(model.record.id, model.reused) for model in report.models] == [("late/v2", False)]
     assert "late/v2" in comment(context, pull)
     assert page_of(context, pull).exists()
+    assert PullRequestReport.read(page_of(context, pull).with_name(REPORT_FILE)) == report
     found = statuses(context, pull)
     assert found[CHECK] == "success"
     gates = {f"bighead/gate/late/{gate.gate}" for gate in report.models[0].verdict.gates if gate.applied}

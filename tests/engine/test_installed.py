@@ -72,6 +72,21 @@ def test_a_distribution_that_is_not_installed_is_said_to_be_absent(engine: Insta
     }
 
 
+def test_what_a_library_requires_counts_with_it(engine: InstalledEngine) -> None:
+    """Directly or not, each with its version; what is not installed is said to be absent."""
+    found = engine.with_required({"scikit-learn", "surely-not-installed"})
+    assert {"scikit-learn", "numpy", "scipy", "joblib"} < found.keys()
+    absent = found.pop("surely-not-installed")
+    assert (absent, found) == ("absent", {name: metadata.version(name) for name in found})
+
+
+def test_an_extra_counts_where_it_is_asked_for(engine: InstalledEngine) -> None:
+    """`fsspec[tqdm]`, which scmrepo requires, brings tqdm; nobody asks for the extras of this engine here."""
+    assert "tqdm" in engine.with_required({"scmrepo"})
+    assert "tqdm" not in engine.with_required({"fsspec"})
+    assert "bentoml" not in engine.with_required({"bighead-ci"})
+
+
 @pytest.mark.parametrize("module", [*(stage.module for stage in STAGES), SERVING_ENTRY_POINT])
 def test_every_entry_point_of_this_engine_has_a_component_of_its_own(module: str) -> None:
     """None is the whole engine, and none holds commands, reports or gates."""

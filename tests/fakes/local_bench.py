@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -17,7 +17,7 @@ import psutil
 
 from bighead_ci.documents.base import digest_of
 from bighead_ci.documents.definition import CanaryPlan, EnvironmentDefinition, Router, Serving
-from bighead_ci.documents.image import ImageRecipe
+from bighead_ci.documents.image import ImageRecipe, LocalImage
 from bighead_ci.documents.live import DesiredModel, DesiredVariant, LiveVariant
 from bighead_ci.engine.installed import InstalledEngine
 from bighead_ci.images.process import ProcessImageBuilder
@@ -74,11 +74,11 @@ class LocalBench:
         self.predictions = state / "predictions"
         self.platform = self.another_platform()
 
-    def another_platform(self) -> LocalPlatform:
+    def another_platform(self, open_image: Callable[[str], LocalImage | None] | None = None) -> LocalPlatform:
         """A second hand on the same state, as another process would have it."""
         return LocalPlatform(
             self.state / "platform",
-            open_image=self.images.open,
+            open_image=open_image or self.images.open,
             artifact=lambda digest: self.artifacts[digest],
             online_store=self.state / "online-store",
             predictions=self.predictions,

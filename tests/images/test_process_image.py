@@ -15,6 +15,7 @@ from bighead_ci.errors import BugError, InputError
 from bighead_ci.images.process import ProcessImageBuilder
 from bighead_ci.images.python_environments import PythonEnvironments
 from bighead_ci.ports.progress import silent
+from fakes.edited_engine import EditedEngine
 from fakes.local_bench import image_recipe, satisfied_lock
 from fakes.memory_tree import MemoryTree
 
@@ -62,6 +63,21 @@ def test_every_file_of_an_image_is_in_its_digest(builder: ProcessImageBuilder, b
         assert builder.find(built.reference) is None, file
         file.write_bytes(before)
     assert builder.find(built.reference) is not None
+
+
+def test_two_engines_never_share_a_reference(builder: ProcessImageBuilder, built: ImageRef, tmp_path: Path) -> None:
+    """Whichever file of what the process runs differs; what it does not run makes no difference."""
+    references = {built.reference}
+    component = recipe_of()[0].engine
+    for path in component:
+        edited = EditedEngine(ENGINE, path)
+        environments = PythonEnvironments(tmp_path / "environments")
+        other = ProcessImageBuilder(tmp_path / "others", edited, environments)
+        recipe, tree = image_recipe("tiny", "v1", edited, satisfied_lock())
+        references.add(other.ensure(recipe, tree, silent).reference)
+    assert len(references) == 1 + len(component)
+    command = image_recipe("tiny", "v1", EditedEngine(ENGINE, "cli/main.py"), satisfied_lock())
+    assert builder.ensure(*command, silent) == built
 
 
 @pytest.mark.parametrize("damage", ["changed", "missing", "extra"])

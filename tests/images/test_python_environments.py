@@ -6,7 +6,6 @@ import hashlib
 import subprocess
 import sys
 import threading
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from bighead_ci.errors import InputError
 from bighead_ci.images.python_environments import PythonEnvironments
 from bighead_ci.ports.progress import silent
 from fakes.local_bench import satisfied_lock
+from fakes.wheels import only_these, write_wheel
 
 pytestmark = pytest.mark.e2e
 NAME = "models/x/v1/training.lock"
@@ -23,17 +23,8 @@ NAME = "models/x/v1/training.lock"
 @pytest.fixture
 def lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
     """A lock of one small distribution that only the directory has."""
-    wheels = tmp_path / "wheels"
-    wheels.mkdir()
-    wheel = wheels / "tiny_library-1.5-py3-none-any.whl"
-    about = "tiny_library-1.5.dist-info"
-    with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr("tiny_library.py", "ANSWER = 42\n")
-        archive.writestr(f"{about}/METADATA", "Metadata-Version: 2.1\nName: tiny-library\nVersion: 1.5\n")
-        archive.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        archive.writestr(f"{about}/RECORD", "")
-    monkeypatch.setenv("UV_FIND_LINKS", str(wheels))
-    monkeypatch.setenv("UV_NO_INDEX", "1")
+    wheel = write_wheel(tmp_path / "wheels", "tiny-library", "1.5")
+    only_these(wheel.parent, monkeypatch)
     return f"tiny-library==1.5 --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n".encode()
 
 

@@ -54,3 +54,19 @@ def test_what_only_running_it_would_tell_is_noticed(source: str, computes_names:
 def test_a_package_starts_relative_imports_from_itself() -> None:
     """`from . import x` in `a/__init__.py` is `a.x`."""
     assert imports_of(b"from . import x", "a", is_package=True).modules == {"a", "a.x"}
+
+
+@pytest.mark.parametrize(
+    ("source", "runs_text"),
+    [
+        ("exec(text)", True),
+        ("eval('1')", True),
+        ("frame.eval('a + b')", False),
+        ("import pickle", True),
+        ("from joblib import load", True),
+        ("import json", False),
+    ],
+)
+def test_code_that_is_not_the_files_own_is_noticed(source: str, runs_text: bool) -> None:
+    """What a string holds, and what a stored object names; not a method that is called like a builtin."""
+    assert imports_of(source.encode(), "module", is_package=False).runs_text == runs_text

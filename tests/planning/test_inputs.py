@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bighead_ci.definitions.files import Files
 from bighead_ci.documents.inputs import VersionInputs, changed_inputs
+from bighead_ci.errors import InputError
 from bighead_ci.planning.change import plan_change
 from bighead_ci.planning.inputs import Inputs
 from bighead_ci.planning.stages import STAGES, earlier
@@ -43,6 +44,7 @@ MODELS = {
 }
 """Model version → its spine's and label's source, and its feature sets."""
 BOTH = frozenset({"image:train", "image:serve"})
+UNREAD = ("README.md", "dvc.yaml", "dvc.lock", ".gitignore", "out/left.json", "node_modules/x.txt", ".bighead/x.json")
 
 
 def files() -> dict[str, str]:
@@ -177,7 +179,7 @@ def model_edits() -> list[Edit]:
             "training.lock": {"train", "record", "image:train"},
             "serving.lock": {"evaluate", "package", "record", "image:serve"},
             "run.yaml": {"training-set"},
-            **{file: set() for file in ("README.md", "dvc.yaml", "dvc.lock", ".gitignore", "out/left.json")},
+            **{file: set() for file in UNREAD},
         }
         texts = {
             "golden_rows.json": '[{"distance": 300}]',
@@ -258,6 +260,8 @@ def test_an_edit_of_the_engine_changes_the_keys_of_what_imports_it(path: str, ex
         ("from bighead_ci.transforms import scaling\n", "transforms/wavelets.py", False),
         ("import importlib\nimportlib.import_module('bighead_ci.' + name)\n", "transforms/wavelets.py", True),
         ("import importlib\nimportlib.import_module('bighead_ci.' + name)\n", "cli/ship.py", True),
+        ("import joblib\nWORDS = joblib.load('words.pkl')\n", "transforms/wavelets.py", True),
+        ("exec(open('more.txt').read())\n", "transforms/wavelets.py", True),
         ("from pathlib import Path\nWORDS = Path(__file__).with_name('words.txt')\n", "transforms/wavelets.py", False),
         ("this is no Python (\n", "transforms/wavelets.py", False),
     ],
@@ -283,12 +287,34 @@ def test_data_that_a_run_chose_does_not_move_with_dvc_lock() -> None:
     assert changed(before["plain/v2"], after["plain/v2"]) == {"training-set"}
 
 
+def test_sources_that_lie_in_one_file_take_the_same_data() -> None:
+    """Else the key could name only one of the two that were read."""
+    shared = {**FILES, "features/sources/west.yaml": FILES["features/sources/east.yaml"]}
+    run = "as_of: 2013-10-01T00:00:00Z\ndata: {{east: {}{}}}\n"
+    one, other = "a" * 32, "b" * 32
+    for text in (run.format(one, ""), run.format(one, f", west: {other}")):
+        with pytest.raises(InputError, match=r"models/busy/v1/run\.yaml: data\.(east|west): .* lie in the same file"):
+            inputs_of({**shared, "models/busy/v1/run.yaml": text})
+    both = inputs_of({**shared, "models/busy/v1/run.yaml": run.format(one, f", west: {one}")})
+    assert both["busy/v1"].stages["training-set"]["data:features/sources/east.parquet"] == one
+
+
 def test_what_changed_is_told_by_name() -> None:
     """Inputs that differ, without the keys that follow from them."""
     after = inputs_of(edit("dvc.lock", "md5: north", "md5: newer"))["plain/v1"]
     assert changed_inputs(BEFORE["plain/v1"], after) == {"data:features/sources/north.parquet": ("north", "newer")}
 
 
+def test_what_changed_is_told_for_each_that_reads_it() -> None:
+    """A part of the definitions that means one thing to one stage and another to the next is not hidden by it."""
+    keyed = edit(
+        "models/busy/v1/model.yaml", "- set: west_delays/v1", "- {set: west_delays/v1, keys: {carrier: carrier}}"
+    )
+    found = changed_inputs(BEFORE["busy/v1"], inputs_of(keyed)["busy/v1"])
+    assert "spec:features of training-set" in found
+
+
+@settings(deadline=None)  # a busy machine
 @given(st.lists(st.sampled_from(EDITS), min_size=1, max_size=4, unique_by=lambda case: case.what))
 def test_a_plan_names_exactly_the_versions_with_new_keys(cases: list[Edit]) -> None:
     """Whatever comes together in one change, what is planned is what differs, with the key it has by itself."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -21,6 +22,7 @@ from bighead_ci.errors import InputError, RetryError
 from bighead_ci.platforms.telemetry import LocalTelemetry
 from bighead_ci.platforms.variant import RESTART_SECONDS
 from bighead_ci.ports.clock import SystemClock
+from fakes import import_spy
 from fakes.local_bench import ROW, LocalBench, desired, environment_on, load, weighted
 from fakes.tiny_artifact import score
 from fakes.waiting import until
@@ -280,3 +282,22 @@ def test_predictions_are_in_the_log_once_a_variant_was_removed(bench: LocalBench
     folder = bench.predictions / "prod" / "tiny" / one.name
     found = {i for file in folder.glob("*.parquet") for i in pq.read_table(file)["prediction_id"].to_pylist()}
     assert found == wanted
+
+
+def test_all_of_the_engine_that_a_process_runs_is_in_its_image(bench: LocalBench, tmp_path: Path) -> None:
+    """Loaded, answering and drained, it has imported nothing of the engine but what lies in its image."""
+    loaded, spied = tmp_path / "loaded.json", tmp_path / "python"
+    spied.write_text(f'#!/bin/sh\nshift 2\nexec "{sys.executable}" -P "{import_spy.__file__}" "{loaded}" "$@"\n')
+    spied.chmod(0o755)
+    variant = bench.variant("v1", weight=100)
+    image = bench.images.open(variant.image)
+    assert image is not None
+    platform = bench.another_platform(open_image=lambda _: image.model_copy(update={"interpreter": spied}))
+    platform.ensure_variant("prod", variant, READY)
+    platform.route(desired(variant))
+    assert httpx.post(f"{bench.url()}/predict", json=ROW).status_code == 200
+    bench.platform.stop("prod")
+    until(loaded.exists)
+    files = {Path(file).relative_to(image.engine).as_posix() for file in json.loads(loaded.read_text()).values()}
+    assert "bighead_ci/serving/predictor.py" in files
+    assert files <= {path.removeprefix("engine/") for path in image.manifest.files}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -88,9 +88,9 @@ def train(place: StagePlace, convert: Converter, progress: Progress) -> Conversi
 
 @contextmanager
 def code_directory(place: StagePlace, spec: TrainSpec) -> Iterator[Path]:
-    """A copy of the version's code, without what only the engine reads.
+    """A copy of the version's code, without what only the engine reads, as the working directory.
 
-    So what model.py finds beside itself is exactly what its stage's key holds.
+    So what model.py finds beside itself, or by a relative path, is exactly what its stage's key holds.
     """
     with TemporaryDirectory(prefix="bighead-code-") as name:
         directory = Path(name)
@@ -98,7 +98,8 @@ def code_directory(place: StagePlace, spec: TrainSpec) -> Iterator[Path]:
             copy = directory / path
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(place.path / path, copy)
-        yield directory
+        with chdir(directory):
+            yield directory
 
 
 def _fit(spec: TrainSpec, code: ModelCode, rows: pa.Table, classes: list[str], progress: Progress) -> Any:

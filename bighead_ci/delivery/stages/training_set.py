@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from bighead_ci.delivery.stages.place import StagePlace
 from bighead_ci.delivery.stages.results import DataRead
+from bighead_ci.delivery.stages.source_data import digest_of_file, not_as_chosen, not_as_locked
 from bighead_ci.documents.record import TrainingSetSummary
 from bighead_ci.documents.stage import SourceData, StageOrder, TrainingSetSpec
 from bighead_ci.errors import InputError, Problem, RetryError
 from bighead_ci.planning.stages import DATA, TRAINING_SET, TRAINING_SUMMARY
 from bighead_ci.ports.offline_store import OfflineStore
 from bighead_ci.ports.progress import Progress
-
-DATA_LOCK = "dvc.lock"
 
 
 def make_training_set(place: StagePlace, store: OfflineStore, progress: Progress) -> TrainingSetSummary:
@@ -59,29 +57,9 @@ def _data_problem(spec: TrainingSetSpec, data: SourceData, found: str | None) ->
     """What is wrong with a source's data, whose digest was found to be this (None: there is no such file)."""
     if found == data.digest:
         return None
-    file = DATA_LOCK if data.file == data.path else f"{spec.path}/run.yaml"
-    if file != DATA_LOCK:
-        message = (
-            "the data that this run chose is in no cache here: `git log -S` with its digest finds the commit whose "
-            "dvc.lock names it; check that commit out and run `dvc repro dvc.yaml`"
-        )
-    elif found is None:
-        message = "the data is not there: `dvc pull` brings it, `dvc repro dvc.yaml` makes it"
-    else:
-        message = (
-            "the data is not what dvc.lock names: bring that back (`dvc checkout`, `dvc pull`), or, if what is here "
-            "is right, run `dvc commit dvc.yaml` and commit dvc.lock"
-        )
-    return Problem(file=file, subject=data.path, message=message, value=found, allowed=data.digest)
-
-
-def digest_of_file(path: Path) -> str | None:
-    """MD5 of a file's content, by which DVC names it; None if there is no such file."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-    except (FileNotFoundError, IsADirectoryError):
-        return None
+    if data.file == data.path:
+        return not_as_locked(data.path, found, data.digest)
+    return not_as_chosen(f"{spec.path}/run.yaml", data, found)
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -1,0 +1,150 @@
+"""Two versions of one model, each with libraries of its own, train and answer side by side on one machine."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from bighead_ci import wiring
+from bighead_ci.definitions.files import Files, Place
+from bighead_ci.definitions.scaffold import copied_version
+from bighead_ci.definitions.tree import DirectoryTree
+from bighead_ci.documents.definition import CanaryPlan, EnvironmentDefinition, Router
+from bighead_ci.documents.live import DesiredModel, DesiredVariant
+from bighead_ci.documents.record import RunResult
+from bighead_ci.engine.installed import InstalledEngine
+from bighead_ci.errors import RetryError
+from bighead_ci.git.repository import GitRepository
+from bighead_ci.images.process import ProcessImageBuilder
+from bighead_ci.orchestrators.local import LocalOrchestrator
+from bighead_ci.planning.dvc_pipeline import dvc_yaml
+from bighead_ci.planning.inputs import Inputs
+from bighead_ci.planning.stages import ARTIFACT
+from bighead_ci.platforms.local import LocalPlatform
+from bighead_ci.wiring import stages
+from bighead_ci.wiring.contexts import pipeline_of
+from bighead_ci.workspaces import variables
+from bighead_ci.workspaces.layout import WORKSPACE_FILE, Workspace
+from fakes.bags_repository import RAN_VARIABLE, begin_bags, commit, write
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+OLDER = {"training": ["scikit-learn==1.8.0"], "serving": ["onnxruntime==1.24.1"]}
+BAG = {"carrier": "AA", "weight": 21.0}
+
+
+def silent(_: str) -> None: ...
+
+
+@dataclass
+class Trained:
+    """A version after its run, and its image."""
+
+    result: RunResult
+    artifact: Path
+    image: str
+
+
+@dataclass
+class Machine:
+    """A workspace with the bags repository, whose v2 has older libraries."""
+
+    directory: Path
+    workspace: Workspace
+    repository: GitRepository
+    images: ProcessImageBuilder
+
+    def train(self, version: str) -> Trained:
+        """Run a version's stages and build its image."""
+        main = self.repository.resolve("main")
+        tree = self.repository.tree(main)
+        inputs = Inputs(Files(tree), InstalledEngine())
+        model = inputs.definitions.model("bags", version)
+        pipeline = pipeline_of(self.workspace)
+        orchestrator = LocalOrchestrator(pipeline, self.workspace.checkouts, self.repository.checkout)
+        kept = self.directory / "artifacts" / version
+        with orchestrator.run(main, inputs.of(model), silent) as outcome:
+            shutil.copytree(outcome.files / ARTIFACT, kept)
+        image = self.images.ensure(inputs.recipe("serve", model), tree, silent)
+        return Trained(outcome.result, kept, image.reference)
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
+    monkeypatch.setenv(RAN_VARIABLE, str(tmp_path / "ran"))
+    monkeypatch.delenv(variables.STATE, raising=False)
+    workspace = Workspace(forge=tmp_path / "clone", state=tmp_path / "state")
+    workspace.state.mkdir()
+    workspace.write(workspace.state / WORKSPACE_FILE)
+    clone = begin_bags(tmp_path / "clone", pipeline_of(workspace))
+    write(clone, copied_version(DirectoryTree(clone), "model", "bags", Place("model", "bags", "v1")))
+    write(clone, {"models/bags/v2/dvc.yaml": dvc_yaml(DirectoryTree(clone), "bags", "v2").encode()})
+    try:
+        stages.lock(clone, "models/bags/v2", OLDER, [], silent)
+    except RetryError as error:
+        pytest.skip(f"NOT RUN: no package index answers, and {OLDER} are not installed here: {error}")
+    commit(clone, "v2 with older libraries")
+    images = ProcessImageBuilder(workspace.images, InstalledEngine(), wiring.python_environments(workspace))
+    with GitRepository(clone) as repository:
+        yield Machine(tmp_path, workspace, repository, images)
+
+
+def test_two_versions_with_different_libraries_train_and_answer_side_by_side(machine: Machine) -> None:
+    """Each is trained by the scikit-learn that its lock names, and answers from the onnxruntime that its lock names."""
+    trained = {version: machine.train(version) for version in ("v1", "v2")}
+    locked = {version: one.result.packages for version, one in trained.items()}
+    ran = (machine.directory / "ran").read_text().split()
+    assert ran == [locked["v1"]["training"]["scikit-learn"], "1.8.0"]
+    assert ran[0] != ran[1]
+    platform = LocalPlatform(
+        machine.directory / "platform",
+        open_image=machine.images.open,
+        artifact={one.result.artifact: one.artifact for one in trained.values()}.__getitem__,
+        online_store=machine.workspace.online_store,
+        predictions=machine.workspace.predictions,
+    )
+    plan = CanaryPlan(steps=[100], soak="1s", minimum_requests=1)
+    platform.start("prod", EnvironmentDefinition(platform="local", router=Router(port=0), canary=plan))
+    try:
+        variants = [variant(version, one) for version, one in trained.items()]
+        for one in variants:
+            platform.ensure_variant("prod", one, 120)
+        platform.route(DesiredModel(environment="prod", model="bags", commit="a" * 40, variants=variants))
+        (live,) = platform.observe("prod")
+        answers = [httpx.post(f"{live.url}/predict", json=BAG, trust_env=False) for _ in range(40)]
+        assert {answer.status_code for answer in answers} == {200}
+        assert {answer.headers["x-bighead-version"] for answer in answers} == {"v1", "v2"}
+        assert max(answer.json()["score"] for answer in answers) > 0.5
+        runtimes = {one.version: onnxruntime_of(one.pid) for one in live.variants}
+        assert runtimes == {"v1": locked["v1"]["serving"]["onnxruntime"], "v2": "1.24.1"}
+        assert runtimes["v1"] != runtimes["v2"]
+    finally:
+        platform.stop("prod")
+
+
+def variant(version: str, trained: Trained) -> DesiredVariant:
+    """With half of the traffic."""
+    artifact = trained.result.artifact
+    return DesiredVariant(
+        name=f"bags-{version}-{artifact[7:15]}",
+        model="bags",
+        version=version,
+        image=trained.image,
+        artifact=artifact,
+        run="run",
+        weight=50,
+        serving=trained.result.serving,
+    )
+
+
+def onnxruntime_of(pid: int | None) -> str:
+    """The version that the interpreter of a process finds."""
+    code = "import onnxruntime; print(onnxruntime.__version__)"
+    interpreter = psutil.Process(pid).cmdline()[0]
+    return subprocess.run([interpreter, "-c", code], capture_output=True, text=True, check=True).stdout.strip()

@@ -1,0 +1,44 @@
+"""What a version's locks must have."""
+
+from __future__ import annotations
+
+import pytest
+
+from bighead_ci.definitions.files import Files
+from bighead_ci.planning.inputs import Inputs
+from bighead_ci.planning.locks import lock_problems, needed
+from fakes.engine import MemoryEngine
+from fakes.memory_tree import MemoryTree, repository
+
+
+def inputs_of(code: str) -> Inputs:
+    files = repository(**{"models/late/v1/model.py": code})
+    return Inputs(Files(MemoryTree(files)), MemoryEngine().edited("entry_points/stages/train.py", "import pyarrow\n"))
+
+
+@pytest.mark.parametrize(
+    ("code", "asked"),
+    [
+        ("def build(p): ...\n", set()),
+        ("import json, numpy\n", {"numpy"}),
+        ("def build(p):\n    from sklearn.tree import DecisionTreeClassifier\n", {"scikit-learn"}),
+        ("from bighead_ci.transforms import wavelets\n", {"numpy"}),
+        ("try:\n    import surely_not_installed\nexcept ImportError: ...\n", set()),
+    ],
+)
+def test_what_a_versions_code_imports_must_be_in_its_training_lock(code: str, asked: set[str]) -> None:
+    """Directly or through a part of the engine: else no key would say which version the stage found."""
+    inputs = inputs_of(code)
+    model = inputs.definitions.model("late", "v1")
+    assert needed(inputs, model, "training") == {"pyarrow", *asked}
+    assert needed(inputs, model, "serving") == set()
+
+
+def test_a_lock_that_lacks_something_says_what_and_how_to_mend_it() -> None:
+    """With its file; the other lock, and what is in the lock, are not spoken of."""
+    inputs = inputs_of("import numpy, sklearn\n")
+    (problem,) = lock_problems(inputs, inputs.definitions.model("late", "v1"))
+    assert problem.file == "models/late/v1/training.lock"
+    assert problem.message == (
+        "lacks pyarrow, scikit-learn, which is imported there: run `bighead lock models/late/v1`"
+    )
