@@ -62,6 +62,7 @@ _MEANINGS: tuple[tuple[re.Pattern[str], type[BigheadError], str], ...] = (
 )
 """What DVC's last lines mean, the first that fits."""
 _NOT_WRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST})
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _LEAST_FREE_BYTES = 1024 * 1024
 _LAST_LINES = 12
 
@@ -218,7 +219,8 @@ def _storage_errors(cache: Path) -> Iterator[None]:
         where, reason = error.filename or cache, error.strerror or str(error)
         if error.errno in _NOT_WRITABLE:
             raise InputError(f"{where}: {reason}; stages need to write there") from error
-        raise RetryError(f"{where}: {reason}") from error
+        more = "; free some space and run it again" if error.errno in _FULL else ""
+        raise RetryError(f"{where}: {reason}{more}") from error
 
 
 @contextmanager

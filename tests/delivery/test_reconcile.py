@@ -69,6 +69,7 @@ def test_models_that_start_at_once_materialise_one_after_the_other(context: Fake
     merge_version(context, "v2")
     merge_promotion(context, "staging", "v2")
     release_other(context)
+    context.offline_store.patience_seconds = 0.5
     result = reconcile(context, silent)
     assert [(o.model, o.state) for o in result.outcomes] == [("late", "changed"), ("other", "changed")]
 

