@@ -25,6 +25,7 @@ from bighead_ci.delivery.history import history
 from bighead_ci.delivery.reconcile import reconcile
 from bighead_ci.delivery.status import status
 from bighead_ci.documents.definition import CanaryPlan, EnvironmentDefinition
+from bighead_ci.documents.forge import BOT
 from bighead_ci.documents.live import DesiredModel, DesiredVariant, LiveModel, LiveVariant
 from bighead_ci.documents.release import Release, Variant, release_path
 from bighead_ci.ports.progress import silent
@@ -139,9 +140,9 @@ class FleetContext(wiring.LocalContext):
 def probe(forge: Path, question: str) -> float:
     """Seconds that one question takes in a process that has just started."""
     workspace = Workspace(forge=forge, state=forge.parent / "state")
-    seen = FleetContext(workspace)
+    seen = FleetContext(workspace, BOT)
     platform = Obedient(seen.main().desired)
-    context = FleetContext(workspace)
+    context = FleetContext(workspace, BOT)
     context.platform = platform
 
     def in_step() -> None:

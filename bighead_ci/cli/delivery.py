@@ -59,8 +59,8 @@ def deliver_command(since: str, as_json: bool) -> None:
 @reports_errors
 def promote_command(model: str, environment: str, version: str | None, as_json: bool) -> None:
     """Open the pull request that brings MODEL into an environment (or update the one that is open)."""
-    context = wiring.context()
-    promotion = promote(context, model, environment, version, finding.identity())
+    context = wiring.context(finding.identity())
+    promotion = promote(context, model, environment, version)
     if promotion is None:
         answer({"pull_request": None}, f"{model} already serves that version in {environment}", as_json)
         return
@@ -94,9 +94,9 @@ def advance_command(as_json: bool) -> None:
 @reports_errors
 def rollback_command(model: str, environment: str, to: str | None, only_check: bool, as_json: bool) -> None:
     """Open the pull request that takes MODEL back, or say beforehand whether that is possible (`--check`)."""
-    context = wiring.context()
+    context = wiring.context(finding.identity())
     if not only_check:
-        pull = rollback(context, model, environment, finding.identity(), to)
+        pull = rollback(context, model, environment, to)
         text = f"#{pull.number} {pull.title}\nonce its checks ran: bighead pr merge {pull.number}"
         answer({"pull_request": pull.number, "title": pull.title}, text, as_json)
         return

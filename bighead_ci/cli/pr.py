@@ -8,6 +8,7 @@ import subprocess
 import sys
 import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import click
 from rich.console import Group, RenderableType
@@ -18,9 +19,12 @@ from rich.text import Text
 
 from bighead_ci import wiring
 from bighead_ci.cli.output import answer, json_option, reports_errors, say
+from bighead_ci.delivery.approvals import review
+from bighead_ci.delivery.merge import merge_pull_request
 from bighead_ci.documents.base import short
-from bighead_ci.documents.forge import PullRequest
+from bighead_ci.documents.forge import Check, PullRequest, PullRequestState, PullRequestSummary
 from bighead_ci.errors import InputError, RetryError
+from bighead_ci.ports.forge import Forge
 from bighead_ci.workspaces import finding
 
 STATE_STYLES = {
@@ -32,6 +36,8 @@ STATE_STYLES = {
     "merged": "magenta",
     "closed": "red",
 }
+CLOSED = "closed"
+"""Marker of the comment that says why a pull request was closed."""
 MOST_COMMITS = 20
 """Commits that a body made from them lists."""
 
@@ -56,31 +62,44 @@ def open_command(title: str | None, body: str | None, target: str, force: bool, 
     if _git("status", "--porcelain").strip():
         say("changes that are not committed stay here")
     _push(branch, force)
-    forge = wiring.context().forge
-    present = next((p for p in forge.find("open") if (p.source, p.target) == (branch, target)), None)
+    forge = _forge()
+    found = next((p for p in forge.find("open", source=branch) if p.target == target), None)
+    present = forge.get(found.number) if found else None
     default_title, default_body = (present.title, present.body) if present else _text_from_commits(branch, target)
     pull = forge.open(
         branch,
         target,
         default_title if title is None else title,
         default_body if body is None else body,
-        finding.identity(),
         tuple(present.labels) if present else (),
     )
     verb = "updated" if present else "opened"
-    answer(_data(pull), f"{verb} #{pull.number} {printable(pull.title)}\nread: bighead pr show {pull.number}", as_json)
+    answer(
+        _data(forge, forge.get(pull.number)),
+        f"{verb} #{pull.number} {printable(pull.title)}\nread: bighead pr show {pull.number}",
+        as_json,
+    )
 
 
 @pr_command.command("list")
 @click.option("--state", type=click.Choice(["open", "merged", "closed", "all"]), default="open", show_default=True)
 @click.option("--label", default=None, help="Only those with this label.")
+@click.option("--before", type=int, default=None, help="Only those older than this number: the next page.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many.")
 @json_option
 @reports_errors
-def list_command(state: str, label: str | None, as_json: bool) -> None:
-    """List pull requests, newest first."""
-    pulls = [p for p in wiring.context().forge.find(label=label) if state in {"all", p.state}][::-1]
+def list_command(
+    state: PullRequestState | Literal["all"], label: str | None, before: int | None, limit: int, as_json: bool
+) -> None:
+    """List pull requests, newest first. One that cannot be read is named and passed over."""
+    forge = _forge()
+    pulls = forge.find(None if state == "all" else state, label, before=before, limit=limit)
+    problems = forge.problems()
+    for problem in problems:
+        say(printable(problem))
     if pulls or as_json:
-        answer({"pull_requests": [_data(pull) for pull in pulls]}, lambda: _table(pulls), as_json)
+        data = [pull.model_dump(mode="json") | {"checks": _check_data(forge, pull)} for pull in pulls]
+        answer({"pull_requests": data, "problems": problems}, lambda: _table(forge, pulls), as_json)
     else:
         answer({}, f"no {'' if state == 'all' else state + ' '}pull requests", as_json)
 
@@ -91,8 +110,9 @@ def list_command(state: str, label: str | None, as_json: bool) -> None:
 @reports_errors
 def show_command(number: int, as_json: bool) -> None:
     """Show pull request NUMBER: state, checks, reviews, text and comments."""
-    pull = wiring.context().forge.get(number)
-    answer(_data(pull), lambda: _page(pull), as_json)
+    forge = _forge()
+    pull = forge.get(number)
+    answer(_data(forge, pull), lambda: _page(pull, forge.checks(pull.head)), as_json)
 
 
 @pr_command.command("approve")
@@ -102,12 +122,11 @@ def show_command(number: int, as_json: bool) -> None:
 @reports_errors
 def approve_command(number: int, refuse: bool, as_json: bool) -> None:
     """Approve pull request NUMBER as it is now; a later push needs a new approval."""
-    forge, person = wiring.context().forge, finding.identity()
-    if forge.get(number).author == person and not refuse:
-        raise InputError(f"{person} opened #{number}: somebody else must approve it")
-    pull = forge.review(number, person, approved=not refuse)
+    context = wiring.context(finding.identity())
+    forge = context.forge
+    pull = review(context, number, approved=not refuse)
     word = "refused" if refuse else "approved"
-    answer(_data(pull), f"{person} {word} #{number} at {short(pull.head)} ({_approvals(pull)})", as_json)
+    answer(_data(forge, pull), f"{forge.identity} {word} #{number} at {short(pull.head)} ({_approvals(pull)})", as_json)
 
 
 @pr_command.command("merge")
@@ -116,12 +135,17 @@ def approve_command(number: int, refuse: bool, as_json: bool) -> None:
 @json_option
 @reports_errors
 def merge_command(number: int, head: str | None, as_json: bool) -> None:
-    """Merge pull request NUMBER into its target."""
-    context = wiring.context()
-    forge = context.forge
-    wanted = context.repository.resolve(head) if head else forge.get(number).head
-    pull = forge.merge(number, wanted, finding.identity())
-    answer(_data(pull), f"merged #{number} into {pull.target} as {short(pull.merge_commit or '')}", as_json)
+    """Merge pull request NUMBER into its target.
+
+    Exit code 75: main changed what it was judged by; its checks run again.
+    """
+    context = wiring.context(finding.identity())
+    pull = merge_pull_request(context, number, context.repository.resolve(head) if head else None)
+    answer(
+        pull.model_dump(mode="json"),
+        f"merged #{number} into {pull.target} as {short(pull.merge_commit or '')}",
+        as_json,
+    )
 
 
 @pr_command.command("close")
@@ -131,8 +155,11 @@ def merge_command(number: int, head: str | None, as_json: bool) -> None:
 @reports_errors
 def close_command(number: int, reason: str, as_json: bool) -> None:
     """Close pull request NUMBER without merging it; its branch stays."""
-    pull = wiring.context().forge.close(number, reason or f"closed by {finding.identity()}")
-    answer(_data(pull), f"closed #{number}", as_json)
+    forge = _forge()
+    pull = forge.close(number)
+    if reason:
+        forge.comment(number, CLOSED, reason)
+    answer(pull.model_dump(mode="json"), f"closed #{number}", as_json)
 
 
 @pr_command.command("diff")
@@ -165,8 +192,17 @@ def printable(text: str) -> str:
     )
 
 
-def _data(pull: PullRequest) -> dict[str, object]:
-    return pull.model_dump(mode="json") | {"approvals": pull.approvals()}
+def _forge() -> Forge:
+    """The workspace's forge, for the person at the keyboard."""
+    return wiring.context(finding.identity()).forge
+
+
+def _data(forge: Forge, pull: PullRequest) -> dict[str, object]:
+    return pull.model_dump(mode="json") | {"approvals": pull.approvals(), "checks": _check_data(forge, pull)}
+
+
+def _check_data(forge: Forge, pull: PullRequestSummary) -> list[dict[str, object]]:
+    return [check.model_dump(mode="json") for check in forge.checks(pull.head)]
 
 
 def _approvals(pull: PullRequest) -> str:
@@ -174,29 +210,28 @@ def _approvals(pull: PullRequest) -> str:
     return f"approved by {', '.join(approvals)}" if approvals else "no approvals"
 
 
-def _table(pulls: list[PullRequest]) -> Table:
+def _table(forge: Forge, pulls: list[PullRequestSummary]) -> Table:
     table = Table(box=None, pad_edge=False)
-    for column in ("", "title", "state", "branch", "author", "checks", "approved by"):
+    for column in ("", "title", "state", "branch", "author", "checks"):
         table.add_column(column, overflow="fold")
     for pull in pulls:
         cells = (pull.title, pull.state, pull.source, pull.author)
         table.add_row(
             f"#{pull.number}",
             *(Text(printable(cell), style=STATE_STYLES.get(cell, "")) for cell in cells),
-            _checks(pull),
-            Text(printable(", ".join(pull.approvals()))),
+            _checks(forge.checks(pull.head)),
         )
     return table
 
 
-def _checks(pull: PullRequest) -> Text:
-    states = [s.state for s in pull.statuses if s.commit == pull.head]
+def _checks(checks: list[Check]) -> Text:
+    states = [check.state for check in checks]
     words = [f"{states.count(state)} {state}" for state in dict.fromkeys(states)]
     style = next((STATE_STYLES[s] for s in ("failure", "error", "pending", "success") if s in states), "")
     return Text(", ".join(words) or "none", style=style)
 
 
-def _page(pull: PullRequest) -> RenderableType:
+def _page(pull: PullRequest, checks: list[Check]) -> RenderableType:
     heading = Text.assemble(
         (f"#{pull.number} {printable(pull.title)}", "bold"),
         "  ",
@@ -206,11 +241,9 @@ def _page(pull: PullRequest) -> RenderableType:
     )
     if pull.merge_commit:
         heading.append(f"\nmerged as {short(pull.merge_commit)}")
-    if pull.closed_reason:
-        heading.append(f"\nclosed: {printable(pull.closed_reason)}")
     if pull.labels:
         heading.append(f"\nlabels: {printable(', '.join(pull.labels))}")
-    parts: list[RenderableType] = [heading, _check_table(pull), Text(f"reviews: {_reviews(pull)}")]
+    parts: list[RenderableType] = [heading, _check_table(checks), Text(f"reviews: {_reviews(pull)}")]
     if pull.body.strip():
         parts += [Rule(), Markdown(printable(_without_pictures(pull.body)))]
     for comment in pull.comments:
@@ -219,16 +252,15 @@ def _page(pull: PullRequest) -> RenderableType:
     return Group(*parts)
 
 
-def _check_table(pull: PullRequest) -> RenderableType:
-    found = [s for s in pull.statuses if s.commit == pull.head]
-    if not found:
+def _check_table(checks: list[Check]) -> RenderableType:
+    if not checks:
         return Text("checks: none on this head yet")
     table = Table(box=None, pad_edge=False, show_header=False)
-    for status in sorted(found, key=lambda s: s.context):
+    for check in checks:
         table.add_row(
-            Text(status.state, style=STATE_STYLES[status.state]),
-            Text(printable(status.context)),
-            Text(printable(status.description)),
+            Text(check.state, style=STATE_STYLES[check.state]),
+            Text(printable(check.name)),
+            Text(printable(check.description)),
         )
     return table
 

@@ -8,16 +8,15 @@ from typing import Literal
 
 from bighead_ci.definitions.loading import load_gates
 from bighead_ci.delivery.analysis import analyse
+from bighead_ci.delivery.approvals import approvals_needed, approvers
 from bighead_ci.delivery.contained import Contained
-from bighead_ci.delivery.context import BOT, Context
+from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.desired import process_name
 from bighead_ci.delivery.gates import judge_canary
 from bighead_ci.delivery.history import release_in
 from bighead_ci.delivery.main import Main
-from bighead_ci.delivery.merging import merge_own
+from bighead_ci.delivery.merge import merge_judged
 from bighead_ci.delivery.release_pr import (
-    approvals_needed,
-    changed_paths,
     goes_back,
     open_release,
     open_release_pr,
@@ -178,7 +177,7 @@ def _go_on(judged: _Judged) -> Step:
     change = canary.change(new, [])
     needed, because = approvals_needed(main.desired, change)
     pull = present if present is not None and _proposes(canary, present.head, new) else None
-    if pull is not None and needed > len(pull.approvals()):
+    if pull is not None and needed > len(approvers(context.forge, context.forge.get(pull.number))):
         return canary.step("needs approval", because, pull.number)
     report = review_release(context, main, change, new, judged.analysis)
     if pull is None:
@@ -188,7 +187,7 @@ def _go_on(judged: _Judged) -> Step:
     else:
         context.forge.update(pull.number, body=context.renderer.promotion_markdown(report))
         keep_promotion(context, pull, report)
-    merge_own(context, pull, main.commit)
+    merge_judged(context, pull, main)
     return canary.step("retired" if change.move == "retire" else "advanced", change.description, pull.number)
 
 
@@ -197,7 +196,7 @@ def _proposes(canary: _Canary, head: str, new: Release) -> bool:
     path = release_path(canary.environment, canary.model)
     base = canary.context.repository.merge_base(canary.main.commit, head)
     release = release_in(canary.context.repository.tree(head), canary.environment, canary.model)
-    return release == new and changed_paths(canary.context, base, head) == [path]
+    return release == new and canary.context.repository.changed_paths(base, head) == [path]
 
 
 def _revert(judged: _Judged) -> Step:
@@ -208,7 +207,7 @@ def _revert(judged: _Judged) -> Step:
     change = canary.change(new, [new])
     report = review_release(context, main, change, new, judged.analysis).model_copy(update={"verdict": verdict})
     reasons = "\n".join(f"- {gate}: {rule.message} ({rule.reason})" for gate, rule in verdict.failures)
-    pull = open_release_pr(context, main, change, new, report, f"Canary analysis failed:\n{reasons}", BOT)
-    merge_own(context, pull, main.commit)
+    pull = open_release_pr(context, main, change, new, report, f"Canary analysis failed:\n{reasons}")
+    merge_judged(context, pull, main)
     gate, rule = verdict.failures[0]
     return canary.step("reverted", f"{gate}: {rule.message}", pull.number)

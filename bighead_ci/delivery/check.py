@@ -13,18 +13,19 @@ from bighead_ci.definitions.files import Files, place_of
 from bighead_ci.definitions.loading import load_gates
 from bighead_ci.delivery.advance import decide, describe
 from bighead_ci.delivery.analysis import analyse
+from bighead_ci.delivery.approvals import set_approvals
 from bighead_ci.delivery.build import Built, ensure_record
+from bighead_ci.delivery.checks import CI, gate_check
 from bighead_ci.delivery.comparison import differences, drift, drift_page, package_changes, request_changes
-from bighead_ci.delivery.context import BOT, Context
-from bighead_ci.delivery.desired import Desired, read_desired
+from bighead_ci.delivery.context import Context
+from bighead_ci.delivery.desired import Desired
 from bighead_ci.delivery.gates import judge_canary, judge_pull_request
-from bighead_ci.delivery.history import past_releases
-from bighead_ci.delivery.merging import APPROVALS_LABEL, CHECK, required_approvals
-from bighead_ci.delivery.outdated import WORDS, is_outdated
-from bighead_ci.delivery.release_pr import LABEL, approvals_needed, review_release
+from bighead_ci.delivery.outdated import WORDS, outdated_by
+from bighead_ci.delivery.proposal import Proposal
+from bighead_ci.delivery.release_pr import LABEL, review_release
 from bighead_ci.delivery.report_files import directory_of, keep_report
 from bighead_ci.delivery.running import running_versions
-from bighead_ci.documents.forge import PullRequest, StatusState
+from bighead_ci.documents.forge import CheckState, PullRequest
 from bighead_ci.documents.live import CanaryAnalysis
 from bighead_ci.documents.plan import Plan, PlannedModel, ReleaseChange
 from bighead_ci.documents.record import RunRecord
@@ -32,7 +33,6 @@ from bighead_ci.documents.release import Release, release_path
 from bighead_ci.documents.report import Link, ModelReport, PromotionReport, PullRequestReport
 from bighead_ci.documents.verdict import GateDefinition
 from bighead_ci.errors import BigheadError, InputError, Problem
-from bighead_ci.planning.change import changed_files, plan_change
 from bighead_ci.planning.inputs import Inputs
 from bighead_ci.planning.versions import version_problems
 from bighead_ci.ports.progress import Progress
@@ -55,7 +55,7 @@ def check_pull_request(context: Context, number: int, progress: Progress) -> Pul
         raise InputError(f"#{number} is {pull.state}: its report stays as it is")
     started = time.monotonic()
     run = _Run(context, pull, progress)
-    context.forge.set_status(number, CHECK, "pending", "checks are running", pull.head)
+    context.forge.set_check(pull.head, CI, "pending", "checks are running")
     try:
         try:
             report = run.report()
@@ -68,7 +68,7 @@ def check_pull_request(context: Context, number: int, progress: Progress) -> Pul
     except Exception as error:
         words = (str(error).strip() or type(error).__name__).splitlines()[0]
         with suppress(BigheadError):
-            context.forge.set_status(number, CHECK, "error", words[:200], pull.head)
+            context.forge.set_check(pull.head, CI, "error", words)
         raise
 
 
@@ -80,7 +80,6 @@ class _Run:
         self.pull = pull
         self.progress = progress
         self.main = context.main(pull.target)
-        self.base = self.main.commit
         self.plan: Plan | None = None
         self.moves: list[PromotionReport] = []
         """What each release that is edited would mean."""
@@ -88,46 +87,51 @@ class _Run:
     def report(self) -> PullRequestReport:
         """Plan, validate, build and judge."""
         context, pull = self.context, self.pull
-        self.base = context.repository.merge_base(self.main.commit, pull.head)
-        main_tree, head = self.main.tree, context.repository.tree(pull.head)
-        base = context.repository.tree(self.base)
-        self.progress(f"#{pull.number}: planning {self.base[:10]} → {pull.head[:10]}")
-        problems = check_tree(head, _changed(base, head))
+        self.progress(f"#{pull.number}: planning {self.main.commit[:10]} → {pull.head[:10]}")
+        proposal = Proposal(context, pull, self.main)
+        problems = check_tree(proposal.tree, proposal.paths)
         if problems:
             raise InputError(problems)
-        self.plan = plan_change(
-            base,
-            head,
-            self.base,
-            pull.head,
-            context.engine,
-            history=lambda environment, model: past_releases(self.main, environment, model),
-            main=main_tree,
-        )
-        inputs = Inputs(Files(head), context.engine)
-        problems = [
-            p for name, version in _versions_concerned(self.plan) for p in version_problems(inputs, name, version)
-        ]
+        self.plan = proposal.plan
+        problems = self._input_problems(self.plan, proposal.tree)
         if problems:
             raise InputError(problems)
         self.main = self.main.mended((r.environment, r.model) for r in self.plan.releases)
         desired = self.main.desired
-        self._judge_releases(self.plan, head)
-        gates = load_gates(main_tree)
+        self._judge_releases(self.plan, proposal.desired)
+        gates = load_gates(self.main.tree)
         with ThreadPoolExecutor(max_workers=2) as pool:
             models = list(pool.map(lambda m: self._model(m, desired, gates), self.plan.models))
         passed = all(m.verdict.passed for m in models) and all(m.verdict.passed for m in self.moves)
         return self._document("passed" if passed else "failed", models)
 
+    def _input_problems(self, plan: Plan, merged: Tree) -> list[Problem]:
+        """What is wrong with what a version's run would read: generated files, and inputs that main changed meanwhile.
+
+        A run is made of the branch's files. Where those are not what the merge would leave, it would be the record of
+        something that is never on main.
+        """
+        inputs = Inputs(Files(merged), self.context.engine)
+        found = [p for name, version in _versions_concerned(plan) for p in version_problems(inputs, name, version)]
+        on_branch = Inputs(Files(self.context.repository.tree(self.pull.head)), self.context.engine)
+        message = "main changed what this version is made of since the branch began: git merge origin/main, and push"
+        for model in plan.models:
+            try:
+                version = on_branch.definitions.model(model.model, model.version)
+                same = on_branch.of(version).content_key == model.content_key
+            except InputError:
+                same = False
+            if not same:
+                found.append(Problem(file=f"models/{model.id}/model.yaml", message=message))
+        return found
+
     def _model(self, planned: PlannedModel, desired: Desired, gates: list[GateDefinition]) -> ModelReport:
         built = ensure_record(self.context, planned.model, planned.version, self.pull.head, self.progress)
         return model_report(self.context, built, desired, gates)
 
-    def _judge_releases(self, plan: Plan, head: Tree) -> None:
+    def _judge_releases(self, plan: Plan, proposed: Desired) -> None:
         """Re-evaluate the gates of each release that this pull request edits."""
         context = self.context
-        proposed = read_desired(head, self.pull.head, self.main.reader)
-        self._ask_for_approvals(plan)
         problems: list[Problem] = []
         for change in plan.releases:
             new = proposed.release(change.environment, change.model)
@@ -137,17 +141,6 @@ class _Run:
             self.moves.append(review_release(context, self.main, change, new, analysis))
         if problems:
             raise InputError(problems)
-
-    def _ask_for_approvals(self, plan: Plan) -> None:
-        """Raise the number of approvals on the label: a hand-made pull request has none, and any can have grown."""
-        releases = {release_path(change.environment, change.model): change for change in plan.releases}
-        needed = [approvals_needed(self.main.desired, change)[0] for change in releases.values()]
-        needed += [1 for file in plan.files if file.path not in releases]
-        pull = self.context.forge.get(self.pull.number)
-        if needed and max(needed) > required_approvals(pull):
-            labels = (*pull.labels, f"{APPROVALS_LABEL}{max(needed)}")
-            self.context.forge.update(pull.number, labels=labels)
-            self.progress(f"#{pull.number}: {max(needed)} must approve it")
 
     def _analysis(self, change: ReleaseChange) -> tuple[CanaryAnalysis | None, list[Problem]]:
         """The evidence on the step that a canary would leave, and what is wrong if that step is not over."""
@@ -173,7 +166,7 @@ class _Run:
                 "number": self.pull.number,
                 "title": self.pull.title,
                 "commit": self.pull.head,
-                "base": self.base,
+                "base": self.main.commit,
                 "at": self.context.clock.now(),
                 "state": state,
                 "plan": self.plan,
@@ -215,15 +208,17 @@ class _Run:
             context.records.attach(model.record.run_id, {f"report/pr-{pull.number}.html": page})
         if context.forge.get(pull.number).head == pull.head:
             self._post_text(report)
+            set_approvals(context, pull, context.main(pull.target))
         else:
             self.progress(f"#{pull.number}: {pull.head[:10]} is no longer its head, so its report is not posted")
         for model in report.models:
             for gate in model.verdict.gates:
                 if gate.applied:
-                    name = f"bighead/gate/{model.record.model}/{gate.gate}"
-                    state: StatusState = "success" if gate.passed else "failure"
-                    context.forge.set_status(pull.number, name, state, gate.description, pull.head)
-        context.forge.set_status(pull.number, CHECK, *self._outcome(report), pull.head)
+                    name = gate_check(model.record.model, model.record.version, gate.gate)
+                    state: CheckState = "success" if gate.passed else "failure"
+                    context.forge.set_check(pull.head, name, state, gate.description)
+        state, words = self._outcome(report)
+        context.forge.set_check(pull.head, CI, state, words, external_id=self.main.commit)
         return report
 
     def _post_text(self, report: PullRequestReport) -> None:
@@ -235,12 +230,12 @@ class _Run:
             context.forge.update(pull.number, body=moves)
         elif moves:
             text = f"{text}\n\n{moves}"
-        context.forge.comment(pull.number, REPORT, text, BOT)
+        context.forge.comment(pull.number, REPORT, text)
 
-    def _outcome(self, report: PullRequestReport) -> tuple[StatusState, str]:
-        states: dict[str, StatusState] = {"passed": "success", "failed": "failure", "invalid": "failure"}
+    def _outcome(self, report: PullRequestReport) -> tuple[CheckState, str]:
+        states: dict[str, CheckState] = {"passed": "success", "failed": "failure", "invalid": "failure"}
         now = self.context.main(self.pull.target)
-        if report.state in states and is_outdated(self.context, self.pull, now, self.main.commit):
+        if report.state in states and outdated_by(Proposal(self.context, self.pull, now), self.main.commit):
             self.progress(f"#{self.pull.number}: {WORDS}")
             return "pending", WORDS
         return states.get(report.state, "error"), f"{report.state} in {report.seconds:.0f} s"
@@ -275,10 +270,6 @@ def _versions_concerned(plan: Plan) -> list[tuple[str, str]]:
     """Model versions with a new key or a changed file: only these can have come to differ from their `dvc.yaml`."""
     touched = {place for file in plan.files if (place := place_of(file.path)) and place.kind == "model"}
     return sorted({(m.model, m.version) for m in plan.models} | {(place.name, place.of) for place in touched})
-
-
-def _changed(base: Tree, head: Tree) -> list[str]:
-    return [change.path for change in changed_files(base.files(), head.files())]
 
 
 def _unknown_digests(context: Context, environment: str, model: str, release: Release | None) -> list[Problem]:

@@ -21,9 +21,6 @@ from bighead_ci.ports.repository import MAIN, Repository
 from bighead_ci.ports.telemetry import Telemetry
 from bighead_ci.ports.tracking import RecordStore
 
-BOT = "bighead-bot"
-"""Author of every commit, comment and pull request that no person made."""
-
 
 class Context(Protocol):
     """Ports, made when first asked for: a verb that needs no MLflow does not load it."""
@@ -35,6 +32,10 @@ class Context(Protocol):
     @property
     def reports(self) -> Path:
         """Where pages of reports are kept."""
+
+    @property
+    def identity(self) -> str:
+        """Who acts: author of the commits, comments and pull requests that a verb makes."""
 
     @property
     def clock(self) -> Clock:

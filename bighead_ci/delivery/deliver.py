@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bighead_ci.delivery.build import ensure_record
 from bighead_ci.delivery.contained import Contained
-from bighead_ci.delivery.context import BOT, Context
+from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.main import Main
 from bighead_ci.delivery.outdated import ask_again
 from bighead_ci.delivery.promote import Promotion, promote_on
@@ -25,7 +25,7 @@ def deliver(context: Context, since: str, progress: Progress) -> list[Promotion]
         RetryError: the same for now; running it again is safe.
     """
     main = context.main()
-    ask_again(context, since, main, progress)
+    ask_again(context, main, progress)
     models: dict[str, list[PlannedModel]] = {}
     for planned in sorted(planned_models(context.repository.tree(since), main.tree, context.engine), key=_number):
         models.setdefault(planned.model, []).append(planned)
@@ -52,7 +52,7 @@ def _promote(
     if release is not None and any(_age(v.version) > _number(planned) for v in release.variants):
         progress(f"{planned.id}: {environment} serves a newer version; `bighead promote` would go back")
         return []
-    promotion = promote_on(context, main, planned.model, environment, planned.version, BOT)
+    promotion = promote_on(context, main, planned.model, environment, planned.version)
     if promotion is None:
         return []
     progress(f"{planned.id}: promotion to {environment} is pull request #{promotion.pull_request.number}")

@@ -14,7 +14,7 @@ from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.gates import judge_canary, judge_promotion, judge_pull_request
 from bighead_ci.delivery.history import past_releases, release_in
 from bighead_ci.delivery.main import Main
-from bighead_ci.delivery.release_pr import changed_paths
+from bighead_ci.delivery.proposal import Proposal
 from bighead_ci.delivery.running import running_versions
 from bighead_ci.documents.record import RunRecord
 from bighead_ci.documents.release import Release
@@ -22,6 +22,7 @@ from bighead_ci.documents.verdict import GateDefinition, GateResult, Occasion, V
 from bighead_ci.errors import InputError
 from bighead_ci.planning.change import planned_models
 from bighead_ci.planning.releases import classify
+from bighead_ci.ports.tree import Tree
 from bighead_ci.words import closest
 
 WAYS: dict[Occasion, str] = {
@@ -104,17 +105,16 @@ class _Asked:
         """The model versions and the releases that a pull request changes."""
         context = self.context
         pull = context.forge.get(number)
-        base = context.repository.merge_base(self.main.commit, pull.head)
-        trees = (context.repository.tree(base), context.repository.tree(pull.head))
-        planned = planned_models(*trees, context.engine)
+        proposal = Proposal(context, pull, self.main)
+        planned = planned_models(self.main.tree, proposal.tree, context.engine)
         yield from self.records({one.id: context.records.by_content_key(one.content_key) for one in planned})
-        for place in map(place_of, changed_paths(context, base, pull.head)):
+        for place in map(place_of, proposal.paths):
             if place is not None and place.kind == "release":
-                yield from self._release(place.of, place.name, base, pull.head)
+                yield from self._release(place.of, place.name, proposal.tree)
 
-    def _release(self, environment: str, model: str, base: str, head: str) -> Iterator[Explained]:
+    def _release(self, environment: str, model: str, head: Tree) -> Iterator[Explained]:
         context = self.context
-        old, new = (release_in(context.repository.tree(commit), environment, model) for commit in (base, head))
+        old, new = (release_in(tree, environment, model) for tree in (self.main.tree, head))
         if new is None:
             return  # nothing comes in
         change = classify(environment, model, old, new, past_releases(self.main, environment, model))

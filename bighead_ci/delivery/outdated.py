@@ -2,55 +2,63 @@
 
 from __future__ import annotations
 
+from bighead_ci.definitions.files import Files, place_of
+from bighead_ci.delivery.approvals import set_approvals
+from bighead_ci.delivery.checks import CI, find_check
 from bighead_ci.delivery.context import Context
+from bighead_ci.delivery.history import release_in
 from bighead_ci.delivery.main import Main
-from bighead_ci.delivery.merging import CHECK
-from bighead_ci.delivery.release_pr import LABEL, changed_paths
-from bighead_ci.documents.forge import PullRequest
-from bighead_ci.documents.release import release_path
+from bighead_ci.delivery.proposal import Proposal
+from bighead_ci.documents.forge import PullRequestSummary
 from bighead_ci.errors import InputError
+from bighead_ci.planning.releases import is_later_step
+from bighead_ci.planning.verdict_inputs import touched, verdict_inputs
 from bighead_ci.ports.progress import Progress
 
 WORDS = "main changed what this was judged by: to be checked again"
 
 
-def is_outdated(context: Context, pull: PullRequest, main: Main, judged_on: str) -> bool:
-    """Whether main changed what a pull request was judged by, between a commit and the present one.
+def outdated_by(proposal: Proposal, judged_on: str) -> list[str]:
+    """What main changed, since the commit that a proposal was judged on, of what the verdict rests on; sorted.
 
-    Every judgement but that of a canary or of a way back is made by the policies. A promotion's is also about the
-    environment, and about what the environment before serves: what was rolled back in staging must not go on to prod.
+    A proposal that main no longer allows, or conflicts with, is outdated by everything that main changed.
     """
+    main = proposal.main
     if judged_on == main.commit:
-        return False
-    changed = set(changed_paths(context, judged_on, main.commit))
-    promotion = f"{LABEL}/promote" in pull.labels
-    if (promotion or LABEL not in pull.labels) and any(path.startswith("policies/") for path in changed):
-        return True
-    if not promotion:
-        return False
-    _, environment, model = pull.source.split("/")
-    concerned = {f"environments/{environment}/environment.yaml"}
-    definition = main.desired.environments.get(environment)
-    if definition is not None and definition.promotes_from:
-        concerned.add(release_path(definition.promotes_from, model))
-    return bool(concerned & changed)
-
-
-def ask_again(context: Context, since: str, main: Main, progress: Progress) -> None:
-    """Take back the verdict of each open pull request that main outdated since a commit; its checks then run again."""
-    for pull in context.forge.find("open"):
-        found = pull.status(CHECK)
-        judged = found is not None and found.state in {"success", "failure"}
-        if judged and is_outdated(context, pull, main, _judged_on(context, pull, since, main.commit)):
-            progress(f"#{pull.number}: {WORDS}")
-            context.forge.set_status(pull.number, CHECK, "pending", WORDS, pull.head)
-
-
-def _judged_on(context: Context, pull: PullRequest, since: str, main: str) -> str:
-    """The oldest main that a pull request can have been judged on: one begun on a newer main has seen that one."""
-    repository = context.repository
+        return []
+    changed = proposal.context.repository.changed_paths(judged_on or main.commit, main.commit)
     try:
-        base = repository.merge_base(main, pull.head)
-        return base if repository.merge_base(since, base) == since else since
+        found = touched(verdict_inputs(proposal.plan, Files(proposal.tree)), changed)
     except InputError:
-        return since  # it has no history in common with main
+        return changed
+    own = {file.path for file in proposal.plan.files}
+    return [path for path in found if path in own or not _is_canary_step(proposal, judged_on, path)]
+
+
+def _is_canary_step(proposal: Proposal, judged_on: str, path: str) -> bool:
+    """Whether all that main did to a release was to go on with its canary: what serves there serves there still."""
+    place, main = place_of(path), proposal.main
+    if place is None or place.kind != "release":
+        return False
+    trees = (proposal.context.repository.tree(judged_on), main.tree)
+    before, after = (release_in(tree, place.of, place.name) for tree in trees)
+    return before is not None and after is not None and is_later_step(before, after)
+
+
+def rerequest(context: Context, pull: PullRequestSummary, touched_paths: list[str]) -> None:
+    """Take back a verdict; whoever runs the checks runs them again."""
+    context.forge.set_check(pull.head, CI, "pending", f"{WORDS} ({', '.join(touched_paths)})")
+
+
+def ask_again(context: Context, main: Main, progress: Progress) -> None:
+    """Take back the verdict of each open pull request that main outdated, and count its approvals against this main."""
+    for pull in context.forge.find("open"):
+        found = find_check(context.forge, pull.head, CI)
+        if pull.target != main.branch or found is None or found.state not in {"success", "failure"}:
+            continue
+        if found.external_id == main.commit:
+            continue
+        if paths := outdated_by(Proposal(context, pull, main), found.external_id):
+            progress(f"#{pull.number}: {WORDS}")
+            rerequest(context, pull, paths)
+        set_approvals(context, pull, main)

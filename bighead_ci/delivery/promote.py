@@ -6,7 +6,7 @@ from bighead_ci.delivery.build import record_of
 from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.main import Main
 from bighead_ci.delivery.release_pr import open_release_pr, review_release
-from bighead_ci.documents.forge import PullRequest
+from bighead_ci.documents.forge import PullRequestSummary
 from bighead_ci.documents.record import RunRecord
 from bighead_ci.documents.release import Release, Variant
 from bighead_ci.documents.report import PromotionReport
@@ -17,14 +17,12 @@ from bighead_ci.planning.releases import classify, promoted, without_standby
 class Promotion:
     """A pull request with the report in its body."""
 
-    def __init__(self, pull_request: PullRequest, report: PromotionReport) -> None:
+    def __init__(self, pull_request: PullRequestSummary, report: PromotionReport) -> None:
         self.pull_request = pull_request
         self.report = report
 
 
-def promote(
-    context: Context, model: str, environment: str, version: str | None = None, author: str = "bighead-bot"
-) -> Promotion | None:
+def promote(context: Context, model: str, environment: str, version: str | None = None) -> Promotion | None:
     """Open (or supersede) the promotion of a version to an environment; None when it already serves there.
 
     Without a version: what serves in the environment that this one promotes from.
@@ -32,12 +30,10 @@ def promote(
     Raises:
         InputError: no such environment or version, no record, or a canary is already under way.
     """
-    return promote_on(context, context.main(), model, environment, version, author)
+    return promote_on(context, context.main(), model, environment, version)
 
 
-def promote_on(
-    context: Context, main: Main, model: str, environment: str, version: str | None, author: str
-) -> Promotion | None:
+def promote_on(context: Context, main: Main, model: str, environment: str, version: str | None) -> Promotion | None:
     """`promote`, on a snapshot of main that the caller has looked at."""
     definition = main.desired.environment(environment)
     record = _record_to_promote(context, main, model, environment, version)
@@ -56,7 +52,7 @@ def promote_on(
     change = classify(environment, model, old, new, [])
     report = review_release(context, main, change, new)
     message = f"Artifact {record.artifact}\nImage {record.image}\nRecord {record.run_id}"
-    return Promotion(open_release_pr(context, main, change, new, report, message, author), report)
+    return Promotion(open_release_pr(context, main, change, new, report, message), report)
 
 
 def _already_there(old: Release | None, candidate: Variant) -> bool:

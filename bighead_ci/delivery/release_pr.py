@@ -6,16 +6,15 @@ import difflib
 
 from bighead_ci.definitions.loading import load_gates
 from bighead_ci.definitions.release_file import render_release
+from bighead_ci.delivery.approvals import approvals_needed
 from bighead_ci.delivery.changelog import commits_between
 from bighead_ci.delivery.comparison import differences, drift
-from bighead_ci.delivery.context import BOT, Context
-from bighead_ci.delivery.desired import Desired
+from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.gates import judge_canary, judge_promotion
 from bighead_ci.delivery.main import Main
-from bighead_ci.delivery.merging import APPROVALS_LABEL
 from bighead_ci.delivery.report_files import keep_promotion
 from bighead_ci.delivery.running import running_versions
-from bighead_ci.documents.forge import PullRequest
+from bighead_ci.documents.forge import PullRequestSummary
 from bighead_ci.documents.live import CanaryAnalysis
 from bighead_ci.documents.plan import ReleaseChange
 from bighead_ci.documents.record import RunRecord
@@ -23,7 +22,6 @@ from bighead_ci.documents.release import Release, release_path
 from bighead_ci.documents.report import PromotionReport
 from bighead_ci.documents.verdict import Verdict
 from bighead_ci.errors import InputError
-from bighead_ci.planning.change import changed_files
 
 LABEL = "bighead/release"
 """On every pull request that edits a release."""
@@ -34,12 +32,6 @@ def release_branch(environment: str, model: str) -> str:
     return f"release/{environment}/{model}"
 
 
-def changed_paths(context: Context, base: str, head: str) -> list[str]:
-    """Files that differ between two commits."""
-    trees = (context.repository.tree(commit).files() for commit in (base, head))
-    return [change.path for change in changed_files(*trees)]
-
-
 def open_release_pr(
     context: Context,
     main: Main,
@@ -47,8 +39,7 @@ def open_release_pr(
     release: Release,
     report: PromotionReport,
     message: str,
-    author: str = BOT,
-) -> PullRequest:
+) -> PullRequestSummary:
     """Commit the new release on top of main and open (or supersede) its pull request, with its report as the body.
 
     Raises:
@@ -64,24 +55,26 @@ def open_release_pr(
     branch = release_branch(change.environment, change.model)
     path = release_path(change.environment, change.model)
     title = title_of(change)
-    needed, _ = approvals_needed(main.desired, change)
-    labels = (LABEL, f"{LABEL}/{change.move}", f"{APPROVALS_LABEL}{needed}")
+    labels = (LABEL, f"{LABEL}/{change.move}")
     head = context.repository.commit(
-        branch, main.commit, {path: render_release(release).encode()}, f"{title}\n\n{message}".strip() + "\n", author
+        branch,
+        main.commit,
+        {path: render_release(release).encode()},
+        f"{title}\n\n{message}".strip() + "\n",
+        context.identity,
     )
     body = context.renderer.promotion_markdown(report)
-    pull = context.forge.open(branch, main.branch, title, body, author, labels, head)
+    pull = context.forge.open(branch, main.branch, title, body, labels, head)
     keep_promotion(context, pull, report)
     return pull
 
 
-def open_release(context: Context, environment: str, model: str) -> PullRequest | None:
+def open_release(context: Context, environment: str, model: str) -> PullRequestSummary | None:
     """The open pull request on the branch of a release."""
-    branch = release_branch(environment, model)
-    return next((pull for pull in context.forge.find("open", LABEL) if pull.source == branch), None)
+    return next(iter(context.forge.find("open", LABEL, release_branch(environment, model), limit=1)), None)
 
 
-def goes_back(pull: PullRequest) -> bool:
+def goes_back(pull: PullRequestSummary) -> bool:
     """Whether a release's pull request takes traffic back."""
     return f"{LABEL}/rollback" in pull.labels
 
@@ -138,16 +131,6 @@ def review_release(
         artifact=incoming.artifact if incoming else None,
         request=record.request if record else {},
     )
-
-
-def approvals_needed(desired: Desired, change: ReleaseChange) -> tuple[int, str]:
-    """How many people must approve a move, and why."""
-    environment = desired.environment(change.environment)
-    if change.move in {"promote", "settings", "remove"}:
-        return environment.approvals, f"environments/{change.environment}/environment.yaml: approvals"
-    if change.move == "advance" and change.weight_after > environment.canary.person_above:
-        return 1, f"weight {change.weight_after} % is above canary.person_above {environment.canary.person_above} %"
-    return 0, "authorised by the approved promotion" if change.move != "rollback" else "a rollback needs nobody"
 
 
 def release_diff(old: Release | None, new: Release | None, change: ReleaseChange) -> str:

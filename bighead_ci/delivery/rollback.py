@@ -8,10 +8,10 @@ from bighead_ci.definitions.loading import load_feature_set
 from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.main import Main
 from bighead_ci.delivery.release_log import ReleaseEdit
-from bighead_ci.delivery.release_pr import changed_paths, open_release_pr, review_release
+from bighead_ci.delivery.release_pr import open_release_pr, review_release
 from bighead_ci.documents.base import Document
 from bighead_ci.documents.definition import FeatureSchema
-from bighead_ci.documents.forge import PullRequest
+from bighead_ci.documents.forge import PullRequestSummary
 from bighead_ci.documents.plan import ReleaseChange
 from bighead_ci.documents.release import Release, Variant, release_path
 from bighead_ci.errors import InputError
@@ -145,7 +145,7 @@ def _check(context: Context, way: _WayBack) -> RollbackCheck:
 def _by_hand(context: Context, way: _WayBack) -> str:
     """What git itself offers: a revert of each commit since, unless one of them did something else, which must stay."""
     path = release_path(way.environment, way.model)
-    if all(changed_paths(context, e.commit.parents[0], e.commit.id) == [path] for e in way.undone):
+    if all(context.repository.changed_paths(e.commit.parents[0], e.commit.id) == [path] for e in way.undone):
         # For a commit that is no merge, `-m 1` means its only parent.
         return f"git revert --no-edit -m 1 {' '.join(e.commit.id[:10] for e in way.undone)}"
     return f"git checkout {way.target[:10]} -- {path} && git commit -m 'Back to {way.target[:10]}'"
@@ -190,7 +190,7 @@ def _feature_precondition(tree: Tree, variant: Variant, schema: FeatureSchema) -
     return Precondition(what=what, holds=same, detail="same meaning" if same else "its meaning changed since")
 
 
-def rollback(context: Context, model: str, environment: str, author: str, to: str | None = None) -> PullRequest:
+def rollback(context: Context, model: str, environment: str, to: str | None = None) -> PullRequestSummary:
     """Open the pull request that restores the old release; it needs nobody's approval.
 
     Raises:
@@ -204,4 +204,4 @@ def rollback(context: Context, model: str, environment: str, author: str, to: st
     change = way.change()
     report = review_release(context, way.main, change, way.release)
     message = f"Back to the release of {way.target}"
-    return open_release_pr(context, way.main, change, way.release, report, message, author)
+    return open_release_pr(context, way.main, change, way.release, report, message)

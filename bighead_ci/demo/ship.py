@@ -130,8 +130,8 @@ class Ship(Steps):
             )
             summary = traffic.stop()
             n.tell(f"{summary.requests} requests meanwhile, {summary.failed} failed")
-        revert = self.context.forge.find(state="merged", label="bighead/release/rollback")[-1]
-        n.show(head_of(revert.body, 24))
+        revert = self.context.forge.find(state="merged", label="bighead/release/rollback")[0]
+        n.show(head_of(self.pull(revert.number).body, 24))
 
     def revert(self) -> None:
         """`git revert` of a promotion is a rollback."""

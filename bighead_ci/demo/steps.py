@@ -11,11 +11,11 @@ from pydantic import Field
 
 from bighead_ci.callers.requests import request_bodies
 from bighead_ci.callers.traffic import Traffic
-from bighead_ci.delivery.merging import CHECK
+from bighead_ci.delivery.checks import CI, find_check
 from bighead_ci.delivery.status import status
 from bighead_ci.demo.narrator import Narrator
 from bighead_ci.documents.base import Document
-from bighead_ci.documents.forge import PullRequest
+from bighead_ci.documents.forge import PullRequest, PullRequestSummary
 from bighead_ci.documents.release import Release
 from bighead_ci.errors import BugError
 from bighead_ci.ports.progress import silent
@@ -132,16 +132,21 @@ class Steps:
         """A pull request as it is now."""
         return self.context.forge.get(number)
 
+    def checked(self, pull: PullRequestSummary) -> bool:
+        """Whether the checks of a pull request's head passed."""
+        found = find_check(self.context.forge, pull.head, CI)
+        return found is not None and found.state == "success"
+
     def await_check(self, number: int, expected: str = "success") -> None:
         """Wait for the checks, show the head of the report, insist on the outcome."""
 
         def finished() -> PullRequest | None:
             pull = self.pull(number)
-            found = pull.status(CHECK)
+            found = find_check(self.context.forge, pull.head, CI)
             return pull if found is not None and found.state != "pending" else None
 
         pull = self.narrator.wait(f"checks of #{number}", finished, CHECK_SECONDS, f"ci-{number}.log")
-        found, report = pull.status(CHECK), pull.comment("report")
+        found, report = find_check(self.context.forge, pull.head, CI), pull.comment("report")
         self.narrator.show(head_of(report.body if report else "", 14))
         if found is None or found.state != expected:
             state = found.state if found else "missing"
@@ -157,9 +162,9 @@ class Steps:
         """Wait for the promotion PR that the bot opens, approve and merge it, wait until the version serves."""
         branch = f"release/{environment}/{model}"
 
-        def opened() -> PullRequest | None:
-            found = [p for p in self.context.forge.find(state="open") if p.source == branch and version in p.title]
-            return found[0] if found and checked(found[0]) else None
+        def opened() -> PullRequestSummary | None:
+            found = [p for p in self.context.forge.find("open", source=branch) if version in p.title]
+            return found[0] if found and self.checked(found[0]) else None
 
         pull = self.narrator.wait(f"promotion of {model} {version} to {environment}", opened, 60)
         self.narrator.tell(f"pull request #{pull.number}: {pull.title}")
@@ -171,7 +176,7 @@ class Steps:
         answer = self.narrator.asks("promote", model, "--to", environment, "--version", version, who="ada")
         number = int(answer["pull_request"])
         self.narrator.tell(f"pull request #{number}: {answer['title']}")
-        self.narrator.wait(f"checks of #{number}", lambda: checked(self.pull(number)) or None, 60)
+        self.narrator.wait(f"checks of #{number}", lambda: self.checked(self.pull(number)) or None, 60)
         self.approve_and_merge(number)
         self.await_live(model, environment, version)
 
@@ -234,12 +239,6 @@ class Steps:
 def alone(release: Release, version: str) -> bool:
     """Whether a version serves alone."""
     return [variant.version for variant in release.variants] == [version]
-
-
-def checked(pull: PullRequest) -> bool:
-    """Whether the checks of the present head passed."""
-    found = pull.status(CHECK)
-    return found is not None and found.state == "success"
 
 
 def head_of(markdown: str, lines: int) -> str:

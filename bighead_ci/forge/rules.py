@@ -6,14 +6,11 @@ import unicodedata
 from collections.abc import Iterable
 from datetime import datetime
 
-from bighead_ci.documents.forge import Comment, PullRequest, Review, Status
+from bighead_ci.documents.forge import MAXIMUM_DESCRIPTION, Check, CheckState, Comment, PullRequest, Review
 from bighead_ci.errors import InputError, Problem
 
 MAXIMUM_BODY = 1_000_000
 """Characters of a body or comment; a page of a report has its own place."""
-
-JUDGED_WHOLE = "environments"
-"""Directory whose files gates judge as they are: two changes of one of them never merge line by line."""
 
 
 def with_comment(pull: PullRequest, marker: str, body: str, author: str, at: datetime) -> PullRequest:
@@ -31,25 +28,31 @@ def with_comment(pull: PullRequest, marker: str, body: str, author: str, at: dat
     return pull.model_copy(update={"comments": [changed if c is old else c for c in pull.comments]})
 
 
-def with_status(pull: PullRequest, status: Status) -> PullRequest:
-    """Set a check: the newest of its name on its commit."""
-    if not status.context.strip():
-        raise InputError(f"#{pull.number}: a status needs a name")
-    key = (status.commit, status.context)
-    if status in pull.statuses:
-        return pull
-    others = [s for s in pull.statuses if (s.commit, s.context) != key]
-    return pull.model_copy(update={"statuses": [*others, status]})
+def checked_check(name: str, commit: str, state: CheckState, description: str, external_id: str) -> Check:
+    """A check as it is kept: one line of a description, cut where it is too long."""
+    if not name.strip():
+        raise InputError(f"{commit[:12]}: a check needs a name")
+    line = " ".join(description.split())
+    short = line if len(line) <= MAXIMUM_DESCRIPTION else f"{line[: MAXIMUM_DESCRIPTION - 1]}…"
+    return Check(name=name, commit=commit, state=state, description=short, external_id=external_id)
+
+
+def with_check(checks: Iterable[Check], check: Check) -> list[Check]:
+    """The checks of a commit with the newest of this name, by name."""
+    others = [other for other in checks if other.name != check.name]
+    return sorted([*others, check], key=lambda one: one.name)
 
 
 def with_review(pull: PullRequest, author: str, approved: bool, at: datetime) -> PullRequest:
     """Approve or refuse the present head.
 
     Raises:
-        InputError: the pull request is no longer open.
+        InputError: the pull request is no longer open, or the author's own.
     """
     if pull.state != "open":
         raise InputError(f"#{pull.number} is {pull.state}: it can no longer be reviewed")
+    if author == pull.author:
+        raise InputError(f"{author} opened #{pull.number}: somebody else must review it")
     said = [r for r in pull.reviews if r.author == author and r.commit == pull.head]
     if said and said[-1].approved == approved:
         return pull
@@ -69,7 +72,7 @@ def with_text(
     return pull.model_copy(update={name: value for name, value in given.items() if value is not None})
 
 
-def closed(pull: PullRequest, reason: str) -> PullRequest:
+def closed(pull: PullRequest) -> PullRequest:
     """Close without merging.
 
     Raises:
@@ -77,10 +80,10 @@ def closed(pull: PullRequest, reason: str) -> PullRequest:
     """
     if pull.state == "merged":
         raise InputError(f"#{pull.number} is merged already; undo it with a revert")
-    return pull if pull.state == "closed" else pull.model_copy(update={"state": "closed", "closed_reason": reason})
+    return pull.model_copy(update={"state": "closed"})
 
 
-def check_mergeable(pull: PullRequest, required_statuses: Iterable[str], required_approvals: int) -> None:
+def check_mergeable(pull: PullRequest, checks: Iterable[Check], required_checks: Iterable[str]) -> None:
     """Refuse a merge that the target branch's protection forbids.
 
     Raises:
@@ -88,28 +91,16 @@ def check_mergeable(pull: PullRequest, required_statuses: Iterable[str], require
     """
     name = f"pull request #{pull.number}"
     if pull.state != "open":
-        raise InputError(f"{name} is {pull.state}" + (f": {pull.closed_reason}" if pull.closed_reason else ""))
+        raise InputError(f"{name} is {pull.state}")
+    known = {check.name: check for check in checks}
     problems = []
-    for context in required_statuses:
-        found = pull.status(context)
+    for required in required_checks:
+        found = known.get(required)
         if found is None or found.state != "success":
             state = "no result yet" if found is None else f"{found.state} ({found.description})"
             problems.append(
-                Problem(file=name, subject=context, message=f"must succeed on {pull.head[:12]}", value=state)
+                Problem(file=name, subject=required, message=f"must succeed on {pull.head[:12]}", value=state)
             )
-    approvals = pull.approvals()
-    if len(approvals) < required_approvals:
-        got = f"{len(approvals)} ({', '.join(approvals)})" if approvals else "0"
-        wanted = f"{required_approvals} by people other than {pull.author}"
-        problems.append(
-            Problem(
-                file=name,
-                subject="approvals",
-                message=f"must be approved at {pull.head[:12]}",
-                value=got,
-                allowed=wanted,
-            )
-        )
     if problems:
         raise InputError(problems)
 

@@ -10,11 +10,11 @@ SETTLED_SECONDS = 0.05
 """A directory that changed this lately may change again without its time moving: file systems tick slowly."""
 LONGEST_SECONDS = 30.0
 """At least this often the answer is yes: some file systems do not tell."""
-WATCHED = ("refs/heads", "refs/bighead/pulls")
+WATCHED = ("refs/heads", "refs/bighead/pulls", "refs/bighead/checks")
 
 
 class RefWatch:
-    """Implements `runner.watch.Refs` for branches and pull requests of a repository on this machine.
+    """Implements `runner.watch.Refs` for branches, pull requests and checks of a repository on this machine.
 
     A ref is written beside and renamed, so its directory's time changes; refs are packed into a file that is replaced.
 

@@ -77,8 +77,9 @@ class GitRepository:
         return {name: identity for identity, name in pairs}
 
     def tree(self, commit: str) -> Tree:
-        """The files of a commit."""
-        return GitTree(self.git, self.resolve(commit))
+        """The files of a commit, or of a tree by its id."""
+        found = self.git.objects.identify(commit) if FULL_ID.fullmatch(commit) else None
+        return GitTree(self.git, commit if found is not None and found[1] == "tree" else self.resolve(commit))
 
     def merge_base(self, left: str, right: str) -> str:
         """Where two histories part.
@@ -194,10 +195,24 @@ class GitRepository:
             raise InputError([Problem(file=name, message=f"conflict: {what}") for name in names])
         return tree
 
-    def changed_paths(self, base: str, head: str, under: str) -> set[str]:
-        """Paths under a directory whose content or mode differs between two commits."""
-        arguments = ["-r", "-z", "--name-only", "--no-renames", base, head, "--", f":(top,literal){under}"]
-        return {path for path in os.fsdecode(self.git.run("diff-tree", *arguments).stdout).split("\0") if path}
+    def merged(self, ours: str, theirs: str) -> str:
+        """Id of the tree that merging the second commit into the first would leave; nothing is written to a branch.
+
+        Raises:
+            InputError: they conflict; one problem a file.
+        """
+        first, second = self.resolve(ours), self.resolve(theirs)
+        return self.merge_trees(first, second, f"{theirs[:12]} does not merge into {ours[:12]}")
+
+    def changed_paths(self, base: str, head: str) -> list[str]:
+        """Paths that differ between two commits or trees, sorted: content, mode, submodules."""
+        done = self.git.run("diff-tree", "-r", "-z", "--name-only", "--no-renames", base, head)
+        return sorted(path for path in os.fsdecode(done.stdout).split("\0") if path)
+
+    def contributors(self, base: str, head: str) -> set[str]:
+        """Authors and committers of the commits that the second history has and the first has not."""
+        done = self.git.run("log", "-z", "--format=%an%x00%cn", self.resolve(head), f"^{self.resolve(base)}")
+        return {name for name in done.stdout.decode(errors="replace").split("\0") if name}
 
     def checkout(self, commit: str, directory: Path) -> None:
         """Put the files of the commit into the directory, a fresh work tree that borrows this repository's objects.

@@ -83,6 +83,20 @@ def without_standby(release: Release) -> Release:
     return retired(release) if release.standby is not None else release
 
 
+def is_later_step(before: Release, after: Release) -> bool:
+    """Whether a release is what the same canary comes to: by its next steps, or by the leaving of what stands by."""
+    step: Release | None = before
+    while step is not None and step != after:
+        step = _next_step(step)
+    return step is not None and after != before
+
+
+def _next_step(release: Release) -> Release | None:
+    if release.candidate is not None:
+        return advanced(release)
+    return retired(release) if release.standby is not None else None
+
+
 def classify(
     environment: str, model: str, base: Release | None, head: Release | None, history: Sequence[Release]
 ) -> ReleaseChange:

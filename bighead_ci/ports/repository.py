@@ -49,10 +49,23 @@ class Repository(Protocol):
         """Commit id of a branch, tag or abbreviated id."""
 
     def tree(self, commit: str) -> Tree:
-        """The files of a commit."""
+        """The files of a commit, or of a tree by its id."""
 
     def blobs(self, ids: Iterable[str]) -> Mapping[str, bytes]:
         """Contents by content id, read in one go; ids that name none are left out."""
+
+    def merged(self, ours: str, theirs: str) -> str:
+        """Id of the tree that merging the second commit into the first would leave; nothing is written to a branch.
+
+        Raises:
+            InputError: they conflict; one problem a file.
+        """
+
+    def changed_paths(self, base: str, head: str) -> list[str]:
+        """Paths that differ between two commits or trees, sorted: content, mode, submodules."""
+
+    def contributors(self, base: str, head: str) -> set[str]:
+        """Authors and committers of the commits that the second history has and the first has not."""
 
     def merge_base(self, left: str, right: str) -> str:
         """Where two histories part."""

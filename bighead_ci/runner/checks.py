@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from bighead_ci.delivery.checks import CI, find_check
 from bighead_ci.delivery.context import Context
-from bighead_ci.delivery.merging import CHECK
-from bighead_ci.documents.forge import PullRequest
+from bighead_ci.documents.forge import PullRequestSummary
 from bighead_ci.ports.progress import Progress
 from bighead_ci.runner.backoff import Backoff, Throttle
 from bighead_ci.runner.commands import Command, Commands, advice
@@ -61,27 +61,27 @@ class PullRequestChecks:
     def run(self) -> None:
         """Note what ended, and start what is due."""
         changes = self._watch.changes
-        pulls = {pull.number: pull for pull in self._context.forge.find(state="open")}
+        pulls = {pull.number: pull for pull in reversed(self._context.forge.find("open"))}
         for check in [check for check in self._under_way if check.command.exit_code() is not None]:
             self._under_way.remove(check)
             self._ended(check, pulls.get(check.number))
         self._throttle.keep_only([_name(number) for number in pulls])
         self._trouble.keep_only(self.name, [_name(number) for number in pulls])
-        waiting = [pull for pull in pulls.values() if not _finished(pull) and not self._is_under_way(pull)]
+        waiting = [pull for pull in pulls.values() if not self._finished(pull) and not self._is_under_way(pull)]
         for pull in waiting:
             if len(self._under_way) < PARALLEL and self._throttle.allows(_name(pull.number), pull.head):
                 self._start(pull)
         self._next = self._next_pause([pull for pull in waiting if not self._is_under_way(pull)])
         self._seen = changes
 
-    def _start(self, pull: PullRequest) -> None:
+    def _start(self, pull: PullRequestSummary) -> None:
         self._say(f"#{pull.number}: checking {pull.head[:10]}")
         command = self._commands.start(_log(pull.number), ["ci", str(pull.number)])
         self._under_way.append(_Check(pull.number, pull.head, command))
 
-    def _ended(self, check: _Check, pull: PullRequest | None) -> None:
+    def _ended(self, check: _Check, pull: PullRequestSummary | None) -> None:
         name = _name(check.number)
-        if pull is None or pull.head != check.head or _finished(pull):
+        if pull is None or pull.head != check.head or self._finished(pull):
             self._throttle.succeeded(name)
             self._trouble.over(self.name, name)
             return
@@ -91,20 +91,19 @@ class PullRequestChecks:
         log = self._commands.log_of(_log(check.number))
         self._trouble.say(self.name, name, f"no verdict (exit code {code}), {then}: {log}")
 
-    def _is_under_way(self, pull: PullRequest) -> bool:
+    def _finished(self, pull: PullRequestSummary) -> bool:
+        found = find_check(self._context.forge, pull.head, CI)
+        return found is not None and found.state in {"success", "failure"}
+
+    def _is_under_way(self, pull: PullRequestSummary) -> bool:
         """Whether a check of it runs, on whatever head: it is waited for."""
         return any(check.number == pull.number for check in self._under_way)
 
-    def _next_pause(self, waiting: list[PullRequest]) -> datetime | None:
+    def _next_pause(self, waiting: list[PullRequestSummary]) -> datetime | None:
         """When the first of those that wait for a pause may be tried; the others wait for a check that ends."""
         now = self._context.clock.now()
         ends = [self._throttle.until(_name(pull.number), pull.head) for pull in waiting]
         return min((end for end in ends if end is not None and end > now), default=None)
-
-
-def _finished(pull: PullRequest) -> bool:
-    found = pull.status(CHECK)
-    return found is not None and found.state in {"success", "failure"}
 
 
 def _name(number: int) -> str:

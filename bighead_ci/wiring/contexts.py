@@ -8,6 +8,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bighead_ci.documents.forge import BOT
 from bighead_ci.ports.clock import Clock, ShiftedClock, SystemClock
 from bighead_ci.ports.repository import MAIN
 from bighead_ci.workspaces import variables
@@ -38,8 +39,9 @@ if TYPE_CHECKING:
 class LocalContext:
     """`delivery.Context` of a workspace on this machine."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, identity: str) -> None:
         self.workspace = workspace
+        self.identity = identity
         self.state = workspace.state
         self.reports = workspace.reports
 
@@ -78,10 +80,10 @@ class LocalContext:
     @cached_property
     def forge(self) -> Forge:
         """Pull requests in the bare repository."""
-        from bighead_ci.delivery.merging import CHECK, required_approvals
+        from bighead_ci.delivery.checks import REQUIRED
         from bighead_ci.forge.local import LocalForge
 
-        return LocalForge(self.repository, self.clock, (CHECK,), required_approvals)
+        return LocalForge(self.repository, self.clock, self.identity, REQUIRED)
 
     @cached_property
     def records(self) -> RecordStore:
@@ -169,15 +171,15 @@ class LocalContext:
         return ParquetPredictionLog(self.workspace.predictions)
 
 
-def context() -> LocalContext:
-    """The context of the workspace that this process stands in."""
-    return context_of(find_workspace())
+def context(identity: str = BOT) -> LocalContext:
+    """The context of the workspace that this process stands in, for whoever acts in it."""
+    return context_of(find_workspace(), identity)
 
 
-def context_of(workspace: Workspace) -> LocalContext:
+def context_of(workspace: Workspace, identity: str = BOT) -> LocalContext:
     """The context of a workspace."""
     silence_libraries()
-    return LocalContext(workspace)
+    return LocalContext(workspace, identity)
 
 
 @cache

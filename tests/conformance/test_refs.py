@@ -68,7 +68,7 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
     if request.param == "packed":
         git(directory, "pack-refs", "--all")
     repository = GitRepository(directory)
-    real = LocalForge(repository, SystemClock())
+    real = LocalForge(repository, SystemClock(), "ada")
     return Bench(repository, real, RefWatch(directory), lambda: time.sleep(SETTLED_SECONDS * 1.5))
 
 
@@ -94,13 +94,13 @@ def test_every_change_of_a_pull_request_is_noticed(bench: Bench) -> None:
     """Opened, commented on, its checks, its end."""
     head = bench.grow("topic")
     with bench.moves():
-        number = bench.forge.open("topic", "main", "A title", "", "ada").number
+        number = bench.forge.open("topic", "main", "A title", "").number
     with bench.moves():
-        bench.forge.comment(number, "report", "text", "bighead")
+        bench.forge.comment(number, "report", "text")
     with bench.moves():
-        bench.forge.set_status(number, "bighead/ci", "success", "passed", head)
+        bench.forge.set_check(head, "bighead/ci", "success", "passed")
     with bench.moves():
-        bench.forge.close(number, "no longer wanted")
+        bench.forge.close(number)
 
 
 def test_two_changes_in_one_tick_of_the_file_system_are_both_noticed(bench: Bench) -> None:

@@ -194,6 +194,38 @@ def test_blobs_are_read_by_content_id(repository: Repository) -> None:
     assert repository.blobs([]) == {}
 
 
+def test_merged_is_the_tree_that_a_merge_would_leave(repository: Repository) -> None:
+    """Both sides' files, and no branch moves; it reads like the tree of a commit."""
+    base = grow(repository, a="1", gone="1")
+    topic = repository.commit("topic", base, {"b": b"2", "gone": None}, "m", "ada")
+    main = grow(repository, a="3")
+    merged = repository.merged("main", topic)
+    tree = repository.tree(merged)
+    assert {path: tree.read(path) for path in tree.files()} == {"a": b"3", "b": b"2"}
+    assert repository.changed_paths(main, merged) == ["b", "gone"]
+    assert repository.changed_paths(topic, merged) == ["a"]
+    assert (repository.resolve("main"), repository.resolve("topic")) == (main, topic)
+
+
+def test_merged_refuses_a_conflict(repository: Repository) -> None:
+    """Each file that both sides changed is named."""
+    base = grow(repository, a="1", b="1", c="1")
+    topic = repository.commit("topic", base, {"a": b"2", "b": b"2", "c": b"2"}, "m", "ada")
+    grow(repository, a="3", b="3")
+    with pytest.raises(InputError, match="does not merge") as caught:
+        repository.merged("main", topic)
+    assert [problem.file for problem in caught.value.problems] == ["a", "b"]
+
+
+def test_contributors_are_those_of_the_new_commits(repository: Repository) -> None:
+    """Not those of what both histories have."""
+    base = repository.commit("main", "main", {"a": b"1"}, "m", "eve")
+    one = repository.commit("topic", base, {"b": b"1"}, "m", "ada <ada@example.invalid>")
+    repository.commit("topic", one, {"c": b"1"}, "m", "bob")
+    assert repository.contributors("main", "topic") == {"ada", "bob"}
+    assert repository.contributors("topic", "main") == set()
+
+
 def test_merge_base_is_where_histories_part(repository: Repository) -> None:
     """The merge base of a branch and a main that moved on is the branch's starting point."""
     base = grow(repository, a="1")

@@ -6,13 +6,15 @@ import pytest
 
 from bighead_ci.definitions.release_file import render_release
 from bighead_ci.delivery.advance import Step, advance
+from bighead_ci.delivery.approvals import review
 from bighead_ci.delivery.check import REPORT, check_pull_request
-from bighead_ci.delivery.context import BOT
-from bighead_ci.delivery.merging import CHECK
+from bighead_ci.delivery.checks import CI
+from bighead_ci.delivery.merge import merge_pull_request
 from bighead_ci.delivery.reconcile import reconcile
 from bighead_ci.delivery.report_files import PROMOTION_FILE, directory_of
 from bighead_ci.delivery.rollback import rollback
 from bighead_ci.documents.base import digest_of
+from bighead_ci.documents.forge import BOT
 from bighead_ci.documents.report import PromotionReport
 from bighead_ci.errors import InputError, RetryError
 from bighead_ci.planning.releases import advanced
@@ -122,9 +124,9 @@ def test_a_step_above_person_above_waits_for_a_person(context: FakeContext) -> N
     assert pass_canary(context, passes=3) == ["advanced", "needs approval", "needs approval"]
     assert context.split("prod") == {"v2": 50, "v3": 50}
     (pull,) = context.forge.find("open")
-    context.forge.set_status(pull.number, CHECK, "success", "passed", pull.head)
-    with pytest.raises(InputError, match="approved"):
-        context.forge.merge(pull.number, pull.head, BOT)
+    context.forge.set_check(pull.head, CI, "success", "passed", context.tip)
+    with pytest.raises(InputError, match="bighead/approvals"):
+        merge_pull_request(context.acting(BOT), pull.number)
     context.approve_and_merge(pull.number)
     reconcile(context, silent)
     assert context.split("prod") == {"v2": 0, "v3": 100}
@@ -136,7 +138,7 @@ def test_an_approved_step_is_merged_by_the_next_pass(context: FakeContext) -> No
     ask_above(context, 10)
     assert pass_canary(context, passes=1) == ["needs approval"]
     (pull,) = context.forge.find("open")
-    context.forge.review(pull.number, "grace", approved=True)
+    review(context.acting("grace"), pull.number, approved=True)
     assert pass_canary(context, passes=1) == ["advanced"]
     assert context.split("prod") == {"v2": 50, "v3": 50}
 
@@ -232,9 +234,9 @@ def test_main_moving_under_a_pass_is_a_reason_to_try_again(
     """Somebody else's branch update between opening and merging: RetryError, and the next pass goes through."""
     merge = canary.forge.merge
 
-    def moved(number: int, head: str, author: str) -> object:
+    def moved(number: int, head: str, onto: str) -> object:
         monkeypatch.setattr(canary.forge, "merge", merge)
-        raise RetryError(f"#{number} is no longer at {head} for {author}")
+        raise RetryError(f"#{number} is no longer at {head} for {onto}")
 
     monkeypatch.setattr(canary.forge, "merge", moved)
     canary.clock.forward(60)
@@ -284,20 +286,20 @@ def test_a_step_that_waits_for_a_person_has_passed_its_check(context: FakeContex
 
 def test_a_canary_does_not_go_on_over_a_rollback_that_is_open(canary: FakeContext) -> None:
     """Somebody wants it back: the bot neither takes their pull request's place nor gives the candidate more."""
-    pull = rollback(canary, "late", "prod", "oncall")
+    pull = rollback(canary.acting("oncall"), "late", "prod")
     canary.clock.forward(60)
     canary.telemetry.requests = 1000
     step = only_step(canary)
     assert (step.action, step.pull_request) == ("waits", pull.number)
-    assert canary.forge.get(pull.number) == pull
+    assert canary.forge.get(pull.number).summary == pull
     assert canary.split("prod") == {"v2": 90, "v3": 10}
-    canary.forge.close(pull.number, "it is fine")
+    canary.forge.close(pull.number)
     assert only_step(canary).action == "advanced"
 
 
 def test_a_failing_canary_is_taken_back_though_a_rollback_is_open(canary: FakeContext) -> None:
     """Both want the same; nobody has to merge first."""
-    rollback(canary, "late", "prod", "oncall")
+    rollback(canary.acting("oncall"), "late", "prod")
     canary.telemetry.requests = 50
     canary.telemetry.candidate = {"errors": 10, "error_ratio": 0.2}
     assert only_step(canary).action == "reverted"
@@ -310,7 +312,7 @@ def test_the_bot_merges_nothing_but_the_release_that_it_judged(context: FakeCont
     assert pass_canary(context, passes=1) == ["needs approval"]
     (pull,) = context.forge.find("open")
     context.repository.commit(pull.source, pull.head, {"policies/auc_floor.yaml": None}, "sly", "eve")
-    context.forge.review(pull.number, "grace", approved=True)
+    review(context.acting("grace"), pull.number, approved=True)
     assert pass_canary(context, passes=1) == ["needs approval"]
     assert context.split("prod") == {"v2": 90, "v3": 10}
     assert "policies/auc_floor.yaml" in context.repository.tree(context.forge.get(pull.number).head).files()
@@ -368,7 +370,7 @@ def test_an_approved_step_is_merged_with_the_evidence_of_that_moment(context: Fa
     ask_above(context, 10)
     assert pass_canary(context, passes=1) == ["needs approval"]
     (pull,) = context.forge.find("open")
-    context.forge.review(pull.number, "grace", approved=True)
+    review(context.acting("grace"), pull.number, approved=True)
     context.clock.forward(600)
     context.telemetry.requests = 4321
     assert only_step(context).action == "advanced"

@@ -21,7 +21,7 @@ class Company:
 
     def __init__(self, directory: Path) -> None:
         self.repository = GitRepository(begin_repository(directory))
-        self.forge = LocalForge(self.repository, SystemClock())
+        self.forge = LocalForge(self.repository, SystemClock(), "grace")
         self.mainline = Mainline(self.repository)
         self.repository.commit("main", "main", encoded(repository()), "the first commit", "ada")
 
@@ -31,8 +31,8 @@ class Company:
         head = "main"
         for one in (changes, *more):
             head = self.repository.commit(branch, head, encoded(one), f"part of {subject}", "ada")
-        pull = self.forge.open(branch, "main", subject, "", "ada")
-        self.forge.merge(pull.number, head, "grace")
+        pull = self.forge.open(branch, "main", subject, "")
+        self.forge.merge(pull.number, head)
         return head
 
     def brought(self, version: str, serves: str, will_serve: str) -> list[str]:

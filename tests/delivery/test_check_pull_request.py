@@ -10,14 +10,16 @@ import pytest
 
 from bighead_ci.definitions.loading import load_release
 from bighead_ci.definitions.release_file import render_release
+from bighead_ci.delivery.approvals import review
 from bighead_ci.delivery.check import REPORT, check_pull_request, page_of
+from bighead_ci.delivery.checks import APPROVALS, CI, find_check
 from bighead_ci.delivery.deliver import deliver
-from bighead_ci.delivery.merging import CHECK
+from bighead_ci.delivery.merge import merge_pull_request
 from bighead_ci.delivery.promote import promote
 from bighead_ci.delivery.report_files import REPORT_FILE
 from bighead_ci.delivery.rollback import rollback
 from bighead_ci.documents.base import digest_of
-from bighead_ci.documents.forge import PullRequest
+from bighead_ci.documents.forge import PullRequestSummary
 from bighead_ci.documents.release import Release
 from bighead_ci.documents.report import PullRequestReport
 from bighead_ci.errors import InputError, RetryError
@@ -28,20 +30,20 @@ from fakes.shipping import merge_version, promote_and_merge, ship
 V2 = "models/late/v2"
 
 
-def statuses(context: FakeContext, pull: PullRequest) -> dict[str, str]:
+def statuses(context: FakeContext, pull: PullRequestSummary) -> dict[str, str]:
     """Check → state, on the present head."""
     now = context.forge.get(pull.number)
-    return {status.context: status.state for status in now.statuses if status.commit == now.head}
+    return {check.name: check.state for check in context.forge.checks(now.head)}
 
 
-def comment(context: FakeContext, pull: PullRequest) -> str:
+def comment(context: FakeContext, pull: PullRequestSummary) -> str:
     """The one comment."""
     comments = context.forge.get(pull.number).comments
     assert [one.marker for one in comments] == [REPORT]
     return comments[0].body
 
 
-def proposed(context: FakeContext, pull: PullRequest) -> Release:
+def proposed(context: FakeContext, pull: PullRequestSummary) -> Release:
     """The staging release that a branch proposes."""
     tree = context.repository.tree(pull.head)
     return load_release(tree, "staging", "late").release
@@ -51,6 +53,16 @@ def edited(release: Release, **changes: object) -> str:
     """The release file with its newest variant changed by hand."""
     *others, newest = release.variants
     return render_release(release.model_copy(update={"variants": [*others, newest.model_copy(update=changes)]}))
+
+
+def test_two_versions_in_one_pull_request_keep_a_check_each(context: FakeContext) -> None:
+    """A gate that fails on one of them is not covered by the other's success."""
+    context.orchestrator.skill |= {V2: 0.0, "models/late/v3": 1.0}
+    pull = context.propose("late", {**model_version("v2"), **model_version("v3"), "models/late/v3/README.md": "# v3\n"})
+    assert check_pull_request(context, pull.number, silent).state == "failed"
+    found = statuses(context, pull)
+    gates = ("bighead/gate/late/v2/auc_floor", "bighead/gate/late/v3/auc_floor")
+    assert [found[gate] for gate in gates] == ["failure", "success"]
 
 
 def test_a_malformed_definition_is_invalid_with_all_problems_at_once(context: FakeContext) -> None:
@@ -67,7 +79,7 @@ def test_a_malformed_definition_is_invalid_with_all_problems_at_once(context: Fa
     assert any("features/delays/v2/feature_set.yaml" in problem for problem in report.problems)
     assert "taks" in comment(context, pull)
     assert "features/delays/v2/feature_set.yaml" in comment(context, pull)
-    assert statuses(context, pull) == {CHECK: "failure"}
+    assert statuses(context, pull) == {CI: "failure", APPROVALS: "pending"}
     assert context.orchestrator.trained == []
 
 
@@ -81,10 +93,10 @@ def test_a_new_version_that_passes_gets_one_report_and_a_status_for_each_gate(co
     assert page_of(context, pull).exists()
     assert PullRequestReport.read(page_of(context, pull).with_name(REPORT_FILE)) == report
     found = statuses(context, pull)
-    assert found[CHECK] == "success"
-    gates = {f"bighead/gate/late/{gate.gate}" for gate in report.models[0].verdict.gates if gate.applied}
-    assert "bighead/gate/late/auc_floor" in gates
-    assert found == {CHECK: "success", **dict.fromkeys(gates, "success")}
+    assert found[CI] == "success"
+    gates = {f"bighead/gate/late/v2/{gate.gate}" for gate in report.models[0].verdict.gates if gate.applied}
+    assert "bighead/gate/late/v2/auc_floor" in gates
+    assert found == {CI: "success", APPROVALS: "pending", **dict.fromkeys(gates, "success")}
 
 
 def test_the_same_content_key_is_trained_once_and_updates_the_same_comment(context: FakeContext) -> None:
@@ -97,7 +109,7 @@ def test_the_same_content_key_is_trained_once_and_updates_the_same_comment(conte
     assert second.models[0].reused
     assert second.models[0].record == first.models[0].record
     assert pull.head[:10] in comment(context, pull)
-    assert statuses(context, pull)[CHECK] == "success"
+    assert statuses(context, pull)[CI] == "success"
 
 
 def test_a_failing_gate_forbids_the_merge_and_says_why(context: FakeContext) -> None:
@@ -109,10 +121,10 @@ def test_a_failing_gate_forbids_the_merge_and_says_why(context: FakeContext) -> 
     assert [gate for gate, _ in report.models[0].verdict.failures] == ["auc_floor"]
     assert "auc_floor" in comment(context, pull)
     found = statuses(context, pull)
-    assert (found[CHECK], found["bighead/gate/late/auc_floor"]) == ("failure", "failure")
-    assert found["bighead/gate/late/quality"] == "success"
-    with pytest.raises(InputError, match=CHECK):
-        context.forge.merge(pull.number, pull.head, "grace")
+    assert (found[CI], found["bighead/gate/late/v2/auc_floor"]) == ("failure", "failure")
+    assert found["bighead/gate/late/v2/quality"] == "success"
+    with pytest.raises(InputError, match=CI):
+        merge_pull_request(context.acting("grace"), pull.number)
 
 
 def test_a_version_worse_than_what_runs_fails_against_it(context: FakeContext) -> None:
@@ -133,10 +145,10 @@ def test_an_error_is_posted_and_raised_and_the_next_run_succeeds(context: FakeCo
     with pytest.raises(RetryError, match="the disk is full"):
         check_pull_request(context, pull.number, silent)
     assert "the disk is full" in comment(context, pull)
-    assert statuses(context, pull) == {CHECK: "error"}
+    assert statuses(context, pull) == {CI: "error", APPROVALS: "pending"}
     context.orchestrator.error = None
     assert check_pull_request(context, pull.number, silent).state == "passed"
-    assert statuses(context, pull)[CHECK] == "success"
+    assert statuses(context, pull)[CI] == "success"
     assert "the disk is full" not in comment(context, pull)
 
 
@@ -166,7 +178,7 @@ def test_a_release_may_name_only_what_its_record_holds(context: FakeContext, fie
     assert len(report.problems) == 1
     assert report.problems[0].startswith(f"environments/staging/late.yaml: variants.0.{field}")
     assert value in report.problems[0]
-    assert statuses(context, pull)[CHECK] == "failure"
+    assert statuses(context, pull)[CI] == "failure"
 
 
 def test_a_release_of_an_unknown_run_is_refused(context: FakeContext) -> None:
@@ -237,7 +249,7 @@ def test_a_promotion_without_its_gates_fails_the_check(context: FakeContext) -> 
     assert promotion is not None
     pull = promotion.pull_request
     assert check_pull_request(context, pull.number, silent).state == "failed"
-    assert statuses(context, pull)[CHECK] == "failure"
+    assert statuses(context, pull)[CI] == "failure"
 
 
 def test_a_version_copied_with_the_stages_of_another_is_refused(context: FakeContext) -> None:
@@ -287,22 +299,22 @@ def test_drift_against_what_serves_is_kept_with_the_record(context: FakeContext)
 
 
 def test_a_promotion_by_hand_needs_as_many_approvals_as_by_command(context: FakeContext) -> None:
-    """Prod asks for two people; a branch of one's own carries no label that says so until its check ran."""
+    """Prod asks for two people, whatever a pull request says of itself."""
     path = "environments/prod/environment.yaml"
     text = context.repository.tree("main").read(path).decode()
     context.change_main({path: text + "approvals: 2\n"}, "two people")
     merge_version(context, "v2")
     promote_and_merge(context, "staging", "v2")
-    promotion = promote(context, "late", "prod", author="ada")
+    promotion = promote(context.acting("ada"), "late", "prod")
     assert promotion is not None
     assert check_pull_request(context, promotion.pull_request.number, silent).state == "passed"
     release = context.repository.tree(promotion.pull_request.head).read("environments/prod/late.yaml").decode()
     pull = context.propose("by-hand", {"environments/prod/late.yaml": release})
     assert check_pull_request(context, pull.number, silent).state == "passed"
-    with pytest.raises(InputError, match=r"approved at .*1 \(grace\).*2 by people"):
+    with pytest.raises(InputError, match=r"bighead/approvals: .* \(1 of 2: grace\)"):
         context.approve_and_merge(pull.number)
-    context.forge.review(pull.number, "eve", approved=True)
-    assert context.forge.merge(pull.number, pull.head, "grace").state == "merged"
+    review(context.acting("eve"), pull.number, approved=True)
+    assert merge_pull_request(context.acting("grace"), pull.number).state == "merged"
 
 
 def test_a_version_released_after_a_branch_began_may_not_be_edited_by_it(context: FakeContext) -> None:
@@ -311,7 +323,7 @@ def test_a_version_released_after_a_branch_began_may_not_be_edited_by_it(context
     old = context.tip
     promote_and_merge(context, "staging", "v2")
     context.repository.commit("late", old, {f"{V2}/model.py": b"x = 1\n"}, "an edit", "ada")
-    pull = context.forge.open("late", "main", "An edit", "", "ada")
+    pull = context.acting("ada").forge.open("late", "main", "An edit", "")
     report = check_pull_request(context, pull.number, silent)
     assert report.state == "invalid"
     assert "late/v2 serves in staging and may not be edited in place (model.py)" in report.problems[0]
@@ -336,12 +348,12 @@ def test_what_needs_no_approval_may_change_nothing_but_a_release(context: FakeCo
     """A policy that is pushed onto a rollback's branch does not slip in with it."""
     ship(context, "v2")
     ship(context, "v3", skill=1.2)
-    pull = rollback(context, "late", "prod", "eve")
+    pull = rollback(context.acting("eve"), "late", "prod")
     context.repository.commit(pull.source, pull.head, {"policies/auc_floor.yaml": None}, "sly", "eve")
     check_pull_request(context, pull.number, silent)
     pull = context.forge.get(pull.number)
-    with pytest.raises(InputError, match="approvals: must be approved"):
-        context.forge.merge(pull.number, pull.head, "eve")
+    with pytest.raises(InputError, match=r"bighead/approvals: must succeed .*0 of 1"):
+        merge_pull_request(context.acting("eve"), pull.number)
 
 
 def test_the_report_of_what_is_merged_stays(context: FakeContext) -> None:
@@ -365,8 +377,8 @@ def test_a_head_that_was_left_while_its_checks_ran_gets_no_comment(context: Fake
     check_pull_request(context, pull.number, silent)
     now = context.forge.get(pull.number)
     assert now.head != pull.head
-    assert (now.comments, now.status(CHECK)) == ([], None)
-    assert {s.state for s in now.statuses if s.commit == pull.head} == {"success"}
+    assert (now.comments, find_check(context.forge, now.head, CI)) == ([], None)
+    assert {check.state for check in context.forge.checks(pull.head)} == {"success"}
 
 
 def test_an_unforeseen_error_does_not_look_like_running_checks(context: FakeContext) -> None:
@@ -379,7 +391,7 @@ def test_an_unforeseen_error_does_not_look_like_running_checks(context: FakeCont
     pull = context.propose("late-v2", model_version("v2"))
     with pytest.raises(ZeroDivisionError):
         check_pull_request(context, pull.number, silent)
-    status = context.forge.get(pull.number).status(CHECK)
+    status = find_check(context.forge, pull.head, CI)
     assert status is not None
     assert (status.state, status.description) == ("error", f"in {V2}")
 
@@ -388,7 +400,7 @@ def test_a_branch_without_common_history_is_refused_in_words(context: FakeContex
     """It has no base to compare with; the comment says so."""
     orphan = context.repository.add([], {"a": b"1"}, "begin elsewhere", "eve")
     context.repository.branches["elsewhere"] = orphan
-    pull = context.forge.open("elsewhere", "main", "t", "", "eve")
+    pull = context.acting("eve").forge.open("elsewhere", "main", "t", "")
     assert check_pull_request(context, pull.number, silent).state == "invalid"
     assert "no common history" in comment(context, pull)
 
@@ -507,15 +519,15 @@ def test_a_promotion_is_judged_again_when_what_it_was_judged_by_changes(context:
     merge_version(context, "v3", skill=1.2)
     promote_and_merge(context, "staging", "v3")
     context.clock.forward(3600)
-    promotion = promote(context, "late", "prod", author="ada")
+    promotion = promote(context.acting("ada"), "late", "prod")
     assert promotion is not None
     pull = promotion.pull_request
     assert check_pull_request(context, pull.number, silent).state == "passed"
     before = context.tip
-    context.approve_and_merge(rollback(context, "late", "staging", "oncall").number)
+    context.approve_and_merge(rollback(context.acting("oncall"), "late", "staging").number)
     deliver(context, before, silent)
     with pytest.raises(InputError, match=r"bighead/ci.*main changed what this was judged by"):
-        context.forge.merge(pull.number, pull.head, "grace")
+        merge_pull_request(context.acting("grace"), pull.number)
     assert check_pull_request(context, pull.number, silent).state == "failed"
 
 
@@ -524,15 +536,15 @@ def test_every_open_verdict_is_asked_for_again_when_policies_change(context: Fak
     ship(context, "v2")
     ship(context, "v3", skill=1.2)
     pull = context.propose("late-v4", model_version("v4"))
-    back = rollback(context, "late", "prod", "ada")
+    back = rollback(context.acting("ada"), "late", "prod")
     for number in (pull.number, back.number):
         assert check_pull_request(context, number, silent).state == "passed"
     before = context.tip
     floor = context.repository.tree("main").read("policies/auc_floor.yaml").decode()
     context.change_main({"policies/auc_floor.yaml": floor.replace("0.6", "0.99")}, "stricter")
     deliver(context, before, silent)
-    assert statuses(context, pull)[CHECK] == "pending"
-    assert statuses(context, back)[CHECK] == "success"
+    assert statuses(context, pull)[CI] == "pending"
+    assert statuses(context, back)[CI] == "success"
     assert check_pull_request(context, pull.number, silent).state == "failed"
 
 
@@ -546,7 +558,7 @@ def test_a_verdict_made_before_main_changed_its_policies_is_none(context: FakeCo
 
     context.orchestrator.before = meanwhile
     check_pull_request(context, pull.number, silent)
-    assert statuses(context, pull)[CHECK] == "pending"
+    assert statuses(context, pull)[CI] == "pending"
     assert check_pull_request(context, pull.number, silent).state == "failed"
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from bighead_ci.delivery.check import check_pull_request
-from bighead_ci.delivery.context import BOT
 from bighead_ci.delivery.desired import process_name
 from bighead_ci.delivery.explain import explain
 from bighead_ci.delivery.history import history, past_releases
@@ -17,6 +16,7 @@ from bighead_ci.delivery.live_drift import live_drift
 from bighead_ci.delivery.promote import promote
 from bighead_ci.delivery.trace import trace
 from bighead_ci.documents.base import digest_of
+from bighead_ci.documents.forge import BOT
 from bighead_ci.documents.live import Prediction
 from bighead_ci.documents.verdict import RuleInput
 from bighead_ci.errors import InputError
@@ -212,7 +212,7 @@ def test_a_gate_is_explained_on_a_promotion(context: FakeContext) -> None:
     """A promotion's pull request is judged as its checks judge it, and the answer names the move."""
     ship(context, "v2")
     merge_version(context, "v3", skill=1.2)
-    promotion = promote(context, "late", "prod", "v3", author="ada")
+    promotion = promote(context.acting("ada"), "late", "prod", "v3")
     assert promotion is not None
     (result,) = explain(context, "served_before", None, promotion.pull_request.number, None)
     assert result.about == "promote late in prod: v2 → v3 (canary 10 %)"

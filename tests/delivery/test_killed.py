@@ -18,7 +18,7 @@ from fakes.context import FakeContext, model_version
 from fakes.shipping import merge_version, promote_and_merge, ship
 
 EFFECTS = {
-    "forge": ("open", "update", "comment", "set_status", "merge"),
+    "forge": ("open", "update", "comment", "set_check", "merge"),
     "repository": ("commit",),
     "records": ("save", "attach"),
 }
@@ -45,7 +45,7 @@ def dying(context: FakeContext, monkeypatch: pytest.MonkeyPatch, after: int) -> 
 
     for port, names in EFFECTS.items():
         for name in names:
-            target = getattr(context, port)
+            target = type(getattr(context, port))  # whoever acts: each has a forge of the same class
             monkeypatch.setattr(target, name, wrapped(getattr(target, name)))
 
 
@@ -54,8 +54,8 @@ def outcome(context: FakeContext) -> object:
     pulls = [
         (
             *(pull.number, pull.title, pull.state, pull.source, pull.author, sorted(pull.labels)),
-            [comment.marker for comment in pull.comments],
-            sorted((s.context, s.state) for s in pull.statuses if s.commit == pull.head),
+            [comment.marker for comment in context.forge.get(pull.number).comments],
+            [(check.name, check.state) for check in context.forge.checks(pull.head)],
         )
         for pull in context.forge.find()
     ]
@@ -65,7 +65,7 @@ def outcome(context: FakeContext) -> object:
 
 def check(context: FakeContext) -> None:
     """A new version's pull request."""
-    check_pull_request(context, context.forge.find("open")[-1].number, silent)
+    check_pull_request(context, context.forge.find("open")[0].number, silent)
 
 
 def proposed(context: FakeContext) -> None:
@@ -108,10 +108,10 @@ def deliver_all(context: FakeContext) -> None:
 VERBS: dict[str, tuple[Verb, Verb]] = {
     "check": (proposed, check),
     "deliver": (merged, deliver_all),
-    "promote": (in_staging, lambda context: promote(context, "late", "prod", author="ada")),
+    "promote": (in_staging, lambda context: promote(context.acting("ada"), "late", "prod")),
     "advance": (canary, lambda context: advance(context, silent)),
     "revert": (bad_canary, lambda context: advance(context, silent)),
-    "rollback": (canary, lambda context: rollback(context, "late", "prod", "ada")),
+    "rollback": (canary, lambda context: rollback(context.acting("ada"), "late", "prod")),
 }
 
 

@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from bighead_ci.definitions.release_file import render_release
+from bighead_ci.delivery.approvals import review
 from bighead_ci.delivery.check import check_pull_request
 from bighead_ci.delivery.deliver import deliver
+from bighead_ci.delivery.merge import merge_pull_request
 from bighead_ci.delivery.promote import promote
 from bighead_ci.delivery.release_pr import release_branch
-from bighead_ci.documents.forge import PullRequest
+from bighead_ci.documents.forge import PullRequestSummary
 from bighead_ci.errors import InputError, RetryError
 from bighead_ci.ports.progress import silent
 from fakes.context import FakeContext, model_version
@@ -66,9 +68,9 @@ def test_a_canary_in_the_environment_before_is_what_goes_on(context: FakeContext
 def test_a_newer_promotion_supersedes_the_open_one(context: FakeContext) -> None:
     """One pull request a model and environment: it keeps its number and gets a new head."""
     merge_version(context, "v2")
-    first = promote(context, "late", "staging", "v2", author="ada")
+    first = promote(context.acting("ada"), "late", "staging", "v2")
     merge_version(context, "v3")
-    second = promote(context, "late", "staging", "v3", author="ada")
+    second = promote(context.acting("ada"), "late", "staging", "v3")
     assert first is not None
     assert second is not None
     assert second.pull_request.number == first.pull_request.number
@@ -80,15 +82,15 @@ def test_a_newer_promotion_supersedes_the_open_one(context: FakeContext) -> None
 def test_an_approval_of_a_superseded_promotion_does_not_count(context: FakeContext) -> None:
     """Who approved v2 has not approved v3."""
     merge_version(context, "v2")
-    first = promote(context, "late", "staging", "v2", author="ada")
+    first = promote(context.acting("ada"), "late", "staging", "v2")
     assert first is not None
-    context.forge.review(first.pull_request.number, "grace", approved=True)
+    review(context.acting("grace"), first.pull_request.number, approved=True)
     merge_version(context, "v3")
-    second = promote(context, "late", "staging", "v3", author="ada")
+    second = promote(context.acting("ada"), "late", "staging", "v3")
     assert second is not None
     assert check_pull_request(context, second.pull_request.number, silent).state == "passed"
-    with pytest.raises(InputError, match="approved"):
-        context.forge.merge(second.pull_request.number, second.pull_request.head, "grace")
+    with pytest.raises(InputError, match="bighead/approvals"):
+        merge_pull_request(context.acting("grace"), second.pull_request.number)
 
 
 def test_a_promotion_is_refused_while_a_canary_is_under_way(context: FakeContext) -> None:
@@ -140,7 +142,7 @@ def test_prod_takes_only_what_serves_in_staging(context: FakeContext) -> None:
     promotion = promote(context, "late", "prod", "v2")
     assert promotion is not None
     assert [gate for gate, _ in promotion.report.verdict.failures] == ["served_before"]
-    assert "promote to the environment before first" in promotion.pull_request.body
+    assert "promote to the environment before first" in context.forge.get(promotion.pull_request.number).body
 
 
 def test_the_second_of_two_promotions_by_hand_is_refused_naming_the_file(context: FakeContext) -> None:
@@ -150,7 +152,7 @@ def test_the_second_of_two_promotions_by_hand_is_refused_naming_the_file(context
     merge_version(context, "v4", skill=1.3)
     releases = {}
     for version in ("v3", "v4"):
-        promotion = promote(context, "late", "staging", version, author="ada")
+        promotion = promote(context.acting("ada"), "late", "staging", version)
         assert promotion is not None
         tree = context.repository.tree(promotion.pull_request.head)
         releases[version] = tree.read("environments/staging/late.yaml").decode()
@@ -276,17 +278,17 @@ def test_of_two_promotions_at_once_the_text_is_that_of_the_head(
     merge_version(context, "v3", skill=1.2)
     forge_open = context.forge.open
 
-    def late(*arguments: Any) -> PullRequest:
+    def late(*arguments: Any) -> PullRequestSummary:
         monkeypatch.setattr(context.forge, "open", forge_open)
-        promote(context, "late", "staging", "v3", author="eve")
+        promote(context.acting("eve"), "late", "staging", "v3")
         return forge_open(*arguments)
 
     monkeypatch.setattr(context.forge, "open", late)
     with pytest.raises(RetryError, match="moved it first"):
-        promote(context, "late", "staging", "v2", author="ada")
+        promote(context.acting("ada"), "late", "staging", "v2")
     (pull,) = context.forge.find("open")
     assert "v3" in pull.title
-    assert "late/v3" in pull.body
+    assert "late/v3" in context.forge.get(pull.number).body
 
 
 def test_a_version_that_only_stands_by_can_be_promoted_again(context: FakeContext) -> None:

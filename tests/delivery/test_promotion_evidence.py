@@ -31,7 +31,7 @@ def staged(context: FakeContext) -> FakeContext:
 
 
 def rules(context: FakeContext, version: str = "v2") -> list[RuleResult]:
-    promotion = promote(context, "late", "prod", version, author="ada")
+    promotion = promote(context.acting("ada"), "late", "prod", version)
     assert promotion is not None
     (gate,) = [gate for gate in promotion.report.verdict.gates if gate.gate == "soaked"]
     return gate.rules

@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from bighead_ci.delivery.check import check_pull_request
+from bighead_ci.delivery.merge import merge_pull_request
 from bighead_ci.delivery.promote import promote
 from bighead_ci.delivery.reconcile import reconcile
 from bighead_ci.delivery.rollback import Precondition, RollbackCheck, check_rollback, rollback
@@ -58,11 +59,11 @@ def test_a_rollback_in_a_canary_ends_it(context: FakeContext) -> None:
     """The release before the canary is the one to go back to."""
     ship(context, "v2")
     ship(context, "v3", skill=1.2)
-    pull = rollback(context, "late", "prod", "ada")
+    pull = rollback(context.acting("ada"), "late", "prod")
     assert "canary of v3 ends" in pull.title
     assert check_pull_request(context, pull.number, silent).state == "passed"
-    merged = context.forge.merge(pull.number, pull.head, "ada")
-    assert merged.approvals() == []
+    merged = merge_pull_request(context.acting("ada"), pull.number)
+    assert context.forge.get(merged.number).approvals() == []
     reconcile(context, silent)
     assert context.live("prod") == {"v2": 100}
 
@@ -70,10 +71,10 @@ def test_a_rollback_in_a_canary_ends_it(context: FakeContext) -> None:
 def test_a_rollback_is_merged_without_an_approval_and_restores_the_release(shipped: FakeContext) -> None:
     """After its check, by whoever opened it; the old version has the traffic again."""
     before = old_release(shipped)
-    pull = rollback(shipped, "late", "prod", "ada")
+    pull = rollback(shipped.acting("ada"), "late", "prod")
     assert pull.author == "ada"
     assert check_pull_request(shipped, pull.number, silent).state == "passed"
-    shipped.forge.merge(pull.number, pull.head, "ada")
+    merge_pull_request(shipped.acting("ada"), pull.number)
     assert shipped.release("prod") == before
     reconcile(shipped, silent)
     assert shipped.live("prod")["v2"] == 100
@@ -100,7 +101,7 @@ def test_an_image_that_is_gone_is_named_and_refuses(shipped: FakeContext) -> Non
     assert missing.what.startswith("v2 image")
     before = len(shipped.forge.pulls)
     with pytest.raises(InputError, match=r"v2 image .* missing or damaged"):
-        rollback(shipped, "late", "prod", "ada")
+        rollback(shipped.acting("ada"), "late", "prod")
     assert len(shipped.forge.pulls) == before
 
 
@@ -112,7 +113,7 @@ def test_an_artifact_that_is_damaged_is_named_and_refuses(shipped: FakeContext) 
     assert missing.what.startswith("v2 artifact")
     assert "damaged" in missing.detail
     with pytest.raises(InputError, match="v2 artifact"):
-        rollback(shipped, "late", "prod", "ada")
+        rollback(shipped.acting("ada"), "late", "prod")
 
 
 def test_features_that_mean_something_else_now_are_named_and_refuse(shipped: FakeContext) -> None:
@@ -122,7 +123,7 @@ def test_features_that_mean_something_else_now_are_named_and_refuse(shipped: Fak
     (missing,) = failing(check_rollback(shipped, "late", "prod"))
     assert (missing.what, missing.detail) == ("v2 features delays/v1", "its meaning changed since")
     with pytest.raises(InputError, match="v2 features delays/v1: its meaning changed since"):
-        rollback(shipped, "late", "prod", "ada")
+        rollback(shipped.acting("ada"), "late", "prod")
 
 
 def test_a_feature_set_that_is_gone_is_named(shipped: FakeContext) -> None:
@@ -138,7 +139,7 @@ def test_all_that_is_missing_is_named_at_once(shipped: FakeContext) -> None:
     del shipped.images.built[stable.image]
     (shipped.records.artifact(stable.artifact) / "golden.json").unlink()
     with pytest.raises(InputError, match=r"v2 image .*; v2 artifact"):
-        rollback(shipped, "late", "prod", "ada")
+        rollback(shipped.acting("ada"), "late", "prod")
 
 
 def test_the_command_by_hand_undoes_merges_along_their_first_parent(shipped: FakeContext) -> None:
@@ -188,11 +189,11 @@ def test_a_move_that_its_checks_would_refuse_is_named_beforehand(context: FakeCo
     ship(context, "v3", skill=1.2)
     pass_canary(context, passes=1)
     half = context.tip
-    context.approve_and_merge(rollback(context, "late", "prod", "ada").number)
+    context.approve_and_merge(rollback(context.acting("ada"), "late", "prod").number)
     (missing,) = failing(check_rollback(context, "late", "prod", to=half))
     assert missing.what == "the move"
     with pytest.raises(InputError, match="no move that a release can make"):
-        rollback(context, "late", "prod", "ada", to=half)
+        rollback(context.acting("ada"), "late", "prod", to=half)
 
 
 def test_any_commit_of_main_can_be_gone_back_to(shipped: FakeContext) -> None:
@@ -227,7 +228,7 @@ def test_a_rollback_of_a_version_that_left_the_tree_passes_its_checks(shipped: F
     gone = {p: None for p in shipped.repository.tree("main").files() if p.startswith("models/late/v2/")}
     shipped.change_main(gone, "v2 is history")
     assert check_rollback(shipped, "late", "prod").possible
-    pull = rollback(shipped, "late", "prod", "ada")
+    pull = rollback(shipped.acting("ada"), "late", "prod")
     assert check_pull_request(shipped, pull.number, silent).state == "passed"
 
 
@@ -235,10 +236,10 @@ def test_no_promotion_takes_the_place_of_an_open_rollback(shipped: FakeContext) 
     """Both live on the release's branch: the promotion is refused and names the pull request in its way."""
     merge_version(shipped, "v4", skill=1.3)
     promote_and_merge(shipped, "staging", "v4")
-    pull = rollback(shipped, "late", "prod", "oncall")
+    pull = rollback(shipped.acting("oncall"), "late", "prod")
     with pytest.raises(InputError, match=f"#{pull.number} is open and takes late in prod back"):
         promote(shipped, "late", "prod")
-    assert shipped.forge.get(pull.number) == pull
+    assert shipped.forge.get(pull.number).summary == pull
 
 
 def test_a_rollback_of_what_does_not_serve_is_refused(context: FakeContext) -> None:
@@ -258,7 +259,7 @@ def test_a_first_release_has_nothing_to_go_back_to(context: FakeContext) -> None
 
 def test_a_rollback_can_itself_be_rolled_back(shipped: FakeContext) -> None:
     """From v3 to v2, and from there to v3 again: the last other version that served alone."""
-    pull = rollback(shipped, "late", "prod", "ada")
+    pull = rollback(shipped.acting("ada"), "late", "prod")
     shipped.approve_and_merge(pull.number)
     assert [v.version for v in old_release(shipped).variants] == ["v3"]
 
@@ -283,7 +284,7 @@ def test_a_canary_of_the_past_is_not_gone_back_to(shipped: FakeContext) -> None:
     promote_and_merge(shipped, "staging", "v4")
     promote_and_merge(shipped, "prod")
     assert shipped.split("prod") == {"v3": 90, "v4": 10}
-    shipped.approve_and_merge(rollback(shipped, "late", "prod", "ada", to=first).number)
+    shipped.approve_and_merge(rollback(shipped.acting("ada"), "late", "prod", to=first).number)
     assert shipped.split("prod") == {"v2": 100}
     assert [v.version for v in old_release(shipped).variants] == ["v3"]
 
@@ -300,9 +301,9 @@ def test_going_back_within_a_canary_needs_nobody(context: FakeContext) -> None:
     assert pass_canary(context, passes=1) == ["needs approval"]
     context.approve_and_merge(context.forge.find("open")[0].number)
     assert context.split("prod") == {"v2": 50, "v3": 50}
-    pull = rollback(context, "late", "prod", "ada", to=tenth)
+    pull = rollback(context.acting("ada"), "late", "prod", to=tenth)
     assert check_pull_request(context, pull.number, silent).state == "passed"
-    context.forge.merge(pull.number, pull.head, "ada")
+    merge_pull_request(context.acting("ada"), pull.number)
     assert context.split("prod") == {"v2": 90, "v3": 10}
 
 

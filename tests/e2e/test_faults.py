@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from bighead_ci import wiring
+from bighead_ci.delivery.checks import CI, find_check
 from bighead_ci.demo.seed import MOMENT, write_seed
 from bighead_ci.demo.steps import Steps
 from bighead_ci.workspaces.finding import environment_of
@@ -77,7 +78,7 @@ def test_checks_that_are_killed_at_any_stage_can_be_run_again(steps: Steps) -> N
     assert last.returncode == 0, output
     assert "training-set: reused" in output
     pull = steps.context.forge.get(number)
-    status = pull.status("bighead/ci")
+    status = find_check(steps.context.forge, pull.head, CI)
     assert status is not None
     assert status.state == "success"
     assert [comment.marker for comment in pull.comments] == ["report"]

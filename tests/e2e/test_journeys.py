@@ -72,7 +72,7 @@ def test_a_promotion_lists_the_commits_that_it_brings(shipped: Shipped) -> None:
         for pull in shipped.context.forge.find(state="merged", label="bighead/release/promote")
         if pull.source == "release/prod/flight_delay" and "v1 → v2" in pull.title
     ]
-    assert "**1 commit between what serves and this**" in promotion.body
+    assert "**1 commit between what serves and this**" in shipped.context.forge.get(promotion.number).body
 
 
 def test_no_request_failed_during_any_change_of_weight(shipped: Shipped) -> None:
@@ -97,8 +97,8 @@ def test_a_misbehaving_model_is_reverted_with_the_evidence_in_the_pull_request(s
     """The bot's revert carries the failing gate and the figures it read."""
     reverts = shipped.context.forge.find(state="merged", label="bighead/release/rollback")
     assert [pull.author for pull in reverts] == ["bighead-bot"]
-    assert "canary_scores" in reverts[0].body
-    assert "null_ratio_max_rise" in reverts[0].body
+    assert "canary_scores" in shipped.context.forge.get(reverts[0].number).body
+    assert "null_ratio_max_rise" in shipped.context.forge.get(reverts[0].number).body
 
 
 def test_history_answers_from_git_who_served_what(shipped: Shipped) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import shutil
 import threading
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -18,12 +19,14 @@ import pyarrow.parquet as pq
 
 from bighead_ci.definitions.files import Files
 from bighead_ci.definitions.loading import load_release
+from bighead_ci.delivery.approvals import review
+from bighead_ci.delivery.checks import CI, REQUIRED
 from bighead_ci.delivery.main import Main, Mainline
-from bighead_ci.delivery.merging import CHECK, required_approvals
+from bighead_ci.delivery.merge import merge_pull_request
 from bighead_ci.documents.artifact import ArtifactManifest
 from bighead_ci.documents.base import Document, Moment, digest_of, digest_of_bytes, short
 from bighead_ci.documents.definition import VersionedFeatureSet, VersionedModel
-from bighead_ci.documents.forge import PullRequest
+from bighead_ci.documents.forge import BOT, PullRequest, PullRequestSummary
 from bighead_ci.documents.image import ImageManifest, ImageRecipe, ImageRef
 from bighead_ci.documents.inputs import VersionInputs
 from bighead_ci.documents.live import CanaryAnalysis, VariantTelemetry
@@ -70,15 +73,6 @@ class MovedClock(FixedClock):
     def forward(self, seconds: float) -> None:
         """Let time pass."""
         self.moment += timedelta(seconds=seconds)
-
-
-class ProtectedForge(MemoryForge):
-    """Protects main as the workspace's forge does: the check must pass, and as many approve as the labels say."""
-
-    def merge(self, number: int, head: str, author: str) -> PullRequest:
-        """Merge if the rules for this very pull request hold."""
-        self.required_approvals = required_approvals(self.get(number))
-        return super().merge(number, head, author)
 
 
 class FakeImages:
@@ -324,12 +318,13 @@ class FakeContext:
     def __init__(self, directory: Path) -> None:
         self.state = directory / "state"
         self.reports = directory / "reports"
+        self.identity = BOT
         self.clock = MovedClock(START)
         self.data_clock = FixedClock(datetime(2013, 10, 1, 21, tzinfo=UTC))
         self.engine: Engine = MemoryEngine()
         self.repository = MemoryRepository(self.clock)
         self.mainline = Mainline(self.repository)
-        self.forge = ProtectedForge(self.repository, self.clock, (CHECK,))
+        self.forge = MemoryForge(self.repository, self.clock, BOT, REQUIRED)
         self.records = MemoryRecordStore(directory / "records")
         self.images = FakeImages()
         self.orchestrator = FakeOrchestrator(directory / "checkouts", self.repository.tree)
@@ -343,6 +338,13 @@ class FakeContext:
         gates = {f"policies/{file.name}": file.read_text() for file in sorted(POLICIES.glob("*.yaml"))}
         first = repository(**{"policies/whole.yaml": None}, **model_version("v1"), **gates)
         self.change_main(first, "the first commit")
+
+    def acting(self, identity: str) -> Self:
+        """The same context for somebody else."""
+        other = copy.copy(self)
+        other.identity = identity
+        other.forge = self.forge.acting(identity)
+        return other
 
     def open_online_store(self, *, readonly: bool) -> OnlineStore:
         """The one store; nothing is locked."""
@@ -367,15 +369,17 @@ class FakeContext:
         """Push a branch that changes main, and open (or update) its pull request."""
         parent = self.repository.branches.get(branch, self.tip)
         self.repository.commit(branch, parent, encoded(changes), branch, author)
-        return self.forge.open(branch, "main", f"Change of {branch}", "", author)
+        opened = self.acting(author).forge.open(branch, "main", f"Change of {branch}", "")
+        return self.forge.get(opened.number)
 
-    def approve_and_merge(self, number: int) -> PullRequest:
+    def approve_and_merge(self, number: int) -> PullRequestSummary:
         """What a person does with a pull request whose checks have passed; a minute passes."""
         pull = self.forge.get(number)
         self.clock.forward(60)
-        self.forge.set_status(number, CHECK, "success", "passed", pull.head)
-        self.forge.review(number, "grace", approved=True)
-        return self.forge.merge(number, pull.head, "grace")
+        self.forge.set_check(pull.head, CI, "success", "passed", self.tip)
+        grace = self.acting("grace")
+        review(grace, number, approved=True)
+        return merge_pull_request(grace, number, pull.head)
 
     def release(self, environment: str, model: str = "late") -> Release | None:
         """The release on main."""

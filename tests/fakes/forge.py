@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Self
 
 from bighead_ci.definitions.tree import blob_id
-from bighead_ci.documents.forge import PullRequest, PullRequestState, Status, StatusState
+from bighead_ci.documents.forge import Check, CheckState, PullRequest, PullRequestState, PullRequestSummary
 from bighead_ci.errors import InputError, Problem, RetryError
 from bighead_ci.forge import rules
 from bighead_ci.ports.clock import Clock, SystemClock
@@ -45,6 +47,7 @@ class MemoryRepository:
         self.commits: dict[str, Commit] = {}
         self.contents: dict[str, Files] = {}
         self._blobs: dict[str, bytes] = {}
+        self._trees: dict[str, Files] = {}
         self.branches: dict[str, str] = {"main": self.add([], {}, "begin", "nobody")}
 
     def add(self, parents: list[str], files: Files, message: str, author: str) -> str:
@@ -71,7 +74,27 @@ class MemoryRepository:
         return found[0]
 
     def tree(self, commit: str) -> MemoryTree:
-        return MemoryTree(self.contents[self.resolve(commit)])
+        return MemoryTree(self._files(commit))
+
+    def _files(self, commit: str) -> Files:
+        return self._trees[commit] if commit in self._trees else self.contents[self.resolve(commit)]
+
+    def merged(self, ours: str, theirs: str) -> str:
+        base = self.contents[self.merge_base(ours, theirs)]
+        sides = self._files(ours), self._files(theirs)
+        files = merged(base, *sides, f"{theirs[:12]} does not merge into {ours[:12]}")
+        listing = sorted((path, blob_id(data)) for path, data in files.items())
+        identity = hashlib.sha1(repr(listing).encode()).hexdigest()  # noqa: S324
+        self._trees[identity] = files
+        self._blobs |= {blob_id(data): data for data in files.values()}
+        return identity
+
+    def changed_paths(self, base: str, head: str) -> list[str]:
+        return sorted(_changed(self._files(base), self._files(head)))
+
+    def contributors(self, base: str, head: str) -> set[str]:
+        brought = self.history(self.resolve(head)) - self.history(self.resolve(base))
+        return {self.commits[commit].author for commit in brought}
 
     def history(self, commit: str) -> set[str]:
         """The commit and everything before it."""
@@ -199,14 +222,23 @@ class MemoryForge:
         self,
         repository: MemoryRepository,
         clock: Clock | None = None,
-        required_statuses: tuple[str, ...] = (),
-        required_approvals: int = 0,
+        identity: str = "bot",
+        required_checks: tuple[str, ...] = (),
     ) -> None:
         self.repository = repository
         self.clock = clock or SystemClock()
-        self.required_statuses = required_statuses
-        self.required_approvals = required_approvals
+        self.identity = identity
+        self.required_checks = required_checks
         self.pulls: dict[int, PullRequest] = {}
+        self.said: dict[str, list[Check]] = {}
+        self.damaged: dict[int, str] = {}
+        """Numbers whose text a test has made unreadable → why."""
+
+    def acting(self, identity: str) -> Self:
+        """The same forge as somebody else sees it."""
+        other = copy.copy(self)
+        other.identity = identity
+        return other
 
     def open(
         self,
@@ -214,40 +246,43 @@ class MemoryForge:
         target: str,
         title: str,
         body: str,
-        author: str,
         labels: tuple[str, ...] = (),
         head: str | None = None,
-    ) -> PullRequest:
+    ) -> PullRequestSummary:
         for branch in (source, target):
             check_branch_name(branch)
             if branch not in self.repository.branches:
                 raise InputError(f"there is no branch {branch!r}; push it first")
         if head not in {None, self.repository.branches[source]}:
             raise RetryError(f"{source} is no longer at {head}: somebody else moved it first")
-        for pull in self.find("open"):
-            if (pull.source, pull.target) == (source, target):
-                return self._keep(rules.with_text(pull, title, body, labels))
+        for pull in self.find("open", source=source):
+            if pull.target == target:
+                return self._keep(rules.with_text(self.get(pull.number), title, body, labels)).summary
         tip = self.repository.branches[source]
         if tip in self.repository.history(self.repository.branches[target]):
             raise InputError(f"{source} has nothing that {target} lacks: there is nothing to merge")
+        number = len(self.pulls) + 1
         return self._keep(
             PullRequest(
-                number=len(self.pulls) + 1,
+                number=number,
                 title=rules.checked_title(title),
                 body=rules.checked_body(body, "body"),
-                author=author,
+                author=self.identity,
                 source=source,
                 target=target,
                 head=tip,
                 state="open",
                 created_at=self.clock.now(),
                 labels=list(labels),
+                url=f"memory:#{number}",
             )
-        )
+        ).summary
 
     def get(self, number: int) -> PullRequest:
         if number not in self.pulls:
             raise InputError(f"there is no pull request #{number}")
+        if number in self.damaged:
+            raise InputError(f"the pull request at #{number} cannot be read: {self.damaged[number]}")
         pull = self.pulls[number]
         if pull.state == "open":
             branches = self.repository.branches
@@ -258,43 +293,69 @@ class MemoryForge:
                 pull = pull.model_copy(update={"state": "merged", "merge_commit": by})
         return self._keep(pull)
 
-    def find(self, state: PullRequestState | None = None, label: str | None = None) -> list[PullRequest]:
-        found = [self.get(number) for number in self.pulls]
-        return [p for p in found if state in {None, p.state} and (label is None or label in p.labels)]
+    def find(
+        self,
+        state: PullRequestState | None = None,
+        label: str | None = None,
+        source: str | None = None,
+        *,
+        before: int | None = None,
+        limit: int | None = None,
+    ) -> list[PullRequestSummary]:
+        found = [self.get(number) for number in sorted(self.pulls, reverse=True) if number not in self.damaged]
+        return [
+            pull.summary
+            for pull in found
+            if (before is None or pull.number < before) and state in {None, pull.state}
+            if source in {None, pull.source} and (label is None or label in pull.labels)
+        ][:limit]
+
+    def problems(self) -> list[str]:
+        return [f"#{number}: {why}" for number, why in self.damaged.items()]
 
     def update(
         self, number: int, title: str | None = None, body: str | None = None, labels: tuple[str, ...] | None = None
-    ) -> PullRequest:
-        return self._keep(rules.with_text(self.get(number), title, body, labels))
+    ) -> PullRequestSummary:
+        return self._keep(rules.with_text(self.get(number), title, body, labels)).summary
 
-    def comment(self, number: int, marker: str, body: str, author: str) -> PullRequest:
-        return self._keep(rules.with_comment(self.get(number), marker, body, author, self.clock.now()))
+    def contributors(self, number: int) -> set[str]:
+        pull = self.get(number)
+        return self.repository.contributors(pull.target, pull.head)
 
-    def set_status(self, number: int, context: str, state: StatusState, description: str, commit: str) -> PullRequest:
-        status = Status(context=context, state=state, description=description, commit=self.repository.resolve(commit))
-        return self._keep(rules.with_status(self.get(number), status))
+    def comment(self, number: int, marker: str, body: str) -> None:
+        self._keep(rules.with_comment(self.get(number), marker, body, self.identity, self.clock.now()))
 
-    def review(self, number: int, author: str, approved: bool) -> PullRequest:
-        return self._keep(rules.with_review(self.get(number), author, approved, self.clock.now()))
+    def review(self, number: int, *, approved: bool) -> None:
+        self._keep(rules.with_review(self.get(number), self.identity, approved, self.clock.now()))
 
-    def merge(self, number: int, head: str, author: str) -> PullRequest:
+    def set_check(self, commit: str, name: str, state: CheckState, description: str, external_id: str = "") -> None:
+        identity = self.repository.resolve(commit)
+        check = rules.checked_check(name, identity, state, description, external_id)
+        self.said[identity] = rules.with_check(self.said.get(identity, []), check)
+
+    def checks(self, commit: str) -> list[Check]:
+        return list(self.said.get(self.repository.resolve(commit), []))
+
+    def merge(self, number: int, head: str, onto: str | None = None) -> PullRequestSummary:
         pull = self.get(number)
         if pull.state == "merged":
-            return pull
+            return pull.summary
         if pull.state == "open" and pull.head != head:
             raise RetryError(f"#{number} is at {pull.head[:12]} by now, not {head[:12]}: look at it again")
-        rules.check_mergeable(pull, self.required_statuses, self.required_approvals)
         repository = self.repository
-        onto = repository.branches[pull.target]
-        base = repository.contents[repository.merge_base(onto, pull.head)]
-        sides = repository.contents[onto], repository.contents[pull.head]
+        tip = repository.branches[pull.target]
+        if onto not in {None, tip}:
+            raise RetryError(f"{pull.target} is at {tip[:12]} by now, not {onto}: look at it again")
+        rules.check_mergeable(pull, self.checks(head), self.required_checks)
+        base = repository.contents[repository.merge_base(tip, pull.head)]
+        sides = repository.contents[tip], repository.contents[pull.head]
         files = merged(base, *sides, f"#{number} does not merge into {pull.target}")
-        commit = repository.add([onto, pull.head], files, rules.merge_message(pull), author)
+        commit = repository.add([tip, pull.head], files, rules.merge_message(pull), self.identity)
         repository.branches[pull.target] = commit
-        return self._keep(pull.model_copy(update={"state": "merged", "merge_commit": commit}))
+        return self._keep(pull.model_copy(update={"state": "merged", "merge_commit": commit})).summary
 
-    def close(self, number: int, reason: str) -> PullRequest:
-        return self._keep(rules.closed(self.get(number), reason))
+    def close(self, number: int) -> PullRequestSummary:
+        return self._keep(rules.closed(self.get(number))).summary
 
     def _keep(self, pull: PullRequest) -> PullRequest:
         self.pulls[pull.number] = pull

@@ -47,7 +47,7 @@ class MemoryCommands:
 
 
 class MemoryRefs:
-    """Implements `runner.watch.Refs` by comparing all branches and pull requests."""
+    """Implements `runner.watch.Refs` by comparing all branches, pull requests and checks."""
 
     def __init__(self, forge: MemoryForge) -> None:
         self._forge = forge
@@ -55,7 +55,9 @@ class MemoryRefs:
 
     def moved(self) -> bool:
         """Whether something is not as it was."""
-        now = (dict(self._forge.repository.branches), [pull.model_dump() for pull in self._forge.find()])
+        forge = self._forge
+        pulls = [forge.get(pull.number) for pull in forge.find()]
+        now = (dict(forge.repository.branches), pulls, dict(forge.said))
         moved = bool(now != self._seen)
         self._seen = now
         return moved

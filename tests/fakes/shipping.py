@@ -7,7 +7,7 @@ from bighead_ci.delivery.check import check_pull_request
 from bighead_ci.delivery.deliver import deliver
 from bighead_ci.delivery.promote import promote
 from bighead_ci.delivery.reconcile import reconcile
-from bighead_ci.documents.forge import PullRequest
+from bighead_ci.documents.forge import PullRequestSummary
 from bighead_ci.ports.progress import silent
 from fakes.context import FakeContext, model_version
 
@@ -23,14 +23,14 @@ def merge_version(context: FakeContext, version: str, *, skill: float = 1.0) -> 
     deliver(context, before, silent)
 
 
-def merge_promotion(context: FakeContext, environment: str, version: str | None = None) -> PullRequest:
+def merge_promotion(context: FakeContext, environment: str, version: str | None = None) -> PullRequestSummary:
     """Open the promotion, approve and merge it; nobody reconciles."""
-    promotion = promote(context, "late", environment, version, author="ada")
+    promotion = promote(context.acting("ada"), "late", environment, version)
     assert promotion is not None
     return context.approve_and_merge(promotion.pull_request.number)
 
 
-def promote_and_merge(context: FakeContext, environment: str, version: str | None = None) -> PullRequest:
+def promote_and_merge(context: FakeContext, environment: str, version: str | None = None) -> PullRequestSummary:
     """Open the promotion, approve and merge it, and reconcile."""
     merged = merge_promotion(context, environment, version)
     reconcile(context, silent)

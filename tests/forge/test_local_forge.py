@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from bighead_ci.documents.forge import PullRequest
+from bighead_ci.documents.forge import PullRequestSummary
 from bighead_ci.errors import BigheadError, InputError, RetryError
 from bighead_ci.forge.local import LocalForge
 from bighead_ci.git.repository import GitRepository
@@ -38,10 +38,10 @@ def cut_short(updates):
     real(list(updates)[:keep]) if keep else None
     os.kill(os.getpid(), signal.SIGKILL)
 
-forge = LocalForge(repository, SystemClock())
+forge = LocalForge(repository, SystemClock(), "grace")
 pull = forge.get(1)
 repository.git.update_refs = cut_short
-forge.merge(1, pull.head, "grace")
+forge.merge(1, pull.head)
 """
 
 
@@ -55,16 +55,16 @@ def forge(bare: Path) -> LocalForge:
     return forge_of(bare)
 
 
-def forge_of(bare: Path) -> LocalForge:
+def forge_of(bare: Path, identity: str = "ada") -> LocalForge:
     """A forge as a new process would have it."""
-    return LocalForge(GitRepository(bare), SystemClock())
+    return LocalForge(GitRepository(bare), SystemClock(), identity)
 
 
-def opened(forge: LocalForge, branch: str, path: str | None = None) -> PullRequest:
+def opened(forge: LocalForge, branch: str, path: str | None = None) -> PullRequestSummary:
     """A branch with one file changed, and its pull request."""
     repository = forge.repository
     repository.commit(branch, repository.resolve("main"), {path or branch: branch.encode()}, branch, "ada")
-    return forge.open(branch, "main", branch, "", "ada")
+    return forge.open(branch, "main", branch, "")
 
 
 def together(actions: list[Callable[[], Any]]) -> list[Any]:
@@ -85,7 +85,7 @@ def test_concurrent_opens_get_different_numbers(bare: Path, forge: LocalForge) -
     repository = forge.repository
     for n in range(6):
         repository.commit(f"b{n}", repository.resolve("main"), {f"f{n}": b"1"}, "m", "ada")
-    results = together([partial(forge_of(bare).open, f"b{n}", "main", "t", "", "ada") for n in range(6)])
+    results = together([partial(forge_of(bare).open, f"b{n}", "main", "t", "") for n in range(6)])
     assert sorted(pull.number for pull in results) == [1, 2, 3, 4, 5, 6]
     assert len(forge.find("open")) == 6
 
@@ -94,7 +94,7 @@ def test_concurrent_opens_of_one_branch_are_one(bare: Path, forge: LocalForge) -
     """Processes that open the same branch at once end with one pull request."""
     repository = forge.repository
     repository.commit("topic", repository.resolve("main"), {"f": b"1"}, "m", "ada")
-    results = together([partial(forge_of(bare).open, "topic", "main", f"t{n}", "", "ada") for n in range(5)])
+    results = together([partial(forge_of(bare).open, "topic", "main", f"t{n}", "") for n in range(5)])
     assert {pull.number for pull in results} == {1}
     assert len(forge.find()) == 1
 
@@ -113,14 +113,14 @@ def test_a_push_while_a_pull_request_is_opened_for_a_head_is_seen(
 
     monkeypatch.setattr(forge.store, "write", pushed)
     with pytest.raises(RetryError, match="somebody else moved it first"):
-        forge.open("topic", "main", "t", "", "ada", head=head)
+        forge.open("topic", "main", "t", "", head=head)
     assert forge_of(bare).find() == []
 
 
 def test_racing_merges_of_different_files_both_land(bare: Path, forge: LocalForge) -> None:
     """Two merges that race onto main both end in it, one after the other."""
     one, two = opened(forge, "one"), opened(forge, "two")
-    results = together([partial(forge_of(bare).merge, p.number, p.head, "grace") for p in (one, two)])
+    results = together([partial(forge_of(bare).merge, p.number, p.head) for p in (one, two)])
     assert [pull.state for pull in results] == ["merged", "merged"]
     assert sorted(forge.repository.tree("main").files()) == ["one", "two"]
     assert len(forge.repository.log("main")) == 3
@@ -129,8 +129,8 @@ def test_racing_merges_of_different_files_both_land(bare: Path, forge: LocalForg
 def test_racing_merges_of_one_file_have_one_winner(bare: Path, forge: LocalForge) -> None:
     """Two merges of the same file race: one wins, the other is told of the conflict, and main has the winner's."""
     one, two = opened(forge, "one", "same"), opened(forge, "two", "same")
-    results = together([partial(forge_of(bare).merge, p.number, p.head, "grace") for p in (one, two)])
-    winners = [r for r in results if isinstance(r, PullRequest)]
+    results = together([partial(forge_of(bare).merge, p.number, p.head) for p in (one, two)])
+    winners = [r for r in results if isinstance(r, PullRequestSummary)]
     losers = [r for r in results if isinstance(r, InputError | RetryError)]
     assert (len(winners), len(losers)) == (1, 1)
     assert forge.repository.tree("main").read("same") == winners[0].source.encode()
@@ -140,7 +140,7 @@ def test_racing_merges_of_one_file_have_one_winner(bare: Path, forge: LocalForge
 def test_racing_merges_of_one_pull_request_make_one_commit(bare: Path, forge: LocalForge) -> None:
     """Four people press the button at once: one merge commit, everybody sees it merged."""
     pull = opened(forge, "topic")
-    results = together([partial(forge_of(bare).merge, pull.number, pull.head, "grace") for _ in range(4)])
+    results = together([partial(forge_of(bare).merge, pull.number, pull.head) for _ in range(4)])
     assert {r.merge_commit for r in results} == {forge.repository.resolve("main")}
     assert len(forge.repository.log("main")) == 2
 
@@ -149,16 +149,16 @@ def test_no_comment_is_lost_in_a_race(bare: Path, forge: LocalForge) -> None:
     """Processes that comment and set checks at once all succeed, and everything they said is there."""
     pull = opened(forge, "topic")
 
-    def post(n: int) -> PullRequest:
+    def post(n: int) -> None:
         own = forge_of(bare)
-        own.comment(pull.number, f"m{n}", f"body {n}", "bot")
-        return own.set_status(pull.number, f"check/{n}", "success", "ok", pull.head)
+        own.comment(pull.number, f"m{n}", f"body {n}")
+        own.set_check(pull.head, f"check/{n}", "success", "ok")
 
     results = together([partial(post, n) for n in range(4)])
     assert not [r for r in results if isinstance(r, BigheadError)]
     after = forge_of(bare).get(pull.number)
     assert {c.marker: c.body for c in after.comments} == {f"m{n}": f"body {n}" for n in range(4)}
-    assert {s.context for s in after.statuses} == {f"check/{n}" for n in range(4)}
+    assert {check.name for check in forge.checks(pull.head)} == {f"check/{n}" for n in range(4)}
 
 
 @pytest.mark.parametrize(("refs_moved", "state_left"), [(0, "open"), (1, "merged"), (2, "merged")])
@@ -169,10 +169,10 @@ def test_killed_merge_can_be_run_again(bare: Path, forge: LocalForge, refs_moved
     killed = subprocess.run(script, check=False, capture_output=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert forge_of(bare).get(pull.number).state == state_left
-    merged = forge_of(bare).merge(pull.number, pull.head, "grace")
+    merged = forge_of(bare).merge(pull.number, pull.head)
     assert merged.merge_commit == forge.repository.resolve("main")
     assert len(forge.repository.log("main")) == 2
-    assert forge_of(bare).get(pull.number) == merged
+    assert forge_of(bare).get(pull.number).summary == merged
 
 
 def test_lock_of_a_killed_git_is_broken(bare: Path, forge: LocalForge) -> None:
@@ -181,19 +181,20 @@ def test_lock_of_a_killed_git_is_broken(bare: Path, forge: LocalForge) -> None:
     lock = bare / "refs" / "heads" / "main.lock"
     lock.touch()
     with pytest.raises(RetryError, match=r"main\.lock"):
-        forge.merge(pull.number, pull.head, "grace")
+        forge.merge(pull.number, pull.head)
     assert lock.exists()
     os.utime(lock, (time.time() - 3600, time.time() - 3600))
-    assert forge.merge(pull.number, pull.head, "grace").state == "merged"
+    assert forge.merge(pull.number, pull.head).state == "merged"
     assert not lock.exists()
 
 
 def test_history_of_a_pull_request_is_a_git_log(bare: Path, forge: LocalForge) -> None:
     """Each change is a commit by whoever made it, and the comment is a file anybody can read with git."""
     pull = opened(forge, "topic")
-    forge.comment(pull.number, "report", "The *report*\n", "bighead-bot")
-    forge.review(pull.number, "grace", approved=True)
-    forge.merge(pull.number, pull.head, "grace")
+    forge_of(bare, "bighead-bot").comment(pull.number, "report", "The *report*\n")
+    grace = forge_of(bare, "grace")
+    grace.review(pull.number, approved=True)
+    grace.merge(pull.number, pull.head)
     log = git(bare, "log", "--reverse", "--format=%an: %s", "refs/bighead/pulls/1").splitlines()
     assert log[:3] == ["ada: Open #1: topic", "bighead-bot: Comment: report", "grace: Approve"]
     assert log[3].startswith("grace: Merge as ")
@@ -206,7 +207,7 @@ def test_head_survives_garbage_collection(bare: Path, forge: LocalForge) -> None
     pull = opened(forge, "topic")
     forge.repository.delete_branch("topic")
     git(bare, "-c", "gc.reflogExpire=now", "gc", "--quiet", "--prune=now")
-    assert forge_of(bare).merge(pull.number, pull.head, "grace").state == "merged"
+    assert forge_of(bare).merge(pull.number, pull.head).state == "merged"
 
 
 def test_push_by_a_clone_moves_the_head(bare: Path, forge: LocalForge, tmp_path: Path) -> None:
@@ -224,17 +225,13 @@ def test_push_by_a_clone_moves_the_head(bare: Path, forge: LocalForge, tmp_path:
 
 
 def test_protection_is_read_from_the_repository(bare: Path, forge: LocalForge) -> None:
-    """Rules in the bare repository's git config hold for everybody; a rule that is no number says so."""
+    """Rules in the bare repository's git config hold for everybody."""
     pull = opened(forge, "topic")
-    git(bare, "config", "--add", "bighead.requiredStatus", "bighead/ci")
-    git(bare, "config", "--add", "bighead.requiredStatus", "bighead/gate/auc")
-    git(bare, "config", "bighead.requiredApprovals", "2")
+    git(bare, "config", "--add", "bighead.requiredCheck", "bighead/ci")
+    git(bare, "config", "--add", "bighead.requiredCheck", "bighead/gate/m/v1/auc")
     with pytest.raises(InputError) as caught:
-        forge.merge(pull.number, pull.head, "grace")
-    assert {p.subject for p in caught.value.problems} == {"bighead/ci", "bighead/gate/auc", "approvals"}
-    git(bare, "config", "bighead.requiredApprovals", "two")
-    with pytest.raises(InputError, match="requiredApprovals is 'two'"):
-        forge.merge(pull.number, pull.head, "grace")
+        forge.merge(pull.number, pull.head)
+    assert {p.subject for p in caught.value.problems} == {"bighead/ci", "bighead/gate/m/v1/auc"}
 
 
 def test_processes_that_open_and_merge_at_once_all_succeed(bare: Path) -> None:
@@ -242,7 +239,7 @@ def test_processes_that_open_and_merge_at_once_all_succeed(bare: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(3) as pool:
         pool.map(_ship_three, [(str(bare), n) for n in range(3)])
     forge = forge_of(bare)
-    assert [p.number for p in forge.find("merged")] == list(range(1, 10))
+    assert [p.number for p in forge.find("merged")] == list(range(9, 0, -1))
     assert len(forge.repository.tree("main").files()) == 9
 
 
@@ -250,5 +247,5 @@ def _ship_three(job: tuple[str, int]) -> None:
     forge = forge_of(Path(job[0]))
     for turn in range(3):
         pull = opened(forge, f"b-{job[1]}-{turn}")
-        forge.comment(pull.number, "report", "text", "bot")
-        forge.merge(pull.number, pull.head, "grace")
+        forge.comment(pull.number, "report", "text")
+        forge.merge(pull.number, pull.head)

@@ -13,10 +13,12 @@ from click.testing import CliRunner
 
 from bighead_ci import wiring
 from bighead_ci.cli.pr import pr_command, printable
+from bighead_ci.delivery.main import Mainline
 from bighead_ci.forge.local import LocalForge
 from bighead_ci.git.repository import GitRepository
 from bighead_ci.ports.clock import SystemClock
 from bighead_ci.workspaces import finding
+from fakes.engine import MemoryEngine
 from fakes.repositories import begin_repository, git
 
 
@@ -54,9 +56,17 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clone:
     bare = begin_repository(tmp_path / "forge.git")
     git(tmp_path, "clone", "--quiet", str(bare), "clone")
     repository = GitRepository(bare)
-    forge = LocalForge(repository, SystemClock())
-    context = SimpleNamespace(forge=forge, repository=repository)
-    monkeypatch.setattr(wiring, "context", lambda: context)
+    forge = LocalForge(repository, SystemClock(), "bighead-bot")
+
+    def context(identity: str = "bighead-bot") -> SimpleNamespace:
+        return SimpleNamespace(
+            forge=LocalForge(repository, SystemClock(), identity),
+            repository=repository,
+            main=Mainline(repository).at,
+            engine=MemoryEngine(),
+        )
+
+    monkeypatch.setattr(wiring, "context", context)
 
     def become(person: str) -> None:
         monkeypatch.setattr(finding, "identity", lambda: person)
@@ -129,7 +139,7 @@ def test_list_shows_open_ones_newest_first(clone: Clone) -> None:
     for name in ("one", "two"):
         clone.change(name, f"{name}\n", message=f"Change {name}")
         clone.run("open")
-    clone.forge.set_status(2, "bighead/ci", "failure", "d", clone.forge.get(2).head)
+    clone.forge.set_check(clone.forge.get(2).head, "bighead/ci", "failure", "d")
     clone.run("close", "1", "--reason", "superseded")
     shown = clone.run("list")
     assert "#2" in shown
@@ -138,14 +148,42 @@ def test_list_shows_open_ones_newest_first(clone: Clone) -> None:
     assert [p["number"] for p in clone.asks("list", "--state", "all")["pull_requests"]] == [2, 1]
 
 
+def test_list_goes_page_by_page(clone: Clone) -> None:
+    """As many as asked for, and those before a number."""
+    for name in ("one", "two", "three"):
+        clone.change(name, f"{name}\n", message=f"Change {name}")
+        clone.run("open")
+    assert [p["number"] for p in clone.asks("list", "--limit", "2")["pull_requests"]] == [3, 2]
+    assert [p["number"] for p in clone.asks("list", "--before", "2")["pull_requests"]] == [1]
+
+
+def test_list_names_what_cannot_be_read(clone: Clone) -> None:
+    """A damaged pull request is named and does not keep the others from being listed."""
+    clone.change("topic", message="Change topic")
+    clone.run("open")
+    git(clone.forge.repository.git.directory, "update-ref", "refs/bighead/pulls/7", "main")
+    found = clone.asks("list")
+    assert [p["number"] for p in found["pull_requests"]] == [1]
+    assert "refs/bighead/pulls/7" in found["problems"][0]
+
+
+def test_why_it_was_closed_is_a_comment(clone: Clone) -> None:
+    """Which everybody can read."""
+    clone.change("topic")
+    clone.run("open")
+    clone.run("close", "1", "--reason", "superseded")
+    (comment,) = clone.asks("show", "1")["comments"]
+    assert (comment["marker"], comment["body"]) == ("closed", "superseded")
+
+
 def test_show_reads_well(clone: Clone) -> None:
     """The page has title, state, branches, checks, reviews, body and comments."""
     clone.change("topic", message="Faster model\n\nThe **body**.")
     clone.run("open")
     head = clone.forge.get(1).head
-    clone.forge.set_status(1, "bighead/gate/auc", "success", "0.74 ≥ 0.70", head)
-    clone.forge.comment(1, "report", "| metric | now |\n|---|---|\n| auc | 0.74 |\n", "bighead-bot")
-    clone.forge.review(1, "grace", approved=True)
+    clone.forge.set_check(head, "bighead/gate/auc", "success", "0.74 ≥ 0.70")
+    clone.forge.comment(1, "report", "| metric | now |\n|---|---|\n| auc | 0.74 |\n")
+    LocalForge(clone.forge.repository, clone.forge.clock, "grace").review(1, approved=True)
     shown = clone.run("show", "1")
     for part in (
         "#1 Faster model",
@@ -167,8 +205,8 @@ def test_terminal_does_not_obey_what_data_says(clone: Clone) -> None:
     clone.change("topic")
     hostile = "a\x1b[2Jb\x9b31m\u202ec\r[red]d"
     clone.asks("open", "--body", hostile)
-    clone.forge.comment(1, "report", hostile, "bot")
-    clone.forge.set_status(1, "ci", "success", hostile, clone.forge.get(1).head)
+    clone.forge.comment(1, "report", hostile)
+    clone.forge.set_check(clone.forge.get(1).head, "ci", "success", hostile)
     shown = clone.run("show", "1")
     assert not set("\x1b\x9b\u202e\r") & set(shown)
     assert "[red]d" in shown
@@ -203,7 +241,7 @@ def test_refused_merge_is_a_json_error(clone: Clone) -> None:
     """With `--json` a refusal lists what is missing."""
     clone.change("topic")
     clone.run("open")
-    git(clone.forge.repository.git.directory, "config", "bighead.requiredStatus", "bighead/ci")
+    git(clone.forge.repository.git.directory, "config", "bighead.requiredCheck", "bighead/ci")
     data = clone.asks("merge", "1")
     assert data["kind"] == "InputError"
     assert [problem["subject"] for problem in data["problems"]] == ["bighead/ci"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bighead_ci.delivery.merging import CHECK
+from bighead_ci.delivery.checks import CI
 from bighead_ci.documents.forge import PullRequest
 from bighead_ci.runner.checks import BACKOFF, TRIES
 from fakes.context import FakeContext, model_version
@@ -19,7 +19,7 @@ def propose(context: FakeContext, branch: str, text: str = "1") -> PullRequest:
 
 def judge(context: FakeContext, number: int) -> None:
     """What `bighead ci` does in the end."""
-    context.forge.set_status(number, CHECK, "failure", "a gate failed", context.forge.get(number).head)
+    context.forge.set_check(context.forge.get(number).head, CI, "failure", "a gate failed")
 
 
 def test_each_open_head_is_checked_once(bench: Bench) -> None:
@@ -39,7 +39,7 @@ def test_each_open_head_is_checked_once(bench: Bench) -> None:
     judge(bench.context, number)
     bench.end(0)
     poll()
-    bench.context.forge.set_status(number, CHECK, "pending", "main moved", bench.context.forge.get(number).head)
+    bench.context.forge.set_check(bench.context.forge.get(number).head, CI, "pending", "main moved")
     poll()
     assert len(bench.commands.started) == 3
     assert not any("no verdict" in line for line in bench.said)

@@ -1,0 +1,95 @@
+"""How many people must approve a pull request, who counts, and the check that says whether they do.
+
+The number follows from what the change means, never from what somebody wrote on the pull request.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bighead_ci.delivery.checks import APPROVALS
+from bighead_ci.delivery.context import Context
+from bighead_ci.delivery.desired import Desired
+from bighead_ci.delivery.main import Main
+from bighead_ci.delivery.proposal import Proposal
+from bighead_ci.documents.forge import BOT, PullRequest, PullRequestSummary
+from bighead_ci.documents.plan import Plan, ReleaseChange
+from bighead_ci.documents.release import release_path
+from bighead_ci.errors import InputError
+from bighead_ci.ports.forge import Forge
+
+
+@dataclass(frozen=True)
+class Approvals:
+    """Who approves a head, and how many must."""
+
+    by: list[str]
+    needed: int
+
+    @property
+    def enough(self) -> bool:
+        """Whether nobody else has to approve."""
+        return len(self.by) >= self.needed
+
+    @property
+    def words(self) -> str:
+        """`1 of 2: grace`."""
+        people = f": {', '.join(self.by)}" if self.by else ""
+        return f"{len(self.by)} of {self.needed}{people}" if self.needed else "nobody has to approve it"
+
+
+def approvals_needed(desired: Desired, change: ReleaseChange) -> tuple[int, str]:
+    """How many people must approve a move of a release, and why."""
+    environment = desired.environment(change.environment)
+    if change.move in {"promote", "settings", "remove"}:
+        return environment.approvals, f"environments/{change.environment}/environment.yaml: approvals"
+    if change.move == "advance" and change.weight_after > environment.canary.person_above:
+        return 1, f"weight {change.weight_after} % is above canary.person_above {environment.canary.person_above} %"
+    return 0, "authorised by the approved promotion" if change.move != "rollback" else "a rollback needs nobody"
+
+
+def plan_approvals(desired: Desired, plan: Plan) -> int:
+    """How many people must approve all that a plan holds: one at least, unless it is nothing but moves of releases."""
+    releases = {release_path(change.environment, change.model): change for change in plan.releases}
+    needed = [approvals_needed(desired, change)[0] for change in releases.values()]
+    others = any(file.path not in releases for file in plan.files)
+    return max([*needed, 1] if others or not needed else needed)
+
+
+def approvers(forge: Forge, pull: PullRequest) -> list[str]:
+    """Who approves the head and may: not its author, not the bot, nobody with a commit on it."""
+    approving = set(pull.approvals())
+    return sorted(approving - {pull.author, BOT} - forge.contributors(pull.number)) if approving else []
+
+
+def count_approvals(context: Context, pull: PullRequestSummary, main: Main) -> Approvals:
+    """Who approves a pull request against main as it is, and how many must.
+
+    Raises:
+        InputError: what it would change is not allowed, or conflicts with main.
+    """
+    needed = plan_approvals(main.desired, Proposal(context, pull, main).plan)
+    return Approvals(approvers(context.forge, context.forge.get(pull.number)), needed)
+
+
+def set_approvals(context: Context, pull: PullRequestSummary, main: Main) -> Approvals | None:
+    """Say on the head whether enough people approve; None, and pending, where that cannot be told yet."""
+    try:
+        found = count_approvals(context, pull, main)
+    except InputError as error:
+        context.forge.set_check(pull.head, APPROVALS, "pending", f"cannot be told yet: {error}", main.commit)
+        return None
+    context.forge.set_check(pull.head, APPROVALS, "success" if found.enough else "pending", found.words, main.commit)
+    return found
+
+
+def review(context: Context, number: int, *, approved: bool) -> PullRequest:
+    """Approve or refuse the present head as whoever acts, and say whether that is enough.
+
+    Raises:
+        InputError: it is no longer open, or one's own.
+    """
+    context.forge.review(number, approved=approved)
+    pull = context.forge.get(number)
+    set_approvals(context, pull, context.main(pull.target))
+    return pull

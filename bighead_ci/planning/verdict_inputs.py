@@ -1,0 +1,53 @@
+"""What of main a verdict rests on, by what was planned. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bighead_ci.definitions.files import Files, Place
+from bighead_ci.documents.plan import Plan, ReleaseChange
+from bighead_ci.documents.release import release_path
+from bighead_ci.planning.dependencies import dependency_paths
+from bighead_ci.planning.meaning import DATA_LOCK
+
+POLICIES = "policies"
+
+
+def verdict_inputs(plan: Plan, files: Files) -> set[str]:
+    """Files and directories of main whose change outdates the verdict on a plan.
+
+    Args:
+        plan: What was judged.
+        files: What the merge would leave.
+    """
+    found = {file.path for file in plan.files}
+    for model in plan.models:
+        found |= {POLICIES, DATA_LOCK, *dependency_paths(files, model.model, model.version)}
+    for change in plan.releases:
+        found |= _release_inputs(change, files)
+    return found
+
+
+def _release_inputs(change: ReleaseChange, files: Files) -> set[str]:
+    """A canary's step and a way back rest on the release alone: their evidence is telemetry, or what was."""
+    own = {release_path(change.environment, change.model)}
+    if change.move in {"advance", "retire", "rollback"}:
+        return own
+    own.add(Place("environment", change.environment).file)
+    if change.move == "promote":
+        own.add(POLICIES)
+        definition = files.environment(change.environment)
+        if definition is not None and definition.promotes_from:
+            own.add(release_path(definition.promotes_from, change.model))
+    return own
+
+
+def touched(inputs: Iterable[str], paths: Iterable[str]) -> list[str]:
+    """Those of the paths that are one of the inputs, or lie in one; sorted."""
+    exact = set(inputs)
+    return sorted(path for path in paths if any(part in exact for part in _prefixes(path)))
+
+
+def _prefixes(path: str) -> list[str]:
+    parts = path.split("/")
+    return ["/".join(parts[: count + 1]) for count in range(len(parts))]
