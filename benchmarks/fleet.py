@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,10 @@ def _git(directory: Path, *arguments: str, stdin: str = "") -> str:
     return subprocess.run(command, input=stdin, check=True, capture_output=True, text=True).stdout
 
 
+SINCE = datetime(2026, 1, 1, tzinfo=UTC)
+"""When the fleet's weights came into force."""
+
+
 class Obedient:
     """Implements `ports.platform.Platform`: everything runs as a commit said."""
 
@@ -105,7 +110,7 @@ class Obedient:
                 )
                 for v in model.variants
             ]
-            live = LiveModel(environment=model.environment, model=model.model, url="", variants=variants)
+            live = LiveModel(environment=model.environment, model=model.model, url="", since=SINCE, variants=variants)
             self._live.setdefault(model.environment, []).append(live)
 
     def start(self, environment: str, definition: EnvironmentDefinition) -> None:

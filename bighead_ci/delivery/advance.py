@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Literal
 
 from bighead_ci.definitions.loading import load_gates
-from bighead_ci.delivery.analysis import analyse
 from bighead_ci.delivery.approvals import approvals_needed, approvers
+from bighead_ci.delivery.canary import analyse_canary
 from bighead_ci.delivery.contained import Contained
 from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.desired import process_name
@@ -24,18 +23,14 @@ from bighead_ci.delivery.release_pr import (
 )
 from bighead_ci.delivery.report_files import keep_promotion
 from bighead_ci.documents.base import Document
-from bighead_ci.documents.definition import duration
 from bighead_ci.documents.live import CanaryAnalysis
 from bighead_ci.documents.plan import ReleaseChange
 from bighead_ci.documents.release import Release, release_path
 from bighead_ci.documents.verdict import Verdict
 from bighead_ci.planning.releases import aborted, advanced, classify, retired
+from bighead_ci.policy.canary import Decision, decide, describe
 from bighead_ci.ports.progress import Progress
 
-EARLY_REQUESTS = 50
-"""A candidate that fails its gates over this many requests is stopped without waiting for the soak to end."""
-
-Moment = Literal["wait", "advance", "revert"]
 Action = Literal["waits", "advanced", "retired", "reverted", "needs approval"]
 
 
@@ -75,7 +70,7 @@ class _Judged:
     canary: _Canary
     analysis: CanaryAnalysis
     verdict: Verdict
-    moment: Moment
+    decision: Decision
 
 
 def advance(context: Context, progress: Progress, only: tuple[str, str] | None = None) -> list[Step]:
@@ -102,7 +97,7 @@ def advance(context: Context, progress: Progress, only: tuple[str, str] | None =
                 found = _judge(_Canary(context, main, environment, model, placed.release))
                 if isinstance(found, Step):
                     steps.append(found)
-                elif found.moment == "revert":
+                elif found.decision == "revert":
                     steps.append(_revert(found))
                 else:
                     passing.append(found)
@@ -120,13 +115,13 @@ def _judge(canary: _Canary) -> Step | _Judged:
     if waiting := _not_in_force(canary):
         return canary.step("waits", waiting)
     release = canary.release
-    analysis = analyse(canary.context, canary.main.desired, canary.environment, canary.model, release)
+    analysis = analyse_canary(canary.context, canary.environment, canary.model, release)
     verdict = judge_canary(load_gates(canary.main.tree), analysis, release.canary)
     keep_warm = canary.main.desired.environment(canary.environment).keep_warm
-    moment = decide(release, keep_warm, analysis, verdict)
-    if moment == "wait":
+    decision = decide(release, keep_warm, analysis, verdict)
+    if decision == "wait":
         return canary.step("waits", describe(release, keep_warm, analysis))
-    return _Judged(canary, analysis, verdict, moment)
+    return _Judged(canary, analysis, verdict, decision)
 
 
 def _not_in_force(canary: _Canary) -> str:
@@ -138,32 +133,6 @@ def _not_in_force(canary: _Canary) -> str:
         if found is None or found.weight != variant.weight:
             return f"{variant.version} is not yet at {variant.weight} %"
     return ""
-
-
-def decide(release: Release, keep_warm: str, analysis: CanaryAnalysis, verdict: Verdict) -> Moment:
-    """Pure: what the evidence allows.
-
-    Failing gates stop a canary as soon as there are enough requests to say so; passing ones let it go on only after the
-    soak and the plan's number of requests. A standby is retired after `keep_warm`, however few requests came.
-    """
-    least = duration(release.canary.soak)
-    if release.standby is not None:
-        least = max(least, duration(keep_warm))
-    soaked = timedelta(seconds=analysis.seconds) >= least
-    enough = release.standby is not None or analysis.candidate.requests >= release.canary.minimum_requests
-    if not verdict.passed and analysis.candidate.requests >= min(EARLY_REQUESTS, release.canary.minimum_requests):
-        return "revert"
-    return "advance" if verdict.passed and soaked and enough else "wait"
-
-
-def describe(release: Release, keep_warm: str, analysis: CanaryAnalysis) -> str:
-    """Where a canary stands, for people."""
-    if release.standby is not None:
-        return f"{release.standby.version} stays ready for {analysis.seconds:.0f} s of {keep_warm}"
-    return (
-        f"{analysis.weight} % for {analysis.seconds:.0f} s of {release.canary.soak}, {analysis.candidate.requests} of "
-        f"{release.canary.minimum_requests} requests, measured {analysis.measured_share:.1f} %"
-    )
 
 
 def _go_on(judged: _Judged) -> Step:

@@ -11,10 +11,9 @@ from pathlib import Path
 from bighead_ci.definitions.check import check_tree
 from bighead_ci.definitions.files import Files, place_of
 from bighead_ci.definitions.loading import load_gates
-from bighead_ci.delivery.advance import decide, describe
-from bighead_ci.delivery.analysis import analyse
 from bighead_ci.delivery.approvals import set_approvals
 from bighead_ci.delivery.build import Built, ensure_record
+from bighead_ci.delivery.canary import analyse_canary
 from bighead_ci.delivery.checks import CI, gate_check
 from bighead_ci.delivery.comparison import differences, drift, drift_page, package_changes, request_changes
 from bighead_ci.delivery.context import Context
@@ -35,6 +34,7 @@ from bighead_ci.documents.verdict import GateDefinition
 from bighead_ci.errors import BigheadError, InputError, Problem
 from bighead_ci.planning.inputs import Inputs
 from bighead_ci.planning.versions import version_problems
+from bighead_ci.policy.canary import decide, describe
 from bighead_ci.ports.progress import Progress
 from bighead_ci.ports.tree import Tree
 
@@ -148,7 +148,7 @@ class _Run:
         release = desired.release(change.environment, change.model)
         if release is None or change.move not in {"advance", "retire"}:
             return None, []
-        analysis = analyse(self.context, desired, change.environment, change.model, release)
+        analysis = analyse_canary(self.context, change.environment, change.model, release)
         verdict = judge_canary(load_gates(self.main.tree), analysis, release.canary)
         keep_warm = desired.environment(change.environment).keep_warm
         if decide(release, keep_warm, analysis, verdict) != "wait":

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from bighead_ci.definitions.files import place_of
 from bighead_ci.definitions.loading import load_gates
-from bighead_ci.delivery.analysis import analyse
 from bighead_ci.delivery.build import record_of
+from bighead_ci.delivery.canary import analyse_canary
 from bighead_ci.delivery.comparison import differences, drift
 from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.gates import judge_canary, judge_promotion, judge_pull_request
@@ -141,7 +141,7 @@ class _Asked:
             yield from self._canary(f"canary of {model} in {environment}", environment, model, release)
 
     def _canary(self, about: str, environment: str, model: str, release: Release) -> Iterator[Explained]:
-        analysis = analyse(self.context, self.main.desired, environment, model, release)
+        analysis = analyse_canary(self.context, environment, model, release)
         yield from self._said(about, judge_canary([self.gate], analysis, release.canary))
 
     def _said(self, about: str, verdict: Verdict) -> Iterator[Explained]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from bighead_ci.delivery.canary import measure
 from bighead_ci.delivery.context import Context
-from bighead_ci.delivery.desired import Desired, process_name
+from bighead_ci.delivery.desired import Desired
 from bighead_ci.delivery.main import Main
 from bighead_ci.documents.definition import CanaryPlan
 from bighead_ci.documents.live import CanaryAnalysis
@@ -15,7 +16,7 @@ from bighead_ci.documents.record import DriftResult, MetricDifference, RunRecord
 from bighead_ci.documents.release import PlacedRelease, Release, Variant
 from bighead_ci.documents.report import RunningVersion
 from bighead_ci.documents.verdict import GateDefinition, Verdict
-from bighead_ci.errors import InputError, RetryError
+from bighead_ci.errors import RetryError
 from bighead_ci.planning.releases import without_standby
 from bighead_ci.policy.cel import evaluate
 from bighead_ci.policy.evidence import canary_evidence, promotion_evidence, pull_request_evidence
@@ -109,10 +110,10 @@ def _seconds_as_it_is(context: Context, main: Main, environment: str, model: str
 def _requests(context: Context, environment: str, model: str, variants: Sequence[Variant]) -> int | None:
     """How many requests variants answered well since the traffic there last changed; None when nobody can tell."""
     try:
-        measured = context.telemetry.measure(environment, model, [process_name(model, v) for v in variants])
-    except (InputError, RetryError):
+        measured = measure(context, environment, model, variants)
+    except RetryError:
         return None
-    return sum(one.requests - one.errors for one in measured.values())
+    return sum(one.requests - one.errors for one in measured.variants.values())
 
 
 def judge_canary(gates: Sequence[GateDefinition], analysis: CanaryAnalysis | None, plan: CanaryPlan) -> Verdict:

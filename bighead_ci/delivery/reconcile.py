@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Literal, TypeVar
 
@@ -61,6 +62,8 @@ class _Model:
 
     desired: DesiredModel
     live: dict[str, LiveVariant]
+    since: datetime | None
+    """Since when the weights are in force, if the platform can tell."""
 
     @property
     def environment(self) -> str:
@@ -91,8 +94,9 @@ class _Model:
 
     @property
     def routed(self) -> bool:
-        """Whether the weights are in force."""
-        return self.traffic == {name: variant.weight for name, variant in self.live.items() if variant.weight}
+        """Whether the weights are in force, and it is known since when."""
+        weights = {name: variant.weight for name, variant in self.live.items() if variant.weight}
+        return self.traffic == weights and self.since is not None
 
     @property
     def unwanted(self) -> bool:
@@ -177,7 +181,7 @@ def reconcile(
 def _model(model: DesiredModel, live: dict[tuple[str, str], LiveModel]) -> _Model:
     found = live.get((model.environment, model.model))
     variants = {v.name: v for v in found.variants} if found else {}
-    return _Model(model, variants)
+    return _Model(model, variants, found.since if found else None)
 
 
 def _tasks(models: Iterable[M], action: Callable[[M], Outcome]) -> dict[Place, Callable[[], Outcome]]:
@@ -229,8 +233,6 @@ def _bring_up(context: Context, model: _Model, progress: Progress) -> list[Desir
 def _move_traffic(context: Context, model: _Model, progress: Progress) -> Outcome:
     """The weights, then an end to what main does not name."""
     environment, name = model.desired.environment, model.desired.model
-    if not model.routed:
-        context.telemetry.mark(environment, name)
     served = [variant for variant in model.desired.variants if variant.weight]
     context.platform.route(model.desired.model_copy(update={"variants": served}))
     split = ", ".join(f"{variant} {weight} %" for variant, weight in model.traffic.items())

@@ -1,4 +1,4 @@
-"""What runs, and what it did: the platform's answers, telemetry, and the prediction log."""
+"""What runs, and what it did: the platform's answers, what telemetry says of a canary, and the prediction log."""
 
 from __future__ import annotations
 
@@ -90,6 +90,8 @@ class LiveModel(Document):
     environment: Name
     model: Name
     url: str
+    since: Moment | None = None
+    """Since when the platform has seen these weights in force; None: no traffic, or it cannot tell."""
     variants: list[LiveVariant]
 
 
@@ -113,7 +115,7 @@ class VariantTelemetry(Document):
 
 
 class CanaryAnalysis(Document):
-    """Candidate against stable since the last change of weight."""
+    """Candidate against stable between two moments at the same weights."""
 
     environment: Name
     model: Name
@@ -126,6 +128,8 @@ class CanaryAnalysis(Document):
     seconds: float
     candidate: VariantTelemetry
     stable: VariantTelemetry
+    error_rise: float
+    """The least by which the share of errors has risen beyond chance; over zero where the stable has no traffic."""
     score_shift: float
     """How much further the candidate's scores lie from those of its own evaluation than the stable's do from theirs.
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import envoy
 import httpx
@@ -136,16 +139,26 @@ class EnvoyRouter:
             new = {**old}
             new.pop(model, None)
             if wanted is not None:
-                new[model] = wanted
+                unchanged = model in old and self.weights().get(model) == old[model].weights == wanted.weights
+                new[model] = wanted.model_copy(update={"since": old[model].since if unchanged else None})
             self._apply_clusters([*old.values(), *new.values()])
             self._apply_routes(list(new.values()))
-            _write(self.directory / "splits.json", [s.model_dump() for s in new.values()])
+            self._remember(new)
+
+    def seen_in_force(self, model: str, since: datetime) -> None:
+        """Remember since when a model's present split is in force."""
+        with self._mutex:
+            splits = self.splits()
+            self._remember(splits | {model: splits[model].model_copy(update={"since": since})})
 
     def forget(self, variant: str) -> None:
         """Drop a variant that no route names."""
         with self._mutex:
             (self._files / "eds" / f"{variant}.json").unlink(missing_ok=True)
             self._apply_clusters(list(self.splits().values()))
+
+    def _remember(self, splits: Mapping[str, Split]) -> None:
+        _write(self.directory / "splits.json", [split.model_dump(mode="json") for split in splits.values()])
 
     def splits(self) -> dict[str, Split]:
         """What Envoy was last told, by model."""
@@ -162,9 +175,14 @@ class EnvoyRouter:
             for model, clusters in self._traffic().items()
         }
 
-    def counters(self) -> dict[str, int]:
-        """Envoy's counters and gauges of all clusters, by name."""
-        stats = json.loads(self._admin("/stats?format=json&filter=^cluster\\."))["stats"]
+    def counters(self, variants: Sequence[str], names: Sequence[str]) -> dict[str, int]:
+        """Envoy's counters and gauges of these names, of the clusters that requests to the variants go through."""
+        clusters, wanted = (
+            "|".join(map(re.escape, variants)),
+            "|".join(map(re.escape, names)),
+        )
+        pattern = rf"^cluster\.({clusters})(\+[^.]*)?\.({wanted})$"
+        stats = json.loads(self._admin(f"/stats?format=json&filter={quote(pattern)}"))["stats"]
         return {item["name"]: item["value"] for item in stats if isinstance(item.get("value"), int)}
 
     def run(self) -> str:

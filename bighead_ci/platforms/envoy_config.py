@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bighead_ci.documents.base import Document
+from bighead_ci.documents.base import Document, Moment
 
 Json = dict[str, Any]
 TYPE = "type.googleapis.com/envoy"
@@ -36,6 +36,13 @@ class Split(Document):
 
     model: str
     shares: list[Share]
+    since: Moment | None = None
+    """Since when it was seen in force."""
+
+    @property
+    def weights(self) -> dict[str, int]:
+        """Variant → weight, of those that have any."""
+        return {share.variant: share.weight for share in self.shares if share.weight}
 
     def cluster(self, share: Share) -> str:
         """The cluster that a share's requests are sent to."""

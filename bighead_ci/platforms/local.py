@@ -1,7 +1,8 @@
 """The local platform: a process a variant, an Envoy an environment, files for all that must outlive this process.
 
-`<state>/<environment>/`: `lock`, `router/` (see `envoy`), `variants/<name>/` with `variant.json` (what the process was
-told), `pid.json`, `process.json` (where it listens, written by itself), `refusal.txt` (why it will not), `log.txt`.
+`<state>/<environment>/`: `lock`, `router/` (see `envoy`), `samples/<model>/` (see `samples`), `variants/<name>/` with
+`variant.json` (what the process was told), `pid.json`, `process.json` (where it listens, written by itself),
+`refusal.txt` (why it will not), `log.txt`.
 """
 
 from __future__ import annotations
@@ -28,10 +29,15 @@ from bighead_ci.errors import BugError, InputError, RetryError
 from bighead_ci.platforms.envoy import EnvoyRouter
 from bighead_ci.platforms.envoy_config import Share, Split
 from bighead_ci.platforms.lock import EnvironmentLock
+from bighead_ci.platforms.samples import Sample, SampleSeries
+from bighead_ci.platforms.scrape import scrape_processes, scrape_router
 from bighead_ci.platforms.variant import VariantProcess
+from bighead_ci.ports.clock import Clock
 
 DRAIN_SECONDS = 15.0
 """How long a variant without traffic may take to answer what it still has."""
+SCRAPES = 3
+"""How often a process that lives is asked: one that tells nothing of itself fails its canary."""
 
 
 class LocalPlatform:
@@ -43,6 +49,7 @@ class LocalPlatform:
         artifact: a local directory with the artifact of a digest.
         online_store: where serving processes find features.
         predictions: root of the prediction log.
+        clock: when samples are taken.
         clock_offset_seconds: the workspace's time against the machine's.
     """
 
@@ -54,6 +61,7 @@ class LocalPlatform:
         artifact: Callable[[str], Path],
         online_store: Path,
         predictions: Path,
+        clock: Clock,
         clock_offset_seconds: float = 0.0,
     ) -> None:
         self.state = state.resolve()
@@ -61,6 +69,7 @@ class LocalPlatform:
         self._artifact = artifact
         self._online_store = online_store.resolve()
         self._predictions = predictions.resolve()
+        self._clock = clock
         self._clock_offset_seconds = clock_offset_seconds
         self._mutex = threading.Lock()
         self._routers: dict[str, EnvoyRouter] = {}
@@ -99,6 +108,11 @@ class LocalPlatform:
             if missing:
                 raise BugError(f"no traffic can go to {', '.join(sorted(missing))}: not started (ensure_variant)")
             router.split(Split(model=desired.model, shares=shares) if shares else None, desired.model)
+            if not shares:
+                self.samples(desired.environment, desired.model).forget()
+            elif router.splits()[desired.model].since is None:
+                first = self.sample(desired.environment, desired.model, first=True)
+                router.seen_in_force(desired.model, first.at)
 
     def remove_variants(self, environment: str, model: str, keep: Sequence[str]) -> list[str]:
         """Drain and stop the model's variants not named in `keep`; return the names stopped."""
@@ -125,6 +139,7 @@ class LocalPlatform:
             weights = router.weights() if address is not None else {}
         except RetryError:
             weights = {}
+        since = {m: split.since for m, split in router.splits().items() if split.weights == weights.get(m)}
         found: dict[str, list[LiveVariant]] = {model: [] for model in weights}
         with ThreadPoolExecutor(max_workers=8) as pool:
             names = self._names(environment)
@@ -137,7 +152,9 @@ class LocalPlatform:
                     found.setdefault(config.model, []).append(seen)
         base = f"http://{address.host}:{address.port}" if address else ""
         return [
-            LiveModel(environment=environment, model=model, url=f"{base}/{model}", variants=variants)
+            LiveModel(
+                environment=environment, model=model, url=f"{base}/{model}", since=since.get(model), variants=variants
+            )
             for model, variants in sorted(found.items())
         ]
 
@@ -155,7 +172,35 @@ class LocalPlatform:
                 list(pool.map(lambda process: process.stop(DRAIN_SECONDS), processes))
             for process in processes:
                 process.discard()
-            shutil.rmtree(self.state / environment / "router", ignore_errors=True)
+            for made in ("router", "samples"):
+                shutil.rmtree(self.state / environment / made, ignore_errors=True)
+
+    def sample(self, environment: str, model: str, *, first: bool = False) -> Sample:
+        """Take a sample of all that is counted about a model, and keep it.
+
+        Args:
+            environment: Where.
+            model: Which model.
+            first: It is the first since the weights changed. The traffic then does not wait for a slow process.
+
+        Raises:
+            RetryError: the router does not answer.
+        """
+        at = self._clock.now()
+        names = [name for name, config in self.configs(environment).items() if config.model == model]
+        serving = {name: found for name in names if (found := self.serving(environment, name)) is not None}
+        sample = Sample(
+            at=at,
+            first=first,
+            router=scrape_router(self.router(environment), names),
+            variants=scrape_processes(serving, 1 if first else SCRAPES),
+        )
+        self.samples(environment, model).append(sample)
+        return sample
+
+    def samples(self, environment: str, model: str) -> SampleSeries:
+        """The samples taken of a model."""
+        return SampleSeries(self.state / environment / "samples" / model)
 
     def router(self, environment: str) -> EnvoyRouter:
         """The environment's router."""
@@ -214,7 +259,7 @@ class LocalPlatform:
         deadline = time.monotonic() + DRAIN_SECONDS
         while time.monotonic() < deadline:
             try:
-                counters = router.counters()
+                counters = router.counters([name], ["upstream_rq_active"])
             except RetryError:
                 return
             if not counters.get(f"cluster.{name}.upstream_rq_active", 0):

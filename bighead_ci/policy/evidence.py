@@ -15,7 +15,6 @@ from bighead_ci.documents.metrics import METRICS
 from bighead_ci.documents.record import DriftResult, Metric, MetricDifference, RunRecord, Slice
 from bighead_ci.documents.release import PlacedRelease, Variant
 from bighead_ci.documents.report import RunningVersion
-from bighead_ci.policy.chance import least_rise
 
 _ROUTER_FIELDS = ("version", "requests", "errors", "error_ratio")
 """What is known of a variant without asking its process."""
@@ -114,10 +113,7 @@ def canary_evidence(analysis: CanaryAnalysis, plan: CanaryPlan) -> dict[str, Any
             "weight": analysis.weight,
             "measured_share": analysis.measured_share,
             "seconds": analysis.seconds,
-            "error_rise": least_rise(
-                (analysis.candidate.errors, analysis.candidate.requests),
-                (analysis.stable.errors, analysis.stable.requests),
-            ),
+            "error_rise": analysis.error_rise,
             "score_shift": None if silent else analysis.score_shift,
             "candidate": newcomer,
             "stable": _telemetry(analysis.stable),

@@ -1,34 +1,32 @@
-"""Measures what variants did, for canary analysis."""
+"""Measures what variants did."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
-from bighead_ci.documents.live import CanaryAnalysis, VariantTelemetry
-
-Bins = Sequence[int]
-"""Counts of scores in `SCORE_BINS` equal bins over [0, 1]."""
+from bighead_ci.documents.telemetry import Measurement
 
 
 class Telemetry(Protocol):
-    """Reads what the router and the processes counted since the traffic was last changed.
+    """Reads what the router and the processes counted. It compares nothing and judges nothing."""
 
-    Raises:
-        RetryError: the router or a process does not answer.
-    """
+    def measure(
+        self, environment: str, model: str, variants: Sequence[str], since: datetime, until: datetime | None = None
+    ) -> Measurement:
+        """What each of the variants (names of processes) did between two moments; zeros for one that did nothing.
 
-    def mark(self, environment: str, model: str) -> None:
-        """Start a new span: `measure` and `analyse` count from here. Called just before weights change."""
+        Counters are sampled, so the answer says which span it covers: from the first sample not before `since` to the
+        last one not after `until`. Nothing from outside the span is counted.
 
-    def measure(self, environment: str, model: str, variants: Sequence[str]) -> dict[str, VariantTelemetry]:
-        """What each of the variants (process names) did since the mark; zeros for one that did nothing."""
+        Args:
+            environment: Where.
+            model: Whose variants they are.
+            variants: Names of processes.
+            since: Usually since when the present weights are in force, as the platform observes it.
+            until: None: up to now.
 
-    def analyse(
-        self, environment: str, model: str, variants: tuple[str, str], weight: int, expected: tuple[Bins, Bins]
-    ) -> CanaryAnalysis:
-        """Compare (stable, candidate) since the mark.
-
-        `weight` is the candidate's by git; `expected` are the score histograms of their evaluations, which tell a
-        version that scores differently on purpose from one that sees the world differently.
+        Raises:
+            RetryError: nothing was sampled in the span yet, or the router does not answer.
         """

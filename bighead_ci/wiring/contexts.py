@@ -132,6 +132,7 @@ class LocalContext:
             artifact=self._artifact,
             online_store=self.workspace.online_store,
             predictions=self.workspace.predictions,
+            clock=self.clock,
             clock_offset_seconds=self.workspace.clock_offset_seconds,
         )
 
@@ -147,7 +148,7 @@ class LocalContext:
         """Counters of the router and the processes."""
         from bighead_ci.platforms.telemetry import LocalTelemetry
 
-        return LocalTelemetry(self.platform, self.clock)
+        return LocalTelemetry(self.platform)
 
     @cached_property
     def offline_store(self) -> OfflineStore:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from bighead_ci.documents.base import digest_of
 from bighead_ci.documents.live import DesiredVariant
 from bighead_ci.errors import BugError, InputError
+from bighead_ci.ports.clock import SystemClock
 from bighead_ci.ports.platform import Platform
 from fakes.local_bench import LocalBench, desired, environment_on, weighted
 from fakes.platform import MemoryPlatform
@@ -62,6 +64,10 @@ class Bench:
         found = {m.model: m.variants for m in self.platform.observe("prod")}.get(model, [])
         return {v.name: v.weight for v in found if v.state == "ready"}
 
+    def since(self, model: str = "tiny") -> datetime | None:
+        """Since when its weights are in force."""
+        return next((m.since for m in self.platform.observe("prod") if m.model == model), None)
+
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -71,7 +77,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(params=["memory", pytest.param("local", marks=pytest.mark.e2e)])
 def bench(request: pytest.FixtureRequest, shared: Path, tmp_path: Path) -> Iterator[Bench]:
     if request.param == "memory":
-        yield Bench(MemoryPlatform(), None)
+        yield Bench(MemoryPlatform(SystemClock()), None)
         return
     local = LocalBench(shared, tmp_path)
     yield Bench(local.platform, local)
@@ -136,6 +142,38 @@ def test_weights_are_in_force_when_route_returns(bench: Bench, running: Callable
     for weight in (0, 10, 100, 10, 10):
         bench.platform.route(desired(weighted(one, 100 - weight), weighted(two, weight)))
         assert bench.weights() == {one.name: 100 - weight, two.name: weight}
+
+
+def test_a_model_says_since_when_its_weights_are_in_force(
+    bench: Bench, running: Callable[[str], DesiredVariant]
+) -> None:
+    """The moment moves when the weights change, and neither when they are confirmed nor when an idle variant goes."""
+    one, two = running("v1"), running("v2")
+    before = datetime.now(UTC)
+    bench.platform.route(desired(weighted(one, 100)))
+    first = bench.since()
+    assert first is not None
+    assert before <= first <= datetime.now(UTC)
+    for idle in ((), (weighted(two, 0),)):
+        bench.platform.route(desired(weighted(one, 100), *idle))
+        assert bench.since() == first
+    bench.platform.route(desired(weighted(one, 50), weighted(two, 50)))
+    second = bench.since()
+    assert second is not None
+    assert second > first
+    bench.platform.route(desired(weighted(one, 100), weighted(two, 0)))
+    third = bench.since()
+    assert third is not None
+    assert third > second
+
+
+def test_without_traffic_no_weights_are_in_force(bench: Bench, running: Callable[[str], DesiredVariant]) -> None:
+    """Neither before the first weights nor after they were taken away."""
+    variant = running("v1")
+    assert bench.since() is None
+    bench.platform.route(desired(weighted(variant, 100)))
+    bench.platform.route(desired())
+    assert bench.since() is None
 
 
 def test_a_variant_that_was_not_ensured_gets_no_traffic(bench: Bench) -> None:

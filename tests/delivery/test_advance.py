@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from bighead_ci.definitions.release_file import render_release
@@ -20,7 +22,7 @@ from bighead_ci.errors import InputError, RetryError
 from bighead_ci.planning.releases import advanced
 from bighead_ci.ports.progress import silent
 from fakes.context import FakeContext, model_version
-from fakes.shipping import pass_canary, promote_and_merge, ship
+from fakes.shipping import pass_canary, promote_and_merge, ship, traffic
 
 
 @pytest.fixture
@@ -65,7 +67,7 @@ def test_nothing_happens_without_a_canary(context: FakeContext) -> None:
 def test_a_canary_waits_until_soak_and_requests_are_there(canary: FakeContext, seconds: float, requests: int) -> None:
     """Eight seconds and 200 requests are prod's plan; one of them is not enough."""
     canary.clock.forward(seconds)
-    canary.telemetry.requests = requests
+    traffic(canary, requests)
     before = canary.tip
     step = only_step(canary)
     assert step.action == "waits"
@@ -77,7 +79,7 @@ def test_a_canary_waits_until_soak_and_requests_are_there(canary: FakeContext, s
 def test_a_passing_canary_goes_to_the_next_step_by_a_merged_pull_request(canary: FakeContext) -> None:
     """The bot opens and merges it; no person is needed, and the body has the analysis."""
     canary.clock.forward(8)
-    canary.telemetry.requests = 200
+    traffic(canary, 200)
     step = only_step(canary)
     assert step.action == "advanced"
     assert canary.split("prod") == {"v2": 50, "v3": 50}
@@ -94,19 +96,20 @@ def test_a_passing_canary_goes_to_the_next_step_by_a_merged_pull_request(canary:
 def test_weights_that_are_not_yet_in_force_are_waited_for(canary: FakeContext) -> None:
     """Main says 50 %, the router still gives 10 %: the old figures say nothing about the new step."""
     canary.clock.forward(8)
-    canary.telemetry.requests = 200
+    traffic(canary, 200)
     assert only_step(canary).action == "advanced"
     step = only_step(canary)
     assert (step.action, step.detail) == ("waits", "v2 is not yet at 50 %")
     reconcile(canary, silent)
     canary.clock.forward(8)
+    traffic(canary, 200)
     assert only_step(canary).action == "advanced"
 
 
 def test_each_step_soaks_anew(canary: FakeContext) -> None:
     """The time of the step before does not count."""
     canary.clock.forward(600)
-    canary.telemetry.requests = 200
+    traffic(canary, 200)
     assert only_step(canary).action == "advanced"
     reconcile(canary, silent)
     assert only_step(canary).action == "waits"
@@ -147,8 +150,7 @@ def test_a_failing_canary_is_taken_back_with_its_reasons(canary: FakeContext) ->
     """After fifty requests, without waiting for the soak: the release is what it was before the canary."""
     before = canary.release("prod")
     assert before is not None
-    canary.telemetry.requests = 50
-    canary.telemetry.candidate = {"errors": 10, "error_ratio": 0.2}
+    traffic(canary, 50, errors=10)
     step = only_step(canary)
     assert step.action == "reverted"
     assert "the new version answers with more errors than the old one" in step.detail
@@ -169,20 +171,17 @@ def test_a_failing_canary_is_taken_back_with_its_reasons(canary: FakeContext) ->
 
 
 @pytest.mark.parametrize(
-    ("gate", "candidate", "shift"),
+    ("gate", "odd"),
     [
-        ("canary_latency", {"p95_ms": 500.0}, 0.0),
-        ("canary_scores", {}, 0.5),
-        ("canary_scores", {"null_ratio": {"distance": 0.9}}, 0.0),
+        ("canary_errors", {"errors": 40}),
+        ("canary_latency", {"seconds": 0.5}),
+        ("canary_scores", {"shifted": True}),
+        ("canary_scores", {"nulls": 180}),
     ],
 )
-def test_every_gate_of_a_canary_can_take_it_back(
-    canary: FakeContext, gate: str, candidate: dict[str, object], shift: float
-) -> None:
-    """Slow answers, scores off their evaluation, inputs that turned null."""
-    canary.telemetry.requests = 200
-    canary.telemetry.candidate = candidate
-    canary.telemetry.score_shift = shift
+def test_every_gate_of_a_canary_can_take_it_back(canary: FakeContext, gate: str, odd: dict[str, Any]) -> None:
+    """Errors, slow answers, scores off their evaluation, inputs that turned null."""
+    traffic(canary, 200, **odd)
     step = only_step(canary)
     assert step.action == "reverted"
     assert step.detail.startswith(gate)
@@ -190,8 +189,7 @@ def test_every_gate_of_a_canary_can_take_it_back(
 
 def test_few_bad_requests_are_no_reason_yet(canary: FakeContext) -> None:
     """Under fifty requests nothing is decided."""
-    canary.telemetry.requests = 49
-    canary.telemetry.candidate = {"errors": 49, "error_ratio": 1.0}
+    traffic(canary, 49, errors=49)
     assert only_step(canary).action == "waits"
 
 
@@ -199,21 +197,16 @@ def test_errors_at_full_traffic_still_take_the_canary_back(canary: FakeContext) 
     """At 100 % the old version stands by with weight 0 and takes the traffic back."""
     assert pass_canary(canary, passes=2) == ["advanced", "advanced"]
     assert canary.split("prod") == {"v2": 0, "v3": 100}
-    canary.telemetry.candidate = {"errors": 300, "error_ratio": 0.3}
-    assert pass_canary(canary, passes=1) == ["reverted"]
+    assert pass_canary(canary, passes=1, errors=300) == ["reverted"]
     assert canary.split("prod") == {"v2": 100}
     assert canary.live("prod") == {"v2": 100}
 
 
 def test_a_reverted_version_can_be_promoted_again(canary: FakeContext) -> None:
     """A revert is a pull request like any other, not a ban."""
-    canary.telemetry.requests = 50
-    canary.telemetry.candidate = {"errors": 10, "error_ratio": 0.2}
+    traffic(canary, 50, errors=10)
     assert only_step(canary).action == "reverted"
     reconcile(canary, silent)
-    assert canary.split("staging") == {"v2": 100}, "it answered with errors there as well"
-    canary.telemetry.candidate = {}
-    promote_and_merge(canary, "staging", "v3")
     promote_and_merge(canary, "prod")
     assert canary.split("prod") == {"v2": 90, "v3": 10}
 
@@ -240,7 +233,7 @@ def test_main_moving_under_a_pass_is_a_reason_to_try_again(
 
     monkeypatch.setattr(canary.forge, "merge", moved)
     canary.clock.forward(60)
-    canary.telemetry.requests = 200
+    traffic(canary, 200)
     with pytest.raises(RetryError):
         advance(canary, silent)
     assert canary.split("prod") == {"v2": 90, "v3": 10}
@@ -250,7 +243,7 @@ def test_main_moving_under_a_pass_is_a_reason_to_try_again(
 
 def test_a_step_by_hand_is_refused_before_the_present_one_is_over(canary: FakeContext) -> None:
     """Gates that pass so far do not make up for soak and requests."""
-    canary.telemetry.requests = 60
+    traffic(canary, 60)
     pull = canary.propose("too-soon", {"environments/prod/late.yaml": next_step(canary)})
     report = check_pull_request(canary, pull.number, silent)
     assert report.plan is not None
@@ -263,10 +256,10 @@ def test_a_step_by_hand_is_refused_before_the_present_one_is_over(canary: FakeCo
 def test_a_step_by_hand_is_judged_like_one_by_the_bot(canary: FakeContext) -> None:
     """With the analysis as it is now: it passes when the step is over, and fails with the gates' reasons."""
     canary.clock.forward(60)
-    canary.telemetry.requests = 200
+    traffic(canary, 200)
     pull = canary.propose("by-hand", {"environments/prod/late.yaml": next_step(canary)})
     assert check_pull_request(canary, pull.number, silent).state == "passed"
-    canary.telemetry.score_shift = 0.5
+    traffic(canary, 1000, shifted=True)
     assert check_pull_request(canary, pull.number, silent).state == "failed"
     comment = canary.forge.get(pull.number).comment(REPORT)
     assert comment is not None
@@ -288,7 +281,7 @@ def test_a_canary_does_not_go_on_over_a_rollback_that_is_open(canary: FakeContex
     """Somebody wants it back: the bot neither takes their pull request's place nor gives the candidate more."""
     pull = rollback(canary.acting("oncall"), "late", "prod")
     canary.clock.forward(60)
-    canary.telemetry.requests = 1000
+    traffic(canary, 1000)
     step = only_step(canary)
     assert (step.action, step.pull_request) == ("waits", pull.number)
     assert canary.forge.get(pull.number).summary == pull
@@ -300,8 +293,7 @@ def test_a_canary_does_not_go_on_over_a_rollback_that_is_open(canary: FakeContex
 def test_a_failing_canary_is_taken_back_though_a_rollback_is_open(canary: FakeContext) -> None:
     """Both want the same; nobody has to merge first."""
     rollback(canary.acting("oncall"), "late", "prod")
-    canary.telemetry.requests = 50
-    canary.telemetry.candidate = {"errors": 10, "error_ratio": 0.2}
+    traffic(canary, 50, errors=10)
     assert only_step(canary).action == "reverted"
     assert canary.split("prod") == {"v2": 100}
 
@@ -332,7 +324,7 @@ def test_a_push_between_commit_and_opening_is_a_reason_to_try_again(
 
     monkeypatch.setattr(canary.repository, "commit", pushed)
     canary.clock.forward(60)
-    canary.telemetry.requests = 200
+    traffic(canary, 200)
     with pytest.raises(RetryError):
         advance(canary, silent)
     assert canary.forge.find("open") == []
@@ -358,8 +350,7 @@ def test_a_canary_that_cannot_be_judged_delays_no_revert(canary: FakeContext) ->
     reconcile(canary, silent)
     for run in runs:
         canary.records.forget(run)
-    canary.telemetry.requests = 50
-    canary.telemetry.candidate = {"errors": 10, "error_ratio": 0.2}
+    traffic(canary, 50, errors=10)
     with pytest.raises(InputError, match=f"no record has the run id ({'|'.join(runs)})"):
         advance(canary, silent)
     assert canary.split("prod") == {"v2": 100}
@@ -372,6 +363,6 @@ def test_an_approved_step_is_merged_with_the_evidence_of_that_moment(context: Fa
     (pull,) = context.forge.find("open")
     review(context.acting("grace"), pull.number, approved=True)
     context.clock.forward(600)
-    context.telemetry.requests = 4321
+    traffic(context, 4321)
     assert only_step(context).action == "advanced"
-    assert "4,321" in context.forge.get(pull.number).body
+    assert "5,321" in context.forge.get(pull.number).body

@@ -22,7 +22,7 @@ from bighead_ci.documents.verdict import RuleInput
 from bighead_ci.errors import InputError
 from bighead_ci.ports.progress import silent
 from fakes.context import START, FakeContext, model_version
-from fakes.shipping import merge_version, pass_canary, ship
+from fakes.shipping import merge_version, pass_canary, ship, traffic
 
 PROD = "environments/prod/late.yaml"
 
@@ -187,8 +187,7 @@ def test_a_gate_is_explained_on_a_canary(context: FakeContext) -> None:
     with pytest.raises(InputError, match="no canary of late is under way in staging"):
         explain(context, "canary_errors", "late", None, "staging")
     ship(context, "v3", skill=1.2)
-    context.telemetry.requests = 100
-    context.telemetry.candidate = {"errors": 50, "error_ratio": 0.5}
+    traffic(context, 100, errors=50)
     (result,) = explain(context, "canary_errors", "late", None, "prod")
     assert not result.passed
     (rise,) = result.rules[0].inputs

@@ -15,7 +15,7 @@ from bighead_ci.delivery.promote import promote
 from bighead_ci.delivery.rollback import rollback
 from bighead_ci.ports.progress import silent
 from fakes.context import FakeContext, model_version
-from fakes.shipping import merge_version, promote_and_merge, ship
+from fakes.shipping import merge_version, promote_and_merge, ship, traffic
 
 EFFECTS = {
     "forge": ("open", "update", "comment", "set_check", "merge"),
@@ -85,13 +85,13 @@ def canary(context: FakeContext) -> None:
     ship(context, "v2")
     ship(context, "v3", skill=1.2)
     context.clock.forward(60)
-    context.telemetry.requests = 1000
+    traffic(context, 1000)
 
 
 def bad_canary(context: FakeContext) -> None:
     """One that fails."""
     canary(context)
-    context.telemetry.candidate = {"errors": 500, "error_ratio": 0.5}
+    traffic(context, 1000, errors=500)
 
 
 def in_staging(context: FakeContext) -> None:

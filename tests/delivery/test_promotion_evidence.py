@@ -7,7 +7,7 @@ import pytest
 from bighead_ci.delivery.promote import promote
 from bighead_ci.documents.verdict import RuleInput, RuleResult
 from fakes.context import FakeContext
-from fakes.shipping import merge_version, promote_and_merge
+from fakes.shipping import merge_version, promote_and_merge, traffic
 
 SOAKED = """
 owner: serving
@@ -39,24 +39,23 @@ def rules(context: FakeContext, version: str = "v2") -> list[RuleResult]:
 
 def test_requests_and_time_in_the_environment_before_count(staged: FakeContext) -> None:
     """Both are of what serves there now, measured and read from git when the promotion is judged."""
-    staged.telemetry.requests = 99
+    traffic(staged, 99, environment="staging")
     assert [rule.passed for rule in rules(staged)] == [False, False]
-    staged.telemetry.requests = 100
+    traffic(staged, 1, environment="staging")
     staged.clock.forward(3600)
     assert [rule.passed for rule in rules(staged)] == [True, True]
 
 
 def test_failed_requests_do_not_count(staged: FakeContext) -> None:
     """A version that only fails has proved nothing."""
-    staged.telemetry.requests = 120
-    staged.telemetry.candidate = {"errors": 30, "error_ratio": 0.25}
+    traffic(staged, 120, errors=30, environment="staging")
     assert rules(staged)[0].inputs == [RuleInput(path=("promotion", "from", "requests"), value="90")]
 
 
 def test_what_another_version_did_there_does_not_count(staged: FakeContext) -> None:
     """v3 never served in staging: that v2 did for days says nothing of it."""
     merge_version(staged, "v3", skill=1.2)
-    staged.telemetry.requests = 1000
+    traffic(staged, 1000, environment="staging")
     staged.clock.forward(86400)
     assert [rule.reason for rule in rules(staged, "v3")] == [
         "missing evidence: promotion.from.requests",
@@ -66,5 +65,5 @@ def test_what_another_version_did_there_does_not_count(staged: FakeContext) -> N
 
 def test_requests_that_nobody_can_count_are_missing(staged: FakeContext) -> None:
     """Without an answer of the platform the rule fails; it does not stop the promotion from being opened."""
-    staged.telemetry.marks.clear()
+    staged.telemetry.reachable = False
     assert rules(staged)[0].reason == "missing evidence: promotion.from.requests"

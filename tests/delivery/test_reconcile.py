@@ -75,13 +75,13 @@ def test_models_that_start_at_once_materialise_one_after_the_other(context: Fake
 
 
 def test_the_measurement_starts_anew_when_weights_change_only(context: FakeContext) -> None:
-    """A pass over what is in step keeps the mark, so a canary's soak goes on."""
+    """A pass over what is in step leaves the moment as it is, so a canary's soak goes on."""
     ship(context, "v2")
     ship(context, "v3", skill=1.2)
-    marked = context.telemetry.marks["prod", "late"]
+    since = context.platform.since["prod", "late"]
     context.clock.forward(100)
     reconcile(context, silent)
-    assert context.telemetry.marks["prod", "late"] == marked
+    assert context.platform.since["prod", "late"] == since
 
 
 def test_a_process_that_died_is_started_again(context: FakeContext) -> None:
@@ -237,9 +237,7 @@ def test_a_reverted_candidate_does_not_stand_by(context: FakeContext) -> None:
     """What failed is stopped at once."""
     ship(context, "v2")
     ship(context, "v3", skill=1.2)
-    context.telemetry.requests = 100
-    context.telemetry.candidate = {"errors": 50, "error_ratio": 0.5}
-    assert pass_canary(context, passes=1) == ["reverted"]
+    assert pass_canary(context, passes=1, errors=500) == ["reverted"]
     assert context.live("prod") == {"v2": 100}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import re
 import shutil
 import threading
 from collections import defaultdict
@@ -11,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +28,6 @@ from bighead_ci.documents.definition import VersionedFeatureSet, VersionedModel
 from bighead_ci.documents.forge import BOT, PullRequest, PullRequestSummary
 from bighead_ci.documents.image import ImageManifest, ImageRecipe, ImageRef
 from bighead_ci.documents.inputs import VersionInputs
-from bighead_ci.documents.live import CanaryAnalysis, VariantTelemetry
 from bighead_ci.documents.record import (
     Metric,
     RunResult,
@@ -47,7 +45,6 @@ from bighead_ci.ports.offline_store import Sources
 from bighead_ci.ports.online_store import OnlineStore
 from bighead_ci.ports.orchestrator import Outcome
 from bighead_ci.ports.repository import MAIN
-from bighead_ci.ports.telemetry import Bins
 from bighead_ci.ports.tree import Tree
 from bighead_ci.reporting.renderer import Renderer
 from bighead_ci.transforms.metrics import predictions_table
@@ -61,6 +58,7 @@ from fakes.platform import MemoryPlatform
 from fakes.prediction_log import MemoryPredictionLog
 from fakes.record_samples import make_artifact, make_record
 from fakes.record_store import MemoryRecordStore
+from fakes.telemetry import MemoryTelemetry
 
 POLICIES = Path(__file__).parents[2] / "policies"
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -214,68 +212,6 @@ def _write_tables(out: Path, skill: float) -> None:
     pq.write_table(pa.table(table), out / "training_sample.parquet")
 
 
-class FakeTelemetry:
-    """Figures that a test sets; `marks` says when traffic began to change."""
-
-    def __init__(self, clock: FixedClock) -> None:
-        self.clock = clock
-        self.requests = 0
-        """Answered by the candidate since the mark."""
-        self.candidate: dict[str, Any] = {}
-        """Fields of the candidate's telemetry that differ from the stable one's."""
-        self.score_shift = 0.0
-        self.marks: dict[tuple[str, str], datetime] = {}
-
-    def mark(self, environment: str, model: str) -> None:
-        """Start a new span."""
-        self.marks[environment, model] = self.clock.now()
-
-    def measure(self, environment: str, model: str, variants: Sequence[str]) -> dict[str, VariantTelemetry]:
-        """The same for all, but for what the test says of the last."""
-        if (environment, model) not in self.marks:
-            raise RetryError("no traffic was marked yet")
-        usual = {name: self._of(name) for name in variants}
-        return usual | {variants[-1]: self._of(variants[-1], **self.candidate)}
-
-    def analyse(
-        self, environment: str, model: str, variants: tuple[str, str], weight: int, expected: tuple[Bins, Bins]
-    ) -> CanaryAnalysis:
-        """Candidate against stable since the mark."""
-        assert all(len(bins) == 20 for bins in expected)
-        measured = self.measure(environment, model, variants)
-        since, until = self.marks[environment, model], self.clock.now()
-        return CanaryAnalysis(
-            environment=environment,
-            model=model,
-            weight=weight,
-            measured_share=float(weight),
-            since=since,
-            until=until,
-            seconds=(until - since).total_seconds(),
-            candidate=measured[variants[1]],
-            stable=measured[variants[0]],
-            score_shift=self.score_shift,
-        )
-
-    def _of(self, name: str, **changes: Any) -> VariantTelemetry:
-        found = re.search(r"-(v\d+)-[0-9a-f]{8}$", name)
-        assert found, name
-        fields = {
-            "variant": name,
-            "version": found[1],
-            "requests": self.requests,
-            "errors": 0,
-            "error_ratio": 0.0,
-            "p50_ms": 1.0,
-            "p95_ms": 2.0,
-            "p99_ms": 3.0,
-            "score_mean": 0.5,
-            "score_histogram": [1] * 20,
-            "null_ratio": {"distance": 0.0},
-        }
-        return VariantTelemetry.model_validate(fields | changes)
-
-
 class PlainPages(Renderer):
     """The real Markdown; pages with plots take seconds and have their own tests."""
 
@@ -330,8 +266,8 @@ class FakeContext:
         self.orchestrator = FakeOrchestrator(directory / "checkouts", self.repository.tree)
         self.drift = MemoryDriftDetector()
         self.renderer = PlainPages(pictures=False)
-        self.platform = MemoryPlatform()
-        self.telemetry = FakeTelemetry(self.clock)
+        self.platform = MemoryPlatform(self.clock)
+        self.telemetry = MemoryTelemetry(self.clock)
         self.offline_store = RecordingOfflineStore()
         self.online_store = FakeOnlineStore()
         self.predictions = MemoryPredictionLog()

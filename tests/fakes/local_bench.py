@@ -18,12 +18,13 @@ import psutil
 from bighead_ci.documents.base import digest_of
 from bighead_ci.documents.definition import CanaryPlan, EnvironmentDefinition, Router, Serving
 from bighead_ci.documents.image import ImageRecipe, LocalImage
-from bighead_ci.documents.live import DesiredModel, DesiredVariant, LiveVariant
+from bighead_ci.documents.live import DesiredModel, DesiredVariant, LiveModel, LiveVariant
 from bighead_ci.engine.installed import InstalledEngine
 from bighead_ci.images.process import ProcessImageBuilder
 from bighead_ci.images.python_environments import PythonEnvironments
 from bighead_ci.planning.stages import SERVING_ENTRY_POINT
 from bighead_ci.platforms.local import LocalPlatform
+from bighead_ci.ports.clock import SystemClock
 from bighead_ci.ports.engine import Engine
 from fakes.memory_tree import MemoryTree
 from fakes.tiny_artifact import write_tiny_artifact
@@ -82,6 +83,7 @@ class LocalBench:
             artifact=lambda digest: self.artifacts[digest],
             online_store=self.state / "online-store",
             predictions=self.predictions,
+            clock=SystemClock(),
         )
 
     def variant(self, version: str, *, model: str = "tiny", weight: int = 0, **serving: Any) -> DesiredVariant:
@@ -107,9 +109,13 @@ class LocalBench:
         """One variant as the platform observes it."""
         return next(v for m in self.platform.observe("prod") for v in m.variants if v.name == name)
 
+    def model(self, model: str = "tiny") -> LiveModel:
+        """A model as the platform observes it."""
+        return next(m for m in self.platform.observe("prod") if m.model == model)
+
     def url(self, model: str = "tiny") -> str:
         """Where callers reach a model."""
-        return next(m.url for m in self.platform.observe("prod") if m.model == model)
+        return self.model(model).url
 
     def kill(self, name: str) -> None:
         """Kill a variant's process without warning."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from bighead_ci.documents.definition import EnvironmentDefinition
 from bighead_ci.documents.live import DesiredModel, DesiredVariant, LiveModel, LiveVariant
 from bighead_ci.errors import BugError, InputError
+from bighead_ci.ports.clock import Clock
 
 ALL = 100
 
@@ -14,11 +16,13 @@ ALL = 100
 class MemoryPlatform:
     """`Platform` without processes. `calls` has every change in order, for tests of what happens before what."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self.started: dict[str, EnvironmentDefinition] = {}
         self.variants: dict[str, dict[str, LiveVariant]] = {}
         self.models: dict[tuple[str, str], str] = {}
         self.weights: dict[tuple[str, str], dict[str, int]] = {}
+        self.since: dict[tuple[str, str], datetime] = {}
         self.refusals: dict[str, str] = {}
         """Artifact digest → why a variant with it refuses to serve."""
         self.slow: set[str] = set()
@@ -63,9 +67,13 @@ class MemoryPlatform:
         if missing := weights.keys() - self.variants.get(desired.environment, {}).keys():
             raise BugError(f"no traffic can go to {', '.join(sorted(missing))}: not started (ensure_variant)")
         self.calls.append(f"route {desired.model} {weights}")
-        self.weights.pop((desired.environment, desired.model), None)
+        place = (desired.environment, desired.model)
+        before = self.weights.pop(place, {})
+        since = self.since.pop(place, None)
         if weights:
-            self.weights[desired.environment, desired.model] = weights
+            self.weights[place] = weights
+            same = _with_traffic(before) == _with_traffic(weights)
+            self.since[place] = since if since is not None and same else self._clock.now()
 
     def remove_variants(self, environment: str, model: str, keep: Sequence[str]) -> list[str]:
         """Stop the model's variants not named in `keep`."""
@@ -86,6 +94,7 @@ class MemoryPlatform:
                 environment=environment,
                 model=model,
                 url=f"memory://{environment}/{model}",
+                since=self.since.get((environment, model)),
                 variants=[self._live(environment, model, name) for name in variants],
             )
             for model, variants in sorted(names.items())
@@ -101,6 +110,7 @@ class MemoryPlatform:
         self.variants.pop(environment, None)
         for place in [place for place in self.weights if place[0] == environment]:
             del self.weights[place]
+            del self.since[place]
 
     def kill(self, environment: str, name: str) -> None:
         """A variant's process dies."""
@@ -112,3 +122,7 @@ class MemoryPlatform:
     def _live(self, environment: str, model: str, name: str) -> LiveVariant:
         weight = self.weights.get((environment, model), {}).get(name, 0)
         return self.variants[environment][name].model_copy(update={"weight": weight})
+
+
+def _with_traffic(weights: dict[str, int]) -> dict[str, int]:
+    return {name: weight for name, weight in weights.items() if weight}

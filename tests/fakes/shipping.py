@@ -5,11 +5,17 @@ from __future__ import annotations
 from bighead_ci.delivery.advance import advance
 from bighead_ci.delivery.check import check_pull_request
 from bighead_ci.delivery.deliver import deliver
+from bighead_ci.delivery.desired import process_name
 from bighead_ci.delivery.promote import promote
 from bighead_ci.delivery.reconcile import reconcile
 from bighead_ci.documents.forge import PullRequestSummary
+from bighead_ci.documents.record import SCORE_BINS
+from bighead_ci.documents.telemetry import Histogram, VariantCounts
 from bighead_ci.ports.progress import silent
 from fakes.context import FakeContext, model_version
+
+BOUNDS = [0.001, 0.002, 0.004, 0.1, 0.25, 1.0]
+"""Of the latencies that variants report, in seconds."""
 
 
 def merge_version(context: FakeContext, version: str, *, skill: float = 1.0) -> None:
@@ -44,12 +50,57 @@ def ship(context: FakeContext, version: str, *, skill: float = 1.0) -> None:
     promote_and_merge(context, "prod")
 
 
-def pass_canary(context: FakeContext, passes: int = 3) -> list[str]:
+def traffic(
+    context: FakeContext,
+    requests: int,
+    *,
+    errors: int = 0,
+    seconds: float = 0.002,
+    nulls: int = 0,
+    shifted: bool = False,
+    environment: str = "prod",
+) -> None:
+    """Each variant of the release answers so many requests now; what is said of errors and so on is of the newest.
+
+    Scores are as in the evaluation unless they are shifted.
+    """
+    release = context.release(environment)
+    assert release is not None
+    for variant in release.variants:
+        newest = variant is release.variants[-1]
+        failed = errors if newest else 0
+        counts = answers(
+            requests - failed,
+            seconds=seconds if newest else 0.002,
+            nulls=nulls if newest else 0,
+            shifted=shifted and newest,
+        )
+        counts = counts.model_copy(update={"requests": requests, "errors": failed})
+        context.telemetry.answer(environment, "late", process_name("late", variant), counts)
+
+
+def answers(number: int, *, seconds: float = 0.002, nulls: int = 0, shifted: bool = False) -> VariantCounts:
+    """So many good answers, each after so many seconds."""
+    scores = [0] * SCORE_BINS
+    for index in range(number):
+        scores[0 if shifted else index % SCORE_BINS] += 1
+    faster = sum(bound < seconds for bound in BOUNDS)
+    return VariantCounts(
+        requests=number,
+        answers=number,
+        seconds=Histogram(bounds=BOUNDS, counts=[number * (index == faster) for index in range(len(BOUNDS) + 1)]),
+        scores=scores,
+        score_sum=sum(count * (index + 0.5) / SCORE_BINS for index, count in enumerate(scores)),
+        nulls={"distance": nulls},
+    )
+
+
+def pass_canary(context: FakeContext, passes: int = 3, *, errors: int = 0) -> list[str]:
     """Let soak and requests pass and analyse, so many times; what each pass did in prod."""
     actions: list[str] = []
     for _ in range(passes):
         context.clock.forward(60)
-        context.telemetry.requests = 1000
+        traffic(context, 1000, errors=errors)
         actions += [step.action for step in advance(context, silent) if step.environment == "prod"]
         reconcile(context, silent)
     return actions

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from bighead_ci.documents.live import VariantConfig
+from bighead_ci.documents.telemetry import VariantCounts
 from bighead_ci.platforms.envoy_config import Share, Split, clusters, routes, traffic
-from bighead_ci.platforms.telemetry import Routed, read_page, routed, telemetry
+from bighead_ci.platforms.samples import Counters, Sample
+from bighead_ci.platforms.scrape import read_page
+from bighead_ci.platforms.telemetry import Routed, counts, routed
 
 
 def split(stable: int, candidate: int) -> Split:
@@ -69,27 +72,22 @@ def test_failures_are_told_from_the_routers_counters(
     assert routed(counters, variant) == expected
 
 
-def test_what_was_under_way_at_the_mark_is_no_failure() -> None:
-    """It reached its process before the mark and finished after; what did not reach it is still counted."""
+def test_what_was_under_way_at_the_first_sample_is_no_failure() -> None:
+    """It reached its process before it and finished after; what did not reach it is still counted."""
     counters = {"cluster.one.upstream_rq_completed": 62, "cluster.one.upstream_rq_total": 60}
     assert routed(counters, "one", under_way=3) == Routed(62, 0)
     assert routed(counters, "one", under_way=1) == Routed(62, 1)
 
 
-def test_a_variant_that_did_nothing_measures_zero(tmp_path: Path) -> None:
-    """Nothing counted gives zeros, not a division by zero."""
-    digest = f"sha256:{'a' * 64}"
-    config = VariantConfig(
-        environment="prod",
-        variant="one",
-        model="tiny",
-        version="v1",
-        image=f"local/m@{digest}",
-        artifact=digest,
-        artifact_path=tmp_path,
-        online_store=tmp_path,
-        predictions=None,
-        directory=tmp_path,
-    )
-    found = telemetry(config, Routed(0, 0), read_page(""))
-    assert (found.requests, found.error_ratio, found.p99_ms, found.score_mean) == (0, 0.0, 0.0, 0.0)
+def test_a_variant_that_did_nothing_counts_zero() -> None:
+    """Nothing sampled of it gives zeros."""
+    samples = [
+        Sample(
+            at=datetime(2026, 1, 1, 0, 0, second, tzinfo=UTC),
+            first=second == 0,
+            router=Counters(run="1", values={}),
+            variants={"one": Counters(run="1", values=read_page(""))} if second else {},
+        )
+        for second in (0, 1)
+    ]
+    assert counts(samples, "one") == VariantCounts()

@@ -21,7 +21,6 @@ from bighead_ci.documents.live import DesiredVariant
 from bighead_ci.errors import InputError, RetryError
 from bighead_ci.platforms.telemetry import LocalTelemetry
 from bighead_ci.platforms.variant import RESTART_SECONDS
-from bighead_ci.ports.clock import SystemClock
 from fakes import import_spy
 from fakes.local_bench import ROW, LocalBench, desired, environment_on, load, weighted
 from fakes.tiny_artifact import score
@@ -116,48 +115,36 @@ def test_a_variant_that_came_back_elsewhere_is_not_ready_before_callers_reach_it
 
 def test_a_killed_candidate_shows_in_its_telemetry(bench: LocalBench) -> None:
     """Requests that the stable variant answered for a dead candidate are the candidate's errors, not the stable's."""
-    telemetry = LocalTelemetry(bench.platform, SystemClock())
+    telemetry = LocalTelemetry(bench.platform)
     one, two = split(bench, 50)
-    telemetry.mark("prod", "tiny")
+    since = bench.model().since
+    assert since is not None
     bench.kill(two.name)
     with load(bench.url()) as seen:
         until(lambda: seen.total() > 60)
-    analysis = telemetry.analyse("prod", "tiny", (one.name, two.name), 50, ([0] * 20, [0] * 20))
-    assert analysis.stable.errors == 0
-    assert analysis.candidate.requests > 10
-    assert analysis.candidate.errors == analysis.candidate.requests
+    found = telemetry.measure("prod", "tiny", [one.name, two.name], since).variants
+    assert found[one.name].errors == 0
+    assert found[two.name].requests > 10
+    assert found[two.name].errors == found[two.name].requests
 
 
-def test_telemetry_covers_what_came_since_the_mark(bench: LocalBench) -> None:
-    """Requests before the mark are not counted; after it, every one is, with its score, latency and nulls."""
-    telemetry = LocalTelemetry(bench.platform, SystemClock())
-    one, two = split(bench, 100)
-    for _ in range(5):
-        httpx.post(f"{bench.url()}/predict", json=ROW)
-    telemetry.mark("prod", "tiny")
-    for row in (ROW, ROW, {"distance": 500.0}, {"distance": "far"}):
-        httpx.post(f"{bench.url()}/predict", json=row)
-    found = telemetry.measure("prod", "tiny", [one.name, two.name])
-    assert (found[one.name].requests, found[one.name].errors) == (0, 0)
-    measured = found[two.name]
-    assert (measured.requests, measured.errors, measured.error_ratio) == (4, 1, 0.25)
-    assert measured.null_ratio == {"distance": 0.0, "delay": pytest.approx(1 / 3)}
-    assert sum(measured.score_histogram) == 3
-    assert 0 < measured.p50_ms <= measured.p95_ms <= measured.p99_ms
+def test_weights_whose_moment_was_not_written_are_confirmed_by_the_next_route(
+    bench: LocalBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reconciler that was killed between weights and sample leaves weights of which nobody says since when."""
+    one, two = split(bench, 10)
 
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
 
-def test_telemetry_survives_a_restart(bench: LocalBench) -> None:
-    """A process that was restarted since the mark is counted from zero, not below it."""
-    telemetry = LocalTelemetry(bench.platform, SystemClock())
-    one, two = split(bench, 100)
-    for _ in range(5):
-        httpx.post(f"{bench.url()}/predict", json=ROW)
-    telemetry.mark("prod", "tiny")
-    bench.kill(two.name)
-    bench.platform.ensure_variant("prod", two, READY)
-    httpx.post(f"{bench.url()}/predict", json=ROW)
-    measured = telemetry.measure("prod", "tiny", [one.name, two.name])[two.name]
-    assert sum(measured.score_histogram) == 1
+    monkeypatch.setattr(bench.platform, "sample", killed)
+    with pytest.raises(KeyboardInterrupt):
+        bench.platform.route(desired(weighted(one, 50), weighted(two, 50)))
+    assert {v.weight for v in bench.model().variants} == {50}
+    assert bench.model().since is None
+    monkeypatch.undo()
+    bench.platform.route(desired(weighted(one, 50), weighted(two, 50)))
+    assert bench.model().since is not None
 
 
 def test_a_dead_router_is_started_again_with_its_routes(bench: LocalBench) -> None:

@@ -19,6 +19,7 @@ from bighead_ci.documents.release import PlacedRelease, Release, Variant
 from bighead_ci.documents.report import RunningVersion
 from bighead_ci.documents.verdict import GateResult, Occasion
 from bighead_ci.policy.cel import evaluate, normalised
+from bighead_ci.policy.chance import least_rise
 from bighead_ci.policy.evidence import canary_evidence, promotion_evidence, pull_request_evidence
 from fakes.record_samples import make_artifact, make_record
 
@@ -81,6 +82,7 @@ def analysis(candidate: VariantTelemetry, stable: VariantTelemetry, **changes: A
         "seconds": 9.0,
         "candidate": candidate,
         "stable": stable,
+        "error_rise": least_rise((candidate.errors, candidate.requests), (stable.errors, stable.requests)),
         "score_shift": 0.01,
     }
     return canary_evidence(CanaryAnalysis(**(values | changes)), PLAN)

@@ -8,7 +8,7 @@ from bighead_ci.errors import RetryError
 from bighead_ci.runner import canaries
 from bighead_ci.runner.canaries import EVERY
 from fakes.context import FakeContext
-from fakes.shipping import merge_version, promote_and_merge, ship
+from fakes.shipping import merge_version, promote_and_merge, ship, traffic
 from runner.conftest import Bench
 
 
@@ -23,11 +23,11 @@ def begin_canary(context: FakeContext) -> None:
 def test_a_canary_goes_to_the_end(bench: Bench) -> None:
     """Step by step, told in a line each; then nothing more is looked at."""
     begin_canary(bench.context)
-    bench.context.telemetry.requests = 10_000
     poll = bench.polls(bench.reconciliation, bench.canaries)
     for _ in range(40):
         poll()
         bench.context.clock.forward(60)
+        traffic(bench.context, 1_000)
     release = bench.context.release("prod")
     assert release is not None
     assert [(v.version, v.weight) for v in release.variants] == [("v3", 100)]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bighead_ci.platforms.histogram import mean, population_stability_index, quantile
+from bighead_ci.policy.histogram import mean, population_stability_index, quantile
 
 COUNTS = st.lists(st.integers(0, 10_000), min_size=20, max_size=20)
 INFINITY = float("inf")

@@ -1,0 +1,158 @@
+"""What every telemetry measures: the local platform's, with real requests through Envoy, and the one in memory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from bighead_ci.documents.telemetry import VariantCounts
+from bighead_ci.errors import RetryError
+from bighead_ci.platforms.telemetry import LocalTelemetry
+from bighead_ci.policy.canary import Arm, figures
+from bighead_ci.ports.clock import SystemClock
+from bighead_ci.ports.telemetry import Telemetry
+from fakes.local_bench import ROW, LocalBench, desired, environment_on, weighted
+from fakes.shipping import answers
+from fakes.telemetry import MemoryTelemetry
+
+READY = 60.0
+WITHOUT_DELAY = {"distance": 500.0}
+REFUSED = {"distance": "far"}
+
+
+class Bench:
+    """A telemetry, and two variants of a model `tiny` in `prod` of which the newer one is asked."""
+
+    def __init__(self, telemetry: Telemetry, local: LocalBench | None) -> None:
+        self.telemetry = telemetry
+        self.local = local
+        self._idle, self._asked = "tiny-v1", "tiny-v2"
+        if local is not None:
+            self._variants = [local.variant("v1"), local.variant("v2")]
+            self._idle, self._asked = (variant.name for variant in self._variants)
+            for variant in self._variants:
+                local.platform.ensure_variant("prod", variant, READY)
+
+    def in_force(self, weight: int = 100) -> datetime:
+        """Put weights in force; since when they are."""
+        if self.local is None:
+            return _now()
+        idle, asked = self._variants
+        self.local.platform.route(desired(weighted(idle, 100 - weight), weighted(asked, weight)))
+        (live,) = self.local.platform.observe("prod")
+        assert live.since is not None
+        return live.since
+
+    def ask(self, good: int, *, nulls: int = 0, refused: int = 0) -> None:
+        """So many requests that are answered well (some of them with a null), and so many that are refused."""
+        if self.local is not None:
+            for row in [ROW] * (good - nulls) + [WITHOUT_DELAY] * nulls + [REFUSED] * refused:
+                httpx.post(f"{self.local.url()}/predict", json=row)
+            return
+        assert isinstance(self.telemetry, MemoryTelemetry)
+        told = answers(good).model_copy(
+            update={"requests": good + refused, "errors": refused, "nulls": {"distance": 0, "delay": nulls}}
+        )
+        self.telemetry.answer("prod", "tiny", self._asked, told)
+
+    def restart(self) -> None:
+        """The process that is asked dies and is started again."""
+        if self.local is not None:
+            self.local.kill(self._asked)
+            while self.local.live(self._asked).state != "dead":
+                time.sleep(0.01)
+            self.local.platform.ensure_variant("prod", self._variants[1], READY)
+
+    def counts(self, since: datetime, until: datetime | None = None) -> VariantCounts:
+        """What the asked variant did; the other one did nothing."""
+        measured = self.telemetry.measure("prod", "tiny", [self._idle, self._asked], since, until)
+        assert since <= measured.since <= measured.until <= (until or _now())
+        assert measured.variants.keys() == {self._idle, self._asked}
+        idle = measured.variants[self._idle]
+        assert (idle.requests, idle.errors, idle.answers, sum(idle.scores)) == (0, 0, 0, 0)
+        return measured.variants[self._asked]
+
+
+def _now() -> datetime:
+    """A moment that no other call had or will have."""
+    time.sleep(0.001)
+    return datetime.now(UTC)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("shared")
+
+
+@pytest.fixture(params=["memory", pytest.param("local", marks=pytest.mark.e2e)])
+def bench(request: pytest.FixtureRequest, shared: Path, tmp_path: Path) -> Iterator[Bench]:
+    if request.param == "memory":
+        yield Bench(MemoryTelemetry(SystemClock()), None)
+        return
+    local = LocalBench(shared, tmp_path)
+    local.platform.start("prod", environment_on())
+    yield Bench(LocalTelemetry(local.platform), local)
+    local.platform.stop("prod")
+
+
+def test_what_was_answered_since_a_moment_is_counted(bench: Bench) -> None:
+    """Every request with its outcome, and every good answer with its latency, score and nulls."""
+    since = bench.in_force()
+    bench.ask(4, nulls=1, refused=2)
+    found = bench.counts(since)
+    assert (found.requests, found.errors, found.answers) == (6, 2, 4)
+    assert sum(found.scores) == 4
+    assert sum(found.seconds.counts) >= 4
+    assert found.nulls == {"distance": 0, "delay": 1}
+    made = figures(Arm("tiny-v2", "v2", []), found)
+    assert 0 < made.p50_ms <= made.p95_ms <= made.p99_ms
+    assert 0 <= made.score_mean <= 1
+
+
+def test_what_came_before_is_not_counted(bench: Bench) -> None:
+    """A new span begins when weights change; the platform says when."""
+    bench.in_force(50)
+    bench.ask(0, refused=5)
+    since = bench.in_force(100)
+    bench.ask(2)
+    found = bench.counts(since)
+    assert (found.requests, found.errors, sum(found.scores)) == (2, 0, 2)
+
+
+def test_what_came_after_the_end_of_a_span_is_not_counted(bench: Bench) -> None:
+    """A span that is over can be measured again: it stays as it was."""
+    since = bench.in_force()
+    bench.ask(3)
+    assert bench.counts(since).requests == 3
+    until = _now()
+    bench.ask(2, refused=2)
+    assert bench.counts(since).requests == 7
+    found = bench.counts(since, until)
+    assert (found.requests, found.errors, sum(found.scores)) == (3, 0, 3)
+
+
+def test_a_span_without_a_sample_is_a_reason_to_try_again(bench: Bench) -> None:
+    """One that has yet to begin, and one that ends before it begins."""
+    since = bench.in_force()
+    with pytest.raises(RetryError):
+        bench.counts(_now() + timedelta(hours=1))
+    with pytest.raises(RetryError):
+        bench.counts(since, since - timedelta(seconds=1))
+
+
+def test_a_process_that_was_restarted_is_counted_on(bench: Bench) -> None:
+    """Its own counters begin at zero again; what was sampled of its earlier run stays counted."""
+    since = bench.in_force()
+    bench.ask(3, nulls=1)
+    assert bench.counts(since).answers == 3
+    bench.restart()
+    bench.ask(2)
+    found = bench.counts(since)
+    assert (found.requests, found.errors, found.answers) == (5, 0, 5)
+    assert sum(found.scores) == 5
+    assert found.nulls == {"distance": 0, "delay": 1}
