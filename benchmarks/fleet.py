@@ -92,11 +92,13 @@ SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Obedient:
-    """Implements `ports.platform.Platform`: everything runs as a commit said."""
+    """Implements `ports.platform.Platform`: everything in an environment runs as a commit said."""
 
-    def __init__(self, desired: Desired) -> None:
-        self._live: dict[str, list[LiveModel]] = {}
+    def __init__(self, desired: Desired, environment: str) -> None:
+        self._live: list[LiveModel] = []
         for model in desired_models(desired):
+            if model.environment != environment:
+                continue
             variants = [
                 LiveVariant(
                     name=v.name,
@@ -110,45 +112,49 @@ class Obedient:
                 )
                 for v in model.variants
             ]
-            live = LiveModel(environment=model.environment, model=model.model, url="", since=SINCE, variants=variants)
-            self._live.setdefault(model.environment, []).append(live)
+            live = LiveModel(environment=environment, model=model.model, url="", since=SINCE, variants=variants)
+            self._live.append(live)
 
-    def start(self, environment: str, definition: EnvironmentDefinition) -> None:
+    def start(self) -> None:
         """It runs."""
 
-    def observe(self, environment: str) -> list[LiveModel]:
+    def observe(self) -> list[LiveModel]:
         """What runs."""
-        return self._live.get(environment, [])
+        return self._live
 
-    def ensure_variant(self, environment: str, variant: DesiredVariant) -> bool:
+    def ensure_variant(self, variant: DesiredVariant, wait_seconds: float = 0.0) -> bool:
         """Not what a pass with nothing to do asks for."""
-        raise AssertionError((environment, variant))
+        raise AssertionError((variant, wait_seconds))
 
     def route(self, model: DesiredModel) -> None:
         """Not what a pass with nothing to do asks for."""
         raise AssertionError(model)
 
-    def remove_variants(self, environment: str, model: str, keep: object) -> list[str]:
+    def remove_variants(self, model: str, keep: object) -> list[str]:
         """Not what a pass with nothing to do asks for."""
-        raise AssertionError((environment, model, keep))
+        raise AssertionError((model, keep))
 
-    def stop(self, environment: str) -> None:
+    def stop(self) -> None:
         """Nothing to stop."""
 
 
 class FleetContext(wiring.LocalContext):
     """The workspace's context, with the stand-in for its platform."""
 
-    platform: Any
+    obedient: dict[str, Obedient]
+
+    def platform(self, environment: str, definition: EnvironmentDefinition) -> Any:  # noqa: ARG002  # all are alike
+        """The stand-in for an environment."""
+        return self.obedient[environment]
 
 
 def probe(forge: Path, question: str) -> float:
     """Seconds that one question takes in a process that has just started."""
     workspace = Workspace(forge=forge, state=forge.parent / "state")
     seen = FleetContext(workspace, BOT)
-    platform = Obedient(seen.main().desired)
+    desired = seen.main().desired
     context = FleetContext(workspace, BOT)
-    context.platform = platform
+    context.obedient = {name: Obedient(desired, name) for name in desired.environments}
 
     def in_step() -> None:
         if not status(context).in_step:

@@ -35,4 +35,4 @@ def shipped_flights() -> Iterator[Ship]:
             ship.ship_flights()
             yield ship
         finally:
-            end_workspace(workspace, context.platform)
+            end_workspace(workspace, context.stop_environment)

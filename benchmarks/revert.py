@@ -40,7 +40,7 @@ def reverted(ship: Ship, wanted: str) -> tuple[float, int]:
 
 def _reverted_while_starting(ship: Ship, wanted: str) -> tuple[float, int]:
     """The same while a killed process of prod comes up again: (seconds, failed requests)."""
-    (stable,) = [v for m in ship.context.platform.observe("prod") for v in m.variants if v.weight]
+    (stable,) = [v for m in ship.observed("prod") for v in m.variants if v.weight]
     if stable.pid is None:
         raise BugError(f"{stable.name} does not run")
     os.kill(stable.pid, signal.SIGKILL)
@@ -50,11 +50,11 @@ def _reverted_while_starting(ship: Ship, wanted: str) -> tuple[float, int]:
 def _route_only(ship: Ship) -> float:
     """Weights at the router alone."""
     context = ship.context
-    model = next(
-        m for m in desired_models(context.main().desired) if (m.environment, m.model) == ("staging", "flight_delay")
-    )
+    desired = context.main().desired
+    model = next(m for m in desired_models(desired) if (m.environment, m.model) == ("staging", "flight_delay"))
+    platform = context.platform("staging", desired.environment("staging"))
     started = time.perf_counter()
-    context.platform.route(model)
+    platform.route(model)
     return time.perf_counter() - started
 
 

@@ -56,7 +56,7 @@ def _ship(directory: Path) -> None:
     started = time.monotonic()
     if directory.exists():
         say(f"replacing {directory}, which an earlier run left")
-    discard_workspace(directory, lambda earlier: wiring.context_of(earlier).platform)
+    discard_workspace(directory, lambda earlier: wiring.context_of(earlier).stop_environment)
     seed = write_seed(EXAMPLES, directory / "seed")
     workspace = create_workspace(directory, seed, MOMENT)
     start_runner(workspace)  # first, so that the routers have the ports that were found free
@@ -91,7 +91,7 @@ def stop_command(directory: Path, as_json: bool) -> None:
     workspace = workspace_in(directory.resolve())
     stopped = workspace is not None
     if workspace is not None:
-        end_workspace(workspace, wiring.context_of(workspace).platform)
+        end_workspace(workspace, wiring.context_of(workspace).stop_environment)
     if as_json:
         click.echo(f'{{"stopped": {str(stopped).lower()}}}')
     else:

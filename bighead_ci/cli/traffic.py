@@ -32,7 +32,8 @@ def traffic_command(model: str, environment: str, rate: float, seconds: float, a
     context = wiring.context()
     main = context.main()
     release = main.desired.release(environment, model)
-    live = next((m for m in context.platform.observe(environment) if m.model == model), None)
+    observed = context.platform(environment, main.desired.environment(environment)).observe()
+    live = next((m for m in observed if m.model == model), None)
     if release is None or live is None:
         raise InputError(f"{model} does not serve in {environment}; what does: bighead status")
     bodies = request_bodies(context, main, model, release.stable.version, say)

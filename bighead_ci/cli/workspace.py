@@ -49,5 +49,5 @@ def show_command(as_json: bool) -> None:
 def stop_command(as_json: bool) -> None:
     """Stop the runner, every router and every model's process of this workspace."""
     context = wiring.context()
-    names = end_workspace(context.workspace, context.platform)
+    names = end_workspace(context.workspace, context.stop_environment)
     answer({"environments": names}, "nothing of this workspace runs any more", as_json)

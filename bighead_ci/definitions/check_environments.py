@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bighead_ci.definitions.files import Files, Place
+from bighead_ci.definitions.files import Files, Place, Read
+from bighead_ci.documents.definition import LocalEnvironment, Router
 from bighead_ci.errors import Problem
 
 
@@ -25,10 +26,17 @@ def environment_problems(files: Files, place: Place) -> Iterator[Problem]:
         yield read.problem(place.file, ("promotes_from",), message, before, others)
     elif cycle := _cycle(files, place.name):
         yield read.problem(place.file, ("promotes_from",), "the environments promote in a circle", " → ".join(cycle))
-    router = definition.router
-    for name in others:
+    if isinstance(definition, LocalEnvironment):
+        yield from _address_problems(files, place, read, definition.router)
+
+
+def _address_problems(files: Files, place: Place, read: Read, router: Router) -> Iterator[Problem]:
+    """Two routers on this machine need two addresses."""
+    for name in files.names("environment"):
         other = files.environment(name)
-        if other and router.port and (other.router.host, other.router.port) == (router.host, router.port):
+        if name == place.name or not isinstance(other, LocalEnvironment) or not router.port:
+            continue
+        if (other.router.host, other.router.port) == (router.host, router.port):
             value = f"{router.host}:{router.port}"
             yield read.problem(place.file, ("router", "port"), f"environment {name} uses the same address", value)
 

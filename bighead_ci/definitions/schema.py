@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from bighead_ci.definitions.gate_file import GateFile
-from bighead_ci.documents.base import Document
 from bighead_ci.documents.definition import (
-    EnvironmentDefinition,
+    AnyEnvironment,
     FeatureSetDefinition,
     ModelDefinition,
     RunDefinition,
@@ -18,17 +19,20 @@ from bighead_ci.documents.definition import (
 from bighead_ci.documents.release import Release
 from bighead_ci.documents.report import PromotionReport, PullRequestReport
 
-KINDS: dict[str, type[Document]] = {
-    "model": ModelDefinition,
-    "run": RunDefinition,
-    "feature-set": FeatureSetDefinition,
-    "source": SourceDefinition,
-    "environment": EnvironmentDefinition,
-    "release": Release,
-    "gate": GateFile,
+KINDS: dict[str, TypeAdapter[Any]] = {
+    "model": TypeAdapter(ModelDefinition),
+    "run": TypeAdapter(RunDefinition),
+    "feature-set": TypeAdapter(FeatureSetDefinition),
+    "source": TypeAdapter(SourceDefinition),
+    "environment": TypeAdapter(AnyEnvironment),
+    "release": TypeAdapter(Release),
+    "gate": TypeAdapter(GateFile),
 }
 """Kind of authored file → the document it is read into."""
-MADE: dict[str, type[Document]] = {"report": PullRequestReport, "promotion-report": PromotionReport}
+MADE: dict[str, TypeAdapter[Any]] = {
+    "report": TypeAdapter(PullRequestReport),
+    "promotion-report": TypeAdapter(PromotionReport),
+}
 """Kind of file that the engine writes for other programs → its document."""
 
 PATTERN_WORDS = {
@@ -48,7 +52,7 @@ PATTERN_WORDS = {
 @cache
 def json_schema(kind: str) -> dict[str, Any]:
     """The JSON Schema (2020-12) of one kind of file."""
-    schema = (KINDS | MADE)[kind].model_json_schema()
+    schema = (KINDS | MADE)[kind].json_schema()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 

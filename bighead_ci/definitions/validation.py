@@ -42,7 +42,7 @@ def validate(kind: str, file: str, raw: bytes) -> tuple[Document | None, Parsed 
         )
         return None, parsed, [*problems, wrong]
     try:
-        document = KINDS[kind].model_validate_json(json.dumps(parsed.data), strict=True)
+        document = KINDS[kind].validate_json(json.dumps(parsed.data), strict=True)
     except ValidationError as error:
         found = [_problem(kind, parsed, details) for details in error.errors(include_url=False)]
         return None, parsed, [*problems, *found]
@@ -51,7 +51,7 @@ def validate(kind: str, file: str, raw: bytes) -> tuple[Document | None, Parsed 
 
 def _problem(kind: str, parsed: Parsed, details: ErrorDetails) -> Problem:
     """One error of pydantic as a problem with its place."""
-    location = _location(details["loc"])
+    location = _location(details["loc"]) or _discriminator(details)
     where, name = location[:-1], str(location[-1]) if location else ""
     message, allowed, suggestion = _message(details), None, None
     value: str | None = _shown(details["input"])
@@ -62,7 +62,7 @@ def _problem(kind: str, parsed: Parsed, details: ErrorDetails) -> Problem:
     elif details["type"] == "missing":
         value, allowed = None, _described(kind, location)
     elif details["type"] in {"literal_error", "union_tag_invalid", "union_tag_not_found"}:
-        choices = _choices(kind, location, context)
+        choices = _choices(kind, _location(details["loc"]), context)
         message = message if details["type"] == "union_tag_not_found" else "is not one of the allowed values"
         allowed, suggestion = ", ".join(choices), closest(str(context.get("tag", details["input"])), choices)
     elif details["type"] == "string_pattern_mismatch":
@@ -82,6 +82,12 @@ def _problem(kind: str, parsed: Parsed, details: ErrorDetails) -> Problem:
 def _location(steps: tuple[int | str, ...]) -> tuple[int | str, ...]:
     """Pydantic marks an error of a mapping's key with a last step `[key]`, which is no place in the file."""
     return tuple(step for step in steps if step != "[key]")
+
+
+def _discriminator(details: ErrorDetails) -> tuple[str, ...]:
+    """The field that tells what a whole file is, where that is what is wrong."""
+    named = str(details.get("ctx", {}).get("discriminator", ""))
+    return (named.strip("'"),) if named else ()
 
 
 def _path(parsed: Parsed, location: tuple[int | str, ...]) -> list[int | str]:

@@ -115,7 +115,7 @@ def _judge(canary: _Canary) -> Step | _Judged:
     if waiting := _not_in_force(canary):
         return canary.step("waits", waiting)
     release = canary.release
-    analysis = analyse_canary(canary.context, canary.environment, canary.model, release)
+    analysis = analyse_canary(canary.context, canary.main.desired, canary.environment, canary.model, release)
     verdict = judge_canary(load_gates(canary.main.tree), analysis, release.canary)
     keep_warm = canary.main.desired.environment(canary.environment).keep_warm
     decision = decide(release, keep_warm, analysis, verdict)
@@ -126,7 +126,8 @@ def _judge(canary: _Canary) -> Step | _Judged:
 
 def _not_in_force(canary: _Canary) -> str:
     """Why the canary cannot be judged yet, if so: the router does not yet do what main says."""
-    models = canary.context.platform.observe(canary.environment)
+    definition = canary.main.desired.environment(canary.environment)
+    models = canary.context.platform(canary.environment, definition).observe()
     live = {v.name: v for m in models if m.model == canary.model for v in m.variants}
     for variant in canary.release.variants:
         found = live.get(process_name(canary.model, variant))

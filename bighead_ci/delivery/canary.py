@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bighead_ci.delivery.context import Context
-from bighead_ci.delivery.desired import process_name
+from bighead_ci.delivery.desired import Desired, process_name
 from bighead_ci.documents.live import CanaryAnalysis
 from bighead_ci.documents.release import Release, Variant
 from bighead_ci.documents.telemetry import Measurement
@@ -13,19 +13,26 @@ from bighead_ci.errors import InputError, RetryError
 from bighead_ci.policy.canary import Arm, analyse
 
 
-def measure(context: Context, environment: str, model: str, variants: Sequence[Variant]) -> Measurement:
+def measure(
+    context: Context, desired: Desired, environment: str, model: str, variants: Sequence[Variant]
+) -> Measurement:
     """What variants of a model did since the weights that it has in an environment are in force.
 
     Raises:
         RetryError: the platform gives it no traffic or cannot tell since when, or something does not answer.
     """
-    live = next((one for one in context.platform.observe(environment) if one.model == model), None)
+    definition = desired.environment(environment)
+    observed = context.platform(environment, definition).observe()
+    live = next((one for one in observed if one.model == model), None)
     if live is None or live.since is None:
         raise RetryError(f"no weights of {environment}/{model} are in force yet; reconcile first")
-    return context.telemetry.measure(environment, model, [process_name(model, v) for v in variants], live.since)
+    names = [process_name(model, variant) for variant in variants]
+    return context.telemetry(environment, definition).measure(model, names, live.since)
 
 
-def analyse_canary(context: Context, environment: str, model: str, release: Release) -> CanaryAnalysis:
+def analyse_canary(
+    context: Context, desired: Desired, environment: str, model: str, release: Release
+) -> CanaryAnalysis:
     """Candidate against stable at the present weights.
 
     Raises:
@@ -34,7 +41,7 @@ def analyse_canary(context: Context, environment: str, model: str, release: Rele
     """
     stable, candidate = release.variants[0], release.variants[-1]
     arms = (_arm(context, model, stable), _arm(context, model, candidate))
-    measured = measure(context, environment, model, release.variants)
+    measured = measure(context, desired, environment, model, release.variants)
     return analyse(environment, model, candidate.weight, *arms, measured)
 
 

@@ -148,7 +148,7 @@ class _Run:
         release = desired.release(change.environment, change.model)
         if release is None or change.move not in {"advance", "retire"}:
             return None, []
-        analysis = analyse_canary(self.context, change.environment, change.model, release)
+        analysis = analyse_canary(self.context, desired, change.environment, change.model, release)
         verdict = judge_canary(load_gates(self.main.tree), analysis, release.canary)
         keep_warm = desired.environment(change.environment).keep_warm
         if decide(release, keep_warm, analysis, verdict) != "wait":

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bighead_ci.delivery.main import Main
+from bighead_ci.documents.definition import EnvironmentDefinition
 from bighead_ci.ports.clock import Clock
 from bighead_ci.ports.engine import Engine
 from bighead_ci.ports.forge import Forge
@@ -80,13 +81,11 @@ class Context(Protocol):
     def renderer(self) -> ReportRenderer:
         """Renders reports."""
 
-    @property
-    def platform(self) -> Platform:
-        """Runs environments."""
+    def platform(self, environment: str, definition: EnvironmentDefinition) -> Platform:
+        """Runs one environment, as its definition says."""
 
-    @property
-    def telemetry(self) -> Telemetry:
-        """Measures what variants did."""
+    def telemetry(self, environment: str, definition: EnvironmentDefinition) -> Telemetry:
+        """Measures what variants did in one environment."""
 
     @property
     def offline_store(self) -> OfflineStore:

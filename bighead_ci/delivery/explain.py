@@ -141,7 +141,7 @@ class _Asked:
             yield from self._canary(f"canary of {model} in {environment}", environment, model, release)
 
     def _canary(self, about: str, environment: str, model: str, release: Release) -> Iterator[Explained]:
-        analysis = analyse_canary(self.context, environment, model, release)
+        analysis = analyse_canary(self.context, self.main.desired, environment, model, release)
         yield from self._said(about, judge_canary([self.gate], analysis, release.canary))
 
     def _said(self, about: str, verdict: Verdict) -> Iterator[Explained]:

@@ -73,7 +73,7 @@ def judge_promotion(
             first_release=desired.release(change.environment, change.model) is None,
             weight=weight,
             from_seconds=_seconds_as_it_is(context, main, before, change.model) if before and serves else None,
-            from_requests=_requests(context, before, change.model, there) if before and serves else None,
+            from_requests=_requests(context, desired, before, change.model, there) if before and serves else None,
             from_weight=sum(variant.weight for variant in there) if release else None,
         ),
     )
@@ -107,10 +107,12 @@ def _seconds_as_it_is(context: Context, main: Main, environment: str, model: str
     return (context.clock.now() - since).total_seconds() if since else None
 
 
-def _requests(context: Context, environment: str, model: str, variants: Sequence[Variant]) -> int | None:
+def _requests(
+    context: Context, desired: Desired, environment: str, model: str, variants: Sequence[Variant]
+) -> int | None:
     """How many requests variants answered well since the traffic there last changed; None when nobody can tell."""
     try:
-        measured = measure(context, environment, model, variants)
+        measured = measure(context, desired, environment, model, variants)
     except RetryError:
         return None
     return sum(one.requests - one.errors for one in measured.variants.values())

@@ -21,6 +21,7 @@ from bighead_ci.delivery.workers import Place, Workers
 from bighead_ci.documents.base import Document
 from bighead_ci.documents.live import DesiredModel, DesiredVariant, LiveModel, LiveVariant
 from bighead_ci.errors import BigheadError, InputError
+from bighead_ci.ports.platform import Platform
 from bighead_ci.ports.progress import Progress
 
 PAUSE_SECONDS = 0.25
@@ -60,6 +61,7 @@ class Reconciliation(Document):
 class _Model:
     """One model in one environment: what should be and what is."""
 
+    platform: Platform
     desired: DesiredModel
     live: dict[str, LiveVariant]
     since: datetime | None
@@ -148,13 +150,17 @@ def reconcile(
     """
     main = context.main(branch)
     desired = main.desired
-    for name, environment in sorted(desired.environments.items()):
-        if environment.platform == "local":
-            context.platform.start(name, environment)
-    live = {(e, m.model): m for e in desired.environments for m in context.platform.observe(e)}
+    platforms = {name: context.platform(name, definition) for name, definition in sorted(desired.environments.items())}
+    for platform in platforms.values():
+        platform.start()
+    live = {(name, m.model): m for name, platform in platforms.items() for m in platform.observe()}
     workers = workers or Workers()
     left = desired.stuck.keys() | set(skip) | set(workers.busy)
-    found = [_model(model, live) for model in desired_models(desired) if (model.environment, model.model) not in left]
+    found = [
+        _model(platforms[model.environment], model, live)
+        for model in desired_models(desired)
+        if (model.environment, model.model) not in left
+    ]
     models = [model for model in found if not model.in_step]
     # Those that only change their traffic come first: a revert does not wait for another model's features.
     outcomes = [model.outcome("in step") for model in found if model.in_step]
@@ -163,7 +169,7 @@ def reconcile(
     slow = _tasks([m for m in models if m.waited_for], lambda model: _start(context, model, progress))
     released = desired.releases.keys() | desired.unreadable.keys()
     gone = [m for place, m in live.items() if place not in released | left and m.variants]
-    slow |= _tasks(gone, lambda model: _stop(context, desired, model, progress))
+    slow |= _tasks(gone, lambda model: _stop(platforms[model.environment], desired, model, progress))
     outcomes += workers.each(slow, slow=True)
     outcomes += [
         Outcome(environment=environment, model=model, state="starting", detail="under way")
@@ -178,10 +184,10 @@ def reconcile(
     return Reconciliation(commit=main.commit, environments=sorted(desired.environments), outcomes=outcomes)
 
 
-def _model(model: DesiredModel, live: dict[tuple[str, str], LiveModel]) -> _Model:
+def _model(platform: Platform, model: DesiredModel, live: dict[tuple[str, str], LiveModel]) -> _Model:
     found = live.get((model.environment, model.model))
     variants = {v.name: v for v in found.variants} if found else {}
-    return _Model(model, variants, found.since if found else None)
+    return _Model(platform, model, variants, found.since if found else None)
 
 
 def _tasks(models: Iterable[M], action: Callable[[M], Outcome]) -> dict[Place, Callable[[], Outcome]]:
@@ -201,13 +207,13 @@ def _start(context: Context, model: _Model, progress: Progress) -> Outcome:
     waiting = _bring_up(context, model, progress)
     if any(variant.weight for variant in waiting):
         return model.outcome("starting", ", ".join(variant.name for variant in waiting))
-    return _move_traffic(context, model, progress)
+    return _move_traffic(model, progress)
 
 
 def _route(context: Context, model: _Model, progress: Progress) -> Outcome:
     """Everything that gets traffic is ready: the weights, an end to what is not wanted, and then the standby."""
     moved = not model.routed or model.unwanted
-    outcome = _move_traffic(context, model, progress) if moved else model.outcome("in step")
+    outcome = _move_traffic(model, progress) if moved else model.outcome("in step")
     waiting = _bring_up(context, model, progress)
     if waiting and not moved:
         return model.outcome("starting", ", ".join(variant.name for variant in waiting))
@@ -225,29 +231,28 @@ def _bring_up(context: Context, model: _Model, progress: Progress) -> list[Desir
             ensure_materialized(context, record.features, progress)
             progress(f"{model.where}: starting {variant.name}, golden rows before traffic")
         known = variant.model_copy(update={"serving": record.serving})
-        if not context.platform.ensure_variant(model.desired.environment, known):
+        if not model.platform.ensure_variant(known):
             waiting.append(variant)
     return waiting
 
 
-def _move_traffic(context: Context, model: _Model, progress: Progress) -> Outcome:
+def _move_traffic(model: _Model, progress: Progress) -> Outcome:
     """The weights, then an end to what main does not name."""
-    environment, name = model.desired.environment, model.desired.model
     served = [variant for variant in model.desired.variants if variant.weight]
-    context.platform.route(model.desired.model_copy(update={"variants": served}))
+    model.platform.route(model.desired.model_copy(update={"variants": served}))
     split = ", ".join(f"{variant} {weight} %" for variant, weight in model.traffic.items())
     progress(f"{model.where}: {split}")
-    removed = context.platform.remove_variants(environment, name, [v.name for v in model.desired.variants])
+    removed = model.platform.remove_variants(model.desired.model, [v.name for v in model.desired.variants])
     if removed:
         progress(f"{model.where}: stopped {', '.join(removed)}")
     return model.outcome("changed", split)
 
 
-def _stop(context: Context, desired: Desired, model: LiveModel, progress: Progress) -> Outcome:
+def _stop(platform: Platform, desired: Desired, model: LiveModel, progress: Progress) -> Outcome:
     """End a model that runs but that no release names any more."""
     environment, name = model.environment, model.model
-    context.platform.route(DesiredModel(environment=environment, model=name, commit=desired.commit, variants=[]))
-    context.platform.remove_variants(environment, name, [])
+    platform.route(DesiredModel(environment=environment, model=name, commit=desired.commit, variants=[]))
+    platform.remove_variants(name, [])
     progress(f"{environment}/{name}: no release, stopped")
     return Outcome(environment=environment, model=name, state="changed", detail="no release: stopped")
 

@@ -37,7 +37,8 @@ def status(context: Context, branch: str = "main") -> Status:
     main = context.main(branch)
     desired = main.desired
     wanted = {(m.environment, m.model): m for m in desired_models(desired)}
-    live = {(e, m.model): m for e in desired.environments for m in context.platform.observe(e)}
+    observed = {name: context.platform(name, one).observe() for name, one in desired.environments.items()}
+    live = {(name, model.model): model for name, models in observed.items() for model in models}
     models = []
     for place in sorted(wanted.keys() | live.keys() | desired.unreadable.keys()):
         should, does = wanted.get(place), live.get(place)

@@ -16,6 +16,7 @@ from bighead_ci.delivery.status import status
 from bighead_ci.demo.narrator import Narrator
 from bighead_ci.documents.base import Document
 from bighead_ci.documents.forge import PullRequest, PullRequestSummary
+from bighead_ci.documents.live import LiveModel
 from bighead_ci.documents.release import Release
 from bighead_ci.errors import BugError
 from bighead_ci.ports.progress import silent
@@ -193,9 +194,14 @@ class Steps:
         self.narrator.wait(f"{model} {version} in {environment}", live, 90)
         self.narrator.tell(f"{environment} serves {model} {version}, golden rows re-scored")
 
+    def observed(self, environment: str) -> list[LiveModel]:
+        """The models of an environment as its platform sees them."""
+        definition = self.context.main().desired.environment(environment)
+        return self.context.platform(environment, definition).observe()
+
     def live_weight(self, environment: str, version: str) -> int:
         """The weight of a version of flight_delay in force at the router."""
-        for model in self.context.platform.observe(environment):
+        for model in self.observed(environment):
             if model.model == "flight_delay":
                 return sum(v.weight for v in model.variants if v.version == version)
         return 0
@@ -232,7 +238,7 @@ class Steps:
     def traffic(self, version: str, environment: str = "prod") -> Traffic:
         """Flights after the workspace's moment, with the fields that callers of a version send."""
         bodies = request_bodies(self.context, self.context.main(), "flight_delay", version, silent)
-        live = next(m for m in self.context.platform.observe(environment) if m.model == "flight_delay")
+        live = next(m for m in self.observed(environment) if m.model == "flight_delay")
         return Traffic(f"{live.url}/predict", bodies, REQUESTS_PER_SECOND)
 
 

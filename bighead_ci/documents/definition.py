@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, PositiveInt, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, PositiveInt, StringConstraints, field_validator
 
 from bighead_ci.documents.base import Digest, Document, Moment, Name, Percent, Version
 from bighead_ci.documents.metrics import MetricName
@@ -218,13 +218,12 @@ class Router(Definition):
 
 
 class EnvironmentDefinition(Definition):
-    """A place where models run (`environments/<name>/environment.yaml`)."""
+    """A place where models run (`environments/<name>/environment.yaml`), whatever its platform."""
 
     description: str = ""
-    platform: Literal["local"]
+    platform: str
     promotes_from: Name | None = None
     """The environment a version must serve in before it may be promoted here; None: straight from a merged PR."""
-    router: Router
     canary: CanaryPlan
     approvals: Annotated[int, Field(ge=0, le=5)] = 1
     """People who must approve a promotion PR."""
@@ -233,6 +232,30 @@ class EnvironmentDefinition(Definition):
 
     A revert is then quick.
     """
+
+
+class LocalEnvironment(EnvironmentDefinition):
+    """An environment of processes on one machine, behind a router."""
+
+    platform: Literal["local"]
+    """Where it runs; the other fields follow from it."""
+    router: Router
+
+
+class KubernetesEnvironment(EnvironmentDefinition):
+    """An environment on a cluster. Nothing runs one yet, so that none is valid."""
+
+    platform: Literal["kubernetes"]
+    """Where it runs; the other fields follow from it."""
+
+    @field_validator("platform")
+    @classmethod
+    def _not_built(cls, platform: str) -> str:
+        raise ValueError(f"{platform} is planned and not built yet; this version runs environments on: local")
+
+
+AnyEnvironment = Annotated[LocalEnvironment | KubernetesEnvironment, Field(discriminator="platform")]
+"""What `environment.yaml` is read as."""
 
 
 class VersionedModel(Document):

@@ -1,4 +1,4 @@
-"""The local platform: a process a variant, an Envoy an environment, files for all that must outlive this process.
+"""An environment on this machine: a process a variant, an Envoy, files for all that must outlive this process.
 
 `<state>/<environment>/`: `lock`, `router/` (see `envoy`), `samples/<model>/` (see `samples`), `variants/<name>/` with
 `variant.json` (what the process was told), `pid.json`, `process.json` (where it listens, written by itself),
@@ -8,13 +8,12 @@
 from __future__ import annotations
 
 import shutil
-import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from bighead_ci.documents.definition import EnvironmentDefinition
+from bighead_ci.documents.definition import Router
 from bighead_ci.documents.image import LocalImage
 from bighead_ci.documents.live import (
     DesiredModel,
@@ -41,10 +40,12 @@ SCRAPES = 3
 
 
 class LocalPlatform:
-    """Runs environments on this machine.
+    """Runs one environment on this machine.
 
     Args:
-        state: directory of everything the platform keeps.
+        environment: its name.
+        state: directory of everything that is kept of all environments.
+        router: where callers should reach it; None: whoever only observes or stops it.
         open_image: the image of a reference, verified, ready to run; None if missing or damaged.
         artifact: a local directory with the artifact of a digest.
         online_store: where serving processes find features.
@@ -55,8 +56,10 @@ class LocalPlatform:
 
     def __init__(
         self,
+        environment: str,
         state: Path,
         *,
+        router: Router | None,
         open_image: Callable[[str], LocalImage | None],
         artifact: Callable[[str], Path],
         online_store: Path,
@@ -64,37 +67,38 @@ class LocalPlatform:
         clock: Clock,
         clock_offset_seconds: float = 0.0,
     ) -> None:
-        self.state = state.resolve()
+        self.environment = environment
+        self.router_settings = router
+        self.directory = state.resolve() / environment
+        self.router = EnvoyRouter(environment, self.directory / "router")
         self._open_image = open_image
         self._artifact = artifact
         self._online_store = online_store.resolve()
         self._predictions = predictions.resolve()
         self._clock = clock
         self._clock_offset_seconds = clock_offset_seconds
-        self._mutex = threading.Lock()
-        self._routers: dict[str, EnvoyRouter] = {}
-        self._locks: dict[str, EnvironmentLock] = {}
+        self._bytecode = state.resolve() / "bytecode"
+        self._lock = EnvironmentLock(self.directory / "lock")
 
-    def start(self, environment: str, definition: EnvironmentDefinition) -> None:
+    def start(self) -> None:
         """Bring the environment's router up if it is not."""
-        if self.router(environment).running_at(definition.router):
+        if self.router_settings is None:
+            raise BugError(f"nobody said where callers should reach {self.environment}")
+        if self.router.running_at(self.router_settings):
             return
-        with self._lock(environment).held():
-            self.router(environment).start(definition.router)
+        with self._lock.held():
+            self.router.start(self.router_settings)
 
-    def ensure_variant(self, environment: str, variant: DesiredVariant, wait_seconds: float = 0.0) -> bool:
+    def ensure_variant(self, variant: DesiredVariant, wait_seconds: float = 0.0) -> bool:
         """Start the variant at no traffic unless it runs; return whether it is ready."""
-        process = self._process(environment, variant.name)
-        with self._lock(environment).held():
-            image = self._open_image(variant.image)
-            if image is None:
-                raise InputError(f"image {variant.image} of {variant.name} is missing or damaged")
-            config = self._config(environment, variant)
-            self._bring_up(process, config, image)
+        process = self._process(variant.name)
+        with self._lock.held():
+            config = self._config(variant)
+            self._bring_up(process, config)
             listening = process.await_ready(wait_seconds)
             if listening is None:
                 return False
-            self.router(environment).place(variant.name, config.host, listening.port)
+            self.router.place(variant.name, config.host, listening.port)
             return True
 
     def route(self, desired: DesiredModel) -> None:
@@ -102,38 +106,37 @@ class LocalPlatform:
         shares = [Share(variant=variant.name, weight=variant.weight) for variant in desired.variants]
         if shares and sum(share.weight for share in shares) != ALL:
             raise BugError(f"the weights of {desired.model} do not add up to 100: {shares}")
-        router = self.router(desired.environment)
-        with self._lock(desired.environment).held():
+        router = self.router
+        with self._lock.held():
             missing = {share.variant for share in shares} - set(router.variants())
             if missing:
                 raise BugError(f"no traffic can go to {', '.join(sorted(missing))}: not started (ensure_variant)")
             router.split(Split(model=desired.model, shares=shares) if shares else None, desired.model)
             if not shares:
-                self.samples(desired.environment, desired.model).forget()
+                self.samples(desired.model).forget()
             elif router.splits()[desired.model].since is None:
-                first = self.sample(desired.environment, desired.model, first=True)
+                first = self.sample(desired.model, first=True)
                 router.seen_in_force(desired.model, first.at)
 
-    def remove_variants(self, environment: str, model: str, keep: Sequence[str]) -> list[str]:
+    def remove_variants(self, model: str, keep: Sequence[str]) -> list[str]:
         """Drain and stop the model's variants not named in `keep`; return the names stopped."""
         removed = []
-        with self._lock(environment).held():
-            router = self.router(environment)
-            for name in self._names(environment):
-                process = self._process(environment, name)
+        with self._lock.held():
+            for name in self._names():
+                process = self._process(name)
                 config = process.config()
                 if config is None or config.model != model or name in keep:
                     continue
-                self._drain(router, name)
+                self._drain(name)
                 process.stop(DRAIN_SECONDS)
-                router.forget(name)
+                self.router.forget(name)
                 process.discard()
                 removed.append(name)
         return removed
 
-    def observe(self, environment: str) -> list[LiveModel]:
+    def observe(self) -> list[LiveModel]:
         """What runs now, and the weights in force, read from the router and the processes themselves."""
-        router = self.router(environment)
+        router = self.router
         address = router.address
         try:
             weights = router.weights() if address is not None else {}
@@ -142,8 +145,7 @@ class LocalPlatform:
         since = {m: split.since for m, split in router.splits().items() if split.weights == weights.get(m)}
         found: dict[str, list[LiveVariant]] = {model: [] for model in weights}
         with ThreadPoolExecutor(max_workers=8) as pool:
-            names = self._names(environment)
-            for config, live in pool.map(lambda name: self._process(environment, name).observe(), names):
+            for config, live in pool.map(lambda name: self._process(name).observe(), self._names()):
                 if config is not None and live is not None:
                     reached = live.state != "ready" or router.port_of(live.name) == live.port
                     state = live.state if reached else "starting"
@@ -153,33 +155,36 @@ class LocalPlatform:
         base = f"http://{address.host}:{address.port}" if address else ""
         return [
             LiveModel(
-                environment=environment, model=model, url=f"{base}/{model}", since=since.get(model), variants=variants
+                environment=self.environment,
+                model=model,
+                url=f"{base}/{model}",
+                since=since.get(model),
+                variants=variants,
             )
             for model, variants in sorted(found.items())
         ]
 
-    def ended(self, environment: str) -> list[str]:
+    def ended(self) -> list[str]:
         """Names of processes that were started and have ended by themselves, the router's among them."""
-        names = [name for name in self._names(environment) if self._process(environment, name).ended()]
-        return names + (["router"] if self.router(environment).ended() else [])
+        names = [name for name in self._names() if self._process(name).ended()]
+        return names + (["router"] if self.router.ended() else [])
 
-    def stop(self, environment: str) -> None:
+    def stop(self) -> None:
         """Stop everything in the environment; predictions and logs stay."""
-        with self._lock(environment).held():
-            self.router(environment).stop()
+        with self._lock.held():
+            self.router.stop()
             with ThreadPoolExecutor(max_workers=8) as pool:
-                processes = [self._process(environment, name) for name in self._names(environment)]
+                processes = [self._process(name) for name in self._names()]
                 list(pool.map(lambda process: process.stop(DRAIN_SECONDS), processes))
             for process in processes:
                 process.discard()
             for made in ("router", "samples"):
-                shutil.rmtree(self.state / environment / made, ignore_errors=True)
+                shutil.rmtree(self.directory / made, ignore_errors=True)
 
-    def sample(self, environment: str, model: str, *, first: bool = False) -> Sample:
+    def sample(self, model: str, *, first: bool = False) -> Sample:
         """Take a sample of all that is counted about a model, and keep it.
 
         Args:
-            environment: Where.
             model: Which model.
             first: It is the first since the weights changed. The traffic then does not wait for a slow process.
 
@@ -187,60 +192,51 @@ class LocalPlatform:
             RetryError: the router does not answer.
         """
         at = self._clock.now()
-        names = [name for name, config in self.configs(environment).items() if config.model == model]
-        serving = {name: found for name in names if (found := self.serving(environment, name)) is not None}
+        names = [name for name, config in self.configs().items() if config.model == model]
+        serving = {name: found for name in names if (found := self.serving(name)) is not None}
         sample = Sample(
             at=at,
             first=first,
-            router=scrape_router(self.router(environment), names),
+            router=scrape_router(self.router, names),
             variants=scrape_processes(serving, 1 if first else SCRAPES),
         )
-        self.samples(environment, model).append(sample)
+        self.samples(model).append(sample)
         return sample
 
-    def samples(self, environment: str, model: str) -> SampleSeries:
+    def samples(self, model: str) -> SampleSeries:
         """The samples taken of a model."""
-        return SampleSeries(self.state / environment / "samples" / model)
+        return SampleSeries(self.directory / "samples" / model)
 
-    def router(self, environment: str) -> EnvoyRouter:
-        """The environment's router."""
-        with self._mutex:
-            if environment not in self._routers:
-                self._routers[environment] = EnvoyRouter(environment, self.state / environment / "router")
-            return self._routers[environment]
-
-    def configs(self, environment: str) -> dict[str, VariantConfig]:
+    def configs(self) -> dict[str, VariantConfig]:
         """What each variant's process was told, by name."""
-        read = {name: self._process(environment, name).config() for name in self._names(environment)}
+        read = {name: self._process(name).config() for name in self._names()}
         return {name: config for name, config in read.items() if config is not None}
 
-    def serving(self, environment: str, name: str) -> ServingProcess | None:
+    def serving(self, name: str) -> ServingProcess | None:
         """Where a variant's process listens, if it does."""
-        process = self._process(environment, name)
+        process = self._process(name)
         serving, pid = process.serving(), process.pid()
         return serving if serving is not None and serving.pid == pid else None
 
-    def _bring_up(self, process: VariantProcess, config: VariantConfig, image: LocalImage) -> None:
+    def _bring_up(self, process: VariantProcess, config: VariantConfig) -> None:
+        """Start the process unless it runs as it is told; only then is the image looked at, and verified whole."""
         if process.config() == config and (process.pid() is not None or process.refused_lately()):
             return
+        image = self._open_image(config.image)
+        if image is None:
+            raise InputError(f"image {config.image} of {config.variant} is missing or damaged")
         process.stop(DRAIN_SECONDS)
         process.start(config, image.interpreter, image.engine)
 
-    def _lock(self, environment: str) -> EnvironmentLock:
-        with self._mutex:
-            if environment not in self._locks:
-                self._locks[environment] = EnvironmentLock(self.state / environment / "lock")
-            return self._locks[environment]
+    def _process(self, name: str) -> VariantProcess:
+        return VariantProcess(self.directory / "variants" / name, self._bytecode)
 
-    def _process(self, environment: str, name: str) -> VariantProcess:
-        return VariantProcess(self.state / environment / "variants" / name, self.state / "bytecode")
+    def _names(self) -> list[str]:
+        return sorted(d.name for d in (self.directory / "variants").glob("[!.]*") if d.is_dir())
 
-    def _names(self, environment: str) -> list[str]:
-        return sorted(d.name for d in (self.state / environment / "variants").glob("[!.]*") if d.is_dir())
-
-    def _config(self, environment: str, variant: DesiredVariant) -> VariantConfig:
+    def _config(self, variant: DesiredVariant) -> VariantConfig:
         return VariantConfig(
-            environment=environment,
+            environment=self.environment,
             variant=variant.name,
             model=variant.model,
             version=variant.version,
@@ -249,17 +245,17 @@ class LocalPlatform:
             artifact_path=self._artifact(variant.artifact).resolve(),
             online_store=self._online_store,
             predictions=self._predictions if variant.serving.log_predictions else None,
-            directory=self.state / environment / "variants" / variant.name,
+            directory=self.directory / "variants" / variant.name,
             clock_offset_seconds=self._clock_offset_seconds,
             max_concurrency=variant.serving.max_concurrency,
         )
 
-    def _drain(self, router: EnvoyRouter, name: str) -> None:
+    def _drain(self, name: str) -> None:
         """Wait until the router has nothing under way at a variant that no route names."""
         deadline = time.monotonic() + DRAIN_SECONDS
         while time.monotonic() < deadline:
             try:
-                counters = router.counters([name], ["upstream_rq_active"])
+                counters = self.router.counters([name], ["upstream_rq_active"])
             except RetryError:
                 return
             if not counters.get(f"cluster.{name}.upstream_rq_active", 0):

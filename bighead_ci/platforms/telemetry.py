@@ -15,20 +15,22 @@ from bighead_ci.platforms.samples import Sample, increase
 
 
 class LocalTelemetry:
-    """Measures variants of the local platform."""
+    """Measures variants of one environment on the local platform."""
 
     def __init__(self, platform: LocalPlatform) -> None:
         self._platform = platform
 
     def measure(
-        self, environment: str, model: str, variants: Sequence[str], since: datetime, until: datetime | None = None
+        self, model: str, variants: Sequence[str], since: datetime, until: datetime | None = None
     ) -> Measurement:
         """What each variant did between the first and the last sample of a span; up to now takes one more sample."""
         if until is None:
-            self._platform.sample(environment, model)
-        samples = self._platform.samples(environment, model).between(since, until)
+            self._platform.sample(model)
+        samples = self._platform.samples(model).between(since, until)
         if len(samples) < len(("first", "last")):
-            raise RetryError(f"nothing was sampled of {environment}/{model} since {since:%Y-%m-%d %H:%M:%S} UTC yet")
+            raise RetryError(
+                f"nothing was sampled of {self._platform.environment}/{model} since {since:%Y-%m-%d %H:%M:%S} UTC yet"
+            )
         return Measurement(
             since=samples[0].at,
             until=samples[-1].at,

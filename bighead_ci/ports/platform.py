@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from bighead_ci.documents.definition import EnvironmentDefinition
 from bighead_ci.documents.live import DesiredModel, DesiredVariant, LiveModel
 
 
 class Platform(Protocol):
-    """Brings processes and traffic to what git says. Every call is safe to repeat and to be killed in."""
+    """Brings the processes and the traffic of one environment to what git says.
 
-    def start(self, environment: str, definition: EnvironmentDefinition) -> None:
+    Every call is safe to repeat and to be killed in.
+    """
+
+    def start(self) -> None:
         """Bring the environment's router up if it is not.
 
         Raises:
             InputError: the port is taken by somebody else; names it.
         """
 
-    def ensure_variant(self, environment: str, variant: DesiredVariant, wait_seconds: float = 0.0) -> bool:
+    def ensure_variant(self, variant: DesiredVariant, wait_seconds: float = 0.0) -> bool:
         """Start the variant at no traffic unless it runs; return whether it is ready (golden rows re-scored).
 
         It waits `wait_seconds` at most; by default the variant is started, and a later call finds it ready.
@@ -33,20 +35,20 @@ class Platform(Protocol):
     def route(self, desired: DesiredModel) -> None:
         """Put the weights in force at the router, and return when they are."""
 
-    def remove_variants(self, environment: str, model: str, keep: Sequence[str]) -> list[str]:
+    def remove_variants(self, model: str, keep: Sequence[str]) -> list[str]:
         """Drain and stop the model's variants not named in `keep`; return the names stopped."""
 
-    def observe(self, environment: str) -> list[LiveModel]:
+    def observe(self) -> list[LiveModel]:
         """What runs now, and the weights in force, read from the platform itself.
 
         A variant is ready once `ensure_variant` has found it ready, for only then can traffic reach it.
         """
 
-    def ended(self, environment: str) -> list[str]:
+    def ended(self) -> list[str]:
         """Names of processes that were started and have ended by themselves, the router's among them.
 
         Asks neither them nor the network: cheap enough for every second.
         """
 
-    def stop(self, environment: str) -> None:
+    def stop(self) -> None:
         """Stop everything in the environment."""

@@ -10,10 +10,10 @@ from bighead_ci.documents.telemetry import Measurement
 
 
 class Telemetry(Protocol):
-    """Reads what the router and the processes counted. It compares nothing and judges nothing."""
+    """Reads what the router and the processes of one environment counted. It compares nothing and judges nothing."""
 
     def measure(
-        self, environment: str, model: str, variants: Sequence[str], since: datetime, until: datetime | None = None
+        self, model: str, variants: Sequence[str], since: datetime, until: datetime | None = None
     ) -> Measurement:
         """What each of the variants (names of processes) did between two moments; zeros for one that did nothing.
 
@@ -21,7 +21,6 @@ class Telemetry(Protocol):
         last one not after `until`. Nothing from outside the span is counted.
 
         Args:
-            environment: Where.
             model: Whose variants they are.
             variants: Names of processes.
             since: Usually since when the present weights are in force, as the platform observes it.

@@ -8,6 +8,7 @@ from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.reconcile import PAUSE_SECONDS, Outcome, reconcile
 from bighead_ci.delivery.status import status
 from bighead_ci.delivery.workers import Workers
+from bighead_ci.ports.platform import Platform
 from bighead_ci.ports.progress import Progress
 from bighead_ci.runner.backoff import Backoff, Throttle
 from bighead_ci.runner.trouble import Trouble
@@ -39,7 +40,7 @@ class Reconciliation:
         self._seen = ""
         """The commit of main that the last pass was about."""
         self._failed: set[tuple[str, str]] = set()
-        self._environments: tuple[str, ...] = ()
+        self._platforms: dict[str, Platform] = {}
         self._ended: frozenset[str] = frozenset()
         """Processes that had ended at the last look."""
         self._next_pass: datetime | None = None
@@ -74,8 +75,8 @@ class Reconciliation:
         return not status(self._context).in_step
 
     def _look(self) -> frozenset[str]:
-        names = [(one, self._context.platform.ended(one)) for one in self._environments]
-        return frozenset(f"{environment}/{name}" for environment, ended in names for name in ended)
+        ended = [(environment, platform.ended()) for environment, platform in self._platforms.items()]
+        return frozenset(f"{environment}/{name}" for environment, names in ended for name in names)
 
     def _pass(self, main: str) -> None:
         paused = {place for place in self._failed if not self._throttle.allows("/".join(place), main)}
@@ -91,7 +92,8 @@ class Reconciliation:
         moving = any(outcome.state in {"starting", "changed"} for outcome in result.outcomes)
         pauses += [now + STARTING] if moving else []
         self._next_pass = min((end for end in pauses if end is not None), default=None)
-        self._environments = tuple(result.environments)
+        defined = self._context.main().desired.environments
+        self._platforms = {name: self._context.platform(name, one) for name, one in defined.items()}
         self._ended = self._look()
         self._next_pulse, self._next_probe = now + PULSE, now + PROBE
 

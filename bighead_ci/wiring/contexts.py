@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bighead_ci.documents.forge import BOT
+from bighead_ci.errors import BugError
 from bighead_ci.ports.clock import Clock, ShiftedClock, SystemClock
 from bighead_ci.ports.repository import MAIN
 from bighead_ci.workspaces import variables
@@ -18,6 +19,7 @@ from bighead_ci.workspaces.variables import silence_libraries
 
 if TYPE_CHECKING:
     from bighead_ci.delivery.main import Main, Mainline
+    from bighead_ci.documents.definition import EnvironmentDefinition, Router
     from bighead_ci.documents.image import LocalImage
     from bighead_ci.git.repository import GitRepository
     from bighead_ci.images.process import ProcessImageBuilder
@@ -42,6 +44,7 @@ class LocalContext:
     def __init__(self, workspace: Workspace, identity: str) -> None:
         self.workspace = workspace
         self.identity = identity
+        self._platforms: dict[str, LocalPlatform] = {}
         self.state = workspace.state
         self.reports = workspace.reports
 
@@ -121,13 +124,28 @@ class LocalContext:
 
         return Renderer()
 
-    @cached_property
-    def platform(self) -> LocalPlatform:
-        """Processes behind Envoy."""
+    def platform(self, environment: str, definition: EnvironmentDefinition) -> LocalPlatform:
+        """Processes behind Envoy; the same for as long as the definition is the same."""
+        from bighead_ci.documents.definition import LocalEnvironment
+
+        if not isinstance(definition, LocalEnvironment):
+            raise BugError(f"{environment}: nothing here runs environments on {definition.platform}")
+        known = self._platforms.get(environment)
+        if known is None or known.router_settings != definition.router:
+            known = self._platforms[environment] = self._local_platform(environment, definition.router)
+        return known
+
+    def stop_environment(self, environment: str) -> None:
+        """Stop all that an environment runs here, whether or not main still names it."""
+        self._local_platform(environment, None).stop()
+
+    def _local_platform(self, environment: str, router: Router | None) -> LocalPlatform:
         from bighead_ci.platforms.local import LocalPlatform
 
         return LocalPlatform(
+            environment,
             self.workspace.platform,
+            router=router,
             open_image=self._open_image,
             artifact=self._artifact,
             online_store=self.workspace.online_store,
@@ -143,12 +161,11 @@ class LocalContext:
     def _artifact(self, digest: str) -> Path:
         return self.records.artifact(digest)
 
-    @cached_property
-    def telemetry(self) -> Telemetry:
+    def telemetry(self, environment: str, definition: EnvironmentDefinition) -> Telemetry:
         """Counters of the router and the processes."""
         from bighead_ci.platforms.telemetry import LocalTelemetry
 
-        return LocalTelemetry(self.platform)
+        return LocalTelemetry(self.platform(environment, definition))
 
     @cached_property
     def offline_store(self) -> OfflineStore:

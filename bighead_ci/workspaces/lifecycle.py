@@ -9,7 +9,6 @@ from pathlib import Path
 
 from bighead_ci.errors import InputError
 from bighead_ci.ports.clock import SystemClock
-from bighead_ci.ports.platform import Platform
 from bighead_ci.workspaces.layout import WORKSPACE_FILE, Workspace
 from bighead_ci.workspaces.repositories import create_repositories
 from bighead_ci.workspaces.runner_process import stop_runner
@@ -44,19 +43,19 @@ def workspace_in(directory: Path) -> Workspace | None:
     return Workspace.read(file) if file.exists() else None
 
 
-def end_workspace(workspace: Workspace, platform: Platform) -> list[str]:
-    """Stop everything that runs in a workspace: its runner, what that started, and what `platform` runs.
+def end_workspace(workspace: Workspace, stop_environment: Callable[[str], None]) -> list[str]:
+    """Stop everything that runs in a workspace: its runner, what that started, and all that its environments run.
 
     Returns the names of the environments that were stopped.
     """
     stop_runner(workspace)
     environments = sorted(p.name for p in workspace.platform.glob("*") if p.is_dir())
     for environment in environments:
-        platform.stop(environment)
+        stop_environment(environment)
     return environments
 
 
-def discard_workspace(directory: Path, platform_of: Callable[[Workspace], Platform]) -> None:
+def discard_workspace(directory: Path, stop_of: Callable[[Workspace], Callable[[str], None]]) -> None:
     """Stop and delete an earlier run's workspace.
 
     Raises:
@@ -71,5 +70,5 @@ def discard_workspace(directory: Path, platform_of: Callable[[Workspace], Platfo
         )
     workspace = workspace_in(directory)
     if workspace is not None:
-        end_workspace(workspace, platform_of(workspace))
+        end_workspace(workspace, stop_of(workspace))
     shutil.rmtree(directory)

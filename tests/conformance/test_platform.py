@@ -13,7 +13,7 @@ from bighead_ci.documents.live import DesiredVariant
 from bighead_ci.errors import BugError, InputError
 from bighead_ci.ports.clock import SystemClock
 from bighead_ci.ports.platform import Platform
-from fakes.local_bench import LocalBench, desired, environment_on, weighted
+from fakes.local_bench import LocalBench, desired, weighted
 from fakes.platform import MemoryPlatform
 from fakes.waiting import until
 
@@ -54,19 +54,19 @@ class Bench:
         """The variant's process dies without warning."""
         if self.local is not None:
             self.local.kill(variant.name)
-            until(lambda: self.platform.ended("prod") != [])
+            until(lambda: self.platform.ended() != [])
         else:
             assert isinstance(self.platform, MemoryPlatform)
-            self.platform.kill("prod", variant.name)
+            self.platform.kill(variant.name)
 
     def weights(self, model: str = "tiny") -> dict[str, int]:
         """Weights in force by variant, ready ones only."""
-        found = {m.model: m.variants for m in self.platform.observe("prod")}.get(model, [])
+        found = {m.model: m.variants for m in self.platform.observe()}.get(model, [])
         return {v.name: v.weight for v in found if v.state == "ready"}
 
     def since(self, model: str = "tiny") -> datetime | None:
         """Since when its weights are in force."""
-        return next((m.since for m in self.platform.observe("prod") if m.model == model), None)
+        return next((m.since for m in self.platform.observe() if m.model == model), None)
 
 
 @pytest.fixture(scope="module")
@@ -77,20 +77,20 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(params=["memory", pytest.param("local", marks=pytest.mark.e2e)])
 def bench(request: pytest.FixtureRequest, shared: Path, tmp_path: Path) -> Iterator[Bench]:
     if request.param == "memory":
-        yield Bench(MemoryPlatform(SystemClock()), None)
+        yield Bench(MemoryPlatform("prod", SystemClock()), None)
         return
     local = LocalBench(shared, tmp_path)
     yield Bench(local.platform, local)
-    local.platform.stop("prod")
+    local.platform.stop()
 
 
 @pytest.fixture
 def running(bench: Bench) -> Callable[[str], DesiredVariant]:
-    bench.platform.start("prod", environment_on())
+    bench.platform.start()
 
     def start(version: str, model: str = "tiny") -> DesiredVariant:
         variant = bench.variant(version, model)
-        bench.platform.ensure_variant("prod", variant, READY)
+        bench.platform.ensure_variant(variant, READY)
         return variant
 
     return start
@@ -98,14 +98,14 @@ def running(bench: Bench) -> Callable[[str], DesiredVariant]:
 
 def test_nothing_runs_in_an_environment_that_was_only_started(bench: Bench) -> None:
     """A started environment has a router and no models."""
-    bench.platform.start("prod", environment_on())
-    assert bench.platform.observe("prod") == []
+    bench.platform.start()
+    assert bench.platform.observe() == []
 
 
 def test_an_unknown_environment_is_empty(bench: Bench) -> None:
     """Observing or stopping an environment that never was is no error."""
-    assert bench.platform.observe("prod") == []
-    bench.platform.stop("prod")
+    assert bench.platform.observe() == []
+    bench.platform.stop()
 
 
 def test_an_ensured_variant_is_ready_without_traffic(bench: Bench, running: Callable[[str], DesiredVariant]) -> None:
@@ -117,23 +117,23 @@ def test_an_ensured_variant_is_ready_without_traffic(bench: Bench, running: Call
 def test_ensuring_twice_keeps_the_process(bench: Bench, running: Callable[[str], DesiredVariant]) -> None:
     """A variant that runs is left alone."""
     variant = running("v1")
-    before = bench.platform.observe("prod")
-    bench.platform.ensure_variant("prod", variant, READY)
-    assert bench.platform.observe("prod") == before
+    before = bench.platform.observe()
+    bench.platform.ensure_variant(variant, READY)
+    assert bench.platform.observe() == before
 
 
 def test_a_process_that_ended_is_named(bench: Bench, running: Callable[[str], DesiredVariant]) -> None:
     """A variant that was killed, until it is started again or removed; none that was stopped."""
     one, _ = running("v1"), running("v2")
-    assert bench.platform.ended("prod") == []
+    assert bench.platform.ended() == []
     bench.kill(one)
-    assert bench.platform.ended("prod") == [one.name]
-    bench.platform.ensure_variant("prod", one, READY)
-    bench.platform.remove_variants("prod", "tiny", [one.name])
-    assert bench.platform.ended("prod") == []
+    assert bench.platform.ended() == [one.name]
+    bench.platform.ensure_variant(one, READY)
+    bench.platform.remove_variants("tiny", [one.name])
+    assert bench.platform.ended() == []
     bench.kill(one)
-    bench.platform.remove_variants("prod", "tiny", [])
-    assert bench.platform.ended("prod") == []
+    bench.platform.remove_variants("tiny", [])
+    assert bench.platform.ended() == []
 
 
 def test_weights_are_in_force_when_route_returns(bench: Bench, running: Callable[[str], DesiredVariant]) -> None:
@@ -178,7 +178,7 @@ def test_without_traffic_no_weights_are_in_force(bench: Bench, running: Callable
 
 def test_a_variant_that_was_not_ensured_gets_no_traffic(bench: Bench) -> None:
     """Routing to a variant that does not run is refused."""
-    bench.platform.start("prod", environment_on())
+    bench.platform.start()
     variant = bench.variant("v1")
     with pytest.raises(BugError, match=variant.name):
         bench.platform.route(desired(weighted(variant, 100)))
@@ -188,9 +188,9 @@ def test_only_variants_not_kept_are_removed(bench: Bench, running: Callable[[str
     """`remove_variants` stops the others of that model, says which, and finds nothing the second time."""
     one, two = running("v1"), running("v2")
     bench.platform.route(desired(weighted(two, 100)))
-    assert bench.platform.remove_variants("prod", "tiny", [two.name]) == [one.name]
+    assert bench.platform.remove_variants("tiny", [two.name]) == [one.name]
     assert bench.weights() == {two.name: 100}
-    assert bench.platform.remove_variants("prod", "tiny", [two.name]) == []
+    assert bench.platform.remove_variants("tiny", [two.name]) == []
 
 
 def test_models_do_not_touch_each_other(bench: Bench, running: Callable[..., DesiredVariant]) -> None:
@@ -199,9 +199,9 @@ def test_models_do_not_touch_each_other(bench: Bench, running: Callable[..., Des
     bench.platform.route(desired(weighted(tiny, 100)))
     bench.platform.route(desired(weighted(other, 100), model="tiny_other"))
     bench.platform.route(desired())
-    assert bench.platform.remove_variants("prod", "tiny", []) == [tiny.name]
+    assert bench.platform.remove_variants("tiny", []) == [tiny.name]
     assert bench.weights("tiny_other") == {other.name: 100}
-    assert [m.model for m in bench.platform.observe("prod")] == ["tiny_other"]
+    assert [m.model for m in bench.platform.observe()] == ["tiny_other"]
 
 
 def test_a_refusing_variant_leaves_the_old_one_serving(bench: Bench, running: Callable[[str], DesiredVariant]) -> None:
@@ -211,7 +211,7 @@ def test_a_refusing_variant_leaves_the_old_one_serving(bench: Bench, running: Ca
     two = bench.variant("v2")
     bench.spoil(two)
     with pytest.raises(InputError, match="changed or damaged"):
-        bench.platform.ensure_variant("prod", two, READY)
+        bench.platform.ensure_variant(two, READY)
     assert bench.weights() == {one.name: 100}
 
 
@@ -219,7 +219,7 @@ def test_stop_ends_everything(bench: Bench, running: Callable[[str], DesiredVari
     """After `stop` nothing is observed, and the environment can be started anew."""
     variant = running("v1")
     bench.platform.route(desired(weighted(variant, 100)))
-    bench.platform.stop("prod")
-    assert bench.platform.observe("prod") == []
-    bench.platform.start("prod", environment_on())
-    assert bench.platform.observe("prod") == []
+    bench.platform.stop()
+    assert bench.platform.observe() == []
+    bench.platform.start()
+    assert bench.platform.observe() == []

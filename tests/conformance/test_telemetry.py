@@ -16,7 +16,7 @@ from bighead_ci.platforms.telemetry import LocalTelemetry
 from bighead_ci.policy.canary import Arm, figures
 from bighead_ci.ports.clock import SystemClock
 from bighead_ci.ports.telemetry import Telemetry
-from fakes.local_bench import ROW, LocalBench, desired, environment_on, weighted
+from fakes.local_bench import ROW, LocalBench, desired, weighted
 from fakes.shipping import answers
 from fakes.telemetry import MemoryTelemetry
 
@@ -36,7 +36,7 @@ class Bench:
             self._variants = [local.variant("v1"), local.variant("v2")]
             self._idle, self._asked = (variant.name for variant in self._variants)
             for variant in self._variants:
-                local.platform.ensure_variant("prod", variant, READY)
+                local.platform.ensure_variant(variant, READY)
 
     def in_force(self, weight: int = 100) -> datetime:
         """Put weights in force; since when they are."""
@@ -44,7 +44,7 @@ class Bench:
             return _now()
         idle, asked = self._variants
         self.local.platform.route(desired(weighted(idle, 100 - weight), weighted(asked, weight)))
-        (live,) = self.local.platform.observe("prod")
+        (live,) = self.local.platform.observe()
         assert live.since is not None
         return live.since
 
@@ -58,7 +58,7 @@ class Bench:
         told = answers(good).model_copy(
             update={"requests": good + refused, "errors": refused, "nulls": {"distance": 0, "delay": nulls}}
         )
-        self.telemetry.answer("prod", "tiny", self._asked, told)
+        self.telemetry.answer("tiny", self._asked, told)
 
     def restart(self) -> None:
         """The process that is asked dies and is started again."""
@@ -66,11 +66,11 @@ class Bench:
             self.local.kill(self._asked)
             while self.local.live(self._asked).state != "dead":
                 time.sleep(0.01)
-            self.local.platform.ensure_variant("prod", self._variants[1], READY)
+            self.local.platform.ensure_variant(self._variants[1], READY)
 
     def counts(self, since: datetime, until: datetime | None = None) -> VariantCounts:
         """What the asked variant did; the other one did nothing."""
-        measured = self.telemetry.measure("prod", "tiny", [self._idle, self._asked], since, until)
+        measured = self.telemetry.measure("tiny", [self._idle, self._asked], since, until)
         assert since <= measured.since <= measured.until <= (until or _now())
         assert measured.variants.keys() == {self._idle, self._asked}
         idle = measured.variants[self._idle]
@@ -95,9 +95,9 @@ def bench(request: pytest.FixtureRequest, shared: Path, tmp_path: Path) -> Itera
         yield Bench(MemoryTelemetry(SystemClock()), None)
         return
     local = LocalBench(shared, tmp_path)
-    local.platform.start("prod", environment_on())
+    local.platform.start()
     yield Bench(LocalTelemetry(local.platform), local)
-    local.platform.stop("prod")
+    local.platform.stop()
 
 
 def test_what_was_answered_since_a_moment_is_counted(bench: Bench) -> None:

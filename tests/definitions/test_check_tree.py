@@ -53,6 +53,33 @@ def test_every_problem_is_found_at_once() -> None:
     }
 
 
+# (text of the environment, line, subject, part of the message, what is allowed)
+PLATFORM_CASES = [
+    (PROD.replace("platform: local", "platform: lokal"), 1, "platform", "not one of the allowed", "kubernetes, local"),
+    (PROD.replace("    platform: local\n", ""), 1, "platform", "is required here", "kubernetes, local"),
+    (PROD.replace("    router: {port: 18081}\n", ""), 1, "router", "is required", "host, port"),
+    (PROD.replace("port: 18081", "prot: 18081"), 3, "router.prot", "there is no such field", "host, port"),
+    (
+        PROD.replace("platform: local", "platform: kubernetes").replace("    router: {port: 18081}\n", ""),
+        1,
+        "platform",
+        "kubernetes is planned and not built yet; this version runs environments on: local",
+        None,
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "subject", "message", "allowed"), PLATFORM_CASES)
+def test_a_platform_decides_which_fields_an_environment_has(
+    text: str, line: int, subject: str, message: str, allowed: str | None
+) -> None:
+    """A wrong, missing or unbuilt platform and a wrong setting of one are said at their line."""
+    found = [p for p in problems(**{"environments/prod/environment.yaml": text}) if p.subject == subject]
+    problem = only(found)
+    assert (problem.file, problem.line, problem.allowed) == ("environments/prod/environment.yaml", line, allowed)
+    assert message in problem.message
+
+
 # (old text, new text, line, subject, what is allowed, closest match)
 SCHEMA_CASES = [
     ("task: binary", "task: binery", 3, "task", "binary, multiclass", "binary"),

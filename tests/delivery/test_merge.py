@@ -156,7 +156,7 @@ def test_a_step_of_the_canary_before_outdates_no_promotion(context: FakeContext)
     pull = promotion.pull_request
     check_pull_request(context, pull.number, silent)
     judged_on = context.tip
-    pass_canary(context, passes=1)
+    assert pass_canary(context, passes=1, environment="staging") == ["advanced"]
     assert context.split("staging") == {"v2": 0, "v3": 100}
     assert outdated_by(Proposal(context, pull, context.main()), judged_on) == []
     back = context.repository.tree(judged_on).read("environments/staging/late.yaml").decode()

@@ -65,5 +65,5 @@ def test_what_another_version_did_there_does_not_count(staged: FakeContext) -> N
 
 def test_requests_that_nobody_can_count_are_missing(staged: FakeContext) -> None:
     """Without an answer of the platform the rule fails; it does not stop the promotion from being opened."""
-    staged.telemetry.reachable = False
+    staged.telemetries["staging"].reachable = False
     assert rules(staged)[0].reason == "missing evidence: promotion.from.requests"

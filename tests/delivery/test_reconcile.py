@@ -41,7 +41,7 @@ def candidate_artifact(context: FakeContext) -> str:
 def test_every_environment_gets_its_router_even_without_models(context: FakeContext) -> None:
     """The routers are up before the first release."""
     assert reconcile(context, silent).outcomes == []
-    assert sorted(context.platform.started) == ["prod", "staging"]
+    assert all(platform.started for platform in context.platforms.values())
 
 
 def test_a_release_is_started_before_it_gets_traffic(context: FakeContext) -> None:
@@ -49,10 +49,10 @@ def test_a_release_is_started_before_it_gets_traffic(context: FakeContext) -> No
     merge_version(context, "v2")
     merge_promotion(context, "staging", "v2")
     assert outcome(context).state == "changed"
-    assert [call.split()[0] for call in context.platform.calls] == ["ensure", "route"]
+    assert [call.split()[0] for call in context.platforms["staging"].calls] == ["ensure", "route"]
     assert context.live("staging") == {"v2": 100}
     assert outcome(context).state == "in step"
-    assert len(context.platform.calls) == 2
+    assert len(context.platforms["staging"].calls) == 2
     assert status(context).in_step
 
 
@@ -78,17 +78,17 @@ def test_the_measurement_starts_anew_when_weights_change_only(context: FakeConte
     """A pass over what is in step leaves the moment as it is, so a canary's soak goes on."""
     ship(context, "v2")
     ship(context, "v3", skill=1.2)
-    since = context.platform.since["prod", "late"]
+    since = context.platforms["prod"].since["late"]
     context.clock.forward(100)
     reconcile(context, silent)
-    assert context.platform.since["prod", "late"] == since
+    assert context.platforms["prod"].since["late"] == since
 
 
 def test_a_process_that_died_is_started_again(context: FakeContext) -> None:
     """Main has not moved; what runs has."""
     ship(context, "v2")
-    (variant,) = context.platform.variants["prod"]
-    context.platform.kill("prod", variant)
+    (variant,) = context.platforms["prod"].variants
+    context.platforms["prod"].kill(variant)
     assert not status(context).in_step
     assert outcome(context, environment="prod").state == "changed"
     assert status(context).in_step
@@ -100,12 +100,12 @@ def test_a_variant_that_refuses_to_serve_leaves_the_traffic_as_it_was(context: F
     merge_version(context, "v3", skill=1.2)
     promote_and_merge(context, "staging", "v3")
     merge_promotion(context, "prod")
-    context.platform.refusals[candidate_artifact(context)] = "digest mismatch"
+    context.platforms["prod"].refusals[candidate_artifact(context)] = "digest mismatch"
     found = outcome(context, environment="prod")
     assert (found.state, "digest mismatch" in found.detail) == ("failed", True)
     assert context.live("prod") == {"v2": 100}
     assert not status(context).in_step
-    context.platform.refusals.clear()
+    context.platforms["prod"].refusals.clear()
     assert outcome(context, environment="prod").state == "changed"
     assert context.live("prod") == {"v2": 90, "v3": 10}
 
@@ -116,7 +116,7 @@ def test_a_model_that_fails_does_not_stop_the_others(context: FakeContext) -> No
     merge_version(context, "v3", skill=1.2)
     promote_and_merge(context, "staging", "v3")
     merge_promotion(context, "prod")
-    context.platform.refusals[candidate_artifact(context)] = "golden mismatch"
+    context.platforms["prod"].refusals[candidate_artifact(context)] = "golden mismatch"
     release_other(context)
     result = reconcile(context, silent)
     assert {(o.environment, o.model): o.state for o in result.outcomes} == {
@@ -142,14 +142,14 @@ def test_a_pass_does_not_wait_for_what_is_starting(context: FakeContext) -> None
     merge_promotion(context, "staging", "v2")
     release = context.release("staging")
     assert release is not None
-    context.platform.slow.add(release.stable.artifact)
+    context.platforms["staging"].slow.add(release.stable.artifact)
     for _ in range(2):
         assert outcome(context).state == "starting"
         assert context.live("staging") == {"v2": 0}
-    context.platform.slow.clear()
+    context.platforms["staging"].slow.clear()
     assert outcome(context).state == "changed"
     assert context.live("staging") == {"v2": 100}
-    assert [call.split()[0] for call in context.platform.calls] == ["ensure", "route"]
+    assert [call.split()[0] for call in context.platforms["staging"].calls] == ["ensure", "route"]
 
 
 def test_a_revert_takes_effect_while_the_candidate_still_starts(context: FakeContext) -> None:
@@ -159,7 +159,7 @@ def test_a_revert_takes_effect_while_the_candidate_still_starts(context: FakeCon
     promote_and_merge(context, "staging", "v3")
     before = context.tip
     merge_promotion(context, "prod")
-    context.platform.slow.add(candidate_artifact(context))
+    context.platforms["prod"].slow.add(candidate_artifact(context))
     assert outcome(context, environment="prod").state == "starting"
     path = "environments/prod/late.yaml"
     context.change_main({path: context.repository.tree(before).read(path).decode()}, "revert")
@@ -179,11 +179,11 @@ def test_traffic_does_not_wait_for_a_standby(shipped_twice: FakeContext) -> None
     promote_and_merge(context, "staging", "v4")
     assert context.live("staging") == {"v3": 0, "v4": 100}
     context.change_main({"environments/staging/late.yaml": then}, "revert")
-    context.platform.slow.add(standby.standby.artifact)
+    context.platforms["staging"].slow.add(standby.standby.artifact)
     assert outcome(context).state == "changed"
     assert context.live("staging") == {"v2": 0, "v3": 100}
     assert outcome(context).state == "starting"
-    context.platform.slow.clear()
+    context.platforms["staging"].slow.clear()
     assert outcome(context).state == "in step"
     assert status(context).in_step
 
@@ -196,7 +196,7 @@ def test_settling_follows_main_while_something_starts(context: FakeContext) -> N
     path = "environments/prod/late.yaml"
     before = context.repository.tree("main").read(path).decode()
     merge_promotion(context, "prod")
-    context.platform.slow.add(candidate_artifact(context))
+    context.platforms["prod"].slow.add(candidate_artifact(context))
 
     def revert_once_it_starts(line: str) -> None:
         if "starting" in line:

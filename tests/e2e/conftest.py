@@ -15,6 +15,7 @@ import pytest
 
 from bighead_ci import wiring
 from bighead_ci.demo.steps import ShipFacts
+from bighead_ci.documents.live import LiveModel
 from bighead_ci.workspaces.layout import Workspace
 
 SHIP_SECONDS = 1500
@@ -33,6 +34,11 @@ class Shipped:
     def context(self) -> wiring.LocalContext:
         """Ports of the workspace."""
         return wiring.context_of(Workspace.read(self.directory / "state" / "workspace.json"))
+
+    def observed(self, environment: str) -> list[LiveModel]:
+        """The models of an environment as its platform sees them."""
+        context = self.context
+        return context.platform(environment, context.main().desired.environment(environment)).observe()
 
     def bighead(self, *arguments: str, allowed: tuple[int, ...] = (0,), user: str = "grace") -> dict[str, Any]:
         """Run a command in the clone and return what it answers."""

@@ -36,7 +36,7 @@ def steps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Steps]:
     workspace = create_workspace(directory, write_seed(ROOT, directory / "seed"), MOMENT)
     context = wiring.context_of(workspace)
     yield Steps(context, directory / "clone", ROOT)
-    end_workspace(workspace, context.platform)
+    end_workspace(workspace, context.stop_environment)
 
 
 def start_checks(workspace: Workspace, number: int) -> subprocess.Popen[str]:

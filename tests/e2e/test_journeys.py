@@ -190,14 +190,14 @@ def test_online_features_equal_offline_ones(shipped: Shipped) -> None:
 
 def serving_pid(shipped: Shipped, model: str, environment: str = "prod") -> int | None:
     """The process of a model's variant that has the traffic, once it is ready."""
-    live = {m.model: m for m in shipped.context.platform.observe(environment)}
+    live = {m.model: m for m in shipped.observed(environment)}
     return next((v.pid for v in live[model].variants if v.weight and v.state == "ready"), None)
 
 
 def test_a_killed_process_comes_back_and_the_other_models_never_notice(shipped: Shipped) -> None:
     """Another process serves soon, by itself; the other model's callers get every answer meanwhile."""
     context = shipped.context
-    url = next(m.url for m in context.platform.observe("prod") if m.model == "digit_reader")
+    url = next(m.url for m in shipped.observed("prod") if m.model == "digit_reader")
     bodies = request_bodies(context, context.main(), "digit_reader", "v1", silent)
     with Traffic(f"{url}/predict", bodies, rate=50) as traffic:
         before = serving_pid(shipped, "flight_delay")
@@ -216,6 +216,6 @@ def test_a_git_revert_brought_the_old_version_back(shipped: Shipped) -> None:
     spans = shipped.bighead("history", "flight_delay", "--env", "staging")["spans"]
     served = [{v["version"]: v["weight"] for v in span["release"]["variants"] if v["weight"]} for span in spans]
     assert served[:3] == [{"v2": 100}, {"v3": 100}, {"v2": 100}]
-    live = {m.model: m for m in shipped.context.platform.observe("staging")}["flight_delay"]
+    live = {m.model: m for m in shipped.observed("staging")}["flight_delay"]
     assert {v.version: v.weight for v in live.variants if v.weight} == {"v2": 100}
     assert shipped.facts.revert_seconds < 30

@@ -16,7 +16,7 @@ from bighead_ci import wiring
 from bighead_ci.definitions.files import Files, Place
 from bighead_ci.definitions.scaffold import copied_version
 from bighead_ci.definitions.tree import DirectoryTree
-from bighead_ci.documents.definition import CanaryPlan, EnvironmentDefinition, Router
+from bighead_ci.documents.definition import Router
 from bighead_ci.documents.live import DesiredModel, DesiredVariant
 from bighead_ci.documents.record import RunResult
 from bighead_ci.engine.installed import InstalledEngine
@@ -28,6 +28,7 @@ from bighead_ci.planning.dvc_pipeline import dvc_yaml
 from bighead_ci.planning.inputs import Inputs
 from bighead_ci.planning.stages import ARTIFACT
 from bighead_ci.platforms.local import LocalPlatform
+from bighead_ci.ports.clock import SystemClock
 from bighead_ci.wiring import stages
 from bighead_ci.wiring.contexts import pipeline_of
 from bighead_ci.workspaces import variables
@@ -103,20 +104,22 @@ def test_two_versions_with_different_libraries_train_and_answer_side_by_side(mac
     assert ran == [locked["v1"]["training"]["scikit-learn"], "1.8.0"]
     assert ran[0] != ran[1]
     platform = LocalPlatform(
+        "prod",
         machine.directory / "platform",
+        router=Router(port=0),
         open_image=machine.images.open,
         artifact={one.result.artifact: one.artifact for one in trained.values()}.__getitem__,
         online_store=machine.workspace.online_store,
         predictions=machine.workspace.predictions,
+        clock=SystemClock(),
     )
-    plan = CanaryPlan(steps=[100], soak="1s", minimum_requests=1)
-    platform.start("prod", EnvironmentDefinition(platform="local", router=Router(port=0), canary=plan))
+    platform.start()
     try:
         variants = [variant(version, one) for version, one in trained.items()]
         for one in variants:
-            platform.ensure_variant("prod", one, 120)
+            platform.ensure_variant(one, 120)
         platform.route(DesiredModel(environment="prod", model="bags", commit="a" * 40, variants=variants))
-        (live,) = platform.observe("prod")
+        (live,) = platform.observe()
         answers = [httpx.post(f"{live.url}/predict", json=BAG, trust_env=False) for _ in range(40)]
         assert {answer.status_code for answer in answers} == {200}
         assert {answer.headers["x-bighead-version"] for answer in answers} == {"v1", "v2"}
@@ -125,7 +128,7 @@ def test_two_versions_with_different_libraries_train_and_answer_side_by_side(mac
         assert runtimes == {"v1": locked["v1"]["serving"]["onnxruntime"], "v2": "1.24.1"}
         assert runtimes["v1"] != runtimes["v2"]
     finally:
-        platform.stop("prod")
+        platform.stop()
 
 
 def variant(version: str, trained: Trained) -> DesiredVariant:

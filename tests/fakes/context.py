@@ -24,7 +24,7 @@ from bighead_ci.delivery.main import Main, Mainline
 from bighead_ci.delivery.merge import merge_pull_request
 from bighead_ci.documents.artifact import ArtifactManifest
 from bighead_ci.documents.base import Document, Moment, digest_of, digest_of_bytes, short
-from bighead_ci.documents.definition import VersionedFeatureSet, VersionedModel
+from bighead_ci.documents.definition import EnvironmentDefinition, VersionedFeatureSet, VersionedModel
 from bighead_ci.documents.forge import BOT, PullRequest, PullRequestSummary
 from bighead_ci.documents.image import ImageManifest, ImageRecipe, ImageRef
 from bighead_ci.documents.inputs import VersionInputs
@@ -266,8 +266,8 @@ class FakeContext:
         self.orchestrator = FakeOrchestrator(directory / "checkouts", self.repository.tree)
         self.drift = MemoryDriftDetector()
         self.renderer = PlainPages(pictures=False)
-        self.platform = MemoryPlatform(self.clock)
-        self.telemetry = MemoryTelemetry(self.clock)
+        self.platforms = {name: MemoryPlatform(name, self.clock) for name in ("staging", "prod")}
+        self.telemetries = {name: MemoryTelemetry(self.clock) for name in ("staging", "prod")}
         self.offline_store = RecordingOfflineStore()
         self.online_store = FakeOnlineStore()
         self.predictions = MemoryPredictionLog()
@@ -281,6 +281,16 @@ class FakeContext:
         other.identity = identity
         other.forge = self.forge.acting(identity)
         return other
+
+    def platform(self, environment: str, definition: EnvironmentDefinition) -> MemoryPlatform:
+        """The one of the environment."""
+        assert definition.platform == "local"
+        return self.platforms[environment]
+
+    def telemetry(self, environment: str, definition: EnvironmentDefinition) -> MemoryTelemetry:
+        """The one of the environment."""
+        assert definition.platform == "local"
+        return self.telemetries[environment]
 
     def open_online_store(self, *, readonly: bool) -> OnlineStore:
         """The one store; nothing is locked."""
@@ -331,7 +341,7 @@ class FakeContext:
 
     def live(self, environment: str) -> dict[str, int]:
         """Version → weight, by the platform; 0 for a variant that stands by."""
-        models = self.platform.observe(environment)
+        models = self.platforms[environment].observe()
         return {variant.version: variant.weight for model in models for variant in model.variants}
 
 

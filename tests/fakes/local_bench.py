@@ -16,7 +16,7 @@ import httpx
 import psutil
 
 from bighead_ci.documents.base import digest_of
-from bighead_ci.documents.definition import CanaryPlan, EnvironmentDefinition, Router, Serving
+from bighead_ci.documents.definition import Router, Serving
 from bighead_ci.documents.image import ImageRecipe, LocalImage
 from bighead_ci.documents.live import DesiredModel, DesiredVariant, LiveModel, LiveVariant
 from bighead_ci.engine.installed import InstalledEngine
@@ -31,12 +31,6 @@ from fakes.tiny_artifact import write_tiny_artifact
 
 ROW = {"distance": 500.0, "delay": 1.0}
 SLOPES = {"v1": 0.001, "v2": 0.002}
-
-
-def environment_on(port: int = 0) -> EnvironmentDefinition:
-    """An environment whose router listens there."""
-    canary = CanaryPlan(steps=[10, 100], soak="1s", minimum_requests=1)
-    return EnvironmentDefinition(platform="local", router=Router(port=port), canary=canary)
 
 
 def satisfied_lock() -> str:
@@ -75,10 +69,14 @@ class LocalBench:
         self.predictions = state / "predictions"
         self.platform = self.another_platform()
 
-    def another_platform(self, open_image: Callable[[str], LocalImage | None] | None = None) -> LocalPlatform:
+    def another_platform(
+        self, port: int = 0, open_image: Callable[[str], LocalImage | None] | None = None
+    ) -> LocalPlatform:
         """A second hand on the same state, as another process would have it."""
         return LocalPlatform(
+            "prod",
             self.state / "platform",
+            router=Router(port=port),
             open_image=open_image or self.images.open,
             artifact=lambda digest: self.artifacts[digest],
             online_store=self.state / "online-store",
@@ -107,11 +105,11 @@ class LocalBench:
 
     def live(self, name: str) -> LiveVariant:
         """One variant as the platform observes it."""
-        return next(v for m in self.platform.observe("prod") for v in m.variants if v.name == name)
+        return next(v for m in self.platform.observe() for v in m.variants if v.name == name)
 
     def model(self, model: str = "tiny") -> LiveModel:
         """A model as the platform observes it."""
-        return next(m for m in self.platform.observe("prod") if m.model == model)
+        return next(m for m in self.platform.observe() if m.model == model)
 
     def url(self, model: str = "tiny") -> str:
         """Where callers reach a model."""

@@ -76,7 +76,7 @@ def traffic(
             shifted=shifted and newest,
         )
         counts = counts.model_copy(update={"requests": requests, "errors": failed})
-        context.telemetry.answer(environment, "late", process_name("late", variant), counts)
+        context.telemetries[environment].answer("late", process_name("late", variant), counts)
 
 
 def answers(number: int, *, seconds: float = 0.002, nulls: int = 0, shifted: bool = False) -> VariantCounts:
@@ -95,12 +95,12 @@ def answers(number: int, *, seconds: float = 0.002, nulls: int = 0, shifted: boo
     )
 
 
-def pass_canary(context: FakeContext, passes: int = 3, *, errors: int = 0) -> list[str]:
-    """Let soak and requests pass and analyse, so many times; what each pass did in prod."""
+def pass_canary(context: FakeContext, passes: int = 3, *, errors: int = 0, environment: str = "prod") -> list[str]:
+    """Let soak and requests pass and analyse, so many times; what each pass did in the environment."""
     actions: list[str] = []
     for _ in range(passes):
         context.clock.forward(60)
-        traffic(context, 1000, errors=errors)
-        actions += [step.action for step in advance(context, silent) if step.environment == "prod"]
+        traffic(context, 1000, errors=errors, environment=environment)
+        actions += [step.action for step in advance(context, silent) if step.environment == environment]
         reconcile(context, silent)
     return actions

@@ -11,33 +11,31 @@ from bighead_ci.ports.clock import Clock
 
 
 class MemoryTelemetry:
-    """`Telemetry` without a router; what is answered has the clock's time."""
+    """`Telemetry` of one environment without a router; what is answered has the clock's time."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._answered: list[tuple[datetime, tuple[str, str, str], VariantCounts]] = []
+        self._answered: list[tuple[datetime, tuple[str, str], VariantCounts]] = []
         self.reachable = True
         """Whether the router answers."""
 
-    def answer(self, environment: str, model: str, variant: str, counts: VariantCounts) -> None:
+    def answer(self, model: str, variant: str, counts: VariantCounts) -> None:
         """A variant was asked and answered so much, at this moment."""
-        self._answered.append((self._clock.now(), (environment, model, variant), counts))
+        self._answered.append((self._clock.now(), (model, variant), counts))
 
     def measure(
-        self, environment: str, model: str, variants: Sequence[str], since: datetime, until: datetime | None = None
+        self, model: str, variants: Sequence[str], since: datetime, until: datetime | None = None
     ) -> Measurement:
         """Add up what was answered in the span."""
         end = until or self._clock.now()
         if not self.reachable or end < since:
-            raise RetryError(f"nothing was sampled of {environment}/{model} since {since} yet")
+            raise RetryError(f"nothing was sampled of {model} since {since} yet")
         return Measurement(
             since=since,
             until=end,
             variants={
                 name: total(
-                    counts
-                    for at, place, counts in self._answered
-                    if place == (environment, model, name) and since <= at <= end
+                    counts for at, place, counts in self._answered if place == (model, name) and since <= at <= end
                 )
                 for name in variants
             },

@@ -17,12 +17,13 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
+from bighead_ci.documents.image import LocalImage
 from bighead_ci.documents.live import DesiredVariant
 from bighead_ci.errors import InputError, RetryError
 from bighead_ci.platforms.telemetry import LocalTelemetry
 from bighead_ci.platforms.variant import RESTART_SECONDS
 from fakes import import_spy
-from fakes.local_bench import ROW, LocalBench, desired, environment_on, load, weighted
+from fakes.local_bench import ROW, LocalBench, desired, load, weighted
 from fakes.tiny_artifact import score
 from fakes.waiting import until
 
@@ -38,9 +39,9 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def bench(shared: Path, tmp_path: Path) -> Iterator[LocalBench]:
     bench = LocalBench(shared, tmp_path)
-    bench.platform.start("prod", environment_on())
+    bench.platform.start()
     yield bench
-    bench.platform.stop("prod")
+    bench.platform.stop()
     assert bench.processes() == []
 
 
@@ -48,7 +49,7 @@ def split(bench: LocalBench, weight: int) -> tuple[DesiredVariant, DesiredVarian
     """v1 and v2 ready, `weight` percent to v2."""
     one, two = bench.variant("v1"), bench.variant("v2")
     for variant in (one, two):
-        bench.platform.ensure_variant("prod", variant, READY)
+        bench.platform.ensure_variant(variant, READY)
     bench.platform.route(desired(weighted(one, 100 - weight), weighted(two, weight)))
     return one, two
 
@@ -80,7 +81,7 @@ def test_no_request_fails_while_weights_change_and_variants_go(bench: LocalBench
             bench.platform.route(desired(weighted(one, 100 - weight), weighted(two, weight)))
             time.sleep(0.1)
         bench.platform.route(desired(weighted(two, 100)))
-        bench.platform.remove_variants("prod", "tiny", [two.name])
+        bench.platform.remove_variants("tiny", [two.name])
         time.sleep(0.2)
     assert set(seen) == {"200 v1", "200 v2"}
 
@@ -93,7 +94,7 @@ def test_a_killed_candidate_hurts_no_caller_and_comes_back(bench: LocalBench) ->
         until(lambda: seen["200 v2"] > 20)
         bench.kill(two.name)
         until(lambda: bench.live(two.name).state == "dead")
-        bench.platform.ensure_variant("prod", two, READY)
+        bench.platform.ensure_variant(two, READY)
         answered = seen["200 v2"]
         until(lambda: seen["200 v2"] > answered + 20)
     assert set(seen) == {"200 v1", "200 v2"}
@@ -106,7 +107,7 @@ def test_a_variant_that_came_back_elsewhere_is_not_ready_before_callers_reach_it
     _, two = split(bench, 100)
     bench.kill(two.name)
     until(lambda: bench.live(two.name).state == "dead")
-    while not bench.platform.ensure_variant("prod", two):
+    while not bench.platform.ensure_variant(two):
         assert bench.live(two.name).state == "starting"
         time.sleep(0.05)
     assert bench.live(two.name).state == "ready"
@@ -122,7 +123,7 @@ def test_a_killed_candidate_shows_in_its_telemetry(bench: LocalBench) -> None:
     bench.kill(two.name)
     with load(bench.url()) as seen:
         until(lambda: seen.total() > 60)
-    found = telemetry.measure("prod", "tiny", [one.name, two.name], since).variants
+    found = telemetry.measure("tiny", [one.name, two.name], since).variants
     assert found[one.name].errors == 0
     assert found[two.name].requests > 10
     assert found[two.name].errors == found[two.name].requests
@@ -151,34 +152,34 @@ def test_a_dead_router_is_started_again_with_its_routes(bench: LocalBench) -> No
     """After Envoy was killed, `start` brings it back at the same address, and callers are served without `route`."""
     split(bench, 0)
     url = bench.url()
-    os.kill(int(bench.platform.router("prod").run().split("@")[0]), signal.SIGKILL)
-    until(lambda: bench.platform.ended("prod") == ["router"])
-    bench.platform.start("prod", environment_on())
-    assert bench.platform.ended("prod") == []
+    os.kill(int(bench.platform.router.run().split("@")[0]), signal.SIGKILL)
+    until(lambda: bench.platform.ended() == ["router"])
+    bench.platform.start()
+    assert bench.platform.ended() == []
     assert httpx.post(f"{url}/predict", json=ROW).status_code == 200
 
 
 def test_a_variant_whose_pid_file_was_lost_is_found_again(bench: LocalBench) -> None:
     """A starter killed before it wrote the pid file leaves no second process behind."""
     variant = bench.variant("v1")
-    bench.platform.ensure_variant("prod", variant, READY)
+    bench.platform.ensure_variant(variant, READY)
     before = bench.live(variant.name).pid
     (bench.state / "platform" / "prod" / "variants" / variant.name / "pid.json").unlink()
-    bench.platform.ensure_variant("prod", variant, READY)
+    bench.platform.ensure_variant(variant, READY)
     assert bench.live(variant.name).pid == before
 
 
 def test_a_recycled_pid_is_not_touched(bench: LocalBench) -> None:
     """A pid file that names a living stranger makes nobody kill it."""
     variant = bench.variant("v1")
-    bench.platform.ensure_variant("prod", variant, READY)
+    bench.platform.ensure_variant(variant, READY)
     bench.kill(variant.name)
     stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:
         file = bench.state / "platform" / "prod" / "variants" / variant.name / "pid.json"
         file.write_text(f'{{"pid": {stranger.pid}, "started": 1000000000.0}}')
         assert bench.live(variant.name).state == "dead"
-        bench.platform.remove_variants("prod", "tiny", [])
+        bench.platform.remove_variants("tiny", [])
         assert stranger.poll() is None
     finally:
         stranger.kill()
@@ -188,12 +189,12 @@ def test_a_recycled_pid_is_not_touched(bench: LocalBench) -> None:
 def test_a_variant_may_be_started_without_waiting(bench: LocalBench) -> None:
     """A call that does not wait starts it; later calls find the same process, starting and then ready."""
     variant = bench.variant("v1")
-    assert not bench.platform.ensure_variant("prod", variant)
-    assert not bench.platform.ensure_variant("prod", variant)
+    assert not bench.platform.ensure_variant(variant)
+    assert not bench.platform.ensure_variant(variant)
     until((bench.state / "platform" / "prod" / "variants" / variant.name / "process.json").exists)
     time.sleep(0.2)
     assert bench.live(variant.name).state == "starting", "no traffic can reach it before a call found it ready"
-    assert bench.platform.ensure_variant("prod", variant, READY)
+    assert bench.platform.ensure_variant(variant, READY)
     assert len([c for c in bench.processes() if "entry_points.serving" in c]) == 1
 
 
@@ -205,12 +206,12 @@ def test_a_refusal_is_told_again_before_the_variant_is_started_again(bench: Loca
     graph.write_bytes(whole[:-1] + b"\0")
     for wait in (READY, 0.0, 0.0):
         with pytest.raises(InputError, match="changed or damaged"):
-            bench.platform.ensure_variant("prod", variant, wait)
+            bench.platform.ensure_variant(variant, wait)
     assert not [c for c in bench.processes() if "entry_points.serving" in c]
     graph.write_bytes(whole)
     config = bench.state / "platform" / "prod" / "variants" / variant.name / "variant.json"
     os.utime(config, (time.time() - RESTART_SECONDS, time.time() - RESTART_SECONDS))
-    assert bench.platform.ensure_variant("prod", variant, READY)
+    assert bench.platform.ensure_variant(variant, READY)
 
 
 def test_a_missing_image_is_named(bench: LocalBench) -> None:
@@ -222,17 +223,31 @@ def test_a_missing_image_is_named(bench: LocalBench) -> None:
     engine.chmod(0o644)
     engine.write_text("raise SystemExit\n")
     with pytest.raises(InputError, match=variant.image):
-        bench.platform.ensure_variant("prod", variant, READY)
+        bench.platform.ensure_variant(variant, READY)
+
+
+def test_an_image_is_verified_when_a_process_starts_and_not_each_time(bench: LocalBench) -> None:
+    """Verifying reads all its files: a variant that runs as it should needs none of it."""
+    variant, opened = bench.variant("v1"), list[str]()
+
+    def open_image(reference: str) -> LocalImage | None:
+        opened.append(reference)
+        return bench.images.open(reference)
+
+    platform = bench.another_platform(open_image=open_image)
+    for _ in range(3):
+        platform.ensure_variant(variant, READY)
+    assert opened == [variant.image]
 
 
 def test_a_second_reconciler_is_told_to_come_back(bench: LocalBench) -> None:
     """While one changes the environment, another gets RetryError, and may look."""
     one, _ = split(bench, 0)
     other = bench.another_platform()
-    with bench.platform._lock("prod").held():
+    with bench.platform._lock.held():
         with pytest.raises(RetryError, match="prod"):
             other.route(desired(weighted(one, 100)))
-        assert other.observe("prod") == bench.platform.observe("prod")
+        assert other.observe() == bench.platform.observe()
     other.route(desired(weighted(one, 100)))
 
 
@@ -242,7 +257,7 @@ def test_a_taken_port_is_named_with_its_holder(shared: Path, tmp_path: Path) -> 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(InputError) as raised:
-            bench.platform.start("prod", environment_on(port))
+            bench.another_platform(port).start()
     (problem,) = raised.value.problems
     assert (problem.file, problem.subject) == ("environments/prod/environment.yaml", "router.port")
     assert problem.value == str(port)
@@ -254,7 +269,7 @@ def test_no_secret_reaches_a_variant(bench: LocalBench, monkeypatch: pytest.Monk
     """A token in the starter's environment is not in the variant's."""
     monkeypatch.setenv("FORGE_TOKEN", "hunter2")
     variant = bench.variant("v1")
-    bench.platform.ensure_variant("prod", variant, READY)
+    bench.platform.ensure_variant(variant, READY)
     pid = bench.live(variant.name).pid
     assert pid is not None
     assert "FORGE_TOKEN" not in psutil.Process(pid).environ()
@@ -265,7 +280,7 @@ def test_predictions_are_in_the_log_once_a_variant_was_removed(bench: LocalBench
     one, two = split(bench, 0)
     wanted = {httpx.post(f"{bench.url()}/predict", json=ROW).json()["prediction_id"] for _ in range(20)}
     bench.platform.route(desired(weighted(two, 100)))
-    bench.platform.remove_variants("prod", "tiny", [two.name])
+    bench.platform.remove_variants("tiny", [two.name])
     folder = bench.predictions / "prod" / "tiny" / one.name
     found = {i for file in folder.glob("*.parquet") for i in pq.read_table(file)["prediction_id"].to_pylist()}
     assert found == wanted
@@ -280,10 +295,10 @@ def test_all_of_the_engine_that_a_process_runs_is_in_its_image(bench: LocalBench
     image = bench.images.open(variant.image)
     assert image is not None
     platform = bench.another_platform(open_image=lambda _: image.model_copy(update={"interpreter": spied}))
-    platform.ensure_variant("prod", variant, READY)
+    platform.ensure_variant(variant, READY)
     platform.route(desired(variant))
     assert httpx.post(f"{bench.url()}/predict", json=ROW).status_code == 200
-    bench.platform.stop("prod")
+    bench.platform.stop()
     until(loaded.exists)
     files = {Path(file).relative_to(image.engine).as_posix() for file in json.loads(loaded.read_text()).values()}
     assert "bighead_ci/serving/predictor.py" in files

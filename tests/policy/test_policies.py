@@ -11,7 +11,7 @@ import pytest
 from bighead_ci.definitions.loading import load_gates
 from bighead_ci.definitions.tree import DirectoryTree
 from bighead_ci.definitions.vocabulary import is_known
-from bighead_ci.documents.definition import CanaryPlan, EnvironmentDefinition, Router
+from bighead_ci.documents.definition import CanaryPlan, EnvironmentDefinition, LocalEnvironment, Router
 from bighead_ci.documents.live import CanaryAnalysis, VariantTelemetry
 from bighead_ci.documents.metrics import METRICS
 from bighead_ci.documents.record import Metric, MetricDifference, RunRecord, Slice
@@ -25,7 +25,7 @@ from fakes.record_samples import make_artifact, make_record
 
 GATES = load_gates(DirectoryTree(Path(__file__).parents[2]))
 PLAN = CanaryPlan(steps=[10, 100], soak="8s", minimum_requests=200)
-PROD = EnvironmentDefinition(platform="local", promotes_from="staging", router=Router(port=0), canary=PLAN)
+PROD = LocalEnvironment(platform="local", promotes_from="staging", router=Router(port=0), canary=PLAN)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from bighead_ci.delivery.deliver import deliver
 from bighead_ci.ports.progress import silent
 from bighead_ci.runner.reconciliation import BACKOFF, PROBE, PULSE, STARTING
 from fakes.context import FakeContext, model_version
+from fakes.platform import MemoryPlatform
 from fakes.shipping import merge_promotion, merge_version, ship
 from fakes.waiting import until
 from runner.conftest import Bench
@@ -21,18 +22,23 @@ from runner.conftest import Bench
 def calls(context: FakeContext, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often the platform is observed, and how often it is asked what ended."""
     counted: Counter[str] = Counter()
-    observe, ended = context.platform.observe, context.platform.ended
 
-    def counting_observe(environment: str) -> object:
-        counted["observe"] += 1
-        return observe(environment)
+    def count(platform: MemoryPlatform) -> None:
+        observe, ended = platform.observe, platform.ended
 
-    def counting_ended(environment: str) -> object:
-        counted["ended"] += 1
-        return ended(environment)
+        def counting_observe() -> object:
+            counted["observe"] += 1
+            return observe()
 
-    monkeypatch.setattr(context.platform, "observe", counting_observe)
-    monkeypatch.setattr(context.platform, "ended", counting_ended)
+        def counting_ended() -> object:
+            counted["ended"] += 1
+            return ended()
+
+        monkeypatch.setattr(platform, "observe", counting_observe)
+        monkeypatch.setattr(platform, "ended", counting_ended)
+
+    for platform in context.platforms.values():
+        count(platform)
     return counted
 
 
@@ -74,12 +80,12 @@ def test_a_process_that_ended_is_back_after_a_second(bench: Bench) -> None:
     ship(bench.context, "v2")
     poll = bench.polls(bench.reconciliation)
     poll()
-    (model,) = bench.context.platform.observe("prod")
-    bench.context.platform.kill("prod", model.variants[0].name)
+    (model,) = bench.context.platforms["prod"].observe()
+    bench.context.platforms["prod"].kill(model.variants[0].name)
     poll()
     bench.context.clock.forward(PULSE.total_seconds())
     poll()
-    (model,) = bench.context.platform.observe("prod")
+    (model,) = bench.context.platforms["prod"].observe()
     assert model.variants[0].state == "ready"
 
 
@@ -88,7 +94,7 @@ def test_weights_that_a_person_changed_are_put_back(bench: Bench) -> None:
     ship(bench.context, "v2")
     poll = bench.polls(bench.reconciliation)
     poll()
-    bench.context.platform.weights.clear()
+    bench.context.platforms["prod"].weights.clear()
     poll()
     assert bench.context.live("prod") == {"v2": 0}
     bench.context.clock.forward(PROBE.total_seconds())
@@ -103,10 +109,10 @@ def test_what_starts_is_looked_at_again_soon(bench: Bench) -> None:
     merge_promotion(bench.context, "staging", "v3")
     release = bench.context.release("staging")
     assert release is not None
-    bench.context.platform.slow.add(release.stable.artifact)
+    bench.context.platforms["staging"].slow.add(release.stable.artifact)
     poll = bench.polls(bench.reconciliation)
     poll()
-    bench.context.platform.slow.clear()
+    bench.context.platforms["staging"].slow.clear()
     poll()
     assert bench.context.live("staging") == {"v2": 100, "v3": 0}
     bench.context.clock.forward(STARTING.total_seconds())
@@ -121,21 +127,21 @@ def test_a_model_that_refuses_is_tried_after_growing_pauses_and_said_once(bench:
     merge_promotion(bench.context, "staging", "v3")
     release = bench.context.release("staging")
     assert release is not None
-    bench.context.platform.refusals[release.stable.artifact] = "golden rows differ"
+    bench.context.platforms["staging"].refusals[release.stable.artifact] = "golden rows differ"
     poll = bench.polls(bench.reconciliation)
     tried = []
-    ensure = bench.context.platform.ensure_variant
-    bench.context.platform.ensure_variant = lambda *args: tried.append(args[0]) or ensure(*args)  # type: ignore[method-assign,func-returns-value]
+    ensure = bench.context.platforms["staging"].ensure_variant
+    bench.context.platforms["staging"].ensure_variant = lambda *args: tried.append(args[0]) or ensure(*args)  # type: ignore[method-assign,func-returns-value]
     for tries in range(1, 6):
         for _ in range(3):
             poll()
-        assert tried.count("staging") == tries
+        assert len(tried) == tries
         bench.context.clock.forward(BACKOFF.pause(tries).total_seconds())
     assert len([line for line in bench.said if "golden rows differ" in line]) == 1
     poll()
     bench.context.change_main({"README.md": "x"}, "a commit")
     poll()
-    assert tried.count("staging") == 7
+    assert len(tried) == 7
 
 
 def test_a_revert_does_not_wait_for_another_models_features(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,6 +170,6 @@ def test_a_revert_does_not_wait_for_another_models_features(bench: Bench, monkey
     def passes() -> bool:
         context.clock.forward(STARTING.total_seconds())
         poll()
-        return any(m.model == "other" and m.variants[0].weight == 100 for m in context.platform.observe("staging"))
+        return any(m.model == "other" and m.variants[0].weight == 100 for m in context.platforms["staging"].observe())
 
     until(passes)
