@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar, Literal
+
+Remedy = Literal["mend", "retry", "report"]
+"""What to do after an error: mend what was written, run the same again later, report a fault of the engine."""
 
 
 @dataclass(frozen=True, order=True, kw_only=True)
@@ -45,12 +48,14 @@ class BigheadError(Exception):
     """Root of every error the engine raises on purpose."""
 
     exit_code = 70
+    remedy: ClassVar[Remedy] = "report"
 
 
 class InputError(BigheadError):
     """Something the user wrote or asked for is wrong; `problems` holds all of it."""
 
     exit_code = 2
+    remedy = "mend"
 
     def __init__(self, problems: str | Iterable[Problem]) -> None:
         if isinstance(problems, str):
@@ -66,6 +71,7 @@ class RetryError(BigheadError):
     """A resource was busy, missing for now or full; the same command may succeed later."""
 
     exit_code = 75
+    remedy = "retry"
 
 
 class BugError(BigheadError):

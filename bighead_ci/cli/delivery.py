@@ -7,7 +7,7 @@ import sys
 import click
 
 from bighead_ci import wiring
-from bighead_ci.cli.output import EXIT_REFUSED, answer, json_option, reports_errors, say
+from bighead_ci.cli.output import EXIT_REFUSED, answer, end_with, json_option, reports_errors, say
 from bighead_ci.delivery.advance import advance
 from bighead_ci.delivery.check import check_pull_request, page_of
 from bighead_ci.delivery.deliver import deliver
@@ -43,12 +43,18 @@ def ci_command(number: int, as_json: bool) -> None:
 @json_option
 @reports_errors
 def deliver_command(since: str, as_json: bool) -> None:
-    """After a merge: make sure main's models have records, open their first promotion PRs, project registry aliases."""
+    """After a merge: make sure main's models have records, open their first promotion PRs, project registry aliases.
+
+    Exit code 75: running it again may do more. 2: something must be mended first. `failures` says what, by model.
+    """
     context = wiring.context()
-    opened = deliver(context, context.repository.resolve(since), say)
+    delivery = deliver(context, context.repository.resolve(since), say)
     project_aliases(context)
-    numbers = [promotion.pull_request.number for promotion in opened]
-    answer({"pull_requests": numbers}, f"opened {len(numbers)} promotion(s)", as_json)
+    numbers = [promotion.pull_request.number for promotion in delivery.promotions]
+    failures = [failure.model_dump() for failure in delivery.failures]
+    data = {"commit": delivery.commit, "pull_requests": numbers, "failures": failures}
+    answer(data, f"opened {len(numbers)} promotion(s)", as_json)
+    end_with(delivery.failures, as_json)
 
 
 @click.command("promote")
@@ -80,9 +86,13 @@ def promote_command(model: str, environment: str, version: str | None, as_json: 
 @json_option
 @reports_errors
 def advance_command(as_json: bool) -> None:
-    """Analyse every canary once: open and merge the next step, or the revert."""
-    steps = advance(wiring.context(), (lambda _: None) if as_json else say)
-    answer({"steps": [step.model_dump() for step in steps]}, f"{len(steps)} canaries", as_json)
+    """Analyse every canary once: open and merge the next step, or the revert.
+
+    Exit code 75: running it again may do more. 2: something must be mended first. `failures` says what, by canary.
+    """
+    done = advance(wiring.context(), (lambda _: None) if as_json else say)
+    answer(done.model_dump(mode="json"), f"{len(done.steps) + len(done.failures)} canaries", as_json)
+    end_with(done.failures, as_json)
 
 
 @click.command("rollback")

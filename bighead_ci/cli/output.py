@@ -7,14 +7,15 @@ import json
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, ParamSpec, TypeVar
 
 import click
 from rich.console import Console
 
-from bighead_ci.errors import BigheadError, BugError, InputError
+from bighead_ci.documents.failure import Failure
+from bighead_ci.errors import BigheadError, BugError, InputError, Remedy, RetryError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -46,6 +47,19 @@ def answer(data: dict[str, Any], text: str | Callable[[], Any], as_json: bool) -
         console.print(text(), soft_wrap=False)
     else:
         console.print(text, markup=False)
+
+
+def end_with(failures: Sequence[Failure], as_json: bool) -> None:
+    """End a command that tried several things: say what failed, and exit as the most hopeful remedy asks."""
+    codes: dict[Remedy, int] = {
+        "retry": RetryError.exit_code,
+        "report": BugError.exit_code,
+        "mend": InputError.exit_code,
+    }
+    for failure in () if as_json else failures:
+        progress_console.print(f"{failure.about}: {failure.message}", style="red", markup=False)
+    remedies = {failure.remedy for failure in failures}
+    sys.exit(next((code for remedy, code in codes.items() if remedy in remedies), 0))
 
 
 def utc_moment(text: str, option: str = "--at") -> datetime:

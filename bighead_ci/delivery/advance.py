@@ -8,9 +8,9 @@ from typing import Literal
 from bighead_ci.definitions.loading import load_gates
 from bighead_ci.delivery.approvals import approvals_needed, approvers
 from bighead_ci.delivery.canary import analyse_canary
-from bighead_ci.delivery.contained import Contained
 from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.desired import process_name
+from bighead_ci.delivery.failures import Failures
 from bighead_ci.delivery.gates import judge_canary
 from bighead_ci.delivery.history import release_in
 from bighead_ci.delivery.main import Main
@@ -23,6 +23,7 @@ from bighead_ci.delivery.release_pr import (
 )
 from bighead_ci.delivery.report_files import keep_promotion
 from bighead_ci.documents.base import Document
+from bighead_ci.documents.failure import Failure
 from bighead_ci.documents.live import CanaryAnalysis
 from bighead_ci.documents.plan import ReleaseChange
 from bighead_ci.documents.release import Release, release_path
@@ -42,6 +43,13 @@ class Step(Document):
     action: Action
     detail: str
     pull_request: int | None = None
+
+
+class CanaryPass(Document):
+    """What one pass did, and the canaries that it could do nothing about."""
+
+    steps: list[Step]
+    failures: list[Failure]
 
 
 @dataclass(frozen=True)
@@ -73,27 +81,23 @@ class _Judged:
     decision: Decision
 
 
-def advance(context: Context, progress: Progress, only: tuple[str, str] | None = None) -> list[Step]:
+def advance(context: Context, progress: Progress, only: tuple[str, str] | None = None) -> CanaryPass:
     """Analyse each canary; pass → the next step's pull request, merged unless a person must say yes; fail → revert.
 
-    A revert waits for no other canary's next step, and trouble with one canary keeps no other from its own.
+    A revert waits for no other canary's next step, and a failure of one canary keeps no other from its own.
 
     Args:
         context: What to work with.
         progress: Gets a line for each canary.
         only: The one (environment, model) to look at; default: all.
-
-    Raises:
-        InputError: a canary cannot be judged.
-        RetryError: main moved meanwhile, or something does not answer.
     """
     main = context.main()
-    contained = Contained()
+    failures = Failures()
     steps: list[Step] = []
     passing: list[_Judged] = []
     for (environment, model), placed in sorted(main.desired.releases.items()):
         if len(placed.release.variants) > 1 and only in {None, (environment, model)}:
-            with contained.trouble():
+            with failures.contain(f"{environment}/{model}"):
                 found = _judge(_Canary(context, main, environment, model, placed.release))
                 if isinstance(found, Step):
                     steps.append(found)
@@ -102,12 +106,11 @@ def advance(context: Context, progress: Progress, only: tuple[str, str] | None =
                 else:
                     passing.append(found)
     for judged in passing:
-        with contained.trouble():
+        with failures.contain(f"{judged.canary.environment}/{judged.canary.model}"):
             steps.append(_go_on(judged))
     for step in steps:
         progress(f"{step.environment}/{step.model}: {step.action}: {step.detail}")
-    contained.report()
-    return steps
+    return CanaryPass(steps=steps, failures=failures.found)
 
 
 def _judge(canary: _Canary) -> Step | _Judged:

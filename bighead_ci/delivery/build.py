@@ -97,7 +97,7 @@ class _Build:
         records = self.context.records
         found = [records.by_content_key(self.inputs.content_key)]
         found += [records.by_source_key(self.inputs.source_key)] if any_engine else []
-        return next((one for one in found if one is not None and not self._damage(one)), None)
+        return next((one for one in found if one is not None and not self._why_unusable(one)), None)
 
     def run(self) -> RunRecord:
         """Build the images, run the stages, keep what they left.
@@ -106,14 +106,14 @@ class _Build:
         """
         damaged = self.context.records.by_content_key(self.inputs.content_key)
         if damaged is not None:
-            self.say(f"{self._damage(damaged)}; made again")
+            self.say(f"{self._why_unusable(damaged)}; made again")
         images = {
             target: self.context.images.ensure(self.planned.recipe(target, self.model), self.tree, self.say)
             for target in TARGETS
         }
         with self.context.orchestrator.run(self.commit, self.inputs, self.say) as outcome:
             record = self._save(outcome, images)
-        if damaged is not None and (still := self._damage(damaged)):
+        if damaged is not None and (still := self._why_unusable(damaged)):
             raise InputError(f"{self.model.id}: making it again gave something else; restore it from a copy: {still}")
         return record
 
@@ -129,7 +129,7 @@ class _Build:
         files = {name: outcome.files / name for name in (ARTIFACT, PREDICTIONS, SAMPLE)}
         return self.context.records.save(record, files)
 
-    def _damage(self, record: RunRecord) -> str:
+    def _why_unusable(self, record: RunRecord) -> str:
         """Why what a record stands for can no longer be served; empty when it can."""
         try:
             self.context.records.artifact(record.artifact)

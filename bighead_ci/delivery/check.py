@@ -96,7 +96,7 @@ class _Run:
         problems = self._input_problems(self.plan, proposal.tree)
         if problems:
             raise InputError(problems)
-        self.main = self.main.mended((r.environment, r.model) for r in self.plan.releases)
+        self.main = self.main.replacing((r.environment, r.model) for r in self.plan.releases)
         desired = self.main.desired
         self._judge_releases(self.plan, proposal.desired)
         gates = load_gates(self.main.tree)

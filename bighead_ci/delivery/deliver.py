@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 from bighead_ci.delivery.build import ensure_record
-from bighead_ci.delivery.contained import Contained
 from bighead_ci.delivery.context import Context
+from bighead_ci.delivery.failures import Failures
+from bighead_ci.delivery.history import release_in
 from bighead_ci.delivery.main import Main
 from bighead_ci.delivery.outdated import ask_again
 from bighead_ci.delivery.promote import Promotion, promote_on
+from bighead_ci.delivery.release_pr import LABEL, release_branch
+from bighead_ci.documents.base import CommitId, Document
+from bighead_ci.documents.failure import Failure
+from bighead_ci.documents.forge import PullRequestSummary
 from bighead_ci.documents.plan import PlannedModel
+from bighead_ci.documents.record import RunRecord
 from bighead_ci.planning.change import planned_models
 from bighead_ci.ports.progress import Progress
 
 
-def deliver(context: Context, since: str, progress: Progress) -> list[Promotion]:
+class Delivery(Document):
+    """What a delivery opened, and the models and environments that it could do nothing for."""
+
+    commit: CommitId
+    """Of main, up to which it delivered."""
+    promotions: list[Promotion]
+    failures: list[Failure]
+
+
+def deliver(context: Context, since: str, progress: Progress) -> Delivery:
     """For each model version that changed on main since a commit: its record, then its first promotion PR.
 
     The record is nearly always the pull request's own: same content key. It is made here only if another merge changed
     what the version depends on. Of several versions of a model the newest is promoted, and none that is older than what
-    serves: going back is a decision of people. Before all that, checks that the change outdated are asked for again.
+    serves: going back is a decision of people; so is closing a promotion, which is not opened again. Before all that,
+    checks that the change outdated are asked for again.
 
-    Raises:
-        InputError: some model cannot be delivered; the others were.
-        RetryError: the same for now; running it again is safe.
+    Running it again for the same commits is safe: what is done is found done.
     """
     main = context.main()
     ask_again(context, main, progress)
@@ -30,33 +44,50 @@ def deliver(context: Context, since: str, progress: Progress) -> list[Promotion]
     for planned in sorted(planned_models(context.repository.tree(since), main.tree, context.engine), key=_number):
         models.setdefault(planned.model, []).append(planned)
     opened: list[Promotion] = []
-    contained = Contained()
-    for error in main.desired.unreadable_environments.values():
-        with contained.trouble():
+    failures = Failures()
+    for environment, error in main.desired.unreadable_environments.items():
+        with failures.contain(environment):
             raise error
-    for _, versions in sorted(models.items()):
-        with contained.trouble():
-            for planned in versions:
-                ensure_record(context, planned.model, planned.version, main.commit, progress, any_engine=True)
+    for model, versions in sorted(models.items()):
+        with failures.contain(model):
+            records = [
+                ensure_record(context, model, planned.version, main.commit, progress, any_engine=True).record
+                for planned in versions
+            ]
             for environment in main.desired.after(None):
-                with contained.trouble():
-                    opened += _promote(context, main, versions[-1], environment, progress)
-    contained.report()
-    return opened
+                with failures.contain(f"{environment}/{model}"):
+                    opened += _promote(context, main, records[-1], environment, progress)
+    return Delivery(commit=main.commit, promotions=opened, failures=failures.found)
 
 
-def _promote(
-    context: Context, main: Main, planned: PlannedModel, environment: str, progress: Progress
-) -> list[Promotion]:
-    release = main.desired.release(environment, planned.model)
-    if release is not None and any(_age(v.version) > _number(planned) for v in release.variants):
-        progress(f"{planned.id}: {environment} serves a newer version; `bighead promote` would go back")
+def _promote(context: Context, main: Main, record: RunRecord, environment: str, progress: Progress) -> list[Promotion]:
+    name = f"{record.model} {record.version}"
+    release = main.desired.release(environment, record.model)
+    if release is not None and any(_age(v.version) > _age(record.version) for v in release.variants):
+        progress(f"{name}: {environment} serves a newer version; `bighead promote` would go back")
         return []
-    promotion = promote_on(context, main, planned.model, environment, planned.version)
+    if (closed := _closed_promotion(context, record, environment)) is not None:
+        progress(
+            f"{name}: somebody closed its promotion to {environment}, #{closed.number}; `bighead promote` opens it"
+        )
+        return []
+    promotion = promote_on(context, main, record.model, environment, record.version)
     if promotion is None:
         return []
-    progress(f"{planned.id}: promotion to {environment} is pull request #{promotion.pull_request.number}")
+    progress(f"{name}: promotion to {environment} is pull request #{promotion.pull_request.number}")
     return [promotion]
+
+
+def _closed_promotion(context: Context, record: RunRecord, environment: str) -> PullRequestSummary | None:
+    """The last pull request of the release, if it proposed this very artifact and image and was closed."""
+    branch = release_branch(environment, record.model)
+    last = next(iter(context.forge.find(None, LABEL, branch, limit=1)), None)
+    if last is None or last.state != "closed":
+        return None
+    proposed = release_in(context.repository.tree(last.head), environment, record.model)
+    if proposed is None or (proposed.newest.artifact, proposed.newest.image) != (record.artifact, record.image):
+        return None
+    return last
 
 
 def _number(planned: PlannedModel) -> int:

@@ -46,7 +46,7 @@ class Desired:
         placed = (place for place in self.releases if place[0] in self.unreadable_environments)
         return {place: self.unreadable_environments[place[0]] for place in placed} | self.unreadable
 
-    def mended(self, places: Iterable[tuple[str, str]]) -> Desired:
+    def replacing(self, places: Iterable[tuple[str, str]]) -> Desired:
         """The same without these unreadable releases, for a change that replaces them."""
         replaced = set(places)
         return replace(self, unreadable={p: e for p, e in self.unreadable.items() if p not in replaced})

@@ -99,7 +99,7 @@ class _Asked:
                 found = differences(self.context, record, running)
                 moved = drift(self.context, record, running)
                 verdict = judge_pull_request([self.gate], self.main.desired, record, found, running, moved)
-                yield from self._said(name, verdict)
+                yield from self._explained(name, verdict)
 
     def pull_request(self, number: int) -> Iterator[Explained]:
         """The model versions and the releases that a pull request changes."""
@@ -128,7 +128,7 @@ class _Asked:
             verdict = judge_promotion(
                 context, [self.gate], self.main, change, record, incoming.weight, running, found, moved
             )
-            yield from self._said(about, verdict)
+            yield from self._explained(about, verdict)
         elif change.move in {"advance", "retire"} and old is not None and "canary" in self.gate.on:
             yield from self._canary(about, environment, model, old)
 
@@ -142,8 +142,8 @@ class _Asked:
 
     def _canary(self, about: str, environment: str, model: str, release: Release) -> Iterator[Explained]:
         analysis = analyse_canary(self.context, self.main.desired, environment, model, release)
-        yield from self._said(about, judge_canary([self.gate], analysis, release.canary))
+        yield from self._explained(about, judge_canary([self.gate], analysis, release.canary))
 
-    def _said(self, about: str, verdict: Verdict) -> Iterator[Explained]:
+    def _explained(self, about: str, verdict: Verdict) -> Iterator[Explained]:
         for result in verdict.gates:
             yield Explained(**dict(result), about=about, variables=self.gate.variables)

@@ -24,17 +24,17 @@ class Main:
     log: ReleaseLog
     """How the releases came to be what they are at this commit."""
 
-    mends: frozenset[tuple[str, str]] = frozenset()
+    replaced: frozenset[tuple[str, str]] = frozenset()
     """Releases, by (environment, model), whose problems do not matter: a change replaces them."""
 
     @cached_property
     def desired(self) -> Desired:
         """What the commit says should run; read when first asked for."""
-        return read_desired(self.tree, self.commit, self.reader).mended(self.mends)
+        return read_desired(self.tree, self.commit, self.reader).replacing(self.replaced)
 
-    def mended(self, places: Iterable[tuple[str, str]]) -> Main:
+    def replacing(self, places: Iterable[tuple[str, str]]) -> Main:
         """The same for a change that replaces these releases, readable or not."""
-        return replace(self, mends=frozenset(places))
+        return replace(self, replaced=frozenset(places))
 
 
 class Mainline:

@@ -6,6 +6,7 @@ from bighead_ci.delivery.build import record_of
 from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.main import Main
 from bighead_ci.delivery.release_pr import open_release_pr, review_release
+from bighead_ci.documents.base import Document
 from bighead_ci.documents.forge import PullRequestSummary
 from bighead_ci.documents.record import RunRecord
 from bighead_ci.documents.release import Release, Variant
@@ -14,12 +15,11 @@ from bighead_ci.errors import InputError
 from bighead_ci.planning.releases import classify, promoted, without_standby
 
 
-class Promotion:
+class Promotion(Document):
     """A pull request with the report in its body."""
 
-    def __init__(self, pull_request: PullRequestSummary, report: PromotionReport) -> None:
-        self.pull_request = pull_request
-        self.report = report
+    pull_request: PullRequestSummary
+    report: PromotionReport
 
 
 def promote(context: Context, model: str, environment: str, version: str | None = None) -> Promotion | None:
@@ -52,7 +52,7 @@ def promote_on(context: Context, main: Main, model: str, environment: str, versi
     change = classify(environment, model, old, new, [])
     report = review_release(context, main, change, new)
     message = f"Artifact {record.artifact}\nImage {record.image}\nRecord {record.run_id}"
-    return Promotion(open_release_pr(context, main, change, new, report, message), report)
+    return Promotion(pull_request=open_release_pr(context, main, change, new, report, message), report=report)
 
 
 def _already_there(old: Release | None, candidate: Variant) -> bool:

@@ -48,7 +48,7 @@ class _Asked:
 
 
 @dataclass(frozen=True)
-class _Held:
+class _LoadedSet:
     """One publication of a set, ready to read."""
 
     row: bytes
@@ -70,7 +70,7 @@ class FeatureReader:
 
     def __init__(self, store: OnlineStore) -> None:
         self._store = store
-        self._held: dict[str, _Held] = {}
+        self._loaded: dict[str, _LoadedSet] = {}
         self._wanted: dict[str, FeatureSchema] = {}
 
     def open(self, schema: FeatureSchema) -> None:
@@ -79,10 +79,10 @@ class FeatureReader:
         Raises:
             InputError: the set was never published, means something else, or lacks a column.
         """
-        held = self._current(schema.set)
-        held = self._held[schema.set] = _held(held.row, held.stored, schema)
+        loaded = self._current(schema.set)
+        loaded = self._loaded[schema.set] = _load_set(loaded.row, loaded.stored, schema)
         self._wanted[schema.set] = schema
-        self._values(held, None, held.stored.until)
+        self._values(loaded, None, loaded.stored.until)
 
     def until(self, set_id: str) -> int:
         """The moment (UTC microseconds) up to which the published set knows events."""
@@ -110,58 +110,58 @@ class FeatureReader:
             asked = [self._ask(set_id, values) for set_id, values in keys.items()]
             read = self._store.get_many([where for _, places in asked for where in places])
             rows = [read[first : first + 2] for first in range(0, len(read), 2)]
-            late = [held for (held, _), found in zip(asked, rows, strict=True) if not _holds(held, found)]
+            late = [loaded for (loaded, _), found in zip(asked, rows, strict=True) if not _holds(loaded, found)]
             if not late:
                 return {
                     name: value
-                    for (held, _), (_, row) in zip(asked, rows, strict=True)
-                    for name, value in self._values(held, row, self._moment(held, as_of_us)).items()
+                    for (loaded, _), (_, row) in zip(asked, rows, strict=True)
+                    for name, value in self._values(loaded, row, self._moment(loaded, as_of_us)).items()
                 }
-            for held in late:
-                self._current(held.stored.feature_set.id)
+            for loaded in late:
+                self._current(loaded.stored.feature_set.id)
         raise RetryError(f"{', '.join(keys)} kept being republished while they were read, or a row is damaged")
 
-    def _ask(self, set_id: str, values: Mapping[str, Any]) -> tuple[_Held, list[tuple[str, bytes]]]:
-        held = self._held.get(set_id) or self._current(set_id)
+    def _ask(self, set_id: str, values: Mapping[str, Any]) -> tuple[_LoadedSet, list[tuple[str, bytes]]]:
+        loaded = self._loaded.get(set_id) or self._current(set_id)
         # No key is empty: nothing is found where a part is null.
-        return held, [(SETS, set_id.encode()), (held.stored.table, _key(held.stored, values) or b"")]
+        return loaded, [(SETS, set_id.encode()), (loaded.stored.table, _key(loaded.stored, values) or b"")]
 
     @staticmethod
-    def _moment(held: _Held, as_of_us: int) -> int:
-        if as_of_us < held.stored.until:
+    def _moment(loaded: _LoadedSet, as_of_us: int) -> int:
+        if as_of_us < loaded.stored.until:
             raise InputError(
-                f"{held.stored.feature_set.id} was published with events known before {held.stored.until}; "
+                f"{loaded.stored.feature_set.id} was published with events known before {loaded.stored.until}; "
                 f"it cannot answer for the earlier moment {as_of_us} (UTC microseconds)"
             )
         return as_of_us
 
-    def _current(self, set_id: str) -> _Held:
+    def _current(self, set_id: str) -> _LoadedSet:
         """The set as it is published now."""
         for _ in range(_ATTEMPTS):
             row = self._store.get_many([(SETS, set_id.encode())])[0]
             if row is None:
                 raise InputError(f"feature set {set_id} was never published to the online store; materialize it first")
-            held = self._held.get(set_id)
-            if held is not None and held.row == row:
-                return held
+            loaded = self._loaded.get(set_id)
+            if loaded is not None and loaded.row == row:
+                return loaded
             stored = stored_set(row)
             if stored is None or not is_whole(self._store, stored):
                 continue
-            held = self._held[set_id] = _held(row, stored, self._wanted.get(set_id))
-            return held
+            loaded = self._loaded[set_id] = _load_set(row, stored, self._wanted.get(set_id))
+            return loaded
         raise RetryError(
             f"{set_id} in the online store is damaged, or was republished again and again while it was opened; "
             "if trying again does not help, materialize it again"
         )
 
-    def _values(self, held: _Held, row: bytes | None, moment: int) -> dict[str, FeatureValue]:
-        row = held.empty if row is None else row
+    def _values(self, loaded: _LoadedSet, row: bytes | None, moment: int) -> dict[str, FeatureValue]:
+        row = loaded.empty if row is None else row
         if len(row) % 4:
-            raise _damaged(held)
+            raise _damaged_set(loaded)
         words: U32 = np.frombuffer(row, "<u4")
-        at = len(held.stamp) // 4
+        at = len(loaded.stamp) // 4
         values: dict[str, FeatureValue] = {}
-        for asked in held.asked:
+        for asked in loaded.asked:
             plan = asked.plan
             ints = np.empty(len(asked.features), np.int64)
             found = np.empty(ints.size, np.uint8)
@@ -183,12 +183,12 @@ class FeatureReader:
                 merged,
             )
             if at < 0:
-                raise _damaged(held)
+                raise _damaged_set(loaded)
             for number, feature in enumerate(asked.features):
                 values[feature.name] = _value(feature, int(found[number]), ints, number, merged)
         if at != words.size:
-            raise _damaged(held)
-        return {full: values[name] for name, full in held.names.items()}
+            raise _damaged_set(loaded)
+        return {full: values[name] for name, full in loaded.names.items()}
 
 
 def _value(feature: Feature, found: int, ints: I64, slot: int, merged: U32) -> FeatureValue:
@@ -203,17 +203,17 @@ def _value(feature: Feature, found: int, ints: I64, slot: int, merged: U32) -> F
     return float(ints.view(np.float64)[slot]) if feature.type == "float64" else int(ints[slot])
 
 
-def _holds(held: _Held, found: Sequence[bytes | None]) -> bool:
-    """Whether the set is still published as it is held, and the key's row is of that publication."""
+def _holds(loaded: _LoadedSet, found: Sequence[bytes | None]) -> bool:
+    """Whether the set is still published as it is loaded, and the key's row is of that publication."""
     published, row = found
-    return published == held.row and (row is None or row[:8] == held.stamp)
+    return published == loaded.row and (row is None or row[:8] == loaded.stamp)
 
 
-def _damaged(held: _Held) -> RetryError:
-    return RetryError(f"a row of {held.stored.feature_set.id} in the online store is damaged; materialize it again")
+def _damaged_set(loaded: _LoadedSet) -> RetryError:
+    return RetryError(f"a row of {loaded.stored.feature_set.id} in the online store is damaged; materialize it again")
 
 
-def _held(row: bytes, stored: StoredSet, schema: FeatureSchema | None) -> _Held:
+def _load_set(row: bytes, stored: StoredSet, schema: FeatureSchema | None) -> _LoadedSet:
     plans = set_plans(stored.feature_set)
     known = [feature.name for plan in plans for feature in plan.features]
     if schema is not None:
@@ -221,7 +221,7 @@ def _held(row: bytes, stored: StoredSet, schema: FeatureSchema | None) -> _Held:
     wanted = known if schema is None else schema.columns
     stamp = stamp_bytes(stored.stamp)
     nothing = bytes(8 * sum(len(plan.tier_hops) for plan in plans))
-    return _Held(
+    return _LoadedSet(
         row=row,
         stored=stored,
         stamp=stamp,

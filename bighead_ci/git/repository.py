@@ -10,12 +10,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from bighead_ci.clocks import SystemClock
 from bighead_ci.errors import InputError, Problem, RetryError
 from bighead_ci.git.log import LOG_FORMAT, Logged, read_log
 from bighead_ci.git.process import Git, RefUpdate, error_of, run_git
 from bighead_ci.git.tree import GitTree
 from bighead_ci.git.writer import write_commit
-from bighead_ci.ports.clock import Clock, SystemClock
+from bighead_ci.ports.clock import Clock
 from bighead_ci.ports.repository import Commit, FileChange
 from bighead_ci.ports.tree import Tree
 

@@ -55,7 +55,7 @@ class PythonEnvironments:
             if not (directory / COMPLETE).is_file():
                 missing = unsatisfied(_pins(name, lock))
                 progress(f"{name}: making an environment, for this one differs in {_listed(missing)}")
-                _make(name, lock, directory, progress)
+                _create(name, lock, directory, progress)
         return _python(directory)
 
     def find(self, name: str, lock: bytes) -> Path | None:
@@ -96,7 +96,7 @@ def _pins(name: str, lock: bytes) -> list[Pin]:
     return pins
 
 
-def _make(name: str, lock: bytes, directory: Path, progress: Progress) -> None:
+def _create(name: str, lock: bytes, directory: Path, progress: Progress) -> None:
     shutil.rmtree(directory, ignore_errors=True)
     uv = find_uv_bin()
     _run([uv, "venv", "--quiet", "--python", sys.executable, str(directory)], name, progress)

@@ -93,7 +93,7 @@ class DvcPipeline:
         pipeline = f"{model_directory}/{PIPELINE}"
         if not (checkout / pipeline).is_file():
             raise InputError(f"{pipeline} is missing; `bighead check --write` writes it")
-        with self._alone_in(checkout):
+        with self._locked(checkout):
             made = self._import(checkout, needed_data(checkout, pipeline), progress)
             # Only these: the stages of the repository above them would make other data and write that into dvc.lock.
             ran = self._reproduce(checkout, pipeline, ["--single-item", pipeline], progress)
@@ -107,11 +107,11 @@ class DvcPipeline:
                 written.
             RetryError: the disk is full, a lock is held, or a stage was killed.
         """
-        with self._alone_in(checkout):
+        with self._locked(checkout):
             if is_locked(checkout):
                 self._import(checkout, locked_data(checkout), progress)
             else:
-                self._make(checkout, [SOURCES_PIPELINE], progress)
+                self._reproduce_data(checkout, [SOURCES_PIPELINE], progress)
             check_data(checkout, locked_data(checkout))
 
     def _import(self, checkout: Path, wanted: Collection[str], progress: Progress) -> Timings:
@@ -119,9 +119,9 @@ class DvcPipeline:
         missing = absent(checkout, self.cache, wanted, locked_data(checkout))
         if not missing or not (checkout / SOURCES_PIPELINE).is_file():
             return Timings(seconds={}, reused=[])
-        return self._make(checkout, stages_that_make(checkout, missing) or [SOURCES_PIPELINE], progress)
+        return self._reproduce_data(checkout, stages_that_make(checkout, missing) or [SOURCES_PIPELINE], progress)
 
-    def _make(self, checkout: Path, targets: list[str], progress: Progress) -> Timings:
+    def _reproduce_data(self, checkout: Path, targets: list[str], progress: Progress) -> Timings:
         """Run stages of the repository, which make what dvc.lock names and nothing else."""
         with unchanged_lock(checkout):
             return self._reproduce(checkout, SOURCES_PIPELINE, targets, progress)
@@ -138,7 +138,7 @@ class DvcPipeline:
         return timings
 
     @contextmanager
-    def _alone_in(self, checkout: Path) -> Iterator[None]:
+    def _locked(self, checkout: Path) -> Iterator[None]:
         with _storage_errors(self.cache), _only_one(checkout):
             _configure(checkout, self.cache)
             forget_failure(checkout)

@@ -6,10 +6,9 @@ from datetime import datetime, timedelta
 
 from bighead_ci.delivery.advance import advance
 from bighead_ci.delivery.context import Context
-from bighead_ci.errors import BigheadError
 from bighead_ci.ports.progress import Progress, silent
 from bighead_ci.runner.backoff import Backoff, Throttle
-from bighead_ci.runner.trouble import Trouble
+from bighead_ci.runner.failure_log import FailureLog
 from bighead_ci.runner.watch import Watch
 
 EVERY = timedelta(seconds=1)
@@ -23,10 +22,10 @@ class Canaries:
 
     name = "canaries"
 
-    def __init__(self, context: Context, watch: Watch, trouble: Trouble, say: Progress) -> None:
+    def __init__(self, context: Context, watch: Watch, failures: FailureLog, say: Progress) -> None:
         self._context = context
         self._watch = watch
-        self._trouble = trouble
+        self._failures = failures
         self._say = say
         self._throttle = Throttle(BACKOFF, context.clock)
         self._read = ""
@@ -47,14 +46,14 @@ class Canaries:
         return bool(self._places) and (self._last is None or not self._last <= now < self._last + self._every)
 
     def run(self) -> None:
-        """Look at each canary; trouble with one keeps no other from its step."""
+        """Look at each canary; a failure of one keeps no other from its step."""
         main = self._watch.main
         if main != self._read:
             self._places, self._every = self._under_way()
             self._read = main
             names = ["/".join(place) for place in self._places]
             self._throttle.keep_only(names)
-            self._trouble.keep_only(self.name, names)
+            self._failures.keep_only(self.name, names)
         self._last = self._context.clock.now()
         for environment, model in self._places:
             self._advance(environment, model, main)
@@ -69,14 +68,13 @@ class Canaries:
         name = f"{environment}/{model}"
         if not self._throttle.allows(name, main):
             return
-        try:
-            steps = advance(self._context, silent, only=(environment, model))
-        except BigheadError as error:
-            self._throttle.failed(name, main)
-            self._trouble.say(self.name, name, str(error))
-            return
-        self._throttle.succeeded(name)
-        self._trouble.over(self.name, name)
-        for step in steps:
+        done = advance(self._context, silent, only=(environment, model))
+        for step in done.steps:
             if step.action != "waits":
                 self._say(f"{name}: {step.action}: {step.detail}")
+        for failure in done.failures:
+            self._throttle.failed(name, main)
+            self._failures.say(self.name, name, failure.message)
+        if not done.failures:
+            self._throttle.succeeded(name)
+            self._failures.over(self.name, name)

@@ -12,7 +12,7 @@ from bighead_ci.documents.forge import PullRequestSummary
 from bighead_ci.ports.progress import Progress
 from bighead_ci.runner.backoff import Backoff, Throttle
 from bighead_ci.runner.commands import Command, Commands, advice
-from bighead_ci.runner.trouble import Trouble
+from bighead_ci.runner.failure_log import FailureLog
 from bighead_ci.runner.watch import Watch
 
 PARALLEL = 2
@@ -35,12 +35,12 @@ class PullRequestChecks:
     name = "checks"
 
     def __init__(
-        self, context: Context, watch: Watch, commands: Commands, directory: Path, trouble: Trouble, say: Progress
+        self, context: Context, watch: Watch, commands: Commands, directory: Path, failures: FailureLog, say: Progress
     ) -> None:
         self._context = context
         self._watch = watch
         self._commands = commands
-        self._trouble = trouble
+        self._failures = failures
         self._say = say
         self._throttle = Throttle(BACKOFF, context.clock, directory / "checks.json")
         self._under_way: list[_Check] = []
@@ -66,7 +66,7 @@ class PullRequestChecks:
             self._under_way.remove(check)
             self._ended(check, pulls.get(check.number))
         self._throttle.keep_only([_name(number) for number in pulls])
-        self._trouble.keep_only(self.name, [_name(number) for number in pulls])
+        self._failures.keep_only(self.name, [_name(number) for number in pulls])
         waiting = [pull for pull in pulls.values() if not self._finished(pull) and not self._is_under_way(pull)]
         for pull in waiting:
             if len(self._under_way) < PARALLEL and self._throttle.allows(_name(pull.number), pull.head):
@@ -83,13 +83,13 @@ class PullRequestChecks:
         name = _name(check.number)
         if pull is None or pull.head != check.head or self._finished(pull):
             self._throttle.succeeded(name)
-            self._trouble.over(self.name, name)
+            self._failures.over(self.name, name)
             return
         code = check.command.exit_code() or 0
         failures = self._throttle.failed(name, check.head, None if advice(code) == "retry" else TRIES)
         then = "no more until its head moves" if failures.given_up else "to be tried again"
         log = self._commands.log_of(_log(check.number))
-        self._trouble.say(self.name, name, f"no verdict (exit code {code}), {then}: {log}")
+        self._failures.say(self.name, name, f"no verdict (exit code {code}), {then}: {log}")
 
     def _finished(self, pull: PullRequestSummary) -> bool:
         found = find_check(self._context.forge, pull.head, CI)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, Protocol
 
-from bighead_ci.errors import InputError, RetryError
+from bighead_ci.errors import InputError, Remedy, RetryError
 
-Advice = Literal["done", "mend", "retry", "report"]
-"""Done; somebody must mend what they wrote; the same may work later; a fault of the engine."""
+Advice = Literal["done"] | Remedy
 
 
 class Command(Protocol):
@@ -29,10 +28,7 @@ class Commands(Protocol):
 
 
 def advice(exit_code: int) -> Advice:
-    """What to do after a command; a verdict that says no is an answer, too.
-
-    The one place that reads outcomes. A command that says for each model what to do is to be read here as well.
-    """
+    """What to do after a command; a verdict that says no is an answer, too."""
     if exit_code in {0, 1}:
         return "done"
     if exit_code == InputError.exit_code:

@@ -11,7 +11,7 @@ from bighead_ci.ports.progress import Progress
 from bighead_ci.ports.repository import MAIN
 from bighead_ci.runner.backoff import Backoff, Throttle
 from bighead_ci.runner.commands import Advice, Command, Commands, advice
-from bighead_ci.runner.trouble import Trouble
+from bighead_ci.runner.failure_log import FailureLog
 from bighead_ci.runner.watch import Watch
 
 BACKOFF = Backoff(first=timedelta(seconds=5), longest=timedelta(minutes=5))
@@ -29,12 +29,12 @@ class Deliveries:
     name = "delivery"
 
     def __init__(
-        self, context: Context, watch: Watch, commands: Commands, directory: Path, trouble: Trouble, say: Progress
+        self, context: Context, watch: Watch, commands: Commands, directory: Path, failures: FailureLog, say: Progress
     ) -> None:
         self._context = context
         self._watch = watch
         self._commands = commands
-        self._trouble = trouble
+        self._failures = failures
         self._say = say
         self._marker = directory / "delivered"
         self._throttle = Throttle(BACKOFF, context.clock, directory / "deliveries.json")
@@ -69,9 +69,9 @@ class Deliveries:
             write_atomically(self._marker, f"{commit}\n".encode())
             self._delivered = commit
             self._throttle.succeeded(MAIN)
-            self._trouble.over(self.name, MAIN)
+            self._failures.over(self.name, MAIN)
             return
         self._throttle.failed(MAIN, commit)
         words = WORDS.get(advice(code), "it said no")
         text = f"{commit[:10]} is not delivered (exit code {code}), {words}: {self._commands.log_of(LOG)}"
-        self._trouble.say(self.name, MAIN, text)
+        self._failures.say(self.name, MAIN, text)

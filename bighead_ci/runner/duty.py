@@ -11,7 +11,7 @@ from typing import Protocol
 from bighead_ci.errors import BigheadError
 from bighead_ci.ports.clock import Clock
 from bighead_ci.runner.backoff import Backoff, Throttle
-from bighead_ci.runner.trouble import Trouble
+from bighead_ci.runner.failure_log import FailureLog
 from bighead_ci.runner.watch import Watch
 
 POLL_SECONDS = 0.1
@@ -45,15 +45,17 @@ class Runner:
         duties: What to do.
         watch: What they look at.
         clock: Tells the time.
-        trouble: Where trouble is said.
+        failures: Where failures are said.
         threads: Runs the duties; with a thread for each.
     """
 
-    def __init__(self, duties: Sequence[Duty], watch: Watch, clock: Clock, trouble: Trouble, threads: Executor) -> None:
+    def __init__(
+        self, duties: Sequence[Duty], watch: Watch, clock: Clock, failures: FailureLog, threads: Executor
+    ) -> None:
         self._duties = duties
         self._watch = watch
         self._clock = clock
-        self._trouble = trouble
+        self._failures = failures
         self._threads = threads
         self._under_way: dict[str, tuple[str, Future[None]]] = {}
         self._throttle = Throttle(BROKEN, clock)
@@ -63,9 +65,9 @@ class Runner:
         try:
             self._watch.look()
         except BigheadError as error:
-            self._trouble.say(WATCHING, "", str(error))
+            self._failures.say(WATCHING, "", str(error))
             return
-        self._trouble.over(WATCHING)
+        self._failures.over(WATCHING)
         for duty in self._duties:
             if self._at_rest(duty) and duty.due(self._clock.now()) and self._throttle.allows(duty.name, duty.event):
                 self._under_way[duty.name] = (duty.event, self._threads.submit(duty.run))
@@ -81,10 +83,10 @@ class Runner:
         error = run.exception()
         if error is None:
             self._throttle.succeeded(duty.name)
-            self._trouble.over(duty.name)
+            self._failures.over(duty.name)
         else:
             self._throttle.failed(duty.name, event)
-            self._trouble.say(duty.name, "", _words(error))
+            self._failures.say(duty.name, "", _words(error))
         return True
 
 

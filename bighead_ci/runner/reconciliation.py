@@ -11,7 +11,7 @@ from bighead_ci.delivery.workers import Workers
 from bighead_ci.ports.platform import Platform
 from bighead_ci.ports.progress import Progress
 from bighead_ci.runner.backoff import Backoff, Throttle
-from bighead_ci.runner.trouble import Trouble
+from bighead_ci.runner.failure_log import FailureLog
 from bighead_ci.runner.watch import Watch
 
 STARTING = timedelta(seconds=PAUSE_SECONDS)
@@ -30,10 +30,10 @@ class Reconciliation:
 
     name = "reconciliation"
 
-    def __init__(self, context: Context, watch: Watch, trouble: Trouble, say: Progress) -> None:
+    def __init__(self, context: Context, watch: Watch, failures: FailureLog, say: Progress) -> None:
         self._context = context
         self._watch = watch
-        self._trouble = trouble
+        self._failures = failures
         self._say = say
         self._workers: Workers[Outcome] = Workers(PATIENCE_SECONDS)
         self._throttle = Throttle(BACKOFF, context.clock)
@@ -86,7 +86,7 @@ class Reconciliation:
         for outcome in result.outcomes:
             self._note(outcome, result.commit)
         self._throttle.keep_only(["/".join(place) for place in self._failed])
-        self._trouble.keep_only(self.name, ["/".join(place) for place in self._failed])
+        self._failures.keep_only(self.name, ["/".join(place) for place in self._failed])
         now = self._context.clock.now()
         pauses = [self._throttle.until("/".join(place), result.commit) for place in self._failed]
         moving = any(outcome.state in {"starting", "changed"} for outcome in result.outcomes)
@@ -103,4 +103,4 @@ class Reconciliation:
             return
         self._failed.add(place)
         self._throttle.failed("/".join(place), commit)
-        self._trouble.say(self.name, "/".join(place), f"stays as it was: {outcome.detail}")
+        self._failures.say(self.name, "/".join(place), f"stays as it was: {outcome.detail}")

@@ -14,11 +14,11 @@ from typing import Any
 
 import uvicorn
 
+from bighead_ci.clocks import ShiftedClock
 from bighead_ci.documents.base import write_atomically
 from bighead_ci.documents.live import ServingProcess, VariantConfig
 from bighead_ci.errors import BigheadError, InputError
 from bighead_ci.features.online import FeatureReader
-from bighead_ci.ports.clock import ShiftedClock
 from bighead_ci.ports.online_store import OnlineStore
 from bighead_ci.serving.http import WholeAnswerProtocol
 from bighead_ci.serving.metrics import ServingMetrics

@@ -8,9 +8,10 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bighead_ci.clocks import ShiftedClock, SystemClock
 from bighead_ci.documents.forge import BOT
 from bighead_ci.errors import BugError
-from bighead_ci.ports.clock import Clock, ShiftedClock, SystemClock
+from bighead_ci.ports.clock import Clock
 from bighead_ci.ports.repository import MAIN
 from bighead_ci.workspaces import variables
 from bighead_ci.workspaces.finding import find_workspace

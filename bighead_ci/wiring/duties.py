@@ -10,8 +10,8 @@ from bighead_ci.runner.canaries import Canaries
 from bighead_ci.runner.checks import PullRequestChecks
 from bighead_ci.runner.deliveries import Deliveries
 from bighead_ci.runner.duty import Duty, Runner
+from bighead_ci.runner.failure_log import FailureLog
 from bighead_ci.runner.reconciliation import Reconciliation
-from bighead_ci.runner.trouble import Trouble
 from bighead_ci.runner.watch import Watch
 from bighead_ci.wiring.contexts import context_of
 from bighead_ci.workspaces.commands import WorkspaceCommands
@@ -20,12 +20,12 @@ from bighead_ci.workspaces.layout import Workspace
 
 def runner(workspace: Workspace, threads: Executor, say: Progress) -> Runner:
     """All duties of a workspace; each has a context of its own, so that they share nothing but files."""
-    here, commands, trouble = context_of(workspace), WorkspaceCommands(workspace), Trouble(say)
+    here, commands, failures = context_of(workspace), WorkspaceCommands(workspace), FailureLog(say)
     watch = Watch(here.repository, RefWatch(workspace.forge))
     duties: list[Duty] = [
-        Reconciliation(context_of(workspace), watch, trouble, say),
-        PullRequestChecks(context_of(workspace), watch, commands, workspace.runner, trouble, say),
-        Deliveries(context_of(workspace), watch, commands, workspace.runner, trouble, say),
-        Canaries(context_of(workspace), watch, trouble, say),
+        Reconciliation(context_of(workspace), watch, failures, say),
+        PullRequestChecks(context_of(workspace), watch, commands, workspace.runner, failures, say),
+        Deliveries(context_of(workspace), watch, commands, workspace.runner, failures, say),
+        Canaries(context_of(workspace), watch, failures, say),
     ]
-    return Runner(duties, watch, here.clock, trouble, threads)
+    return Runner(duties, watch, here.clock, failures, threads)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+from bighead_ci.clocks import SystemClock
 from bighead_ci.errors import InputError
-from bighead_ci.ports.clock import SystemClock
 from bighead_ci.workspaces.layout import WORKSPACE_FILE, Workspace
 from bighead_ci.workspaces.repositories import create_repositories
 from bighead_ci.workspaces.runner_process import stop_runner

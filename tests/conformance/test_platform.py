@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from bighead_ci.clocks import SystemClock
 from bighead_ci.documents.base import digest_of
 from bighead_ci.documents.live import DesiredVariant
 from bighead_ci.errors import BugError, InputError
-from bighead_ci.ports.clock import SystemClock
 from bighead_ci.ports.platform import Platform
 from fakes.local_bench import LocalBench, desired, weighted
 from fakes.platform import MemoryPlatform

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from bighead_ci.clocks import SystemClock
 from bighead_ci.forge.local import LocalForge
 from bighead_ci.git.ref_watch import SETTLED_SECONDS, RefWatch
 from bighead_ci.git.repository import GitRepository
-from bighead_ci.ports.clock import SystemClock
 from bighead_ci.ports.forge import Forge
 from bighead_ci.ports.repository import Repository
 from bighead_ci.runner.watch import Refs

@@ -10,11 +10,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from bighead_ci.clocks import SystemClock
 from bighead_ci.documents.telemetry import VariantCounts
 from bighead_ci.errors import RetryError
 from bighead_ci.platforms.telemetry import LocalTelemetry
 from bighead_ci.policy.canary import Arm, figures
-from bighead_ci.ports.clock import SystemClock
 from bighead_ci.ports.telemetry import Telemetry
 from fakes.local_bench import ROW, LocalBench, desired, weighted
 from fakes.shipping import answers

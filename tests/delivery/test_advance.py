@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bighead_ci.definitions.release_file import render_release
-from bighead_ci.delivery.advance import Step, advance
+from bighead_ci.delivery.advance import CanaryPass, Step, advance
 from bighead_ci.delivery.approvals import review
 from bighead_ci.delivery.check import REPORT, check_pull_request
 from bighead_ci.delivery.checks import CI
@@ -35,7 +35,7 @@ def canary(context: FakeContext) -> FakeContext:
 
 def only_step(context: FakeContext) -> Step:
     """One pass over the one canary of prod; staging only keeps its standby."""
-    steps = {(step.environment, step.model): step for step in advance(context, silent)}
+    steps = {(step.environment, step.model): step for step in advance(context, silent).steps}
     assert steps.keys() <= {("staging", "late"), ("prod", "late")}
     return steps["prod", "late"]
 
@@ -60,7 +60,7 @@ def next_step(context: FakeContext) -> str:
 def test_nothing_happens_without_a_canary(context: FakeContext) -> None:
     """A version that serves alone is not analysed."""
     ship(context, "v2")
-    assert advance(context, silent) == []
+    assert advance(context, silent) == CanaryPass(steps=[], failures=[])
 
 
 @pytest.mark.parametrize(("seconds", "requests"), [(7, 1000), (60, 199)])
@@ -217,8 +217,9 @@ def test_a_canary_whose_record_is_gone_is_not_judged(canary: FakeContext) -> Non
     assert release is not None
     assert release.candidate is not None
     del canary.records._records[release.candidate.run]
-    with pytest.raises(InputError, match=release.candidate.run):
-        advance(canary, silent)
+    (failure,) = advance(canary, silent).failures
+    assert (failure.about, failure.remedy) == ("prod/late", "mend")
+    assert release.candidate.run in failure.message
 
 
 def test_main_moving_under_a_pass_is_a_reason_to_try_again(
@@ -234,8 +235,7 @@ def test_main_moving_under_a_pass_is_a_reason_to_try_again(
     monkeypatch.setattr(canary.forge, "merge", moved)
     canary.clock.forward(60)
     traffic(canary, 200)
-    with pytest.raises(RetryError):
-        advance(canary, silent)
+    assert [(failure.about, failure.remedy) for failure in advance(canary, silent).failures] == [("prod/late", "retry")]
     assert canary.split("prod") == {"v2": 90, "v3": 10}
     assert only_step(canary).action == "advanced"
     assert len([p for p in canary.forge.find() if "50 %" in p.title]) == 1
@@ -325,15 +325,14 @@ def test_a_push_between_commit_and_opening_is_a_reason_to_try_again(
     monkeypatch.setattr(canary.repository, "commit", pushed)
     canary.clock.forward(60)
     traffic(canary, 200)
-    with pytest.raises(RetryError):
-        advance(canary, silent)
+    assert [(failure.about, failure.remedy) for failure in advance(canary, silent).failures] == [("prod/late", "retry")]
     assert canary.forge.find("open") == []
     assert only_step(canary).action == "advanced"
     assert "policies/auc_floor.yaml" in canary.repository.tree("main").files()
 
 
 def test_a_canary_that_cannot_be_judged_delays_no_revert(canary: FakeContext) -> None:
-    """The record of another model's canary is gone: that is said, after the failing canary was taken back."""
+    """The record of another model's canary is gone: that is said, beside the failing canary that was taken back."""
     release = canary.release("prod")
     assert release is not None
     variants, runs = [], []
@@ -351,8 +350,11 @@ def test_a_canary_that_cannot_be_judged_delays_no_revert(canary: FakeContext) ->
     for run in runs:
         canary.records.forget(run)
     traffic(canary, 50, errors=10)
-    with pytest.raises(InputError, match=f"no record has the run id ({'|'.join(runs)})"):
-        advance(canary, silent)
+    done = advance(canary, silent)
+    assert [(step.model, step.action) for step in done.steps if step.environment == "prod"] == [("late", "reverted")]
+    (failure,) = done.failures
+    assert (failure.about, failure.remedy) == ("prod/early", "mend")
+    assert any(f"no record has the run id {run}" in failure.message for run in runs)
     assert canary.split("prod") == {"v2": 100}
 
 

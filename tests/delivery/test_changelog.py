@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from bighead_ci.clocks import SystemClock
 from bighead_ci.delivery.changelog import commits_between
 from bighead_ci.delivery.main import Mainline
 from bighead_ci.forge.local import LocalForge
 from bighead_ci.git.repository import GitRepository
-from bighead_ci.ports.clock import SystemClock
 from fakes.context import encoded, model_version
 from fakes.memory_tree import DELAYS, FLIGHTS, repository
 from fakes.repositories import begin_repository

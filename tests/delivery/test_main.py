@@ -13,7 +13,7 @@ from bighead_ci.delivery.main import Mainline
 from bighead_ci.documents.definition import CanaryPlan
 from bighead_ci.documents.release import Release, Variant
 from bighead_ci.errors import InputError
-from bighead_ci.ports.clock import FixedClock
+from fakes.clock import FixedClock
 from fakes.forge import MemoryRepository
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -13,8 +13,8 @@ from bighead_ci.definitions.loading import load_feature_set
 from bighead_ci.definitions.tree import DirectoryTree
 from bighead_ci.delivery.materialize import fetch
 from bighead_ci.errors import InputError
-from bighead_ci.ports.clock import FixedClock
 from bighead_ci.stores.offline import DuckDBOfflineStore
+from fakes.clock import FixedClock
 from fakes.online_store import FakeOnlineStore
 from oracles.events import write_events
 

@@ -9,6 +9,7 @@ from typing import cast
 
 import pytest
 
+from bighead_ci.clocks import SystemClock
 from bighead_ci.delivery.approvals import review
 from bighead_ci.delivery.check import check_pull_request
 from bighead_ci.delivery.checks import CI, find_check
@@ -23,7 +24,6 @@ from bighead_ci.documents.forge import PullRequestSummary
 from bighead_ci.errors import InputError, RetryError
 from bighead_ci.forge.local import LocalForge
 from bighead_ci.git.repository import GitRepository
-from bighead_ci.ports.clock import SystemClock
 from bighead_ci.ports.progress import silent
 from fakes.context import FakeContext, encoded, model_version
 from fakes.engine import MemoryEngine

@@ -182,10 +182,10 @@ def test_a_delivery_opens_the_first_promotion_once(context: FakeContext) -> None
     merge_version(context, "v2")
     assert [p.title for p in context.forge.find("open")] == ["promote late in staging: v2 is the first to serve"]
     again = deliver(context, before, silent)
-    assert [p.pull_request.number for p in again] == [context.forge.find("open")[0].number]
+    assert [p.pull_request.number for p in again.promotions] == [context.forge.find("open")[0].number]
     assert len(context.forge.find("open")) == 1
-    context.approve_and_merge(again[0].pull_request.number)
-    assert deliver(context, before, silent) == []
+    context.approve_and_merge(again.promotions[0].pull_request.number)
+    assert deliver(context, before, silent).promotions == []
     assert context.forge.find("open") == []
     assert context.orchestrator.trained == ["models/late/v2"]
 
@@ -196,7 +196,7 @@ def test_a_delivery_from_long_ago_takes_no_environment_back(context: FakeContext
     ship(context, "v2")
     ship(context, "v3", skill=1.2)
     pass_canary(context)
-    assert deliver(context, first, silent) == []
+    assert deliver(context, first, silent).promotions == []
     assert context.forge.find("open") == []
     assert context.orchestrator.trained[-1] == "models/late/v1"
 
@@ -208,7 +208,7 @@ def test_a_record_is_found_after_the_engine_was_upgraded(context: FakeContext) -
     record = check_pull_request(context, pull.number, silent).models[0].record
     context.approve_and_merge(pull.number)
     context.engine = MemoryEngine().edited("errors.py")
-    (promotion,) = deliver(context, before, silent)
+    (promotion,) = deliver(context, before, silent).promotions
     assert promotion.report.record == record
     assert context.orchestrator.trained == ["models/late/v2"]
     again = promote(context, "late", "staging", "v2")
@@ -233,7 +233,7 @@ def test_of_several_versions_a_delivery_promotes_the_newest(context: FakeContext
     """v10 is newer than v9, whatever the alphabet says."""
     before = context.tip
     context.change_main({**model_version("v9"), **model_version("v10")}, "two at once")
-    (promotion,) = deliver(context, before, silent)
+    (promotion,) = deliver(context, before, silent).promotions
     assert "v10" in promotion.pull_request.title
     assert sorted(context.orchestrator.trained) == ["models/late/v10", "models/late/v9"]
 
@@ -248,26 +248,54 @@ def test_a_model_that_cannot_be_delivered_holds_up_no_other(context: FakeContext
         promote_and_merge(context, "staging", version)
     before = context.tip
     context.change_main({**model_version("v4"), **model_version("v1", "later")}, "two models at once")
-    with pytest.raises(InputError, match="canary of v3"):
-        deliver(context, before, silent)
+    delivery = deliver(context, before, silent)
+    (failure,) = delivery.failures
+    assert (failure.about, failure.remedy) == ("staging/late", "mend")
+    assert "canary of v3" in failure.message
+    assert [p.pull_request.title for p in delivery.promotions] == ["promote later in staging: v1 is the first to serve"]
     assert [p.title for p in context.forge.find("open")] == ["promote later in staging: v1 is the first to serve"]
 
 
-def test_trouble_that_may_pass_is_worth_another_delivery(context: FakeContext) -> None:
-    """One model's disk is full and another's code is wrong: what the runner hears is to try again."""
+def test_each_model_that_fails_says_what_helps(context: FakeContext) -> None:
+    """One model's disk is full and another's code is wrong: the one is tried again, the other is mended."""
     before = context.tip
     context.change_main({**model_version("v4"), **model_version("v1", "later")}, "two models at once")
 
-    def troubled(directory: str) -> None:
+    def failing(directory: str) -> None:
         if "later" in directory:
             raise RetryError("the disk is full")
         raise InputError("the code is wrong")
 
-    context.orchestrator.before = troubled
-    with pytest.raises(RetryError, match="the code is wrong\nthe disk is full"):
-        deliver(context, before, silent)
+    context.orchestrator.before = failing
+    failures = deliver(context, before, silent).failures
+    assert [(failure.about, failure.remedy, failure.message) for failure in failures] == [
+        ("late", "mend", "the code is wrong"),
+        ("later", "retry", "the disk is full"),
+    ]
     context.orchestrator.before = lambda _: None
-    assert len(deliver(context, before, silent)) == 2
+    assert len(deliver(context, before, silent).promotions) == 2
+
+
+def test_a_delivery_opens_no_promotion_again_that_somebody_closed(context: FakeContext) -> None:
+    """A person said no; another artifact, or a person who promotes it, is another question."""
+    before = context.tip
+    merge_version(context, "v2")
+    (pull,) = context.forge.find("open")
+    context.forge.close(pull.number)
+    said: list[str] = []
+    assert deliver(context, before, said.append).promotions == []
+    assert context.forge.find("open") == []
+    assert any(f"closed its promotion to staging, #{pull.number}" in line for line in said)
+    assert promote(context, "late", "staging", "v2") is not None
+    assert len(context.forge.find("open")) == 1
+
+
+def test_a_closed_promotion_holds_up_no_newer_version(context: FakeContext) -> None:
+    """What was closed was about another artifact."""
+    merge_version(context, "v2")
+    context.forge.close(context.forge.find("open")[0].number)
+    merge_version(context, "v3", skill=1.2)
+    assert [p.title for p in context.forge.find("open")] == ["promote late in staging: v3 is the first to serve"]
 
 
 def test_of_two_promotions_at_once_the_text_is_that_of_the_head(

@@ -20,7 +20,7 @@ def release_other(context: FakeContext) -> None:
     """Merge a first release of another model to staging; nobody reconciles."""
     before = context.tip
     context.change_main(model_version("v1", "other"), "another model")
-    for promotion in deliver(context, before, silent):
+    for promotion in deliver(context, before, silent).promotions:
         context.approve_and_merge(promotion.pull_request.number)
 
 
@@ -295,8 +295,9 @@ def test_an_unreadable_environment_stops_only_itself(context: FakeContext) -> No
     (trouble,) = [m for m in status(context).models if m.differences]
     assert trouble.environment == "staging"
     assert trouble.differences[0].startswith("its environment cannot be read")
-    with pytest.raises(InputError, match=r"staging/environment\.yaml"):
-        deliver(context, context.tip, silent)
+    (failure,) = deliver(context, context.tip, silent).failures
+    assert (failure.about, failure.remedy) == ("staging", "mend")
+    assert "environments/staging/environment.yaml" in failure.message
 
 
 def test_nothing_is_promoted_over_an_unreadable_release(context: FakeContext) -> None:

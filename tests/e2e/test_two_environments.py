@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from bighead_ci import wiring
+from bighead_ci.clocks import SystemClock
 from bighead_ci.definitions.files import Files, Place
 from bighead_ci.definitions.scaffold import copied_version
 from bighead_ci.definitions.tree import DirectoryTree
@@ -28,7 +29,6 @@ from bighead_ci.planning.dvc_pipeline import dvc_yaml
 from bighead_ci.planning.inputs import Inputs
 from bighead_ci.planning.stages import ARTIFACT
 from bighead_ci.platforms.local import LocalPlatform
-from bighead_ci.ports.clock import SystemClock
 from bighead_ci.wiring import stages
 from bighead_ci.wiring.contexts import pipeline_of
 from bighead_ci.workspaces import variables

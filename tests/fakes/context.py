@@ -8,7 +8,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
@@ -39,7 +39,6 @@ from bighead_ci.features.arrow import ARROW_TYPES
 from bighead_ci.features.meaning import use_schema
 from bighead_ci.planning.dvc_pipeline import dvc_yaml
 from bighead_ci.planning.meaning import Definitions
-from bighead_ci.ports.clock import FixedClock
 from bighead_ci.ports.engine import Engine
 from bighead_ci.ports.offline_store import Sources
 from bighead_ci.ports.online_store import OnlineStore
@@ -48,6 +47,7 @@ from bighead_ci.ports.repository import MAIN
 from bighead_ci.ports.tree import Tree
 from bighead_ci.reporting.renderer import Renderer
 from bighead_ci.transforms.metrics import predictions_table
+from fakes.clock import FixedClock
 from fakes.drift import MemoryDriftDetector
 from fakes.engine import MemoryEngine
 from fakes.forge import MemoryForge, MemoryRepository
@@ -63,14 +63,6 @@ from fakes.telemetry import MemoryTelemetry
 POLICIES = Path(__file__).parents[2] / "policies"
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 ROWS = 400
-
-
-class MovedClock(FixedClock):
-    """Stands still until a test moves it."""
-
-    def forward(self, seconds: float) -> None:
-        """Let time pass."""
-        self.moment += timedelta(seconds=seconds)
 
 
 class FakeImages:
@@ -255,7 +247,7 @@ class FakeContext:
         self.state = directory / "state"
         self.reports = directory / "reports"
         self.identity = BOT
-        self.clock = MovedClock(START)
+        self.clock = FixedClock(START)
         self.data_clock = FixedClock(datetime(2013, 10, 1, 21, tzinfo=UTC))
         self.engine: Engine = MemoryEngine()
         self.repository = MemoryRepository(self.clock)

@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
+from bighead_ci.clocks import SystemClock
 from bighead_ci.definitions.tree import blob_id
 from bighead_ci.documents.forge import Check, CheckState, PullRequest, PullRequestState, PullRequestSummary
 from bighead_ci.errors import InputError, Problem, RetryError
 from bighead_ci.forge import rules
-from bighead_ci.ports.clock import Clock, SystemClock
+from bighead_ci.ports.clock import Clock
 from bighead_ci.ports.repository import Commit, FileChange
 
 Files = dict[str, bytes]

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import psutil
 
+from bighead_ci.clocks import SystemClock
 from bighead_ci.documents.base import digest_of
 from bighead_ci.documents.definition import Router, Serving
 from bighead_ci.documents.image import ImageRecipe, LocalImage
@@ -24,7 +25,6 @@ from bighead_ci.images.process import ProcessImageBuilder
 from bighead_ci.images.python_environments import PythonEnvironments
 from bighead_ci.planning.stages import SERVING_ENTRY_POINT
 from bighead_ci.platforms.local import LocalPlatform
-from bighead_ci.ports.clock import SystemClock
 from bighead_ci.ports.engine import Engine
 from fakes.memory_tree import MemoryTree
 from fakes.tiny_artifact import write_tiny_artifact

@@ -101,6 +101,6 @@ def pass_canary(context: FakeContext, passes: int = 3, *, errors: int = 0, envir
     for _ in range(passes):
         context.clock.forward(60)
         traffic(context, 1000, errors=errors, environment=environment)
-        actions += [step.action for step in advance(context, silent) if step.environment == environment]
+        actions += [step.action for step in advance(context, silent).steps if step.environment == environment]
         reconcile(context, silent)
     return actions

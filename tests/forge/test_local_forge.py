@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
+from bighead_ci.clocks import SystemClock
 from bighead_ci.documents.forge import PullRequestSummary
 from bighead_ci.errors import BigheadError, InputError, RetryError
 from bighead_ci.forge.local import LocalForge
 from bighead_ci.git.repository import GitRepository
-from bighead_ci.ports.clock import SystemClock
 from fakes.repositories import begin_repository, git
 
 KILLED_MERGE = """
@@ -28,7 +28,7 @@ import os, signal, sys
 from pathlib import Path
 from bighead_ci.git.repository import GitRepository
 from bighead_ci.forge.local import LocalForge
-from bighead_ci.ports.clock import SystemClock
+from bighead_ci.clocks import SystemClock
 
 repository = GitRepository(Path(sys.argv[1]))
 keep = int(sys.argv[2])

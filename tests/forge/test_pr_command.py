@@ -13,10 +13,10 @@ from click.testing import CliRunner
 
 from bighead_ci import wiring
 from bighead_ci.cli.pr import pr_command, printable
+from bighead_ci.clocks import SystemClock
 from bighead_ci.delivery.main import Mainline
 from bighead_ci.forge.local import LocalForge
 from bighead_ci.git.repository import GitRepository
-from bighead_ci.ports.clock import SystemClock
 from bighead_ci.workspaces import finding
 from fakes.engine import MemoryEngine
 from fakes.repositories import begin_repository, git

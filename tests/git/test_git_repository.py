@@ -14,7 +14,7 @@ from bighead_ci.errors import InputError
 from bighead_ci.git import process
 from bighead_ci.git.repository import GitRepository
 from bighead_ci.git.tree import READS_BEFORE_LISTING
-from bighead_ci.ports.clock import FixedClock
+from fakes.clock import FixedClock
 from fakes.repositories import begin_repository, git
 
 

@@ -11,8 +11,8 @@ from bighead_ci.runner.canaries import Canaries
 from bighead_ci.runner.checks import PullRequestChecks
 from bighead_ci.runner.deliveries import Deliveries
 from bighead_ci.runner.duty import Duty, Runner
+from bighead_ci.runner.failure_log import FailureLog
 from bighead_ci.runner.reconciliation import Reconciliation
-from bighead_ci.runner.trouble import Trouble
 from bighead_ci.runner.watch import Watch
 from fakes.context import FakeContext
 from fakes.runner import MemoryCommand, MemoryCommands, MemoryRefs, NoThreads
@@ -25,10 +25,10 @@ class Bench:
         self.context = context
         self.commands = MemoryCommands()
         self.said: list[str] = []
-        self.trouble = Trouble(self.said.append)
+        self.failures = FailureLog(self.said.append)
         self.watch = Watch(context.repository, MemoryRefs(context.forge))
         shared = (context, self.watch)
-        spoken = (self.trouble, self.said.append)
+        spoken = (self.failures, self.said.append)
         self.checks = PullRequestChecks(*shared, self.commands, directory, *spoken)
         self.deliveries = Deliveries(*shared, self.commands, directory, *spoken)
         self.reconciliation = Reconciliation(*shared, *spoken)
@@ -40,7 +40,7 @@ class Bench:
 
     def runner(self, duties: Sequence[Duty]) -> Runner:
         """A runner that has just these duties, without threads."""
-        return Runner(duties, self.watch, self.context.clock, self.trouble, NoThreads())
+        return Runner(duties, self.watch, self.context.clock, self.failures, NoThreads())
 
     def end(self, code: int) -> MemoryCommand:
         """The one command under way ends."""

@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 
 from bighead_ci.runner.backoff import Backoff, Throttle
-from fakes.context import START, MovedClock
+from fakes.clock import FixedClock
+from fakes.context import START
 
 BACKOFF = Backoff(first=timedelta(seconds=5), longest=timedelta(minutes=1))
 
 
 @pytest.fixture
-def clock() -> MovedClock:
-    return MovedClock(START)
+def clock() -> FixedClock:
+    return FixedClock(START)
 
 
 def test_pauses_double_up_to_the_longest() -> None:
@@ -23,7 +24,7 @@ def test_pauses_double_up_to_the_longest() -> None:
     assert [BACKOFF.pause(n).total_seconds() for n in (1, 2, 3, 4, 5, 6, 10_000)] == [5, 10, 20, 40, 60, 60, 60]
 
 
-def test_a_failed_object_waits_alone(clock: MovedClock) -> None:
+def test_a_failed_object_waits_alone(clock: FixedClock) -> None:
     """It is not tried before its pause is over; others are."""
     throttle = Throttle(BACKOFF, clock)
     throttle.failed("#1", "head")
@@ -34,7 +35,7 @@ def test_a_failed_object_waits_alone(clock: MovedClock) -> None:
     assert throttle.allows("#1", "head")
 
 
-def test_a_new_event_ends_the_pause_and_the_count(clock: MovedClock) -> None:
+def test_a_new_event_ends_the_pause_and_the_count(clock: FixedClock) -> None:
     """The first failure on it is followed by the shortest pause again."""
     throttle = Throttle(BACKOFF, clock)
     for _ in range(4):
@@ -44,7 +45,7 @@ def test_a_new_event_ends_the_pause_and_the_count(clock: MovedClock) -> None:
     assert throttle.until("#1", "new head") == clock.now() + timedelta(seconds=5)
 
 
-def test_success_forgets_the_failures(clock: MovedClock) -> None:
+def test_success_forgets_the_failures(clock: FixedClock) -> None:
     """The same event may fail anew later, with a short pause."""
     throttle = Throttle(BACKOFF, clock)
     throttle.failed("#1", "head")
@@ -53,7 +54,7 @@ def test_success_forgets_the_failures(clock: MovedClock) -> None:
     assert throttle.failed("#1", "head").count == 1
 
 
-def test_an_object_is_given_up_after_its_tries(clock: MovedClock) -> None:
+def test_an_object_is_given_up_after_its_tries(clock: FixedClock) -> None:
     """No time helps; a new event does."""
     throttle = Throttle(BACKOFF, clock)
     assert [throttle.failed("#1", "head", tries=3).given_up for _ in range(3)] == [False, False, True]
@@ -62,7 +63,7 @@ def test_an_object_is_given_up_after_its_tries(clock: MovedClock) -> None:
     assert throttle.allows("#1", "new head")
 
 
-def test_a_restart_remembers(clock: MovedClock, tmp_path: Path) -> None:
+def test_a_restart_remembers(clock: FixedClock, tmp_path: Path) -> None:
     """Failures, their pause and what was given up are on disk."""
     before = Throttle(BACKOFF, clock, tmp_path / "checks.json")
     before.failed("#1", "head")
@@ -74,13 +75,13 @@ def test_a_restart_remembers(clock: MovedClock, tmp_path: Path) -> None:
     assert after.until("#2", "head") is None
 
 
-def test_a_memory_that_cannot_be_read_is_none(clock: MovedClock, tmp_path: Path) -> None:
+def test_a_memory_that_cannot_be_read_is_none(clock: FixedClock, tmp_path: Path) -> None:
     """Everything is tried once more."""
     (tmp_path / "checks.json").write_text('{"objects": {"#1"')
     assert Throttle(BACKOFF, clock, tmp_path / "checks.json").allows("#1", "head")
 
 
-def test_a_clock_that_is_set_back_makes_nothing_wait(clock: MovedClock) -> None:
+def test_a_clock_that_is_set_back_makes_nothing_wait(clock: FixedClock) -> None:
     """A failure in what is the future now says nothing."""
     throttle = Throttle(BACKOFF, clock)
     throttle.failed("#1", "head")
@@ -88,7 +89,7 @@ def test_a_clock_that_is_set_back_makes_nothing_wait(clock: MovedClock) -> None:
     assert throttle.allows("#1", "head")
 
 
-def test_objects_that_are_gone_are_forgotten(clock: MovedClock, tmp_path: Path) -> None:
+def test_objects_that_are_gone_are_forgotten(clock: FixedClock, tmp_path: Path) -> None:
     """The memory does not grow with every pull request there ever was."""
     throttle = Throttle(BACKOFF, clock, tmp_path / "checks.json")
     throttle.failed("#1", "head", tries=1)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bighead_ci.errors import RetryError
+from bighead_ci.delivery.advance import CanaryPass
+from bighead_ci.documents.failure import Failure
 from bighead_ci.runner import canaries
 from bighead_ci.runner.canaries import EVERY
 from fakes.context import FakeContext
@@ -45,18 +46,17 @@ def test_without_a_canary_nothing_is_read(bench: Bench, monkeypatch: pytest.Monk
         poll()
 
 
-def test_trouble_with_one_canary_is_said_once_and_pauses_it_alone(
+def test_a_failure_of_one_canary_is_said_once_and_pauses_it_alone(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The other is judged each second."""
     begin_canary(bench.context)
     looked: list[str] = []
 
-    def advance(_context: object, _progress: object, only: tuple[str, str]) -> list[object]:
+    def advance(_context: object, _progress: object, only: tuple[str, str]) -> CanaryPass:
         looked.append("/".join(only))
-        if only[0] == "prod":
-            raise RetryError("the router does not answer")
-        return []
+        down = Failure(about="/".join(only), remedy="retry", message="the router does not answer")
+        return CanaryPass(steps=[], failures=[down] if only[0] == "prod" else [])
 
     places = [("dev", "late"), ("prod", "late")]
     monkeypatch.setattr(canaries, "advance", advance)

@@ -1,4 +1,4 @@
-"""The runner itself: duties side by side, and trouble that stays with its duty."""
+"""The runner itself: duties side by side, and failures that stay with their duty."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bighead_ci.errors import RetryError
 from bighead_ci.runner.duty import BROKEN, Runner
-from bighead_ci.runner.trouble import Trouble
+from bighead_ci.runner.failure_log import FailureLog
 from fakes.context import model_version
 from runner.conftest import Bench
 
@@ -35,7 +35,7 @@ class Always:
 
 
 def fails(text: str) -> Callable[[], None]:
-    """What ends in trouble."""
+    """What fails."""
 
     def action() -> None:
         raise RetryError(text)
@@ -57,7 +57,7 @@ def test_a_slow_duty_delays_no_other(bench: Bench) -> None:
 
     slow, quick = Always("slow", hangs), Always("quick", nothing)
     with ThreadPoolExecutor(2) as threads:
-        runner = Runner([slow, quick], bench.watch, bench.context.clock, bench.trouble, threads)
+        runner = Runner([slow, quick], bench.watch, bench.context.clock, bench.failures, threads)
         try:
             runner.poll()
             assert entered.wait(30)
@@ -68,7 +68,7 @@ def test_a_slow_duty_delays_no_other(bench: Bench) -> None:
             released.set()
 
 
-def test_trouble_with_a_whole_duty_is_said_once_and_pauses_it_alone(bench: Bench) -> None:
+def test_a_failure_of_a_whole_duty_is_said_once_and_pauses_it_alone(bench: Bench) -> None:
     """The success of another duty does not make it news."""
     broken, well = Always("broken", fails("no router")), Always("well", nothing)
     poll = bench.polls(broken, well)
@@ -128,19 +128,19 @@ def test_main_that_cannot_be_read_is_said_once(bench: Bench) -> None:
     assert bench.watch.main == bench.context.tip
 
 
-def test_trouble_is_said_again_only_when_it_changes() -> None:
-    """For each duty and object by itself; trouble that was over is news."""
+def test_a_failure_is_said_again_only_when_it_changes() -> None:
+    """For each duty and object by itself; a failure that was over is news."""
     said: list[str] = []
-    trouble = Trouble(said.append)
+    failures = FailureLog(said.append)
     for text in ("full", "full", "locked", "full"):
-        trouble.say("checks", "#1", text)
-        trouble.say("checks", "#2", "full")
-        trouble.say("delivery", "#1", "full")
-        trouble.over("delivery")
+        failures.say("checks", "#1", text)
+        failures.say("checks", "#2", "full")
+        failures.say("delivery", "#1", "full")
+        failures.over("delivery")
     assert said == ["#1: full", "#2: full", "#1: full", "#1: locked", "#1: full"]
-    trouble.keep_only("checks", ["#2"])
-    trouble.say("checks", "#1", "full")
-    trouble.say("checks", "#2", "full")
-    trouble.over("checks", "#2")
-    trouble.say("checks", "#2", "full")
+    failures.keep_only("checks", ["#2"])
+    failures.say("checks", "#1", "full")
+    failures.say("checks", "#2", "full")
+    failures.over("checks", "#2")
+    failures.say("checks", "#2", "full")
     assert said[5:] == ["#1: full", "#2: full"]

@@ -154,7 +154,7 @@ def test_a_revert_does_not_wait_for_another_models_features(bench: Bench, monkey
     poll()
     before = context.main().commit
     context.change_main(model_version("v1", "other"), "another model")
-    for promotion in deliver(context, before, silent):
+    for promotion in deliver(context, before, silent).promotions:
         context.approve_and_merge(promotion.pull_request.number)
     released = threading.Event()
     monkeypatch.setattr(reconcile, "ensure_materialized", lambda *_: released.wait(30))

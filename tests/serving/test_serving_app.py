@@ -12,10 +12,10 @@ import httpx
 import pytest
 
 from bighead_ci.errors import RetryError
-from bighead_ci.ports.clock import FixedClock
 from bighead_ci.serving.metrics import ServingMetrics
 from bighead_ci.serving.predictor import Predictor
 from bighead_ci.serving.service import BODY_LIMIT, ServingApp, make_service
+from fakes.clock import FixedClock
 from fakes.serving import FakeFeatures, FakeScorer, a_config, counter
 
 NOW = datetime(2013, 10, 1, 10, tzinfo=UTC)

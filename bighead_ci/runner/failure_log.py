@@ -1,4 +1,4 @@
-"""Trouble is said once for each duty and object, and again only when it changes."""
+"""A failure is said once for each duty and object, and again only when it changes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Collection
 from bighead_ci.ports.progress import Progress
 
 
-class Trouble:
+class FailureLog:
     """Remembers what was said last of each object of each duty."""
 
     def __init__(self, say: Progress) -> None:
@@ -21,7 +21,7 @@ class Trouble:
             self._say(f"{name}: {text}" if name else f"{duty}: {text}")
 
     def over(self, duty: str, name: str = "") -> None:
-        """It is well again: the same trouble would be news."""
+        """It is well again: the same failure would be news."""
         self._said.pop((duty, name), None)
 
     def keep_only(self, duty: str, names: Collection[str]) -> None:
