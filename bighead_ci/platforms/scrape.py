@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import cache
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
@@ -46,11 +47,18 @@ def scrape_processes(processes: Mapping[str, ServingProcess], tries: int) -> dic
     return {name: counters for name, counters in zip(processes, found, strict=True) if counters is not None}
 
 
+@cache
+def _client() -> httpx.Client:
+    """One for all: to make a client takes longer than to read a page. It keeps no connection to a process that left."""
+    limits = httpx.Limits(max_keepalive_connections=0)
+    return httpx.Client(timeout=SCRAPE_SECONDS, trust_env=False, limits=limits)
+
+
 def _scrape(serving: ServingProcess, tries: int) -> Counters | None:
     for _ in range(tries):
         with suppress(httpx.HTTPError):
             url = f"http://127.0.0.1:{serving.port}/metrics"
-            page = httpx.get(url, timeout=SCRAPE_SECONDS, trust_env=False).text
+            page = _client().get(url).text
             return Counters(run=f"{serving.pid}:{serving.port}", values=read_page(page))
     return None
 
