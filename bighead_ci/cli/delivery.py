@@ -9,11 +9,11 @@ import click
 from bighead_ci import wiring
 from bighead_ci.cli.output import EXIT_REFUSED, answer, end_with, json_option, reports_errors, say
 from bighead_ci.delivery.advance import advance
-from bighead_ci.delivery.check import check_pull_request, page_of
+from bighead_ci.delivery.check import check_pull_request
 from bighead_ci.delivery.deliver import deliver
 from bighead_ci.delivery.promote import promote
 from bighead_ci.delivery.reconcile import project_aliases, settle
-from bighead_ci.delivery.report_files import REPORT_FILE
+from bighead_ci.delivery.report_files import REPORT_FILE, page_of
 from bighead_ci.delivery.rollback import check_rollback, rollback
 from bighead_ci.workspaces import finding
 
@@ -29,7 +29,7 @@ def ci_command(number: int, as_json: bool) -> None:
     """
     context = wiring.context()
     report = check_pull_request(context, number, say)
-    page = page_of(context, context.forge.get(number).model_copy(update={"head": report.commit}))
+    page = page_of(context, report.number, report.commit)
     answer(
         report.model_dump(mode="json") | {"page": str(page), "document": str(page.with_name(REPORT_FILE))},
         "\n".join([f"#{number}: {report.state} in {report.seconds:.1f} s", *report.problems, f"report: {page}"]),

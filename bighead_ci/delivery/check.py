@@ -6,30 +6,27 @@ import shlex
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
 
 from bighead_ci.definitions.check import check_tree
 from bighead_ci.definitions.files import Files, place_of
 from bighead_ci.definitions.loading import load_gates
-from bighead_ci.delivery.approvals import set_approvals
 from bighead_ci.delivery.build import Built, ensure_record
 from bighead_ci.delivery.canary import analyse_canary
-from bighead_ci.delivery.checks import CI, gate_check
+from bighead_ci.delivery.checks import CI
 from bighead_ci.delivery.comparison import differences, drift, drift_page, package_changes, request_changes
 from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.desired import Desired
 from bighead_ci.delivery.gates import judge_canary, judge_pull_request
-from bighead_ci.delivery.outdated import WORDS, outdated_by
+from bighead_ci.delivery.post import post_report
 from bighead_ci.delivery.proposal import Proposal
-from bighead_ci.delivery.release_pr import LABEL, review_release
-from bighead_ci.delivery.report_files import directory_of, keep_report
+from bighead_ci.delivery.release_pr import review_release
+from bighead_ci.delivery.report_files import page_of
 from bighead_ci.delivery.running import running_versions
-from bighead_ci.documents.forge import CheckState, PullRequest
+from bighead_ci.documents.forge import PullRequest
 from bighead_ci.documents.live import CanaryAnalysis
 from bighead_ci.documents.plan import Plan, PlannedModel, ReleaseChange
-from bighead_ci.documents.record import RunRecord
 from bighead_ci.documents.release import Release, release_path
-from bighead_ci.documents.report import Link, ModelReport, PromotionReport, PullRequestReport
+from bighead_ci.documents.report import Link, ModelReport, PromotionReport, PullRequestReport, ReportState
 from bighead_ci.documents.verdict import GateDefinition
 from bighead_ci.errors import BigheadError, InputError, Problem
 from bighead_ci.planning.inputs import Inputs
@@ -37,9 +34,6 @@ from bighead_ci.planning.versions import version_problems
 from bighead_ci.policy.canary import decide, describe
 from bighead_ci.ports.progress import Progress
 from bighead_ci.ports.tree import Tree
-
-REPORT = "report"
-"""Marker of the one comment."""
 
 
 def check_pull_request(context: Context, number: int, progress: Progress) -> PullRequestReport:
@@ -62,14 +56,20 @@ def check_pull_request(context: Context, number: int, progress: Progress) -> Pul
         except InputError as error:
             report = run.unfinished("invalid", error)
         except BigheadError as error:
-            run.post(run.unfinished("error", error), time.monotonic() - started)
+            _post(run, run.unfinished("error", error), started)
             raise
-        return run.post(report, time.monotonic() - started)
+        return _post(run, report, started)
     except Exception as error:
         words = (str(error).strip() or type(error).__name__).splitlines()[0]
         with suppress(BigheadError):
             context.forge.set_check(pull.head, CI, "error", words)
         raise
+
+
+def _post(run: _Run, report: PullRequestReport, started: float) -> PullRequestReport:
+    report = report.model_copy(update={"seconds": round(time.monotonic() - started, 1)})
+    post_report(run.context, run.pull, run.main, report, run.progress)
+    return report
 
 
 class _Run:
@@ -159,86 +159,36 @@ class _Run:
             Problem(file=file, subject="variants", message=message, value=describe(release, keep_warm, analysis))
         ]
 
-    def _document(self, state: str, models: list[ModelReport], problems: list[str] | None = None) -> PullRequestReport:
-        page = page_of(self.context, self.pull)
-        return PullRequestReport.model_validate(
-            {
-                "number": self.pull.number,
-                "title": self.pull.title,
-                "commit": self.pull.head,
-                "base": self.main.commit,
-                "at": self.context.clock.now(),
-                "state": state,
-                "plan": self.plan,
-                "problems": problems or [],
-                "models": models,
-                "moves": self.moves,
-                "seconds": 0.0,
-                "reproduce": [
-                    f"git fetch origin {shlex.quote(self.pull.source)} && git checkout {self.pull.head[:10]}",
-                    *[f"bighead train models/{m.record.id}" for m in models],
-                    *[self._run_command(m.record) for m in models if not self.context.records.run_url(m.record.run_id)],
-                ],
-                "links": [Link(title="full report with plots", url=page.as_uri())],
-            }
+    def _document(
+        self, state: ReportState, models: list[ModelReport], problems: list[str] | None = None
+    ) -> PullRequestReport:
+        context, pull = self.context, self.pull
+        trained = [f"bighead train models/{model.record.id}" for model in models]
+        runs = [model.record.run_id for model in models if not context.records.run_url(model.record.run_id)]
+        return PullRequestReport(
+            number=pull.number,
+            title=pull.title,
+            commit=pull.head,
+            base=self.main.commit,
+            at=context.clock.now(),
+            state=state,
+            plan=self.plan,
+            problems=problems or [],
+            models=models,
+            moves=self.moves,
+            seconds=0.0,
+            reproduce=[
+                f"git fetch origin {shlex.quote(pull.source)} && git checkout {pull.head[:10]}",
+                *trained,
+                *[context.records.run_command(run, context.records_in_a_clone) for run in runs],
+            ],
+            links=[Link(title="full report with plots", url=page_of(context, pull.number, pull.head).as_uri())],
         )
 
-    def _run_command(self, record: RunRecord) -> str:
-        """What shows a record's run, as it can be typed in any clone: without this machine's paths."""
-        command = self.context.records.run_command(record.run_id)
-        return command.replace(str(self.context.state.resolve()), "$(git config bighead.state)")
-
-    def unfinished(self, state: str, error: BigheadError) -> PullRequestReport:
+    def unfinished(self, state: ReportState, error: BigheadError) -> PullRequestReport:
         """A report that says why there is no verdict."""
         lines = [str(p) for p in error.problems] if isinstance(error, InputError) else []
         return self._document(state, [], lines or str(error).splitlines())
-
-    def post(self, report: PullRequestReport, seconds: float) -> PullRequestReport:
-        """The page, the one comment, a status for each gate, and last the status that allows a merge.
-
-        Text belongs to a pull request, not to a commit: of a head that was left meanwhile only the statuses are posted.
-        """
-        context, pull = self.context, self.pull
-        report = report.model_copy(update={"seconds": round(seconds, 1)})
-        page = page_of(context, pull)
-        page.parent.mkdir(parents=True, exist_ok=True)
-        context.renderer.html(report, page)
-        keep_report(context, pull, report)
-        for model in report.models:
-            context.records.attach(model.record.run_id, {f"report/pr-{pull.number}.html": page})
-        if context.forge.get(pull.number).head == pull.head:
-            self._post_text(report)
-            set_approvals(context, pull, context.main(pull.target))
-        else:
-            self.progress(f"#{pull.number}: {pull.head[:10]} is no longer its head, so its report is not posted")
-        for model in report.models:
-            for gate in model.verdict.gates:
-                if gate.applied:
-                    name = gate_check(model.record.model, model.record.version, gate.gate)
-                    state: CheckState = "success" if gate.passed else "failure"
-                    context.forge.set_check(pull.head, name, state, gate.description)
-        state, words = self._outcome(report)
-        context.forge.set_check(pull.head, CI, state, words, external_id=self.main.commit)
-        return report
-
-    def _post_text(self, report: PullRequestReport) -> None:
-        """The comment; and what the moves mean: the body of a release's own pull request, else beneath the report."""
-        context, pull = self.context, self.pull
-        text = context.renderer.markdown(report)
-        moves = "\n\n".join(context.renderer.promotion_markdown(move) for move in report.moves)
-        if moves and LABEL in pull.labels:
-            context.forge.update(pull.number, body=moves)
-        elif moves:
-            text = f"{text}\n\n{moves}"
-        context.forge.comment(pull.number, REPORT, text)
-
-    def _outcome(self, report: PullRequestReport) -> tuple[CheckState, str]:
-        states: dict[str, CheckState] = {"passed": "success", "failed": "failure", "invalid": "failure"}
-        now = self.context.main(self.pull.target)
-        if report.state in states and outdated_by(Proposal(self.context, self.pull, now), self.main.commit):
-            self.progress(f"#{self.pull.number}: {WORDS}")
-            return "pending", WORDS
-        return states.get(report.state, "error"), f"{report.state} in {report.seconds:.0f} s"
 
 
 def model_report(context: Context, built: Built, desired: Desired, gates: list[GateDefinition]) -> ModelReport:
@@ -301,8 +251,3 @@ def _unknown_digests(context: Context, environment: str, model: str, release: Re
             if says != holds
         ]
     return problems
-
-
-def page_of(context: Context, pull: PullRequest) -> Path:
-    """Where the HTML page of a pull request's head lies."""
-    return directory_of(context, pull) / "index.html"

@@ -27,8 +27,8 @@ class Context(Protocol):
     """Ports, made when first asked for: a verb that needs no MLflow does not load it."""
 
     @property
-    def state(self) -> Path:
-        """The directory that a clone's git config names `bighead.state`."""
+    def records_in_a_clone(self) -> str:
+        """How a command that is typed in any clone writes the directory of the records."""
 
     @property
     def reports(self) -> Path:

@@ -10,20 +10,27 @@ from bighead_ci.documents.report import PromotionReport, PullRequestReport
 
 REPORT_FILE = "report.json"
 """What the checks found of a head: a `PullRequestReport`."""
+PAGE_FILE = "index.html"
+"""The same for people."""
 PROMOTION_FILE = "promotion.json"
 """What a pull request of a release means, as it was opened or went on: a `PromotionReport`."""
 
 
-def directory_of(context: Context, pull: PullRequestSummary) -> Path:
+def directory_of(context: Context, number: int, head: str) -> Path:
     """Of all reports on a pull request's head."""
-    return context.reports / f"pr-{pull.number}" / pull.head[:12]
+    return context.reports / f"pr-{number}" / head[:12]
 
 
-def keep_report(context: Context, pull: PullRequestSummary, report: PullRequestReport) -> None:
+def page_of(context: Context, number: int, head: str) -> Path:
+    """Where the page of a pull request's head lies."""
+    return directory_of(context, number, head) / PAGE_FILE
+
+
+def keep_report(context: Context, report: PullRequestReport) -> None:
     """Keep what the checks found."""
-    report.write(directory_of(context, pull) / REPORT_FILE)
+    report.write(directory_of(context, report.number, report.commit) / REPORT_FILE)
 
 
 def keep_promotion(context: Context, pull: PullRequestSummary, report: PromotionReport) -> None:
     """Keep what the body of a release's pull request was made from."""
-    report.write(directory_of(context, pull) / PROMOTION_FILE)
+    report.write(directory_of(context, pull.number, pull.head) / PROMOTION_FILE)

@@ -29,7 +29,7 @@ class Ship(Steps):
         self.misbehaving_version()
         self.revert()
         self.questions()
-        self.facts.write(self.context.state / "ship.json")
+        self.facts.write(self.context.workspace.state / "ship.json")
 
     def two_pull_requests(self) -> None:
         """Two models in two concurrent pull requests."""

@@ -63,7 +63,7 @@ class Steps:
         self.context = context
         self.clone = clone
         self.examples = examples
-        self.narrator = Narrator(clone, context.state)
+        self.narrator = Narrator(clone, context.workspace.state)
         self.facts = ShipFacts()
 
     def note(self, **facts: object) -> None:

@@ -14,6 +14,9 @@ from bighead_ci.documents.plan import Move, Plan
 from bighead_ci.documents.record import DriftResult, MetricDifference, RunRecord
 from bighead_ci.documents.verdict import Verdict
 
+ReportState = Literal["passed", "failed", "invalid", "error"]
+"""Gates passed, a gate failed, something authored is wrong, something broke."""
+
 
 class RunningVersion(Document):
     """What one environment serves now, with its record."""
@@ -91,7 +94,7 @@ class PullRequestReport(Document):
     commit: CommitId
     base: CommitId
     at: Moment
-    state: Literal["passed", "failed", "invalid", "error", "running"]
+    state: ReportState
     plan: Plan | None
     problems: list[str]
     """Input errors, ready to read; the state is then `invalid`."""

@@ -51,5 +51,8 @@ class RecordStore(Protocol):
     def run_url(self, run_id: str) -> str:
         """The run's page; empty where no server shows it."""
 
-    def run_command(self, run_id: str) -> str:
-        """For a shell on this machine: what shows the run, and where to look then."""
+    def run_command(self, run_id: str, directory: str | None = None) -> str:
+        """For a shell on this machine: what shows the run, and where to look then.
+
+        `directory`: what to write for the directory of the records; by default its path.
+        """

@@ -13,9 +13,6 @@ from bighead_ci.reporting.figures import figure, plural, seconds, signed
 def headline(report: PullRequestReport) -> str:
     """The verdict in one line."""
     took = seconds(report.seconds)
-    if report.state == "running":
-        names = _names(planned.id for planned in report.plan.models) if report.plan else ""
-        return f"⏳ Checks are running{f' on {names}' if names else ''}"
     if report.state == "invalid":
         return f"❌ {plural(len(report.problems), 'problem')} to fix before anything can run · {took}"
     if report.state == "error":

@@ -37,7 +37,7 @@ def pull_request_markdown(report: PullRequestReport, *, pictures: bool) -> str:
         blocks += [block for section in sections for block in (*section.glance(), *section.depth())]
     if report.plan:
         blocks.append(Block(_plan_details(report.plan), 80, "plan section"))
-    if report.reproduce and report.state != "running":
+    if report.reproduce:
         commands = fence("\n".join(report.reproduce), "sh", lines=60)
         blocks.append(Block(details("How to get the same on a laptop", commands), 50, "reproduce section"))
     blocks.append(Block(_footer(report)))
@@ -52,8 +52,6 @@ def _below_verdict(report: PullRequestReport) -> list[Block]:
         if len(report.problems) > _PROBLEMS:
             lines.append(f"- … and {len(report.problems) - _PROBLEMS:,} more; `bighead check` lists all")
         return [Block("\n".join(lines)), Block(advice(report))]
-    if report.state == "running":
-        return [Block("This comment will hold the result.")]
     rules = [
         (f"{model.record.id} " if len(report.models) > 1 else "", gate, rule)
         for model in report.models
@@ -106,8 +104,6 @@ def _plan_blocks(report: PullRequestReport) -> list[Block]:
     if plan is None:
         return []
     blocks = []
-    if report.state == "running":
-        blocks.append(Block("\n".join(f"- {code(m.id)}: {_reasons(m.because)}" for m in plan.models[:50])))
     if plan.impacts:
         blocks.append(Block(_blast_radius(plan, report.models), 20, "blast radius"))
     elif report.models:

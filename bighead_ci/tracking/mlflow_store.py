@@ -145,9 +145,10 @@ class MlflowRecordStore:
         page = self._page(run_id)
         return f"{self._ui}/{page}" if self._ui else ""
 
-    def run_command(self, run_id: str) -> str:
+    def run_command(self, run_id: str, directory: str | None = None) -> str:
         """The command that serves MLflow's pages on this directory, with the page of the run on it as a comment."""
-        address = f'"sqlite:///{quote(str(self._database))}"'
+        place = quote(str(self._database.parent)) if directory is None else directory
+        address = f'"sqlite:///{place}/{self._database.name}"'
         return f"mlflow ui --backend-store-uri {address}  # then open {LOCAL_UI}/{self._page(run_id)}"
 
     def _page(self, run_id: str) -> str:

@@ -46,8 +46,12 @@ class LocalContext:
         self.workspace = workspace
         self.identity = identity
         self._platforms: dict[str, LocalPlatform] = {}
-        self.state = workspace.state
         self.reports = workspace.reports
+
+    @property
+    def records_in_a_clone(self) -> str:
+        """Below the state that a clone's git config names."""
+        return f"$(git config {variables.STATE_SETTING})/{self.workspace.records.relative_to(self.workspace.state)}"
 
     @cached_property
     def clock(self) -> Clock:

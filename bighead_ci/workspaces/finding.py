@@ -17,7 +17,7 @@ def find_workspace() -> Workspace:
     Raises:
         InputError: there is none.
     """
-    named = os.environ.get(variables.STATE) or _git_config("bighead.state")
+    named = os.environ.get(variables.STATE) or _git_config(variables.STATE_SETTING)
     if not named:
         raise InputError(
             f"no workspace: stand in a clone that `bighead workspace init` made, or set {variables.STATE} to its state "

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bighead_ci.clocks import SystemClock
 from bighead_ci.errors import InputError
+from bighead_ci.workspaces import variables
 from bighead_ci.workspaces.layout import WORKSPACE_FILE, Workspace
 from bighead_ci.workspaces.repositories import create_repositories
 from bighead_ci.workspaces.runner_process import stop_runner
@@ -30,7 +31,7 @@ def create_workspace(directory: Path, seed: Path, moment: datetime | None) -> Wo
     workspace = Workspace(forge=directory / "forge.git", state=directory / "state", clock_offset_seconds=offset)
     try:
         workspace.state.mkdir(parents=True, exist_ok=True)
-        create_repositories(workspace.forge, directory / "clone", seed, {"bighead.state": str(workspace.state)})
+        create_repositories(workspace.forge, directory / "clone", seed, {variables.STATE_SETTING: str(workspace.state)})
         workspace.write(workspace.state / WORKSPACE_FILE)
     except OSError as error:
         raise InputError(f"{directory} cannot hold a workspace: {error.strerror}: {error.filename}") from error

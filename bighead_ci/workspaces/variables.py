@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 
 STATE = "BIGHEAD_STATE"
-"""Names the state directory; a clone's git config `bighead.state` does so too."""
+"""Names the state directory; so does the setting `STATE_SETTING`."""
+STATE_SETTING = "bighead.state"
+"""In a clone's git config."""
 USER = "BIGHEAD_USER"
 """Who is at the keyboard."""
 

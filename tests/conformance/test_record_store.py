@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
 from bighead_ci.documents.base import digest_of
+from bighead_ci.documents.record import RunRecord
 from bighead_ci.errors import InputError
 from bighead_ci.ports.tracking import RecordStore
 from bighead_ci.tracking.mlflow_store import MlflowRecordStore
@@ -57,6 +60,22 @@ def test_saved_record_is_found_by_key_run_and_artifact(store: RecordStore, artif
     assert store.by_run(saved.run_id) == saved
     assert store.run_url(saved.run_id) == ""
     assert saved.run_id in store.run_command(saved.run_id)
+    assert "$(where)" in store.run_command(saved.run_id, "$(where)")
+
+
+def test_records_that_are_saved_at_once_are_all_kept(store: RecordStore, artifact: Path) -> None:
+    """Versions of one pull request are built side by side."""
+    records = [make_record(artifact, content_key=digest_of(f"key {number}")) for number in range(8)]
+    start = Barrier(4)
+
+    def save(part: list[RunRecord]) -> list[RunRecord]:
+        start.wait()
+        return [store.save(record, {"artifact": artifact}) for record in part]
+
+    with ThreadPoolExecutor(4) as pool:
+        saved = [record for part in pool.map(save, [records[i::4] for i in range(4)]) for record in part]
+    assert len({record.run_id for record in saved}) == 8
+    assert all(store.by_content_key(record.content_key) == record for record in saved)
 
 
 def test_saving_a_key_again_returns_the_first_record(store: RecordStore, artifact: Path) -> None:

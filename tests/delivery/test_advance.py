@@ -9,9 +9,10 @@ import pytest
 from bighead_ci.definitions.release_file import render_release
 from bighead_ci.delivery.advance import CanaryPass, Step, advance
 from bighead_ci.delivery.approvals import review
-from bighead_ci.delivery.check import REPORT, check_pull_request
+from bighead_ci.delivery.check import check_pull_request
 from bighead_ci.delivery.checks import CI
 from bighead_ci.delivery.merge import merge_pull_request
+from bighead_ci.delivery.post import REPORT
 from bighead_ci.delivery.reconcile import reconcile
 from bighead_ci.delivery.report_files import PROMOTION_FILE, directory_of
 from bighead_ci.delivery.rollback import rollback
@@ -88,7 +89,7 @@ def test_a_passing_canary_goes_to_the_next_step_by_a_merged_pull_request(canary:
     assert (pull.state, pull.author, pull.approvals()) == ("merged", BOT, [])
     assert "canary_errors" in pull.body
     assert "10 % → 50 %" in pull.title
-    report = PromotionReport.read(directory_of(canary, pull) / PROMOTION_FILE)
+    report = PromotionReport.read(directory_of(canary, pull.number, pull.head) / PROMOTION_FILE)
     assert (report.move, report.weight_after, report.analysis is not None) == ("advance", 50, True)
     assert canary.renderer.promotion_markdown(report) == pull.body
 
@@ -159,7 +160,7 @@ def test_a_failing_canary_is_taken_back_with_its_reasons(canary: FakeContext) ->
     assert pull.state == "merged"
     assert "canary_errors" in pull.body
     assert "the new version answers with more errors than the old one" in pull.body
-    report = PromotionReport.read(directory_of(canary, pull) / PROMOTION_FILE)
+    report = PromotionReport.read(directory_of(canary, pull.number, pull.head) / PROMOTION_FILE)
     assert not report.verdict.passed
     assert canary.renderer.promotion_markdown(report) == pull.body
     release = canary.release("prod")
@@ -217,9 +218,9 @@ def test_a_canary_whose_record_is_gone_is_not_judged(canary: FakeContext) -> Non
     assert release is not None
     assert release.candidate is not None
     del canary.records._records[release.candidate.run]
-    (failure,) = advance(canary, silent).failures
-    assert (failure.about, failure.remedy) == ("prod/late", "mend")
-    assert release.candidate.run in failure.message
+    failures = {failure.about: failure for failure in advance(canary, silent).failures}
+    assert failures["prod/late"].remedy == "mend"
+    assert release.candidate.run in failures["prod/late"].message
 
 
 def test_main_moving_under_a_pass_is_a_reason_to_try_again(

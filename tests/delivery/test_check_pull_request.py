@@ -11,12 +11,13 @@ import pytest
 from bighead_ci.definitions.loading import load_release
 from bighead_ci.definitions.release_file import render_release
 from bighead_ci.delivery.approvals import review
-from bighead_ci.delivery.check import REPORT, check_pull_request, page_of
+from bighead_ci.delivery.check import check_pull_request
 from bighead_ci.delivery.checks import APPROVALS, CI, find_check
 from bighead_ci.delivery.deliver import deliver
 from bighead_ci.delivery.merge import merge_pull_request
+from bighead_ci.delivery.post import REPORT
 from bighead_ci.delivery.promote import promote
-from bighead_ci.delivery.report_files import REPORT_FILE
+from bighead_ci.delivery.report_files import REPORT_FILE, page_of
 from bighead_ci.delivery.rollback import rollback
 from bighead_ci.documents.base import digest_of
 from bighead_ci.documents.forge import PullRequestSummary
@@ -90,8 +91,8 @@ def test_a_new_version_that_passes_gets_one_report_and_a_status_for_each_gate(co
     assert report.state == "passed"
     assert [(model.record.id, model.reused) for model in report.models] == [("late/v2", False)]
     assert "late/v2" in comment(context, pull)
-    assert page_of(context, pull).exists()
-    assert PullRequestReport.read(page_of(context, pull).with_name(REPORT_FILE)) == report
+    assert page_of(context, pull.number, pull.head).exists()
+    assert PullRequestReport.read(page_of(context, pull.number, pull.head).with_name(REPORT_FILE)) == report
     found = statuses(context, pull)
     assert found[CI] == "success"
     gates = {f"bighead/gate/late/v2/{gate.gate}" for gate in report.models[0].verdict.gates if gate.applied}

@@ -72,3 +72,10 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shipped]:
         yield Shipped(directory, done.stdout, ShipFacts.read(directory / "state" / "ship.json"))
     finally:
         subprocess.run([*command, "stop", str(directory)], check=False, timeout=120)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of one module share a workspace, so one worker runs them all."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))

@@ -244,7 +244,7 @@ class FakeContext:
     """
 
     def __init__(self, directory: Path) -> None:
-        self.state = directory / "state"
+        self.records_in_a_clone = "$(records)"
         self.reports = directory / "reports"
         self.identity = BOT
         self.clock = FixedClock(START)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
@@ -19,6 +20,8 @@ class MemoryRecordStore:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._records: dict[str, RunRecord] = {}
+        self._numbering = threading.Lock()
+        self._saved = 0
         self.has_pages = False
         """Whether a server shows runs."""
         self.aliases: dict[tuple[str, str], str] = {}
@@ -35,7 +38,9 @@ class MemoryRecordStore:
             return found
         if artifact_digest(files["artifact"]) != record.artifact:
             raise InputError(f"the artifact of {record.id} does not have digest {record.artifact}")
-        run_id = f"run{len(self._records)}"
+        with self._numbering:
+            run_id = f"run{self._saved}"
+            self._saved += 1
         saved = RunRecord.model_validate_json(record.model_copy(update={"run_id": run_id}).model_dump_json())
         for name, source in files.items():
             self._put(run_id, name, source)
@@ -89,8 +94,8 @@ class MemoryRecordStore:
     def run_url(self, run_id: str) -> str:
         return f"memory://records/{self._required(run_id).run_id}" if self.has_pages else ""
 
-    def run_command(self, run_id: str) -> str:
-        return f"show {self._directory} {self._required(run_id).run_id}"
+    def run_command(self, run_id: str, directory: str | None = None) -> str:
+        return f"show {self._directory if directory is None else directory} {self._required(run_id).run_id}"
 
     def _newest_first(self) -> list[RunRecord]:
         return sorted(self._records.values(), key=lambda record: record.recorded_at)[::-1]

@@ -360,10 +360,6 @@ def invalid() -> PullRequestReport:
     )
 
 
-def running() -> PullRequestReport:
-    return pull_request(state="running", models=[], seconds=0.0)
-
-
 def two_models() -> PullRequestReport:
     return pull_request(
         state="failed",

@@ -18,7 +18,6 @@ PULL_REQUESTS = [
     samples.passing,
     samples.failing,
     samples.invalid,
-    samples.running,
     samples.two_models,
     samples.first_version,
     lambda: samples.pull_request(models=[samples.unmeasured()]),

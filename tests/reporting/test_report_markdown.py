@@ -25,7 +25,7 @@ from bighead_ci.reporting.shortening import LIMIT, characters
 HERE = Path(__file__).parent
 
 
-PULL_REQUESTS = ("passing", "failing", "invalid", "running", "two_models", "first_version")
+PULL_REQUESTS = ("passing", "failing", "invalid", "two_models", "first_version")
 PROMOTIONS = ("promotion", "advance", "retire", "rollback", "settings", "remove")
 
 
