@@ -1,8 +1,9 @@
 """What the runner uses while nothing happens, and how soon a revert is in force all the same.
 
-In a shipped workspace with four models' processes behind two routers, without traffic: processor time of the runner and
-of every process that it starts, as a share of one core. Then seconds from the push of a revert to the last answer that
-any caller got from the version that was taken back: alone, and while the checks of a pull request train.
+In a shipped workspace with the processes of two models and a standby behind two routers, without traffic: processor
+time of the runner and of every process that it starts, as a share of one core. Then seconds from the push of a revert
+to the last answer that any caller got from the version that was taken back: alone, and while the checks of a pull
+request train.
 """
 
 from __future__ import annotations

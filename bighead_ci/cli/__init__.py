@@ -1,1 +1,1 @@
-"""Commands: arguments, progress, output and exit codes. Every command also answers with `--json`."""
+"""Commands: arguments, progress, output and exit codes. Nearly every command also answers with `--json`."""

@@ -45,6 +45,8 @@ def ci_command(number: int, as_json: bool) -> None:
 def deliver_command(since: str, as_json: bool) -> None:
     """After a merge: make sure main's models have records, open their first promotion PRs, project registry aliases.
 
+    Checks of open pull requests that main outdated are asked for again.
+
     Exit code 75: running it again may do more. 2: something must be mended first. `failures` says what, by model.
     """
     context = wiring.context()
@@ -88,6 +90,8 @@ def promote_command(model: str, environment: str, version: str | None, as_json: 
 def advance_command(as_json: bool) -> None:
     """Analyse every canary once: open and merge the next step, or the revert.
 
+    An old variant that stood by for `keep_warm` after all the traffic had moved is retired.
+
     Exit code 75: running it again may do more. 2: something must be mended first. `failures` says what, by canary.
     """
     done = advance(wiring.context(), (lambda _: None) if as_json else say)
@@ -98,7 +102,11 @@ def advance_command(as_json: bool) -> None:
 @click.command("rollback")
 @click.argument("model")
 @click.option("--env", "environment", required=True, help="Environment.")
-@click.option("--to", default=None, help="Commit whose release to restore; default: the release before this one.")
+@click.option(
+    "--to",
+    default=None,
+    help="Commit whose release to restore; default: the latest where another version or artifact served alone.",
+)
 @click.option("--check", "only_check", is_flag=True, help="Only say whether it would work; change nothing.")
 @json_option
 @reports_errors

@@ -1,4 +1,4 @@
-"""`bighead stage` and `bighead train`: one stage of a model version, the command that DVC and Argo run, and all."""
+"""`bighead stage` and `bighead train`: one stage of a model version, the command that DVC runs, and all."""
 
 from __future__ import annotations
 

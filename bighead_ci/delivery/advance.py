@@ -1,4 +1,4 @@
-"""Canary analysis: one pass over every release that has a canary under way, and what follows from it."""
+"""Canary analysis: one pass over every release of two variants, a canary or a standby, and what follows from it."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def goes_back(pull: PullRequestSummary) -> bool:
 
 
 def title_of(change: ReleaseChange) -> str:
-    """A title that says it all: `promote flight_delay v1 → v2 in prod (canary 10 %)`."""
+    """A title that says it all: `promote flight_delay in prod: v1 → v2 (canary 10 %)`."""
     return f"{change.move} {change.model} in {change.environment}: {change.description}"
 
 

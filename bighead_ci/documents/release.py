@@ -1,4 +1,4 @@
-"""`environments/<env>/<model>.yaml`: what serves there. Only promote, advance and rollback edit it."""
+"""`environments/<env>/<model>.yaml`: what serves there. Only the moves of `planning.releases` edit it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Images that are directories: what a variant's process needs, frozen, named by the digest of what they hold.
 
-`<images>/<hex>/`: `image.json` (the manifest: every other file with its digest), `model/` (the version's own files),
-`engine/bighead_ci/` (the part of the engine that it was shipped with). `<images>/keys/<hex>` holds the reference of the
-image that was built for a key.
+`<images>/<hex>/`: `image.json` (the manifest: every other file with its digest), `lock.txt`, `model/` (the version's
+own files), `engine/bighead_ci/` (the part of the engine that it was shipped with). `<images>/keys/<hex>` holds the
+reference of the image that was built for a key.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The moves a release can make, and how to tell which one an edit is. Pure.
 
 A release file changes only by these moves, so that what main says always came about by a command whose pull request
-carried its evidence: promote, advance, retire, rollback, and changing the canary plan while no canary is under way.
+carried its evidence: promote, advance, retire, rollback, changing the canary plan while no canary is under way, remove.
 """
 
 from __future__ import annotations

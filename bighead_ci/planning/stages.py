@@ -1,6 +1,6 @@
 """The one list of stages: where each runs, what it needs of earlier ones, what it leaves.
 
-`dvc.yaml` of a version and, later, a workflow are views of it.
+`dvc.yaml` of a version is a view of it.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Protocols of the outside systems that the verbs need. Each has one conformance suite in `tests/conformance`."""
+"""Protocols of the outside systems that the verbs need. Most have one conformance suite, in `tests/conformance`."""
