@@ -3,6 +3,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 WORKSPACE ?= .workspace
 BIN := .venv/bin
 STAMP := .venv/.made-from-lock
+# Tests of one workspace stay together; the others go to whichever process is free.
+SIDE_BY_SIDE := -n logical --maxprocesses 4 --dist loadgroup
 
 .DEFAULT_GOAL := help
 .PHONY: help setup ship stop test test-fast lint lock
@@ -28,10 +30,10 @@ stop: ## stop everything that `make ship` left running
 	@test ! -x $(BIN)/bighead || $(BIN)/bighead stop $(WORKSPACE)
 
 test: setup lint ## set up, then run every check and test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 test-fast: setup ## only the tests that start no processes
-	@$(BIN)/python -m pytest -m 'not e2e'
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m 'not e2e'
 
 lint: setup ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

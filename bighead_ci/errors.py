@@ -66,6 +66,10 @@ class InputError(BigheadError):
             text = "\n".join(str(problem) for problem in self.problems)
         super().__init__(text)
 
+    def placed(self, file: str) -> tuple[Problem, ...]:
+        """All that is wrong, to be collected with more: an error that names no place is a problem of this file."""
+        return self.problems or (Problem(file=file, message=str(self)),)
+
 
 class RetryError(BigheadError):
     """A resource was busy, missing for now or full; the same command may succeed later."""

@@ -17,6 +17,9 @@ from bighead_ci.documents.definition import (
 )
 from bighead_ci.errors import BugError, Problem
 
+NO_TIMESTAMP = "an estimator cannot take a timestamp as input"
+INSTEAD = "use: lookup, or numbers made of it: the hour, the weekday"
+
 
 def model_problems(files: Files, place: Place, definition: ModelDefinition) -> Iterator[Problem]:
     """Everything wrong with one model version beyond its schema."""
@@ -82,6 +85,8 @@ class _Model:
         self, name: str, field: RequestField, column: str, spine: SourceDefinition
     ) -> Iterator[Problem]:
         kind = spine.columns[column]
+        if field.type == "timestamp" and field.use == "input":
+            yield self.say(("request", name, "type"), NO_TIMESTAMP, field.type, wanted=INSTEAD)
         if field.type != kind and (field.type, kind) != ("float64", "int64"):
             message = f"column {column} of the spine's source is {kind}"
             yield self.say(("request", name, "type"), message, field.type, wanted=kind)

@@ -58,6 +58,8 @@ def explain(
         found = list(asked.canary(canary, (model_version or "").split("/")[0]))
     elif number is not None:
         found = list(asked.pull_request(number))
+    elif model_version is not None and "/" not in model_version:
+        raise InputError(f"--model {model_version} names no version: {model_version}/v1; or give --canary beside it")
     elif model_version is not None:
         record = record_of(context, main.tree, *model_version.split("/", 1))
         found = list(asked.records({model_version: record}))

@@ -9,7 +9,7 @@ from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.main import Main
 from bighead_ci.delivery.release_log import ReleaseEdit
 from bighead_ci.delivery.release_pr import open_release_pr, review_release
-from bighead_ci.documents.base import Document
+from bighead_ci.documents.base import Document, short
 from bighead_ci.documents.definition import FeatureSchema
 from bighead_ci.documents.forge import PullRequestSummary
 from bighead_ci.documents.plan import ReleaseChange
@@ -155,12 +155,12 @@ def _preconditions(context: Context, way: _WayBack, variant: Variant) -> list[Pr
     image = context.images.find(variant.image)
     found = [
         Precondition(
-            what=f"{variant.version} image {variant.image[7:19]}",
+            what=f"{variant.version} image {short(variant.image)}",
             holds=image is not None,
             detail="present and whole" if image else "missing or damaged",
         )
     ]
-    what = f"{variant.version} artifact {variant.artifact[7:19]}"
+    what = f"{variant.version} artifact {short(variant.artifact)}"
     try:
         where = context.records.artifact(variant.artifact)
         found.append(Precondition(what=what, holds=True, detail=f"digest holds: {where.name}"))

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, ModelWrapValidatorHandler, model_validator
 
-from bighead_ci.documents.base import CommitId, Digest, Document, Name, Percent, Version
+from bighead_ci.documents.base import CommitId, Digest, Document, Name, Percent, Version, digest_of
 from bighead_ci.documents.definition import CanaryPlan
 from bighead_ci.documents.image import Reference
 
@@ -30,8 +30,9 @@ class Variant(Document):
 
     @property
     def name(self) -> str:
-        """Unique in a release, a host name label: `v2-3f2a9c1d`."""
-        return f"{self.version}-{self.artifact.removeprefix('sha256:')[:8]}"
+        """Unique in a release, a host name label: `v2-3f2a9c1d`, of version, artifact and image."""
+        identity = digest_of([self.artifact, self.image]).removeprefix("sha256:")
+        return f"{self.version}-{identity[:8]}"
 
 
 class Release(Document):
@@ -63,7 +64,7 @@ class Release(Document):
             raise ValueError("the weights of the variants must add up to 100")
         names = [variant.name for variant in self.variants]
         if len(set(names)) != len(names):
-            raise ValueError("the variants must differ in version or artifact")
+            raise ValueError("the variants must differ in version, artifact or image")
         steps = self.canary.steps
         if steps != sorted(set(steps)) or steps[-1] != ALL:
             raise ValueError("canary.steps must rise and end at 100")

@@ -37,7 +37,6 @@ def plan_change(
     engine: Engine,
     *,
     history: History = _no_history,
-    main: Tree | None = None,
 ) -> Plan:
     """What a change means.
 
@@ -49,12 +48,11 @@ def plan_change(
         engine: What the stages run; its parts are in the content keys of those who use them.
         history: (environment, model) → earlier contents of that release, asked only for releases that changed. Without
             it no rollback but that of a canary can be told.
-        main: What serves now, if main went on since `base`: what was released meanwhile is frozen too.
 
     Raises:
         InputError: the change is not allowed or names what is not there; all problems at once.
     """
-    return _Planner(base, head, engine, history, main).plan(base_commit, head_commit)
+    return _Planner(base, head, engine, history).plan(base_commit, head_commit)
 
 
 def planned_models(base: Tree, head: Tree, engine: Engine) -> list[PlannedModel]:
@@ -81,10 +79,9 @@ def changed_files(base: Mapping[str, str], head: Mapping[str, str]) -> list[Chan
 
 
 class _Planner:
-    def __init__(self, base: Tree, head: Tree, engine: Engine, history: History, main: Tree | None = None) -> None:
+    def __init__(self, base: Tree, head: Tree, engine: Engine, history: History) -> None:
         self.base = Files(base)
         self.head = Files(head)
-        self.main = self.base if main is None else Files(main)
         self.engine = engine
         self.history = history
         self.changes = changed_files(self.base.ids, self.head.ids)
@@ -97,7 +94,7 @@ class _Planner:
         touched = self.touched()
         models = self.models(touched)
         releases = [change for place in sorted(touched) if place.kind == "release" and (change := self._release(place))]
-        self.problems += frozen_problems(self.inputs_before.definitions, self.inputs.definitions, self.main, touched)
+        self.problems += frozen_problems(self.inputs_before.definitions, self.inputs.definitions, touched)
         if self.problems:
             raise InputError(self.problems)
         return Plan(
@@ -150,7 +147,7 @@ class _Planner:
         try:
             key = self._key(self.inputs, place)
         except InputError as error:
-            self.problems += error.problems
+            self.problems += error.placed(place.file)
             return None
         try:
             before = self._key(self.inputs_before, place)
@@ -172,7 +169,7 @@ class _Planner:
         try:
             before, after = snapshots(self.base.tree), snapshots(self.head.tree)
         except InputError as error:
-            self.problems += error.problems
+            self.problems += error.placed(DATA_LOCK)
             return []
         sources = [(place, self.head.source(place.name)) for place in self.head.places if place.kind == "source"]
         paths = {place: data_path(source) for place, source in sources if source is not None}
@@ -212,7 +209,7 @@ class _Planner:
         try:
             change = classify(place.of, place.name, base, head, self.history(place.of, place.name))
         except InputError as error:
-            self.problems += error.problems
+            self.problems += error.placed(place.file)
             return None
         if change.move == "promote" and head is not None:
             self._check_plan(place, head)

@@ -4,29 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from bighead_ci.definitions.files import RUN, Files, Kind, Place, next_version
+from bighead_ci.definitions.files import RUN, Kind, Place, next_version
 from bighead_ci.errors import InputError, Problem
 from bighead_ci.planning.meaning import Definitions, meaning
 from bighead_ci.planning.specs import is_unread
 from bighead_ci.planning.users import Users
 
 
-def frozen_problems(
-    base: Definitions, head: Definitions, main: Files, touched: Mapping[Place, list[str]]
-) -> list[Problem]:
-    """Edits in place of what an environment serves, by the releases of `main`: it may have gone on since `base`.
+def frozen_problems(base: Definitions, head: Definitions, touched: Mapping[Place, list[str]]) -> list[Problem]:
+    """Edits in place of what an environment serves, by the releases of `base`.
 
     The card (README.md), owner and description may change; so may what its next run is made of (run.yaml),
     expectations of a feature set, and data.
     """
-    return list(_Frozen(base, head, main).problems(touched))
+    return list(_Frozen(base, head).problems(touched))
 
 
 class _Frozen:
-    def __init__(self, base: Definitions, head: Definitions, main: Files) -> None:
+    def __init__(self, base: Definitions, head: Definitions) -> None:
         self.base = base
         self.head = head
-        self.main = main
         self.users = Users(base.files)
         self._environments: list[str] | None = None
 
@@ -46,12 +43,12 @@ class _Frozen:
         if self._environments is None:
             self._environments = sorted(
                 path.split("/")[1]
-                for path in self.main.ids
+                for path in self.base.files.ids
                 if path.startswith("environments/") and path.endswith("/environment.yaml")
             )
         found = []
         for environment in self._environments:
-            release = self.main.release(environment, model.name)
+            release = self.base.files.release(environment, model.name)
             if release is not None and any(variant.version == model.of for variant in release.variants):
                 found.append(environment)
         return found

@@ -27,7 +27,7 @@ def promoted(release: Release | None, candidate: Variant, plan: CanaryPlan) -> R
         plan: The environment's canary plan, which the release carries from now on.
 
     Raises:
-        InputError: a canary is under way, or this very version and artifact serves already.
+        InputError: a canary is under way, or this very version, artifact and image serves already.
     """
     if release is None:
         return Release(variants=[_weighted(candidate, ALL)], canary=plan)
@@ -258,7 +258,7 @@ def _weight(release: Release | None, name: str) -> int:
 
 
 def _from_to(old: Variant, new: Variant) -> str:
-    """`v1 → v2`; two artifacts of one version by their names."""
+    """`v1 → v2`; two artifacts or images of one version by their names."""
     return f"{old.name} → {new.name}" if old.version == new.version else f"{old.version} → {new.version}"
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
+from bighead_ci.definitions.check_models import INSTEAD, NO_TIMESTAMP
 from bighead_ci.definitions.expectations_file import load_expectations
 from bighead_ci.definitions.files import LOCKS, RUN, Files
 from bighead_ci.definitions.loading import load_golden_rows
@@ -237,10 +238,8 @@ def estimator_inputs(model: VersionedModel, sets: Sequence[VersionedFeatureSet])
         ]
     times = [item.name for item in inputs if item.type == "timestamp"]
     if times:
-        raise InputError(
-            f"{model.path}/model.yaml: an estimator cannot take a timestamp as input: {', '.join(times)}; "
-            "use: lookup, or send hour, weekday and the like"
-        )
+        file, message = f"{model.path}/model.yaml", NO_TIMESTAMP
+        raise InputError(Problem(file=file, subject=name, message=message, allowed=INSTEAD) for name in times)
     return inputs
 
 

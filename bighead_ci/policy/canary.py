@@ -16,7 +16,8 @@ from bighead_ci.policy.chance import least_rise
 from bighead_ci.policy.histogram import mean, population_stability_index, quantile
 
 EARLY_REQUESTS = 50
-"""A candidate that fails its gates over this many requests is stopped without waiting for the soak to end."""
+"""A candidate that fails its gates over this many requests is stopped without waiting for the soak to end; over fewer,
+whatever the plan's number, only then."""
 
 Decision = Literal["wait", "advance", "revert"]
 
@@ -97,7 +98,8 @@ def decide(release: Release, keep_warm: str, analysis: CanaryAnalysis, verdict: 
         least = max(least, duration(keep_warm))
     soaked = timedelta(seconds=analysis.seconds) >= least
     enough = release.standby is not None or analysis.candidate.requests >= release.canary.minimum_requests
-    if not verdict.passed and analysis.candidate.requests >= min(EARLY_REQUESTS, release.canary.minimum_requests):
+    telling = min(EARLY_REQUESTS, release.canary.minimum_requests) if soaked else EARLY_REQUESTS
+    if not verdict.passed and analysis.candidate.requests >= telling:
         return "revert"
     return "advance" if verdict.passed and soaked and enough else "wait"
 

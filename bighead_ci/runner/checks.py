@@ -86,7 +86,8 @@ class PullRequestChecks:
             self._failures.over(self.name, name)
             return
         code = check.command.exit_code() or 0
-        failures = self._throttle.failed(name, check.head, None if advice(code) == "retry" else TRIES)
+        # Done without a verdict: main went on meanwhile, which is no fault of the head.
+        failures = self._throttle.failed(name, check.head, TRIES if advice(code) in {"mend", "report"} else None)
         then = "no more until its head moves" if failures.given_up else "to be tried again"
         log = self._commands.log_of(_log(check.number))
         self._failures.say(self.name, name, f"no verdict (exit code {code}), {then}: {log}")

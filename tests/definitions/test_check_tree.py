@@ -155,6 +155,7 @@ CROSS_CASES = [
     ),
     (RUN_FILE, "as_of: 2013-10-01", "as_of: 2013-05-01", "nothing of the evaluation range", None),
     (MODEL_FILE, 'evaluate: ["2013-06-01', 'evaluate: ["2013-05-31', "the model has seen its own exam", None),
+    (MODEL_FILE, "distance: {type: int64}", "at: {type: timestamp}", "cannot take a timestamp as input", None),
     (MODEL_FILE, 'train: ["2013-01-01', 'train: ["2013-07-01', "must end after it starts", None),
     (SET_FILE, "source: flights", "source: fligts", "there is no such source", "flights"),
     (SET_FILE, "column: delay", "column: dealy", "no such column", "delay"),

@@ -170,6 +170,12 @@ def test_a_gate_is_explained_on_a_record(context: FakeContext) -> None:
     assert [one.value for one in result.rules[0].inputs] == ["0.73"]
 
 
+def test_a_gate_is_explained_on_one_version_only(context: FakeContext) -> None:
+    """A model without a version is a question to ask back, not a fault."""
+    with pytest.raises(InputError, match="late names no version: late/v1"):
+        explain(context, "auc_floor", "late", None, None)
+
+
 def test_a_gate_is_explained_on_what_a_pull_request_brings(context: FakeContext) -> None:
     """Of the versions of that branch, judged by main's gate."""
     context.orchestrator.skill["models/late/v2"] = 0.0

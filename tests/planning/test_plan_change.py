@@ -282,13 +282,14 @@ def test_a_release_that_cannot_be_read_may_be_removed() -> None:
     assert (change.move, change.description) == ("remove", "a release that could not be read is removed")
 
 
-def test_what_main_released_since_the_branch_began_is_frozen_too() -> None:
-    """An old branch may not edit a version in place because it was not yet released when the branch began."""
-    base, head = repository(), repository(**{"models/late/v1/model.py": "x = 1\n"})
-    main = MemoryTree(repository(**WITH_RELEASE))
-    assert plan_change(MemoryTree(base), MemoryTree(head), BASE, HEAD, ENGINE).models
-    with pytest.raises(InputError, match="late/v1 serves in prod and may not be edited in place"):
-        plan_change(MemoryTree(base), MemoryTree(head), BASE, HEAD, ENGINE, main=main)
+def test_an_error_that_names_no_place_is_a_problem_of_the_version_it_hinders(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No model version drops out of a plan without a word."""
+
+    def broken(_inputs: Inputs, _model: object) -> None:
+        raise InputError("nobody knows why")
+
+    monkeypatch.setattr(Inputs, "of", broken)
+    assert refused({"models/late/v1/model.py": "x = 1\n"}) == "models/late/v1/model.yaml: nobody knows why"
 
 
 def test_the_generated_pipeline_of_a_released_version_may_change() -> None:

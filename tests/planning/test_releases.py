@@ -54,6 +54,17 @@ def test_a_canary_runs_through_its_steps() -> None:
     ]
 
 
+def test_the_same_artifact_in_another_image_is_promoted_like_any_other() -> None:
+    """A newer library in the serving lock: both run beside each other, each under a name of its own."""
+    image = f"local/m@{digest_of('newer libraries')}"
+    newer = variant("v1", image=image)
+    beside = promoted(FIRST, newer, PLAN)
+    assert [(one.image, one.weight) for one in beside.variants] == [(FIRST.stable.image, 90), (image, 10)]
+    assert classify("prod", "late", FIRST, beside, []).move == "promote"
+    with pytest.raises(InputError, match="serves already"):
+        promoted(FIRST, variant("v1"), PLAN)
+
+
 def test_a_plan_of_one_step_replaces_at_once() -> None:
     """With steps [100] the new variant has all the traffic, and the old one stays ready without."""
     assert weights(promoted(FIRST, variant("v2"), AT_ONCE)) == {"v1": 0, "v2": 100}

@@ -142,14 +142,14 @@ def verdict(*, passed: bool) -> Verdict:
     return Verdict(occasion="canary", gates=[gate])
 
 
-def release() -> Release:
+def release(minimum_requests: int = 200) -> Release:
     def variant(version: str, digit: str, weight: int) -> Variant:
         digest = f"sha256:{digit * 64}"
         return Variant(
             version=version, image=f"local/m@{digest}", artifact=digest, run="r", commit="a" * 40, weight=weight
         )
 
-    plan = CanaryPlan(steps=[10, 100], soak="8s", minimum_requests=200)
+    plan = CanaryPlan(steps=[10, 100], soak="8s", minimum_requests=minimum_requests)
     return Release(variants=[variant("v1", "1", 90), variant("v2", "2", 10)], canary=plan)
 
 
@@ -192,6 +192,16 @@ def test_a_standby_is_retired_after_keep_warm_and_the_last_soak_however_few_requ
     """Errors at full traffic still take the new version back meanwhile."""
     found = decide(advanced(release()), keep_warm, after(seconds, requests), verdict(passed=passed))
     assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "requests", "expected"), [(1.0, 11, "wait"), (1.0, 50, "revert"), (8.0, 11, "revert")]
+)
+def test_a_plan_without_a_number_of_requests_reverts_on_few_of_them_only_after_the_soak(
+    seconds: float, requests: int, expected: str
+) -> None:
+    """One wrong request among the first of a release says little."""
+    assert decide(release(0), "10m", after(seconds, requests), verdict(passed=False)) == expected
 
 
 def test_where_a_canary_stands_is_said_against_its_plan() -> None:

@@ -57,6 +57,18 @@ def test_two_are_checked_at_once_and_the_next_when_one_ends(bench: Bench) -> Non
     assert [command.arguments[1] for command in bench.commands.running] == [str(p.number) for p in pulls[1:]]
 
 
+def test_a_check_that_main_outdates_again_and_again_is_never_given_up(bench: Bench) -> None:
+    """It ended well and its verdict was taken back at once: that says nothing against the head."""
+    poll = bench.polls(bench.checks)
+    propose(bench.context, "a")
+    for tries in range(1, 3 * TRIES):
+        poll()
+        assert len(bench.commands.started) == tries
+        bench.end(0)
+        poll()
+        bench.context.clock.forward(BACKOFF.longest.total_seconds())
+
+
 @pytest.mark.parametrize("code", [2, 70, 137])
 def test_a_check_without_verdict_is_tried_three_times(bench: Bench, code: int) -> None:
     """With pauses that grow; then the head is left alone until there is another, and that is said."""

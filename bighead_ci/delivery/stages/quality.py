@@ -16,8 +16,6 @@ from bighead_ci.planning.stages import PROFILE, QUALITY, TRAINING_SET
 from bighead_ci.ports.progress import Progress
 from bighead_ci.ports.quality import ExpectationRunner
 
-"""Columns of a training set that say nothing about the world."""
-
 
 def check_quality(place: StagePlace, runner: ExpectationRunner, progress: Progress) -> QualityResult:
     """Leave what the expectations say, and the profile."""
