@@ -130,6 +130,10 @@ class Obedient:
         """Not what a pass with nothing to do asks for."""
         raise AssertionError(model)
 
+    def in_use(self) -> bool:
+        """It runs."""
+        return True
+
     def remove_variants(self, model: str, keep: object) -> list[str]:
         """Not what a pass with nothing to do asks for."""
         raise AssertionError((model, keep))

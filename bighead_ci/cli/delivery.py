@@ -119,7 +119,7 @@ def rollback_command(model: str, environment: str, to: str | None, only_check: b
         answer({"pull_request": pull.number, "title": pull.title}, text, as_json)
         return
     check = check_rollback(context, model, environment, to)
-    split = ", ".join(f"{v.version} {v.weight} %" for v in check.release.variants)
+    split = check.release.split
     lines = [
         f"{model} in {environment} can go back to {split} ({check.target[:10]}):"
         if check.possible
@@ -140,7 +140,7 @@ def reconcile_command(as_json: bool) -> None:
     result = settle(context, (lambda _: None) if as_json else say)
     changed = sum(outcome.state == "changed" for outcome in result.outcomes)
     lines = [f"{result.commit[:10]}: {changed} changed"]
-    lines += [f"{o.environment}/{o.model} stays as it was: {o.detail}" for o in result.outcomes if o.state == "failed"]
+    lines += [f"{o.where} stays as it was: {o.detail}" for o in result.outcomes if o.state == "failed"]
     answer(result.model_dump(mode="json"), "\n".join(lines), as_json)
     if result.failed:
         sys.exit(EXIT_REFUSED)

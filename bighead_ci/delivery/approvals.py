@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bighead_ci.definitions.files import place_of
 from bighead_ci.delivery.checks import APPROVALS
 from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.desired import Desired
@@ -49,9 +50,14 @@ def approvals_needed(desired: Desired, change: ReleaseChange) -> tuple[int, str]
 
 
 def plan_approvals(desired: Desired, plan: Plan) -> int:
-    """How many people must approve all that a plan holds: one at least, unless it is nothing but moves of releases."""
+    """How many people must approve all that a plan holds: one at least, unless it is nothing but moves of releases.
+
+    A change of an environment's own file, which may lower its number, needs the number that main has.
+    """
     releases = {release_path(change.environment, change.model): change for change in plan.releases}
     needed = [approvals_needed(desired, change)[0] for change in releases.values()]
+    places = [place for file in plan.files if (place := place_of(file.path)) and place.kind == "environment"]
+    needed += [desired.environments[place.name].approvals for place in places if place.name in desired.environments]
     others = any(file.path not in releases for file in plan.files)
     return max([*needed, 1] if others or not needed else needed)
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 
 from bighead_ci.definitions.files import Files
 from bighead_ci.delivery.context import Context
@@ -67,14 +70,26 @@ def ensure_record(
 
 
 def record_of(context: Context, tree: Tree, model: str, version: str) -> RunRecord | None:
-    """The record of a version as a tree has it: by this engine, else the newest by any engine from the same sources.
+    """The record of a version as a tree has it: by this engine, else the newest that another engine made of the same.
 
     Raises:
         InputError: the version is missing or has problems.
     """
     inputs = Inputs(Files(tree), context.engine)
     found = inputs.of(inputs.definitions.model(model, version))
-    return context.records.by_content_key(found.content_key) or context.records.by_source_key(found.source_key)
+    return context.records.by_content_key(found.content_key) or next(_by_other_engines(context, found), None)
+
+
+def _by_other_engines(context: Context, wanted: VersionInputs) -> Iterator[RunRecord]:
+    """Records that would have this content key, had today's engine made them: of the same files, whoever ran them.
+
+    What counts is what the files mean: an owner or a description that changed since makes no other record.
+    """
+    for record in context.records.of_version(wanted.model, wanted.version):
+        with suppress(InputError):
+            then = Inputs(Files(context.repository.tree(record.commit)), context.engine)
+            if then.of(then.definitions.model(wanted.model, wanted.version)).content_key == wanted.content_key:
+                yield record
 
 
 class _Build:
@@ -95,9 +110,9 @@ class _Build:
     def usable_record(self, *, any_engine: bool) -> RunRecord | None:
         """The record, if what it stands for can still be served."""
         records = self.context.records
-        found = [records.by_content_key(self.inputs.content_key)]
-        found += [records.by_source_key(self.inputs.source_key)] if any_engine else []
-        return next((one for one in found if one is not None and not self._why_unusable(one)), None)
+        found = records.by_content_key(self.inputs.content_key)
+        candidates = chain([found] if found else [], _by_other_engines(self.context, self.inputs) if any_engine else [])
+        return next((one for one in candidates if not self._why_unusable(one)), None)
 
     def run(self) -> RunRecord:
         """Build the images, run the stages, keep what they left.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -83,6 +84,9 @@ class Context(Protocol):
 
     def platform(self, environment: str, definition: EnvironmentDefinition) -> Platform:
         """Runs one environment, as its definition says."""
+
+    def abandoned(self, named: Collection[str]) -> Mapping[str, Platform]:
+        """Environments that something runs in and that are not among the named, with what can stop it."""
 
     def telemetry(self, environment: str, definition: EnvironmentDefinition) -> Telemetry:
         """Measures what variants did in one environment."""

@@ -39,12 +39,12 @@ def deliver(context: Context, since: str, progress: Progress) -> Delivery:
     Running it again for the same commits is safe: what is done is found done.
     """
     main = context.main()
-    ask_again(context, main, progress)
+    failures = Failures()
+    ask_again(context, main, progress, failures)
     models: dict[str, list[PlannedModel]] = {}
     for planned in sorted(planned_models(context.repository.tree(since), main.tree, context.engine), key=_number):
         models.setdefault(planned.model, []).append(planned)
     opened: list[Promotion] = []
-    failures = Failures()
     for environment, error in main.desired.unreadable_environments.items():
         with failures.contain(environment):
             raise error

@@ -12,7 +12,7 @@ from bighead_ci.delivery.release_reader import ReleaseReader
 from bighead_ci.documents.definition import EnvironmentDefinition
 from bighead_ci.documents.live import DesiredModel, DesiredVariant
 from bighead_ci.documents.release import PlacedRelease, Release, Variant
-from bighead_ci.errors import InputError
+from bighead_ci.errors import InputError, Problem
 from bighead_ci.ports.tree import Tree
 
 
@@ -39,6 +39,11 @@ class Desired:
             raise self.unreadable[environment, model]
         placed = self.releases.get((environment, model))
         return placed.release if placed else None
+
+    @property
+    def named(self) -> set[str]:
+        """Every environment that the commit names, readable or not."""
+        return {*self.environments, *self.unreadable_environments}
 
     @cached_property
     def stuck(self) -> dict[tuple[str, str], InputError]:
@@ -118,6 +123,11 @@ def read_desired(tree: Tree, commit: str, reader: ReleaseReader) -> Desired:
             releases[environment, model] = PlacedRelease(environment=environment, model=model, release=release)
         except InputError as error:
             unreadable[environment, model] = error
+    for environment, model in contents:
+        if environment not in environments and environment not in unreadable_environments:
+            path = f"environments/{environment}/environment.yaml"
+            message = f"is missing, and {model}.yaml beside it says what serves there"
+            unreadable_environments[environment] = InputError([Problem(file=path, message=message)])
     return Desired(commit, environments, releases, unreadable, unreadable_environments)
 
 

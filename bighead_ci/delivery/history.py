@@ -40,7 +40,7 @@ class ServedSpan(Document):
             return "unreadable"
         if self.release is None:
             return "nothing"
-        return ", ".join(f"{variant.version} {variant.weight} %" for variant in self.release.variants)
+        return self.release.split
 
 
 def history(

@@ -6,6 +6,7 @@ from bighead_ci.definitions.files import Files, place_of
 from bighead_ci.delivery.approvals import set_approvals
 from bighead_ci.delivery.checks import CI, find_check
 from bighead_ci.delivery.context import Context
+from bighead_ci.delivery.failures import Failures
 from bighead_ci.delivery.history import release_in
 from bighead_ci.delivery.main import Main
 from bighead_ci.delivery.proposal import Proposal
@@ -26,7 +27,10 @@ def outdated_by(proposal: Proposal, judged_on: str) -> list[str]:
     main = proposal.main
     if judged_on == main.commit:
         return []
-    changed = proposal.context.repository.changed_paths(judged_on or main.commit, main.commit)
+    try:
+        changed = proposal.context.repository.changed_paths(judged_on or main.commit, main.commit)
+    except InputError:
+        return [f"the commit {judged_on!r}, which is not there"]
     try:
         found = touched(verdict_inputs(proposal.plan, Files(proposal.tree)), changed)
     except InputError:
@@ -50,15 +54,20 @@ def rerequest(context: Context, pull: PullRequestSummary, touched_paths: list[st
     context.forge.set_check(pull.head, CI, "pending", f"{WORDS} ({', '.join(touched_paths)})")
 
 
-def ask_again(context: Context, main: Main, progress: Progress) -> None:
+def ask_again(context: Context, main: Main, progress: Progress, failures: Failures) -> None:
     """Take back the verdict of each open pull request that main outdated, and count its approvals against this main."""
     for pull in context.forge.find("open"):
-        found = find_check(context.forge, pull.head, CI)
-        if pull.target != main.branch or found is None or found.state not in {"success", "failure"}:
-            continue
-        if found.external_id == main.commit:
-            continue
-        if paths := outdated_by(Proposal(context, pull, main), found.external_id):
-            progress(f"#{pull.number}: {WORDS}")
-            rerequest(context, pull, paths)
-        set_approvals(context, pull, main)
+        with failures.contain(f"#{pull.number}"):
+            _ask_again(context, pull, main, progress)
+
+
+def _ask_again(context: Context, pull: PullRequestSummary, main: Main, progress: Progress) -> None:
+    found = find_check(context.forge, pull.head, CI)
+    if pull.target != main.branch or found is None or found.state not in {"success", "failure"}:
+        return
+    if found.external_id == main.commit:
+        return
+    if paths := outdated_by(Proposal(context, pull, main), found.external_id):
+        progress(f"#{pull.number}: {WORDS}")
+        rerequest(context, pull, paths)
+    set_approvals(context, pull, main)

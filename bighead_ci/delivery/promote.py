@@ -61,7 +61,7 @@ def _already_there(old: Release | None, candidate: Variant) -> bool:
 
 
 def _record_to_promote(context: Context, main: Main, model: str, environment: str, version: str | None) -> RunRecord:
-    """What is to be promoted: by the environment before, or by main's content key of the version."""
+    """What is to be promoted: the newest of that version in the environment before, or main's content key of it."""
     desired = main.desired
     before = desired.environment(environment).promotes_from
     source = desired.release(before, model) if before else None
@@ -70,7 +70,7 @@ def _record_to_promote(context: Context, main: Main, model: str, environment: st
             wanted = f"serving in {before}" if before else "named by --version"
             raise InputError(f"nothing to promote: {model} has no version {wanted}")
         version = source.newest.version
-    for variant in source.variants if source else []:
+    for variant in reversed(source.variants) if source else []:
         if variant.version == version and (found := context.records.by_run(variant.run)):
             return found
     record = record_of(context, main.tree, model, version)

@@ -35,8 +35,14 @@ class Outcome(Document):
 
     environment: str
     model: str
+    """Empty: the environment as a whole."""
     state: Literal["in step", "changed", "starting", "failed"]
     detail: str
+
+    @property
+    def where(self) -> str:
+        """`prod/flight_delay`."""
+        return f"{self.environment}/{self.model}" if self.model else self.environment
 
 
 class Reconciliation(Document):
@@ -137,8 +143,9 @@ def reconcile(
 ) -> Reconciliation:
     """One pass: move the traffic where everything is ready, then start what is missing.
 
-    Variants that are not wanted any more leave last. A variant that refuses to serve (a corrupted artifact, a golden
-    mismatch) and a release that cannot be read fail their own model only, whose traffic then stays as it was.
+    Variants that are not wanted any more leave last, and so do environments that main does not name. A variant that
+    refuses to serve (a corrupted artifact, a golden mismatch) and a release that cannot be read fail their own model
+    only, whose traffic then stays as it was.
 
     Args:
         context: What to work with.
@@ -170,6 +177,12 @@ def reconcile(
     released = desired.releases.keys() | desired.unreadable.keys()
     gone = [m for place, m in live.items() if place not in released | left and m.variants]
     slow |= _tasks(gone, lambda model: _stop(platforms[model.environment], desired, model, progress))
+    abandoned = {(name, ""): platform for name, platform in context.abandoned(desired.named).items()}
+    slow |= {
+        place: _contained(place, partial(_stop_environment, place[0], platform, progress))
+        for place, platform in abandoned.items()
+        if place not in left
+    }
     outcomes += workers.each(slow, slow=True)
     outcomes += [
         Outcome(environment=environment, model=model, state="starting", detail="under way")
@@ -191,15 +204,21 @@ def _model(platform: Platform, model: DesiredModel, live: dict[tuple[str, str], 
 
 
 def _tasks(models: Iterable[M], action: Callable[[M], Outcome]) -> dict[Place, Callable[[], Outcome]]:
-    """The action for each model; trouble stays with its model."""
+    """The action for each model."""
+    places = {(model.environment, model.model): model for model in models}
+    return {place: _contained(place, partial(action, model)) for place, model in places.items()}
 
-    def contained(model: M) -> Outcome:
+
+def _contained(place: Place, action: Callable[[], Outcome]) -> Callable[[], Outcome]:
+    """The action, whose failure stays with its model."""
+
+    def run() -> Outcome:
         try:
-            return action(model)
+            return action()
         except BigheadError as error:
-            return Outcome(environment=model.environment, model=model.model, state="failed", detail=str(error))
+            return Outcome(environment=place[0], model=place[1], state="failed", detail=str(error))
 
-    return {(model.environment, model.model): partial(contained, model) for model in models}
+    return run
 
 
 def _start(context: Context, model: _Model, progress: Progress) -> Outcome:
@@ -255,6 +274,13 @@ def _stop(platform: Platform, desired: Desired, model: LiveModel, progress: Prog
     platform.remove_variants(name, [])
     progress(f"{environment}/{name}: no release, stopped")
     return Outcome(environment=environment, model=name, state="changed", detail="no release: stopped")
+
+
+def _stop_environment(environment: str, platform: Platform, progress: Progress) -> Outcome:
+    """End all that runs in an environment that main does not name."""
+    platform.stop()
+    progress(f"{environment}: main names no such environment, stopped")
+    return Outcome(environment=environment, model="", state="changed", detail="no such environment: stopped")
 
 
 def project_aliases(context: Context, branch: str = "main") -> None:

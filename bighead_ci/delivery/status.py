@@ -33,11 +33,13 @@ class Status(Document):
 
 
 def status(context: Context, branch: str = "main") -> Status:
-    """Compare what main says with what the platform observes."""
+    """Compare what main says with what the platforms observe; environments that main does not name show up, too."""
     main = context.main(branch)
     desired = main.desired
     wanted = {(m.environment, m.model): m for m in desired_models(desired)}
-    observed = {name: context.platform(name, one).observe() for name, one in desired.environments.items()}
+    platforms = {name: context.platform(name, one) for name, one in desired.environments.items()}
+    platforms |= context.abandoned(desired.named)
+    observed = {name: platform.observe() for name, platform in platforms.items()}
     live = {(name, model.model): model for name, models in observed.items() for model in models}
     models = []
     for place in sorted(wanted.keys() | live.keys() | desired.unreadable.keys()):

@@ -33,8 +33,6 @@ class VersionInputs(Document):
     """Stage → name of an input → its digest, in the order in which they run."""
     images: dict[Target, dict[str, str]]
     """Target → name of an input → its digest."""
-    authored: dict[str, str]
-    """Path → digest of every authored file and data file that it is made of, whatever the engine makes of them."""
 
     @property
     def id(self) -> str:
@@ -55,11 +53,6 @@ class VersionInputs(Document):
         stages = {stage: self.stage_key(stage) for stage in self.stages}
         images = {target: self.image_key(target) for target in self.images}
         return digest_of({"stages": stages, "images": images})
-
-    @cached_property
-    def source_key(self) -> Digest:
-        """Same key, same sources: it stays when the engine or its libraries change."""
-        return digest_of({"version": self.id, "authored": self.authored})
 
 
 def changed_inputs(before: VersionInputs, after: VersionInputs) -> dict[str, tuple[str | None, str | None]]:

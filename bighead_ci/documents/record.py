@@ -180,8 +180,6 @@ class RunResult(Document):
     model: Name
     version: Version
     content_key: Digest
-    source_key: Digest
-    """Of what the version is made of, whatever engine made it; see `VersionInputs`."""
     inputs: VersionInputs
     task: Literal["binary", "multiclass"]
     artifact: Digest

@@ -97,6 +97,15 @@ class Release(Document):
         """The variant that served before and stays ready without traffic, if any."""
         return self.oldest if self.newest.weight == ALL and len(self.variants) > 1 else None
 
+    def called(self, variant: Variant) -> str:
+        """One of its variants in words: by version, or by name where both are of one version."""
+        return variant.name if len({one.version for one in self.variants}) < len(self.variants) else variant.version
+
+    @property
+    def split(self) -> str:
+        """`v1 90 %, v2 10 %`."""
+        return ", ".join(f"{self.called(variant)} {variant.weight} %" for variant in self.variants)
+
 
 def release_path(environment: str, model: str) -> str:
     """The file of a release, relative to the repository."""

@@ -19,7 +19,7 @@ from bighead_ci.documents.inputs import LAST_STAGE, Target, VersionInputs
 from bighead_ci.documents.stage import StageSpec, TrainingSetSpec
 from bighead_ci.planning.imports import Imports, imports_of
 from bighead_ci.planning.meaning import Definitions
-from bighead_ci.planning.specs import code_files, is_unread, stage_specs
+from bighead_ci.planning.specs import code_files, stage_specs
 from bighead_ci.planning.stages import LOCK_OF, SERVING_ENTRY_POINT, STAGES, Stage, earlier
 from bighead_ci.ports.engine import WHOLE, Engine
 
@@ -45,7 +45,7 @@ class Inputs:
         stages: dict[str, dict[str, str]] = {}
         for stage in STAGES:
             named = self._inputs(stage, model, specs[stage.name])
-            found = VersionInputs(model=model.name, version=model.version, stages=stages, images={}, authored={})
+            found = VersionInputs(model=model.name, version=model.version, stages=stages, images={})
             stages[stage.name] = named | {f"stage:{name}": found.stage_key(name) for name in earlier(stage)}
         targets: tuple[Target, ...] = ("train", "serve")
         return VersionInputs(
@@ -53,7 +53,6 @@ class Inputs:
             version=model.version,
             stages=stages,
             images={target: self._image(target, model) for target in targets},
-            authored=self._authored(model, specs),
         )
 
     def orders(self, model: VersionedModel) -> dict[str, dict[str, Any]]:
@@ -157,20 +156,6 @@ class Inputs:
                 with suppress(SyntaxError, ValueError, RecursionError):
                     found.append(imports_of(self.files.tree.read(path), "model", is_package=False))
         return found
-
-    def _authored(self, model: VersionedModel, specs: dict[str, StageSpec]) -> dict[str, str]:
-        """Every authored file behind the version, and its data: what stays when the engine changes."""
-        folder, spec = f"{model.path}/", specs["training-set"]
-        paths = {folder + file for file in self.files.under(folder) if not is_unread(file)}
-        sources = {model.definition.spine.source, model.definition.label.source}
-        for use in model.definition.features:
-            found = self.definitions.feature_set(use.set)
-            sources.add(found.definition.source)
-            paths |= {f"{found.path}/{name}" for name in ("feature_set.yaml", "expectations.yaml")}
-        paths |= {f"features/sources/{name}.yaml" for name in sources}
-        authored = {path: self.files.ids[path] for path in sorted(paths) if path in self.files.ids}
-        data = spec.data.values() if isinstance(spec, TrainingSetSpec) else ()
-        return authored | {one.path: one.digest for one in data}
 
 
 def _spec_digests(spec: StageSpec) -> Iterator[tuple[str, str]]:

@@ -193,13 +193,14 @@ def _canary_move(edit: _Edit, base: Release, head: Release) -> ReleaseChange | N
     """Advance, retire or abort, if the edit is one."""
     if base.candidate is not None and head == advanced(base):
         before = base.candidate
-        return edit.change("advance", f"{before.version} {before.weight} % → {head.newest.weight} %")
+        return edit.change("advance", f"{base.called(before)} {before.weight} % → {head.newest.weight} %")
     if base.standby is not None and head == retired(base):
-        return edit.change("retire", f"{base.standby.version} leaves, {base.stable.version} serves alone")
+        return edit.change("retire", f"{base.called(base.standby)} leaves, {base.called(base.stable)} serves alone")
     if len(base.variants) > 1 and head == aborted(base):
         if base.standby is not None:
             return edit.change("rollback", _from_to(base.newest, base.oldest))
-        return edit.change("rollback", f"canary of {base.newest.version} ends, {base.oldest.version} serves alone")
+        ends, serves = base.called(base.newest), base.called(base.oldest)
+        return edit.change("rollback", f"canary of {ends} ends, {serves} serves alone")
     return None
 
 
@@ -219,7 +220,10 @@ def _way_back(edit: _Edit, base: Release, head: Release, history: Iterable[Relea
     if any(_weight(head, name) > _weight(base, name) for name in canaries):
         return None
     if head.standby is not None and head.stable == base.stable:
-        return edit.change("rollback", f"{head.standby.version} is kept ready again beside {head.stable.version}")
+        ready, serves = head.called(head.standby), head.called(head.stable)
+        return edit.change("rollback", f"{ready} is kept ready again beside {serves}")
+    if base.candidate is None and head.candidate is None:
+        return edit.change("rollback", _from_to(base.stable, head.stable))
     return edit.change("rollback", f"{_names(base)} → {_names(head)}")
 
 
@@ -263,9 +267,7 @@ def _from_to(old: Variant, new: Variant) -> str:
 
 
 def _names(release: Release) -> str:
-    if release.candidate is None:
-        return release.stable.version
-    return ", ".join(f"{variant.version} {variant.weight} %" for variant in release.variants)
+    return release.stable.version if release.candidate is None else release.split
 
 
 def _steps(plan: CanaryPlan) -> str:

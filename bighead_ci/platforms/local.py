@@ -169,6 +169,10 @@ class LocalPlatform:
         names = [name for name in self._names() if self._process(name).ended()]
         return names + (["router"] if self.router.ended() else [])
 
+    def in_use(self) -> bool:
+        """Whether anything was started in the environment and not stopped since."""
+        return (self.directory / "router").exists() or bool(self._names())
+
     def stop(self) -> None:
         """Stop everything in the environment; predictions and logs stay."""
         with self._lock.held():

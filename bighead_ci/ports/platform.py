@@ -50,5 +50,8 @@ class Platform(Protocol):
         Asks neither them nor the network: cheap enough for every second.
         """
 
+    def in_use(self) -> bool:
+        """Whether anything was started in the environment and not stopped since; asks neither processes nor network."""
+
     def stop(self) -> None:
         """Stop everything in the environment."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -30,8 +30,8 @@ class RecordStore(Protocol):
     def by_content_key(self, content_key: str) -> RunRecord | None:
         """The complete record of that key."""
 
-    def by_source_key(self, source_key: str) -> RunRecord | None:
-        """The record of those sources by whatever engine, newest if several."""
+    def of_version(self, model: str, version: str) -> Iterator[RunRecord]:
+        """The complete records of a model version, newest first; each is read when it is asked for."""
 
     def by_artifact(self, digest: str) -> RunRecord | None:
         """The record whose artifact has that digest, newest if several."""

@@ -21,7 +21,7 @@ from bighead_ci.errors import BigheadError, InputError, Problem
 from bighead_ci.tracking.failures import reported
 from bighead_ci.tracking.mlflow_writer import MlflowWriter
 from bighead_ci.tracking.record_files import ARTIFACT, RecordFiles, check_sources
-from bighead_ci.tracking.run_description import ARTIFACT_TAG, CONTENT_KEY_TAG, SOURCE_KEY_TAG
+from bighead_ci.tracking.run_description import ARTIFACT_TAG, CONTENT_KEY_TAG, ID_TAG
 from bighead_ci.tracking.run_lookup import RunLookup
 from bighead_ci.tracking.store_lock import exclusive
 
@@ -90,9 +90,15 @@ class MlflowRecordStore:
         """The complete record of that key."""
         return self._newest(CONTENT_KEY_TAG, content_key)
 
-    def by_source_key(self, source_key: str) -> RunRecord | None:
-        """The record of those sources by whatever engine, newest if several."""
-        return self._newest(SOURCE_KEY_TAG, source_key)
+    def of_version(self, model: str, version: str) -> Iterator[RunRecord]:
+        """The complete records of that version, newest first; each is read when it is asked for."""
+        with self._reported():
+            found = self._lookup.complete(ID_TAG, f"{model}/{version}")
+        for run_id in found:
+            with self._reported():
+                record = self._files.record(run_id)
+            if record is not None:
+                yield record
 
     def by_artifact(self, digest: str) -> RunRecord | None:
         """The record whose artifact has that digest, newest if several."""

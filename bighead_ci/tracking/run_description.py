@@ -14,7 +14,8 @@ from bighead_ci.documents.record import ColumnProfile, Metric, RunRecord
 from bighead_ci.tracking.run_lookup import MODEL_TAG
 
 CONTENT_KEY_TAG = "bighead.content_key"
-SOURCE_KEY_TAG = "bighead.source_key"
+ID_TAG = "bighead.id"
+"""`flight_delay/v2`."""
 ARTIFACT_TAG = "bighead.artifact"
 MAX_KEY_LENGTH = 250
 MAX_VALUE_LENGTH = 6000
@@ -39,9 +40,9 @@ def tags_of(record: RunRecord) -> dict[str, str]:
     """What runs are searched by."""
     return {
         MODEL_TAG: record.model,
+        ID_TAG: record.id,
         "bighead.version": record.version,
         CONTENT_KEY_TAG: record.content_key,
-        SOURCE_KEY_TAG: record.source_key,
         ARTIFACT_TAG: record.artifact,
         "bighead.image": record.image,
         "bighead.commit": record.commit,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from datetime import timedelta
 from functools import cache, cached_property
 from pathlib import Path
@@ -139,6 +140,12 @@ class LocalContext:
         if known is None or known.router_settings != definition.router:
             known = self._platforms[environment] = self._local_platform(environment, definition.router)
         return known
+
+    def abandoned(self, named: Collection[str]) -> dict[str, LocalPlatform]:
+        """Environments with a directory of their own, in which something was started and not stopped."""
+        here = {entry.name for entry in self.workspace.platform.glob("*") if entry.is_dir()}
+        found = {name: self._local_platform(name, None) for name in sorted(here - set(named))}
+        return {name: platform for name, platform in found.items() if platform.in_use()}
 
     def stop_environment(self, environment: str) -> None:
         """Stop all that an environment runs here, whether or not main still names it."""

@@ -108,6 +108,15 @@ def test_an_unknown_environment_is_empty(bench: Bench) -> None:
     bench.platform.stop()
 
 
+def test_an_environment_is_in_use_from_its_start_to_its_stop(bench: Bench) -> None:
+    """Also if nothing was brought into it: a router runs."""
+    assert not bench.platform.in_use()
+    bench.platform.start()
+    assert bench.platform.in_use()
+    bench.platform.stop()
+    assert not bench.platform.in_use()
+
+
 def test_an_ensured_variant_is_ready_without_traffic(bench: Bench, running: Callable[[str], DesiredVariant]) -> None:
     """A variant that was ensured answers, and callers are not sent to it."""
     variant = running("v1")

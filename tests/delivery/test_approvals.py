@@ -106,6 +106,15 @@ def test_main_may_raise_the_number(context: FakeContext) -> None:
     assert merge_pull_request(context.acting("grace"), pull.number).state == "merged"
 
 
+def test_an_environments_own_number_is_not_lowered_by_fewer(context: FakeContext) -> None:
+    """Main's number counts, not the one that the pull request would like."""
+    ask_two(context)
+    text = context.repository.tree("main").read(PROD).decode()
+    pull = context.propose("easier", {PROD: text.replace("approvals: 2", "approvals: 0")})
+    check_pull_request(context, pull.number, silent)
+    assert said(context, pull) == ("pending", "0 of 2")
+
+
 def test_what_is_not_allowed_cannot_be_counted(context: FakeContext) -> None:
     """An edit that no move makes has no number; it is pending, and says why."""
     ship(context, "v2")

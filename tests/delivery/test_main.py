@@ -15,6 +15,7 @@ from bighead_ci.documents.release import Release, Variant
 from bighead_ci.errors import InputError
 from fakes.clock import FixedClock
 from fakes.forge import MemoryRepository
+from fakes.memory_tree import repository as repository_files
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 PATH = "environments/{}/{}.yaml"
@@ -135,7 +136,12 @@ def test_an_environment_that_cannot_be_read_stands_in_the_way_of_its_own_release
     """The others are as they are; asking for it says why it cannot be read."""
     edit(repository, 1)
     edit(repository, 2, environment="staging")
-    repository.commit("main", "main", {"environments/prod/environment.yaml": b"platform: [\n"}, "oops", "ada")
+    environments = {
+        "prod": b"platform: [\n",
+        "staging": repository_files()["environments/staging/environment.yaml"].encode(),
+    }
+    files = {f"environments/{name}/environment.yaml": text for name, text in environments.items()}
+    repository.commit("main", "main", files, "oops", "ada")
     desired = Mainline(repository).at().desired
     assert desired.release("prod", "late") == release(1)
     assert list(desired.stuck) == [("prod", "late")]

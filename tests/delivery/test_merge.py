@@ -87,6 +87,19 @@ def test_a_change_without_models_rests_on_no_policy(context: FakeContext) -> Non
     assert merge_pull_request(context.acting("grace"), pull.number).state == "merged"
 
 
+def test_a_verdict_on_no_commit_of_ours_is_asked_for_again(context: FakeContext) -> None:
+    """Another program may set checks: what one odd pull request says stops the delivery of nobody."""
+    before = context.tip
+    odd = context.propose("odd", {"README.md": "odd\n"})
+    context.forge.set_check(odd.head, CI, "success", "looks good", external_id="run 4711")
+    context.change_main(model_version("v2"), "v2")
+    delivery = deliver(context, before, silent)
+    assert (len(delivery.promotions), delivery.failures) == (1, [])
+    found = find_check(context.forge, odd.head, CI)
+    assert found is not None
+    assert found.state == "pending"
+
+
 def test_deliver_takes_back_what_main_outdated(context: FakeContext) -> None:
     """And only that."""
     pull = judged(context, "late-v2", model_version("v2"))

@@ -201,6 +201,28 @@ def test_a_delivery_from_long_ago_takes_no_environment_back(context: FakeContext
     assert context.orchestrator.trained[-1] == "models/late/v1"
 
 
+def test_the_newest_artifact_of_a_version_is_promoted(context: FakeContext) -> None:
+    """After a retraining what served before stands by in staging, of the same version: it is not what is meant."""
+    ship(context, "v2")
+    before = context.tip
+    path = "models/late/v2/run.yaml"
+    text = context.repository.tree("main").read(path).decode()
+    context.change_main({path: text.replace("2013-10-01", "2013-11-01")}, "retrained")
+    context.orchestrator.skill["models/late/v2"] = 1.3
+    (promotion,) = deliver(context, before, silent).promotions
+    retrained = promotion.report.artifact
+    context.approve_and_merge(promotion.pull_request.number)
+    staging = context.release("staging")
+    assert staging is not None
+    assert [(v.version, v.weight) for v in staging.variants] == [("v2", 0), ("v2", 100)]
+    for version in (None, "v2"):
+        again = promote(context.acting("ada"), "late", "prod", version)
+        assert again is not None
+        assert again.report.artifact == retrained
+        old, new = (variant.name for variant in staging.variants)
+        assert again.pull_request.title == f"promote late in prod: {old} → {new} (canary 10 %)"
+
+
 def test_a_record_is_found_after_the_engine_was_upgraded(context: FakeContext) -> None:
     """What a pull request judged stays judged: its merge trains nothing, and its promotion names that record."""
     before = context.tip
@@ -214,6 +236,21 @@ def test_a_record_is_found_after_the_engine_was_upgraded(context: FakeContext) -
     again = promote(context, "late", "staging", "v2")
     assert again is not None
     assert again.report.record == record
+
+
+def test_a_record_is_found_after_an_upgrade_though_a_description_changed(context: FakeContext) -> None:
+    """What counts is what the files mean to the engine, not their bytes."""
+    before = context.tip
+    pull = context.propose("late-v2", model_version("v2"))
+    record = check_pull_request(context, pull.number, silent).models[0].record
+    context.approve_and_merge(pull.number)
+    path = "models/late/v2/model.yaml"
+    text = context.repository.tree("main").read(path).decode()
+    context.change_main({path: text.replace("owner: flights", "owner: others")}, "others own it")
+    context.engine = MemoryEngine().edited("errors.py")
+    (promotion,) = deliver(context, before, silent).promotions
+    assert promotion.report.record == record
+    assert context.orchestrator.trained == ["models/late/v2"]
 
 
 def test_a_changed_source_is_not_what_was_judged(context: FakeContext) -> None:

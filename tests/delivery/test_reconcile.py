@@ -300,6 +300,29 @@ def test_an_unreadable_environment_stops_only_itself(context: FakeContext) -> No
     assert "environments/staging/environment.yaml" in failure.message
 
 
+def test_an_environment_that_leaves_main_is_stopped(context: FakeContext) -> None:
+    """Until then `status` says that it runs and should not; nothing runs that main does not name."""
+    ship(context, "v2")
+    gone = {f"environments/prod/{name}.yaml": None for name in ("environment", "late")}
+    context.change_main(gone, "prod is given up")
+    assert {m.environment: m.differences for m in status(context).models}["prod"][0].endswith("runs and should not")
+    result = reconcile(context, silent)
+    assert [o.detail for o in result.outcomes if o.environment == "prod"] == ["no such environment: stopped"]
+    assert not context.platforms["prod"].in_use()
+    assert context.live("staging") == {"v2": 100}
+    assert status(context).in_step
+    assert [o.environment for o in reconcile(context, silent).outcomes] == ["staging"]
+
+
+def test_releases_whose_environment_is_missing_stay_as_they_are(context: FakeContext) -> None:
+    """Half of a removal is a mistake to be mended, not a reason to stop what serves."""
+    ship(context, "v2")
+    context.change_main({"environments/prod/environment.yaml": None}, "oops")
+    found = outcome(context, environment="prod")
+    assert (found.state, context.live("prod")) == ("failed", {"v2": 100})
+    assert "environments/prod/environment.yaml: is missing" in found.detail
+
+
 def test_nothing_is_promoted_over_an_unreadable_release(context: FakeContext) -> None:
     """What serves is unknown, so nobody may decide what follows."""
     ship(context, "v2")

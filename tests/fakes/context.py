@@ -6,7 +6,7 @@ import copy
 import shutil
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -177,7 +177,6 @@ class FakeOrchestrator:
                 "model": model.name,
                 "version": model.version,
                 "content_key": inputs.content_key,
-                "source_key": inputs.source_key,
                 "inputs": inputs,
                 "artifact_bytes": 1000,
                 "parameters": model.definition.parameters,
@@ -278,6 +277,10 @@ class FakeContext:
         """The one of the environment."""
         assert definition.platform == "local"
         return self.platforms[environment]
+
+    def abandoned(self, named: Collection[str]) -> dict[str, MemoryPlatform]:
+        """Those in use that are not among the named."""
+        return {name: one for name, one in self.platforms.items() if name not in named and one.in_use()}
 
     def telemetry(self, environment: str, definition: EnvironmentDefinition) -> MemoryTelemetry:
         """The one of the environment."""

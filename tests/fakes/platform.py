@@ -103,6 +103,10 @@ class MemoryPlatform:
         """Variants that were killed."""
         return sorted(name for name, live in self.variants.items() if live.state == "dead")
 
+    def in_use(self) -> bool:
+        """Whether it was started and not stopped."""
+        return self.started or bool(self.variants)
+
     def stop(self) -> None:
         """Stop everything in the environment."""
         self.started = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from bighead_ci.documents.record import RunRecord
@@ -58,8 +58,8 @@ class MemoryRecordStore:
     def by_content_key(self, content_key: str) -> RunRecord | None:
         return next((record for record in self._newest_first() if record.content_key == content_key), None)
 
-    def by_source_key(self, source_key: str) -> RunRecord | None:
-        return next((record for record in self._newest_first() if record.source_key == source_key), None)
+    def of_version(self, model: str, version: str) -> Iterator[RunRecord]:
+        return (record for record in self._newest_first() if record.id == f"{model}/{version}")
 
     def by_artifact(self, digest: str) -> RunRecord | None:
         return next((record for record in self._newest_first() if record.artifact == digest), None)

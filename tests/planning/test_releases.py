@@ -65,6 +65,34 @@ def test_the_same_artifact_in_another_image_is_promoted_like_any_other() -> None
         promoted(FIRST, variant("v1"), PLAN)
 
 
+def test_two_artifacts_of_one_version_are_told_apart() -> None:
+    """Where a version alone would name both, every move names the variants."""
+    old, new = variant("v1", "old"), variant("v1", "new")
+    first = promoted(None, old, PLAN)
+    canary = promoted(first, new, PLAN)
+    full = advanced(advanced(canary))
+    said = [
+        classify("prod", "late", base, head, list(history)).description
+        for base, head, history in (
+            (first, canary, ()),
+            (canary, advanced(canary), ()),
+            (full, retired(full), ()),
+            (canary, aborted(canary), ()),
+            (full, aborted(full), ()),
+            (retired(full), first, (first,)),
+        )
+    ]
+    assert said == [
+        f"{old.name} → {new.name} (canary 10 %)",
+        f"{new.name} 10 % → 50 %",
+        f"{old.name} leaves, {new.name} serves alone",
+        f"canary of {new.name} ends, {old.name} serves alone",
+        f"{new.name} → {old.name}",
+        f"{new.name} → {old.name}",
+    ]
+    assert canary.split == f"{old.name} 90 %, {new.name} 10 %"
+
+
 def test_a_plan_of_one_step_replaces_at_once() -> None:
     """With steps [100] the new variant has all the traffic, and the old one stays ready without."""
     assert weights(promoted(FIRST, variant("v2"), AT_ONCE)) == {"v1": 0, "v2": 100}

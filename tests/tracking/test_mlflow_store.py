@@ -68,7 +68,7 @@ def test_mlflow_shows_metrics_parameters_and_files(directory: Path, artifact: Pa
     assert names == {"artifact", "artifact.sha256", "record.json"}
 
 
-@pytest.mark.parametrize("tag", ["content_key", "artifact", "commit", "model", "version"])
+@pytest.mark.parametrize("tag", ["content_key", "artifact", "commit", "model", "version", "id"])
 def test_runs_are_searched_by_tag_in_mlflow(directory: Path, artifact: Path, tag: str) -> None:
     """MLflow's search finds the run by what identifies it."""
     saved = MlflowRecordStore(directory).save(make_record(artifact), {"artifact": artifact})

@@ -51,7 +51,6 @@ def make_record(place: StagePlace, progress: Progress) -> RunResult:
         model=spec.model,
         version=spec.version,
         content_key=inputs.content_key,
-        source_key=inputs.source_key,
         inputs=inputs,
         task=spec.task,
         artifact=package.artifact,
