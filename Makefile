@@ -44,3 +44,4 @@ lock: setup ## lock again after editing pyproject.toml
 	$(BIN)/uv pip compile --universal --python-version 3.11 --extra dev --generate-hashes --no-emit-index-url \
 	  --no-annotate --no-header --quiet --output-file requirements.lock pyproject.toml
 	$(BIN)/python -m bighead_ci.entry_points.default_locks
+	$(BIN)/python -m bighead_ci.entry_points.expectation_types

@@ -25,7 +25,7 @@ from bighead_ci.definitions.scaffold import (
     new_model,
     new_source,
 )
-from bighead_ci.definitions.schema import KINDS, MADE, json_schema
+from bighead_ci.definitions.schema import PUBLISHED, json_schema
 from bighead_ci.definitions.tree import DirectoryTree, OverlaidTree
 from bighead_ci.documents.base import write_atomically
 from bighead_ci.errors import InputError, Problem
@@ -221,7 +221,7 @@ def new_source_command(checkout: Path, as_json: bool, **given: Any) -> None:
 
 
 @click.command("schema")
-@click.argument("kind", type=click.Choice(sorted(KINDS | MADE)))
+@click.argument("kind", type=click.Choice(PUBLISHED))
 @reports_errors
 def schema_command(kind: str) -> None:
     """Print the JSON Schema of an authored file, for editors that complete and check as you type; or of a report."""

@@ -1,4 +1,4 @@
-"""Expectations that name a column the data never has. Unknown expectation types are the quality runner's to find."""
+"""What is wrong with expectations: their form, their types and arguments, and columns that the data never has."""
 
 from __future__ import annotations
 
@@ -52,10 +52,11 @@ def _problems(files: Files, folder: str, known: set[str]) -> Iterator[Problem]:
     for expectation in read.expectations:
         for argument, column in expectation.columns.items():
             if column not in known:
+                where = read.where(expectation, argument)
                 yield Problem(
                     file=read.file,
-                    line=read.line(expectation, argument),
-                    subject=f"{expectation.place}.{argument}",
+                    line=read.line(where),
+                    subject=".".join(map(str, where)),
                     message="the data has no such column",
                     value=column,
                     allowed=", ".join(sorted(known)),

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bighead_ci.definitions.expectation_types import faults
 from bighead_ci.definitions.yaml_reader import Parsed, parse
-from bighead_ci.documents.expectation import COLUMN_ARGUMENTS, Expectation
+from bighead_ci.documents.expectation import Argument, Expectation
 from bighead_ci.errors import InputError, Problem
 from bighead_ci.ports.tree import Tree
 
@@ -26,16 +27,15 @@ class ExpectationsFile:
     problems: list[Problem] = field(default_factory=list)
     parsed: Parsed | None = None
 
-    def line(self, expectation: Expectation, argument: str) -> int | None:
-        """The line on which an argument of an expectation stands."""
-        if self.parsed is None:
-            return None
-        list_name, index = expectation.place.split(".")
-        return self.parsed.line((list_name, int(index), *_location(self._raw(int(index)), argument)))
+    def where(self, expectation: Expectation, argument: Argument) -> Argument:
+        """Where an argument of an expectation stands in the file."""
+        index = int(expectation.place.split(".")[1])
+        written = self.parsed.data["expectations"][index] if self.parsed else {}
+        return ("expectations", index, *_steps(written, argument))
 
-    def _raw(self, index: int) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = self.parsed.data["expectations"][index] if self.parsed else {}
-        return found
+    def line(self, where: Argument) -> int | None:
+        """The line of a place in the file."""
+        return None if self.parsed is None else self.parsed.line(where)
 
 
 def read_expectations(tree: Tree, folder: str) -> ExpectationsFile:
@@ -71,25 +71,31 @@ def load_expectations(tree: Tree, folder: str) -> list[Expectation]:
 
 
 def _expectation(index: int, written: Mapping[str, Any]) -> Expectation:
+    return Expectation(place=f"expectations.{index}", type=written["type"], arguments=_arguments(written))
+
+
+def _arguments(written: Mapping[str, Any]) -> dict[str, Any]:
     beside = {name: value for name, value in written.items() if name not in _NO_ARGUMENTS}
-    arguments = {**beside, **(written.get("kwargs") or {})}
-    return Expectation(place=f"expectations.{index}", type=written["type"], arguments=arguments)
+    return {**beside, **(written.get("kwargs") or {})}
 
 
-def _location(written: Mapping[str, Any], argument: str) -> tuple[str, ...]:
-    return (argument,) if argument in written else ("kwargs", argument)
+def _steps(written: Mapping[str, Any], argument: Argument) -> Argument:
+    return argument if not argument or argument[0] in written else ("kwargs", *argument)
 
 
 def _problems(parsed: Parsed, index: int, written: Any) -> Iterator[Problem]:
-    def problem(steps: tuple[str, ...], message: str, value: object, allowed: str) -> Problem:
-        place: tuple[str | int, ...] = ("expectations", index, *steps)
+    def problem(
+        steps: Argument, message: str, value: object, allowed: str | None, suggestion: str | None = None
+    ) -> Problem:
+        place: Argument = ("expectations", index, *steps)
         return Problem(
             file=parsed.file,
             line=parsed.line(place),
             subject=".".join(map(str, place)),
             message=message,
-            value=str(value)[:80],
+            value=None if value is None else str(value)[:80],
             allowed=allowed,
+            suggestion=suggestion,
         )
 
     if not isinstance(written, dict) or not isinstance(written.get("type"), str):
@@ -101,10 +107,9 @@ def _problems(parsed: Parsed, index: int, written: Any) -> Iterator[Problem]:
         return
     for name in written.keys() & nested.keys() - set(_NO_ARGUMENTS):
         yield problem((str(name),), "is given beside the type and below kwargs", name, "one of the two places")
-    for place, arguments in ((), written), (("kwargs",), nested):
-        for name in arguments:
-            if not isinstance(name, str):
-                yield problem(place, "the name of an argument must be text", name, "column, min_value, …")
-        for name in COLUMN_ARGUMENTS:
-            if name in arguments and not isinstance(arguments[name], str):
-                yield problem((*place, name), "must be the name of a column", arguments[name], "text")
+    names = [(place, name) for place, found in (((), written), (("kwargs",), nested)) for name in found]
+    wrong = [(place, name) for place, name in names if not isinstance(name, str)]
+    for place, name in wrong:
+        yield problem(place, "the name of an argument must be text", name, "column, min_value, …")
+    for fault in faults(written["type"], _arguments(written)) if not wrong else ():
+        yield problem(_steps(written, fault.where), fault.message, fault.value, fault.allowed, fault.suggestion)

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from bighead_ci.definitions.expectation_schema import expectations_schema
 from bighead_ci.definitions.gate_file import GateFile
 from bighead_ci.documents.definition import (
     AnyEnvironment,
@@ -34,6 +35,10 @@ MADE: dict[str, TypeAdapter[Any]] = {
     "promotion-report": TypeAdapter(PromotionReport),
 }
 """Kind of file that the engine writes for other programs → its document."""
+EXPECTATIONS = "expectations"
+"""The kind of file whose schema is made from the table of expectation types."""
+PUBLISHED = sorted({*KINDS, *MADE, EXPECTATIONS})
+"""Every kind of file that has a schema."""
 
 PATTERN_WORDS = {
     r"^[a-z][a-z0-9_]{0,62}$": "lower-case letters, digits and _, starting with a letter, at most 63",
@@ -52,7 +57,7 @@ PATTERN_WORDS = {
 @cache
 def json_schema(kind: str) -> dict[str, Any]:
     """The JSON Schema (2020-12) of one kind of file."""
-    schema = (KINDS | MADE)[kind].json_schema()
+    schema = expectations_schema() if kind == EXPECTATIONS else (KINDS | MADE)[kind].json_schema()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 

@@ -225,6 +225,21 @@ def test_golden_rows_are_rows_of_inputs(rows: str, words: str) -> None:
     assert words in str(only(problems(**{"models/late/v1/golden_rows.json": rows})))
 
 
+def test_every_column_of_a_list_must_exist() -> None:
+    """One that the data never has is named at its place in the list."""
+    text = """\
+    expectations:
+      - type: expect_compound_columns_to_be_unique
+        kwargs:
+          column_list:
+            - carrier
+            - delay_cuont_7d
+    """
+    problem = only(problems(**{"features/delays/v1/expectations.yaml": text}))
+    assert (problem.line, problem.subject) == (6, "expectations.0.kwargs.column_list.1")
+    assert problem.suggestion == "delay_count_7d"
+
+
 def test_a_name_with_a_dot_is_one_step_of_a_path() -> None:
     """A gate may name an input such as `weather.wind`, in a rule and in a threshold; a slip beside it is found."""
     gate = GATE.replace("on: [pull_request]", "on: [canary]")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]  # publishes no types
 import pytest
@@ -31,6 +32,40 @@ def test_authored_files_fit_their_published_schema(kind: str, path: str, raw: by
     assert parsed is not None
     assert problems == []
     jsonschema.Draft202012Validator(json_schema(kind)).validate(parsed.data)
+
+
+def expectations() -> list[str]:
+    return [path for path in DirectoryTree(ROOT).files() if path.endswith("/expectations.yaml")]
+
+
+@pytest.mark.parametrize("path", expectations())
+def test_expectations_fit_their_published_schema(path: str) -> None:
+    """Those of the repository, as an editor would judge them."""
+    parsed, problems = parse(path, DirectoryTree(ROOT).read(path))
+    assert parsed is not None
+    assert problems == []
+    jsonschema.Draft202012Validator(json_schema("expectations")).validate(parsed.data)
+
+
+@pytest.mark.parametrize(
+    ("written", "fits"),
+    [
+        ({"column": "x", "min_value": 1}, True),
+        ({"kwargs": {"column": "x", "max_value": "2013-10-01"}, "notes": "why"}, True),
+        ({"column": "x", "kwargs": {"min_value": 1, "max_value": None}}, True),
+        ({"column": "x"}, False),
+        ({"min_value": 1}, False),
+        ({"column": "x", "min_value": 1, "mostly": 9}, False),
+        ({"column": "x", "min_value": 1, "colum": "y"}, False),
+        ({"column": "x", "max_value": "high"}, False),
+    ],
+)
+def test_the_schema_of_expectations_knows_what_their_types_take(written: dict[str, Any], fits: bool) -> None:
+    """Arguments in either place; what is missing, unknown or of another form does not fit."""
+    schema = json_schema("expectations")
+    jsonschema.Draft202012Validator.check_schema(schema)
+    data = {"expectations": [{"type": "expect_column_values_to_be_between", **written}]}
+    assert jsonschema.Draft202012Validator(schema).is_valid(data) == fits
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))

@@ -119,7 +119,7 @@ def _result(suite: str, expectation: Expectation, data: pa.Table) -> Expectation
     return ExpectationResult(
         suite=suite,
         type=expectation.type,
-        column=expectation.columns.get("column"),
+        column=expectation.arguments.get("column"),
         success=holds,
         observed=observed,
         expected=str(expectation.arguments),
