@@ -48,9 +48,10 @@ class DirectoryTree:
             raise InputError([Problem(file=path, message=f"cannot be read: {error.strerror}")]) from error
 
     def containing(self, text: str, prefixes: Iterable[str]) -> list[str]:
-        """Paths under any of the prefixes whose content contains the text, sorted."""
+        """Paths under any of the prefixes whose content contains the text, sorted; links are not looked into."""
         wanted, needle = tuple(prefixes), text.encode()
-        return sorted(path for path in self._walk() if path.startswith(wanted) and needle in self.read(path))
+        files = (path for path, is_link in self._walk().items() if not is_link and path.startswith(wanted))
+        return sorted(path for path in files if needle in self.read(path))
 
     def _walk(self, folder: str = "") -> dict[str, bool]:
         """Every path → whether it is a symbolic link."""

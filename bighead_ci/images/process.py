@@ -90,13 +90,12 @@ class ProcessImageBuilder:
 
     def _contents(self, recipe: ImageRecipe, tree: Tree) -> dict[str, bytes]:
         """Path in the image → content."""
-        contents = {LOCK: tree.read(recipe.lock)}
-        ids = tree.files()
+        contents, ids = dict[str, bytes](), tree.files()
         for path, identity in recipe.files.items():
             if ids.get(path) != identity:
                 raise BugError(f"{path} is {ids.get(path)}, and the recipe of {recipe.folder} names {identity}")
-            if path != recipe.lock:
-                contents[f"model/{path.removeprefix(f'{recipe.folder}/')}"] = tree.read(path)
+            place = LOCK if path == recipe.lock else f"model/{path.removeprefix(f'{recipe.folder}/')}"
+            contents[place] = tree.read(path)
         for path, digest in recipe.engine.items():
             content = self._engine.read(path)
             if digest_of_bytes(content) != digest:

@@ -14,7 +14,7 @@ from bighead_ci.delivery.stages.source_data import not_as_locked
 from bighead_ci.documents.base import short
 from bighead_ci.documents.inputs import VersionInputs, changed_inputs
 from bighead_ci.documents.record import RunResult
-from bighead_ci.errors import BugError, InputError
+from bighead_ci.errors import InputError, Problem
 from bighead_ci.orchestrators.dvc import DvcPipeline
 from bighead_ci.planning.stages import RECORD
 from bighead_ci.ports.orchestrator import Outcome
@@ -90,16 +90,26 @@ def check_inputs(planned: VersionInputs, read: VersionInputs) -> None:
     """Hold what a run read against what it was planned on.
 
     Raises:
-        InputError: it read other data; names it.
-        BugError: anything else differs: the plan and the stages do not see the same files or the same engine.
+        InputError: they differ; names each input, and says what to do.
     """
     if read.content_key == planned.content_key:
         return
-    changed = changed_inputs(planned, read)
-    data = {name.removeprefix("data:"): pair for name, pair in changed.items() if name.startswith("data:")}
-    if data:
-        raise InputError(not_as_locked(path, after, before or "nothing") for path, (before, after) in data.items())
-    raise BugError(f"{planned.id}: planned and read inputs differ in {', '.join(changed) or 'nothing'}")
+    problems = []
+    for name, (before, after) in changed_inputs(planned, read).items():
+        kind, _, path = name.partition(":")
+        if kind == "data":
+            problems.append(not_as_locked(path, after, before or "nothing"))
+        else:
+            problems.append(_changed_meanwhile(planned, name, before, after))
+    raise InputError(problems or f"{planned.id}: the stages ran on the inputs of {read.id}")
+
+
+def _changed_meanwhile(planned: VersionInputs, name: str, before: str | None, after: str | None) -> Problem:
+    """An edit of the commit's files, of the engine or of what is installed, after the run was planned."""
+    message = f"the stages of {planned.id} read other than was planned: leave it as it is while they run, and run again"
+    file = name.removeprefix("file:") if name.startswith("file:") else f"models/{planned.id}"
+    subject = "" if name.startswith("file:") else name
+    return Problem(file=file, subject=subject, message=message, value=after or "nothing", allowed=before or "nothing")
 
 
 def _rename(beside: Path, checkout: Path) -> None:

@@ -36,11 +36,16 @@ class Orchestrator(Protocol):
         `progress` gets a line as each stage starts or is reused.
 
         Raises:
-            InputError: what was read is not what `inputs` name; says what differs.
+            InputError: what was read (data, files, definitions, the engine, its libraries) is not what `inputs` name;
+                says what differs, and what to do.
         """
 
     def exclusive(self, key: str, progress: Progress) -> AbstractContextManager[None]:
         """Let one process at a time make what has this content key; the others wait for it, and say so."""
 
     def sources(self, commit: str, progress: Progress) -> Path:
-        """A directory with the files of a commit in which the sources' data is in place, whatever happens to it."""
+        """A directory with the files of a commit in which the sources' data is in place, whatever happens to it.
+
+        Raises:
+            InputError: the data that can be had is not what the commit's dvc.lock names.
+        """

@@ -23,4 +23,4 @@ class Tree(Protocol):
         """
 
     def containing(self, text: str, prefixes: Iterable[str]) -> list[str]:
-        """Paths under any of the prefixes whose content contains the text, sorted."""
+        """Paths under any of the prefixes whose content contains the text, sorted; links are not looked into."""

@@ -229,7 +229,7 @@ def test_a_record_is_found_after_the_engine_was_upgraded(context: FakeContext) -
     pull = context.propose("late-v2", model_version("v2"))
     record = check_pull_request(context, pull.number, silent).models[0].record
     context.approve_and_merge(pull.number)
-    context.engine = MemoryEngine().edited("errors.py")
+    context.upgrade_engine(MemoryEngine().edited("errors.py"))
     (promotion,) = deliver(context, before, silent).promotions
     assert promotion.report.record == record
     assert context.orchestrator.trained == ["models/late/v2"]
@@ -261,7 +261,7 @@ def test_a_changed_source_is_not_what_was_judged(context: FakeContext) -> None:
     context.approve_and_merge(pull.number)
     lock = context.repository.tree("main").read("dvc.lock").decode()
     context.change_main({"dvc.lock": lock.replace("md5: aaaa", "md5: bbbb")}, "newer data")
-    context.engine = MemoryEngine().edited("errors.py")
+    context.upgrade_engine(MemoryEngine().edited("errors.py"))
     deliver(context, before, silent)
     assert context.orchestrator.trained.count("models/late/v2") == 2
 

@@ -16,28 +16,9 @@ from bighead_ci.errors import InputError, Problem, RetryError
 from bighead_ci.forge import rules
 from bighead_ci.ports.clock import Clock
 from bighead_ci.ports.repository import Commit, FileChange
+from fakes.memory_tree import MemoryTree
 
 Files = dict[str, bytes]
-
-
-class MemoryTree:
-    """The files of a commit."""
-
-    def __init__(self, files: Files) -> None:
-        self._files = files
-
-    def files(self) -> Mapping[str, str]:
-        return {path: blob_id(self._files[path]) for path in sorted(self._files)}
-
-    def links(self) -> frozenset[str]:
-        return frozenset()
-
-    def read(self, path: str) -> bytes:
-        return self._files[path]
-
-    def containing(self, text: str, prefixes: Iterable[str]) -> list[str]:
-        wanted = tuple(prefixes)
-        return sorted(p for p, data in self._files.items() if p.startswith(wanted) and text.encode() in data)
 
 
 class MemoryRepository:

@@ -9,10 +9,10 @@ from bighead_ci.definitions.tree import blob_id
 
 
 class MemoryTree:
-    """`Tree` over a mapping of path → text."""
+    """`Tree` over a mapping of path → text or bytes. `reads` has the paths that were read, in order."""
 
-    def __init__(self, files: Mapping[str, str], links: Iterable[str] = ()) -> None:
-        self.content = {path: text.encode() for path, text in files.items()}
+    def __init__(self, files: Mapping[str, str] | Mapping[str, bytes], links: Iterable[str] = ()) -> None:
+        self.content = {path: text.encode() if isinstance(text, str) else text for path, text in files.items()}
         self.linked = frozenset(links)
         self.reads: list[str] = []
 
@@ -27,8 +27,9 @@ class MemoryTree:
         return self.content[path]
 
     def containing(self, text: str, prefixes: Iterable[str]) -> list[str]:
-        wanted = tuple(prefixes)
-        return sorted(path for path, data in self.content.items() if path.startswith(wanted) and text.encode() in data)
+        wanted, needle = tuple(prefixes), text.encode()
+        files = {path: data for path, data in self.content.items() if path not in self.linked}
+        return sorted(path for path, data in files.items() if path.startswith(wanted) and needle in data)
 
 
 def dedented(files: Mapping[str, str]) -> dict[str, str]:

@@ -1,0 +1,182 @@
+"""What every image builder does: the one that writes directories, and the one in memory.
+
+Recipes are those that planning makes, of a small repository and an engine in memory.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from bighead_ci.definitions.files import Files
+from bighead_ci.documents.base import digest_of_bytes
+from bighead_ci.documents.image import ImageRecipe, ImageRef
+from bighead_ci.documents.inputs import Target
+from bighead_ci.errors import BugError, InputError
+from bighead_ci.images.process import ProcessImageBuilder
+from bighead_ci.images.python_environments import PythonEnvironments
+from bighead_ci.planning.inputs import Inputs
+from bighead_ci.ports.images import ImageBuilder
+from bighead_ci.ports.progress import silent
+from fakes.engine import MemoryEngine
+from fakes.images import MemoryImages
+from fakes.local_bench import satisfied_lock
+from fakes.memory_tree import MemoryTree, repository
+
+FOLDER = "models/late/v1"
+ENGINE = MemoryEngine()
+TARGETS: tuple[Target, ...] = ("train", "serve")
+OWN: dict[Target, str] = {"train": "training.lock", "serve": "serving.lock"}
+NOTHING: Mapping[str, str] = {}
+CODE = ("model.py", "golden_rows.json", "words.txt", "more/helper.py")
+
+
+def tree_of(changes: Mapping[str, str] = NOTHING) -> MemoryTree:
+    """A repository with the version; `changes` by file of the version."""
+    files = dict.fromkeys(OWN.values(), satisfied_lock())
+    files |= {"words.txt": "late\n", "more/helper.py": "x = 1\n", **changes}
+    return MemoryTree(repository(**{f"{FOLDER}/{name}": text for name, text in files.items()}))
+
+
+def recipe_of(tree: MemoryTree, target: Target = "serve", engine: MemoryEngine = ENGINE) -> ImageRecipe:
+    """What planning says that an image is made of."""
+    inputs = Inputs(Files(tree), engine)
+    return inputs.recipe(target, inputs.definitions.model("late", "v1"))
+
+
+class Bench:
+    """Builders of one kind that keep their images apart, and a way to lose an image."""
+
+    def __init__(self, kind: str, directory: Path) -> None:
+        self.kind = kind
+        self.directory = directory
+        self.made = 0
+
+    def builder(self, engine: MemoryEngine = ENGINE) -> ImageBuilder:
+        """Another machine."""
+        if self.kind == "memory":
+            return MemoryImages(engine)
+        self.made += 1
+        directory = self.directory / str(self.made)
+        return ProcessImageBuilder(directory / "images", engine, PythonEnvironments(directory / "environments"))
+
+    def lose(self, builder: ImageBuilder, image: ImageRef) -> None:
+        """The image is gone, or no longer whole."""
+        if isinstance(builder, MemoryImages):
+            del builder.built[image.reference]
+        else:
+            assert isinstance(builder, ProcessImageBuilder)
+            shutil.rmtree(builder.root / image.reference.rpartition(":")[2])
+
+    def built(self, target: Target, changes: Mapping[str, str] = NOTHING, engine: MemoryEngine = ENGINE) -> ImageRef:
+        """An image by a machine that has no other."""
+        tree = tree_of(changes)
+        return self.builder(engine).ensure(recipe_of(tree, target, engine), tree, silent)
+
+
+@pytest.fixture(params=["memory", "process"])
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
+    return Bench(request.param, tmp_path)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_an_image_holds_all_that_its_recipe_names(bench: Bench, target: Target) -> None:
+    """The version's lock and code and the engine's part, each by the digest of its content; its manifest says so."""
+    builder, tree = bench.builder(), tree_of()
+    recipe = recipe_of(tree, target)
+    found = builder.find(builder.ensure(recipe, tree, silent).reference)
+    assert found is not None
+    assert (found.key, found.target, found.model, found.version) == (recipe.key, target, "late", "v1")
+    assert (found.python, found.lock) == (ENGINE.python, digest_of_bytes(satisfied_lock().encode()))
+    start = "entry_points/serving.py" if target == "serve" else "entry_points/stages/train.py"
+    wanted = [tree.content[f"{FOLDER}/{name}"] for name in (OWN[target], *CODE)]
+    wanted += [ENGINE.read(path) for path in ("errors.py", start)]
+    assert {digest_of_bytes(content) for content in wanted} <= {*found.files.values()}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_an_image_is_made_of_is_in_its_key_and_its_reference(bench: Bench, target: Target) -> None:
+    """Another lock, code file or part of the engine: another image. What it is not made of makes no other."""
+    before, satisfied = bench.built(target), satisfied_lock()
+    other = next(lock for lock in OWN.values() if lock != OWN[target])
+    for name in (*CODE, OWN[target]):
+        text = satisfied + "# more\n" if name.endswith(".lock") else '[{"distance": 300}]'
+        after = bench.built(target, {name: text})
+        assert (after.key != before.key, after.reference != before.reference) == (True, True), name
+    unread = {"README.md": "# Other\n", "run.yaml": "as_of: 2013-11-01T00:00:00Z\n", other: satisfied + "# more\n"}
+    assert bench.built(target, unread) == before
+    seen = {"serve": "entry_points/serving.py", "train": "entry_points/stages/train.py"}
+    for one, path in seen.items():
+        after = bench.built(target, engine=ENGINE.edited(path))
+        same = one != target
+        assert (after.key == before.key, after.reference == before.reference) == (same, same), path
+
+
+def test_two_machines_give_one_reference(bench: Bench) -> None:
+    """The same recipe, the same files: the same image under the same name."""
+    assert bench.built("serve") == bench.built("serve")
+    assert bench.built("serve").reference != bench.built("train").reference
+
+
+def test_what_was_built_is_not_built_again(bench: Bench) -> None:
+    """Of each key; and it is said when something is built."""
+    builder, tree, other = bench.builder(), tree_of(), tree_of({"model.py": "def build(parameters): 1\n"})
+    said: list[str] = []
+    first = builder.ensure(recipe_of(tree), tree, said.append)
+    second = builder.ensure(recipe_of(other), other, said.append)
+    assert len(said) == 2
+    assert [builder.ensure(recipe_of(one), one, said.append) for one in (tree, other)] == [first, second]
+    assert len(said) == 2
+
+
+def test_a_lost_image_is_not_found_and_is_built_again(bench: Bench) -> None:
+    """The same comes out; other images are where they were."""
+    builder, tree = bench.builder(), tree_of()
+    image, other = (builder.ensure(recipe_of(tree, target), tree, silent) for target in TARGETS)
+    bench.lose(builder, image)
+    assert builder.find(image.reference) is None
+    assert builder.find(other.reference) is not None
+    assert builder.ensure(recipe_of(tree, "train"), tree, silent) == image
+    assert builder.find(image.reference) is not None
+
+
+def test_a_reference_of_nothing_is_of_no_image(bench: Bench) -> None:
+    """Neither before the first image nor beside one."""
+    builder, tree = bench.builder(), tree_of()
+    nowhere = f"local/late@sha256:{'3' * 64}"
+    assert builder.find(nowhere) is None
+    builder.ensure(recipe_of(tree), tree, silent)
+    assert builder.find(nowhere) is None
+
+
+@pytest.mark.parametrize("name", [*CODE, "serving.lock"])
+def test_a_tree_that_is_not_the_recipes_is_refused(bench: Bench, name: str) -> None:
+    """An image never holds what its key does not name: no other file, and none missing."""
+    tree, path = tree_of(), f"{FOLDER}/{name}"
+    recipe = recipe_of(tree)
+    changed = {**tree.content, path: tree.content[path] + b"\n"}
+    for content in (changed, {one: data for one, data in tree.content.items() if one != path}):
+        with pytest.raises(BugError, match=name):
+            bench.builder().ensure(recipe, MemoryTree(content), silent)
+
+
+def test_an_engine_that_is_not_the_recipes_is_refused(bench: Bench) -> None:
+    """It was upgraded between plan and build."""
+    tree = tree_of()
+    builder = bench.builder(ENGINE.edited("errors.py"))
+    with pytest.raises(BugError, match=r"errors\.py"):
+        builder.ensure(recipe_of(tree), tree, silent)
+
+
+def test_a_lock_with_problems_names_the_lines(bench: Bench) -> None:
+    """All of them, by the lock's path; the recipe alone does not read it."""
+    lock, whole = f"{FOLDER}/serving.lock", tree_of()
+    tree = MemoryTree({**whole.content, lock: b"onnx>=1\npillow==11.*\n"})
+    recipe = recipe_of(whole)
+    recipe = recipe.model_copy(update={"files": {**recipe.files, lock: tree.files()[lock]}})
+    with pytest.raises(InputError) as raised:
+        bench.builder().ensure(recipe, tree, silent)
+    assert [(p.file, p.line) for p in raised.value.problems] == [(lock, 1), (lock, 2)]

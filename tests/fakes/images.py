@@ -1,0 +1,59 @@
+"""Images in memory: the port's promises without a disk or a Python environment."""
+
+from __future__ import annotations
+
+from bighead_ci.definitions.lock_file import read_lock
+from bighead_ci.documents.base import digest_of, digest_of_bytes
+from bighead_ci.documents.image import ImageManifest, ImageRecipe, ImageRef
+from bighead_ci.errors import BugError, InputError
+from bighead_ci.ports.engine import Engine
+from bighead_ci.ports.progress import Progress
+from bighead_ci.ports.tree import Tree
+
+
+class MemoryImages:
+    """`ImageBuilder` over a dictionary; a test loses an image by taking it out of `built`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.built: dict[str, ImageManifest] = {}
+        self.answers = 0
+        """Added to what goes into a reference: a builder may answer otherwise for a key whose image is gone."""
+        self._references: dict[str, str] = {}
+
+    def ensure(self, recipe: ImageRecipe, tree: Tree, progress: Progress) -> ImageRef:
+        """The image of that key, remembered if it is new."""
+        known = self._references.get(recipe.key)
+        if known is None or known not in self.built:
+            known = self._references[recipe.key] = self._build(recipe, tree)
+            progress(f"image {known}")
+        return ImageRef(key=recipe.key, reference=known)
+
+    def find(self, reference: str) -> ImageManifest | None:
+        """The image, unless it was lost."""
+        return self.built.get(reference)
+
+    def _build(self, recipe: ImageRecipe, tree: Tree) -> str:
+        if wrong := [path for path, identity in recipe.files.items() if tree.files().get(path) != identity]:
+            raise BugError(f"{', '.join(wrong)}: not what the recipe of {recipe.folder} names")
+        contents = {path: tree.read(path) for path in recipe.files}
+        for path, digest in recipe.engine.items():
+            content = contents[f"engine/{path}"] = self.engine.read(path)
+            if digest_of_bytes(content) != digest:
+                raise BugError(f"{path} of the engine is not what the recipe of {recipe.folder} names")
+        lock = tree.read(recipe.lock)
+        _, problems = read_lock(recipe.lock, lock)
+        if problems:
+            raise InputError(problems)
+        manifest = ImageManifest(
+            key=recipe.key,
+            target=recipe.target,
+            model=recipe.model,
+            version=recipe.version,
+            python=recipe.python,
+            lock=digest_of_bytes(lock),
+            files={path: digest_of_bytes(content) for path, content in contents.items()},
+        )
+        reference = f"memory/{recipe.model}@{digest_of([manifest.model_dump(), self.answers])}"
+        self.built[reference] = manifest
+        return reference
