@@ -1,7 +1,7 @@
 """1,000 models in three environments, with 10,000 merged promotions behind them: status, a pass with nothing to do.
 
 Each is measured in a process of its own, from the end of its imports: what a person waits for, and what the runner does
-for the first time. The platform is a stand-in that runs what main says, so that the figures are those of the engine.
+for the first time. The platforms are the tests' doubles and run what main says: the figures are those of the engine.
 Peers in the same run: git's own log of the releases, and the listing of main's files.
 """
 
@@ -27,10 +27,11 @@ from bighead_ci.delivery.reconcile import reconcile
 from bighead_ci.delivery.status import status
 from bighead_ci.documents.definition import CanaryPlan, EnvironmentDefinition
 from bighead_ci.documents.forge import BOT
-from bighead_ci.documents.live import DesiredModel, DesiredVariant, LiveModel, LiveVariant
 from bighead_ci.documents.release import Release, Variant, release_path
 from bighead_ci.ports.progress import silent
 from bighead_ci.workspaces.layout import Workspace
+from fakes.clock import FixedClock
+from fakes.platform import MemoryPlatform
 
 MODELS = 1000
 ENVIRONMENTS = ("dev", "staging", "prod")
@@ -91,64 +92,24 @@ SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 """When the fleet's weights came into force."""
 
 
-class Obedient:
-    """Implements `ports.platform.Platform`: everything in an environment runs as a commit said."""
-
-    def __init__(self, desired: Desired, environment: str) -> None:
-        self._live: list[LiveModel] = []
-        for model in desired_models(desired):
-            if model.environment != environment:
-                continue
-            variants = [
-                LiveVariant(
-                    name=v.name,
-                    version=v.version,
-                    image=v.image,
-                    artifact=v.artifact,
-                    state="ready",
-                    weight=v.weight,
-                    pid=1,
-                    port=1,
-                )
-                for v in model.variants
-            ]
-            live = LiveModel(environment=environment, model=model.model, url="", since=SINCE, variants=variants)
-            self._live.append(live)
-
-    def start(self) -> None:
-        """It runs."""
-
-    def observe(self) -> list[LiveModel]:
-        """What runs."""
-        return self._live
-
-    def ensure_variant(self, variant: DesiredVariant, wait_seconds: float = 0.0) -> bool:
-        """Not what a pass with nothing to do asks for."""
-        raise AssertionError((variant, wait_seconds))
-
-    def route(self, model: DesiredModel) -> None:
-        """Not what a pass with nothing to do asks for."""
-        raise AssertionError(model)
-
-    def in_use(self) -> bool:
-        """It runs."""
-        return True
-
-    def remove_variants(self, model: str, keep: object) -> list[str]:
-        """Not what a pass with nothing to do asks for."""
-        raise AssertionError((model, keep))
-
-    def stop(self) -> None:
-        """Nothing to stop."""
+def obedient(desired: Desired, environment: str) -> MemoryPlatform:
+    """The platform of an environment in which everything runs as a commit said."""
+    platform = MemoryPlatform(environment, FixedClock(SINCE))
+    for model in desired_models(desired):
+        if model.environment == environment:
+            for variant in model.variants:
+                platform.ensure_variant(variant)
+            platform.route(model)
+    return platform
 
 
 class FleetContext(wiring.LocalContext):
-    """The workspace's context, with the stand-in for its platform."""
+    """The workspace's context, with platforms in memory."""
 
-    obedient: dict[str, Obedient]
+    obedient: dict[str, MemoryPlatform]
 
     def platform(self, environment: str, definition: EnvironmentDefinition) -> Any:  # noqa: ARG002  # all are alike
-        """The stand-in for an environment."""
+        """The one of an environment."""
         return self.obedient[environment]
 
 
@@ -158,7 +119,7 @@ def probe(forge: Path, question: str) -> float:
     seen = FleetContext(workspace, BOT)
     desired = seen.main().desired
     context = FleetContext(workspace, BOT)
-    context.obedient = {name: Obedient(desired, name) for name in desired.environments}
+    context.obedient = {name: obedient(desired, name) for name in desired.environments}
 
     def in_step() -> None:
         if not status(context).in_step:

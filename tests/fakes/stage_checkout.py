@@ -1,12 +1,12 @@
-"""A checkout with one small model and one feature set, and an offline store that makes its training set up."""
+"""A checkout with one small model, one feature set and the rows of its source."""
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,14 +16,8 @@ from bighead_ci.definitions.files import Files
 from bighead_ci.definitions.tree import DirectoryTree
 from bighead_ci.delivery.stages.orders import leave_orders
 from bighead_ci.delivery.stages.place import StagePlace
-from bighead_ci.documents.base import Moment
-from bighead_ci.documents.definition import VersionedFeatureSet
-from bighead_ci.documents.record import TrainingSetSummary
-from bighead_ci.documents.stage import TrainingSetSpec
 from bighead_ci.planning.inputs import Inputs
 from bighead_ci.ports.engine import Engine
-from bighead_ci.ports.offline_store import Sources
-from bighead_ci.ports.online_store import OnlineStore
 from fakes.engine import MemoryEngine
 from fakes.local_bench import satisfied_lock
 
@@ -41,7 +35,7 @@ owner: ops
 source: flights
 key: [carrier]
 aggregations:
-  - {column: delay, operations: [mean, max], windows: [1h]}
+  - {column: delay, operations: [mean, max], windows: [1h], default: 0.0}
 """
 FEATURE_EXPECTATIONS = """\
 expectations:
@@ -82,17 +76,45 @@ EXPECTATIONS = """\
 expectations:
   - {type: expect_column_values_to_not_be_null, kwargs: {column: hour}}
 """
-DATA = b"rows of flights"
-DATA_MD5 = hashlib.md5(DATA, usedforsecurity=False).hexdigest()
+ROWS = 600
+
+
+def md5(data: bytes) -> str:
+    """By which dvc.lock names data."""
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
+
+
+def flights(**columns: pa.Array) -> bytes:
+    """The source's data: a flight every five minutes, late by its hour; `columns` replace some."""
+    generator = np.random.default_rng(0)
+    hour = generator.integers(0, 24, ROWS)
+    start = datetime(2013, 1, 1, tzinfo=UTC)
+    table = {
+        "id": pa.array(range(ROWS), pa.int64()),
+        "at": pa.array([start + timedelta(minutes=5 * row) for row in range(ROWS)], pa.timestamp("us", tz="UTC")),
+        "carrier": pa.array(generator.choice(["AA", "UA", "DL"], ROWS)),
+        "hour": pa.array(hour, pa.int64()),
+        "delay": pa.array(generator.normal(5, 10, ROWS)),
+        "late": pa.array((hour + generator.normal(0, 3, ROWS) > 15).astype(np.int64)),
+    }
+    written = io.BytesIO()
+    pq.write_table(pa.table(table | columns), written)
+    return written.getvalue()
+
+
+DATA = flights()
+DATA_MD5 = md5(DATA)
 LOCK = satisfied_lock()
 GOLDEN_ROW = {"carrier": "AA", "hour": 3, "delays.delay_mean_1h": 4.5}
 INPUTS = ["carrier", "hour", "delays.delay_mean_1h"]
 
 
-def write_checkout(root: Path, code: str = CODE, model: str = MODEL) -> Path:
-    """Write the authored files and return the checkout."""
+def write_checkout(root: Path, code: str = CODE, model: str = MODEL, **columns: pa.Array) -> Path:
+    """Write the authored files and the data, with these columns in place of its own, and return the checkout."""
+    data = flights(**columns) if columns else DATA
+    is_text = "late" in columns and pa.types.is_string(columns["late"].type)
     files = {
-        "features/sources/flights.yaml": SOURCE,
+        "features/sources/flights.yaml": SOURCE.replace("late: int64", "late: string") if is_text else SOURCE,
         "features/delays/v1/feature_set.yaml": FEATURE_SET,
         "features/delays/v1/expectations.yaml": FEATURE_EXPECTATIONS,
         f"{DIRECTORY}/model.yaml": model,
@@ -102,12 +124,12 @@ def write_checkout(root: Path, code: str = CODE, model: str = MODEL) -> Path:
         f"{DIRECTORY}/run.yaml": "as_of: 2013-10-01T00:00:00Z\n",
         f"{DIRECTORY}/training.lock": LOCK,
         f"{DIRECTORY}/serving.lock": LOCK,
-        "dvc.lock": f"stages:\n  make:\n    outs:\n    - {{path: features/sources/flights.parquet, md5: {DATA_MD5}}}\n",
+        "dvc.lock": f"stages: {{make: {{outs: [{{path: features/sources/flights.parquet, md5: {md5(data)}}}]}}}}\n",
     }
     for path, text in files.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text)
-    (root / "features/sources/flights.parquet").write_bytes(DATA)
+    (root / "features/sources/flights.parquet").write_bytes(data)
     return root
 
 
@@ -116,51 +138,3 @@ def placed(root: Path, engine: Engine | None = None) -> StagePlace:
     place = StagePlace(root, DIRECTORY)
     leave_orders(place, Inputs(Files(DirectoryTree(root)), engine or MemoryEngine()), lambda _: None)
     return place
-
-
-class MadeUpStore:
-    """Writes rows whose label follows the hour and the delay."""
-
-    def __init__(self, rows: int = 600, **columns: pa.Array) -> None:
-        self.rows = rows
-        self.columns = columns
-
-    def training_set(self, spec: TrainingSetSpec, files: Mapping[str, Path], destination: Path) -> TrainingSetSummary:
-        """The training set of the checkout's model."""
-        assert spec.path == DIRECTORY
-        assert [one.id for one in spec.sets] == ["delays/v1"]
-        assert set(files) == {"flights"}
-        generator = np.random.default_rng(0)
-        hour, delay = generator.integers(0, 24, self.rows), generator.normal(5, 10, self.rows)
-        late = (hour + delay + generator.normal(0, 4, self.rows) > 18).astype(np.int64)
-        evaluate = np.arange(self.rows) % 4 == 0
-        columns = {
-            "__event_id": np.arange(self.rows),
-            "__part": np.where(evaluate, "evaluate", "train"),
-            "__label": late,
-            "carrier": generator.choice(["AA", "UA", "DL"], self.rows),
-            "hour": hour,
-            "delays.delay_mean_1h": delay,
-        }
-        pq.write_table(pa.table(columns | self.columns), destination)
-        return TrainingSetSummary(
-            rows=self.rows, train_rows=int((~evaluate).sum()), evaluate_rows=int(evaluate.sum()), outside_split=0,
-            unlabelled=0, immature=0, columns=INPUTS,
-        )  # fmt: skip
-
-    def features_at(
-        self,
-        feature_set: VersionedFeatureSet,
-        sources: Sources,
-        keys: Mapping[str, Sequence[Any]],
-        timestamps: Sequence[int],
-        known_before: int | None = None,
-    ) -> dict[str, list[Any]]:
-        """Not what a stage may ask for."""
-        raise AssertionError((feature_set, sources, keys, timestamps, known_before))
-
-    def materialize(
-        self, sets: Sequence[VersionedFeatureSet], sources: Sources, until: Moment, online: OnlineStore
-    ) -> int:
-        """Not what a stage may ask for."""
-        raise AssertionError((sets, sources, until, online))

@@ -18,9 +18,10 @@ import pytest
 
 from bighead_ci.delivery.stages.training_set import make_training_set
 from bighead_ci.documents.live import ServingProcess
+from fakes.offline_store import MemoryOfflineStore
 from fakes.record_samples import make_artifact
 from fakes.serving import a_config
-from fakes.stage_checkout import DIRECTORY, MadeUpStore, placed, write_checkout
+from fakes.stage_checkout import DIRECTORY, placed, write_checkout
 from fakes.tiny_artifact import write_tiny_artifact
 
 TESTS = Path(__file__).parents[1]
@@ -93,7 +94,7 @@ def test_a_library_that_was_not_told_is_caught(attempts: Path, tmp_path: Path) -
 def test_a_stage_reaches_nobody(attempts: Path, tmp_path: Path, stages: tuple[str, ...]) -> None:
     """Great Expectations and scikit-learn on the rows of a small model, as the orchestrator starts them."""
     place = placed(write_checkout(tmp_path / "checkout"))
-    make_training_set(place, MadeUpStore(), lambda _: None)
+    make_training_set(place, MemoryOfflineStore(), lambda _: None)
     for stage in stages:
         run(attempts, "-m", f"bighead_ci.entry_points.stages.{stage}", str(place.checkout), DIRECTORY, cwd=tmp_path)
     assert attempts.read_text() == ""
