@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 
 import numpy as np
@@ -66,44 +67,48 @@ def compute(
     starts = np.append(np.flatnonzero(_changes(owners)), rows.size)
     asked = owners[starts[:-1]]
     firsts, ends = np.searchsorted(events.groups, asked), np.searchsorted(events.groups, asked, side="right")
+    places = np.empty(rows.size, np.int64)
+    places[rows] = np.arange(rows.size)
     arrival = np.empty(events.groups.size, np.int64)
     results = [_Result.of(plan, queries.size) for plan in plans]
     widest = max((len(plan.features) for plan in plans), default=0)
     sorted_data, sorted_became = np.empty((widest, rows.size), np.int64), np.empty((widest, rows.size), np.uint8)
 
-    def sweep(part: slice) -> None:
+    def arrange(part: slice) -> None:
         windows.arrange(firsts[part], ends[part], events.visible, arrival)
-        for plan, result in zip(plans, results, strict=True):
-            values = events.columns[plan.column]
-            beyond = windows.sweep(
-                firsts[part],
-                ends[part],
-                events.timestamps,
-                events.visible,
-                arrival,
-                values.raw,
-                plan.floats,
-                values.present,
-                starts[part.start : part.stop + 1],
-                moments,
-                plan.windows,
-                plan.hops,
-                *result.slots,
-                sorted_data,
-                sorted_became,
-            )
-            if beyond >= 0:
-                raise InputError(sum_beyond(plan.features[beyond]))
-            own = slice(starts[part.start], starts[part.stop])
-            windows.put_back(rows[own], sorted_data, sorted_became, own.start, result.data, result.became)
+
+    def sweep(plan: ColumnPlan, slots: tuple[U8, I64], part: slice) -> None:
+        values = events.columns[plan.column]
+        beyond = windows.sweep(
+            firsts[part],
+            ends[part],
+            events.timestamps,
+            events.visible,
+            arrival,
+            values.raw,
+            plan.floats,
+            values.present,
+            starts[part.start : part.stop + 1],
+            moments,
+            plan.windows,
+            plan.hops,
+            *slots,
+            sorted_data,
+            sorted_became,
+        )
+        if beyond >= 0:
+            raise InputError(sum_beyond(plan.features[beyond]))
+
+    def put_back(result: _Result, part: slice) -> None:
+        windows.put_back(places[part], part.start, sorted_data, sorted_became, result.data, result.became)
 
     parts = _parts(ends - firsts + np.diff(starts), threads)
-    if threads == 1:
-        for part in parts:
-            sweep(part)
-    else:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(sweep, parts))
+    queried = _parts(np.ones(rows.size, np.int64), threads)
+    with ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:
+        _each(arrange, parts, pool)
+        for plan, result in zip(plans, results, strict=True):
+            _each(partial(sweep, plan, result.slots), parts, pool)
+            _each(partial(put_back, result), queried, pool)
     return {
         feature.name: _column(feature, result.data[slot], result.became[slot], events.columns[plan.column])
         for plan, result in zip(plans, results, strict=True)
@@ -123,6 +128,12 @@ class _Result:
     def of(cls, plan: ColumnPlan, queries: int) -> _Result:
         shape = len(plan.features), queries
         return cls(plan.slots(plan.features), np.empty(shape, np.int64), np.empty(shape, np.uint8))
+
+
+def _each(action: Callable[[slice], None], parts: Sequence[slice], pool: Executor | None) -> None:
+    """Do something with each part, side by side if there is a pool; all is done on return."""
+    for _ in map(action, parts) if pool is None else pool.map(action, parts):
+        pass
 
 
 def _parts(weights: I64, threads: int) -> list[slice]:

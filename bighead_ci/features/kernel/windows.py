@@ -7,6 +7,7 @@ import numpy as np
 from bighead_ci.features.kernel.arrays import (
     COUNT,
     FIRST,
+    GREATEST,
     I64,
     LAST,
     LEAST,
@@ -162,20 +163,48 @@ def _repeat(whole: I64, became: U8, which: I64, out: I64, found: U8) -> None:
 @compiled
 def arrange(event_starts: I64, event_ends: I64, visible: I64, arrival: I64) -> None:
     """Rank each group's events in the order in which they become visible, where the group's own events are."""
+    counts = np.empty(_largest(event_starts, event_ends) + 2, np.int64)
     for group in range(event_starts.size):
         start, end = event_starts[group], event_ends[group]
-        ranks, seen = arrival[start:end], visible[start:end]
-        # Knowledge is late by little, as a rule: insertion is quickest then, and given up where it is not.
-        moves = 0
-        for event in range(ranks.size):
-            place = event
-            while place > 0 and seen[ranks[place - 1]] > seen[event] and moves <= 16 * ranks.size:
-                ranks[place] = ranks[place - 1]
-                place -= 1
-                moves += 1
-            ranks[place] = event
-        if moves > 16 * ranks.size:
-            ranks[:] = np.argsort(seen, kind="mergesort")
+        if start < end:
+            _rank(visible[start:end], arrival[start:end], counts)
+
+
+@compiled
+def _rank(seen: I64, ranks: I64, counts: I64) -> None:
+    """Positions of the moments in ascending order, equal ones as they stand.
+
+    Moments are spread about evenly, as a rule: they are counted into as many buckets as there are moments, and what is
+    left is done by insertion. Where they are not, that is given up for a merge sort.
+    """
+    size = np.uint64(seen.size)
+    least, most = seen.min(), LEAST
+    for moment in seen:
+        if most < moment < GREATEST:
+            most = moment
+    span = np.uint64(max(most, least)) - np.uint64(least)
+    shift = np.uint64(0)
+    while span >> shift >= size:
+        shift += np.uint64(1)
+    counts[: seen.size + 2] = 0
+    for moment in seen:
+        counts[np.int64(min((np.uint64(moment) - np.uint64(least)) >> shift, size)) + 1] += 1
+    for earlier in range(seen.size):
+        counts[earlier + 1] += counts[earlier]
+    for event in range(seen.size):
+        bucket = np.int64(min((np.uint64(seen[event]) - np.uint64(least)) >> shift, size))
+        ranks[counts[bucket]] = event
+        counts[bucket] += 1
+    moves = 0
+    for position in range(ranks.size):
+        event, place = ranks[position], position
+        while place > 0 and seen[ranks[place - 1]] > seen[event] and moves <= 16 * ranks.size:
+            ranks[place] = ranks[place - 1]
+            place -= 1
+            moves += 1
+        ranks[place] = event
+    if moves > 16 * ranks.size:
+        ranks[:] = np.argsort(seen, kind="mergesort")
 
 
 @compiled
@@ -202,9 +231,13 @@ def _left_ranks(timestamps: I64, moments: I64, window: int, hop: int, firsts: I6
 
 
 @compiled
-def put_back(rows: I64, sorted_out: I64, sorted_found: U8, begin: int, out: I64, found: U8) -> None:
-    """Copy what `sweep` wrote from query `begin` on to each query's own place, slot by slot; `rows`: the places."""
+def put_back(places: I64, begin: int, sorted_out: I64, sorted_found: U8, out: I64, found: U8) -> None:
+    """Give the queries from `begin` on, as many as there are places, what `sweep` wrote at their places; all slots.
+
+    To read here and there takes half as long as to write here and there.
+    """
     for slot in range(out.shape[0]):
-        for query in range(rows.size):
-            out[slot, rows[query]] = sorted_out[slot, begin + query]
-            found[slot, rows[query]] = sorted_found[slot, begin + query]
+        for query in range(places.size):
+            out[slot, begin + query] = sorted_out[slot, places[query]]
+        for query in range(places.size):
+            found[slot, begin + query] = sorted_found[slot, places[query]]
