@@ -147,5 +147,6 @@ def _commits(
     """What a move that brings something in brings, one line a commit."""
     if old is None or record is None or change.move not in {"promote", "advance", "retire"}:
         return []
-    found = commits_between(context.repository, main, change.model, record.version, old.stable.commit, record.commit)
+    heads = old.stable.commit, record.commit
+    found = commits_between(context.repository, context.forge, main, change.model, record.version, *heads)
     return [f"{commit.id[:10]} {commit.subject} ({commit.author})" for commit in found]

@@ -127,8 +127,9 @@ class GitRepository:
         """The oldest commit of `log` whose history has the commit: the merge that brought it.
 
         Raises:
-            InputError: the revision's history does not have the commit.
+            InputError: the revision's history does not have the commit, or nothing does.
         """
+        commit = self.resolve(commit)
         line = self.git.text("rev-list", "--first-parent", self.resolve(revision)).split()
         if not self.is_ancestor(commit, line[0]):
             raise InputError(f"{revision} does not contain {commit[:12]}")

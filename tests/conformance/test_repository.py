@@ -182,6 +182,8 @@ def test_first_containing_is_the_oldest_commit_that_has_another(repository: Repo
     assert repository.first_containing(begin, "main") == begin
     with pytest.raises(InputError, match="does not contain"):
         repository.first_containing(topic, "main")
+    with pytest.raises(InputError):
+        repository.first_containing("0" * 40, "main")
 
 
 def test_blobs_are_read_by_content_id(repository: Repository) -> None:

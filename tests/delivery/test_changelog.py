@@ -1,4 +1,4 @@
-"""The commits that a promotion lists, on real git with merges as a forge makes them."""
+"""The commits that a promotion lists, on real git with merges as forges make them."""
 
 from __future__ import annotations
 
@@ -7,21 +7,24 @@ from pathlib import Path
 import pytest
 
 from bighead_ci.clocks import SystemClock
+from bighead_ci.delivery import changelog
 from bighead_ci.delivery.changelog import commits_between
 from bighead_ci.delivery.main import Mainline
+from bighead_ci.documents.forge import PullRequestState, PullRequestSummary
 from bighead_ci.forge.local import LocalForge
 from bighead_ci.git.repository import GitRepository
 from fakes.context import encoded, model_version
 from fakes.memory_tree import DELAYS, FLIGHTS, repository
+from fakes.merging import ForwardingForge, RebasingForge, SquashingForge
 from fakes.repositories import begin_repository
 
 
 class Company:
     """A repository in which things are merged by pull requests."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, forge: type[LocalForge]) -> None:
         self.repository = GitRepository(begin_repository(directory))
-        self.forge = LocalForge(self.repository, SystemClock(), "grace")
+        self.forge = forge(self.repository, SystemClock(), "grace")
         self.mainline = Mainline(self.repository)
         self.repository.commit("main", "main", encoded(repository()), "the first commit", "ada")
 
@@ -36,14 +39,15 @@ class Company:
         return head
 
     def brought(self, version: str, serves: str, will_serve: str) -> list[str]:
-        """Subjects of the commits that a promotion lists."""
-        found = commits_between(self.repository, self.mainline.at(), "late", version, serves, will_serve)
-        return [commit.subject.split(" (#")[0] for commit in found]
+        """What the commits belong to that a promotion lists, each once."""
+        main = self.mainline.at()
+        found = commits_between(self.repository, self.forge, main, "late", version, serves, will_serve)
+        return list(dict.fromkeys(commit.subject.removeprefix("part of ").split(" (#")[0] for commit in found))
 
 
-@pytest.fixture
-def company(tmp_path: Path) -> Company:
-    return Company(tmp_path / "forge.git")
+@pytest.fixture(params=[LocalForge, SquashingForge, RebasingForge, ForwardingForge])
+def company(request: pytest.FixtureRequest, tmp_path: Path) -> Company:
+    return Company(tmp_path / "forge.git", request.param)
 
 
 def test_only_the_versions_own_commits_are_listed(company: Company) -> None:
@@ -89,3 +93,65 @@ def test_a_head_that_main_never_got_leaves_out_nothing(company: Company) -> None
     v2 = company.merge("late v2", model_version("v2"))
     assert company.brought("v2", stray, v2)[0] == "late v2"
     assert company.brought("v2", v2, stray) == []
+
+
+def test_a_head_that_no_repository_has_any_more_leaves_out_nothing(company: Company) -> None:
+    """A branch is deleted after its merge, and a clone never gets it."""
+    v2 = company.merge("late v2", model_version("v2"))
+    assert company.brought("v2", "0" * 40, v2)[0] == "late v2"
+
+
+def test_a_record_of_an_earlier_head_of_the_branch(company: Company) -> None:
+    """A card was mended after the run: the key, and so the record, stayed what it was."""
+    company.merge("late v1 card", {"models/late/v1/README.md": "# card\n"})
+    mended = company.merge("late v2", model_version("v2"), {"models/late/v2/README.md": "# v2\n"})
+    v2 = company.repository.log(mended, limit=2)[1].id
+    company.merge("other v1", model_version("v1", "other"))
+    again = company.merge("late v2 again", {"models/late/v2/model.py": "# better\n"})
+    assert "late v2 again" in company.brought("v2", v2, again)
+    assert set(company.brought("v2", v2, again)) <= {"late v2 again", "late v2"}
+    assert company.brought("v2", again, again) == []
+
+
+def test_of_branches_on_top_of_each_other_the_first_brought_a_head(tmp_path: Path) -> None:
+    """A later branch that contains the head was merged, too; what came between counts."""
+    company = Company(tmp_path / "forge.git", SquashingForge)
+    v2 = company.merge("late v2", model_version("v2"), {"models/late/v2/README.md": "# v2\n"})
+    record = company.repository.log(v2, limit=2)[1].id
+    better = company.merge("late v2 helper", {"models/late/v2/helper.py": "# better\n"})
+    head = company.repository.commit("stacked", v2, {"x": b"1"}, "stacked", "ada")
+    company.forge.merge(company.forge.open("stacked", "main", "stacked", "").number, head)
+    assert company.brought("v2", record, better) == ["late v2 helper"]
+
+
+class CountingForge(SquashingForge):
+    """Counts the pages that it is asked for."""
+
+    pages = 0
+
+    def find(
+        self,
+        state: PullRequestState | None = None,
+        label: str | None = None,
+        source: str | None = None,
+        *,
+        before: int | None = None,
+        limit: int | None = None,
+    ) -> list[PullRequestSummary]:
+        self.pages += 1
+        return super().find(state, label, source, before=before, limit=limit)
+
+
+def test_pull_requests_are_read_only_as_far_back_as_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One page where the newest is the one; none where main itself tells."""
+    monkeypatch.setattr(changelog, "PAGE", 2)
+    company = Company(tmp_path / "forge.git", CountingForge)
+    for number in range(7):
+        company.merge(f"card {number}", {"models/late/v1/README.md": f"# {number}\n"})
+    v2 = company.merge("late v2", model_version("v2"))
+    assert isinstance(company.forge, CountingForge)
+    begin = company.repository.resolve("main")
+    assert company.brought("v2", begin, begin) == []
+    assert company.forge.pages == 0
+    assert company.brought("v2", v2, v2) == []
+    assert company.forge.pages == 2
