@@ -62,14 +62,20 @@ class Limits:
                 "windows, or leave out of the source the rows that stand for no real key"
             )
 
-    def check_results(self, what: str, rows: int, features: int) -> None:
+    def check_results(self, what: str, rows: int, features: int, row_bytes: int = 0) -> None:
         """Refuse results that do not fit.
+
+        Args:
+            what: Whose they are.
+            rows: How many rows.
+            features: How many features of each.
+            row_bytes: What the rows themselves take, without features.
 
         Raises:
             InputError: so many rows and features take more than their share; says what to do.
         """
         # A value of 8 bytes and whether it is one, once as computed and once in the order of the rows.
-        taken = rows * (9 * features + 18)
+        taken = rows * (9 * features + 18) + row_bytes
         if taken > self.memory // 4:
             raise InputError(
                 f"{what}: {features} features of {rows:,} rows take {size(taken)} in memory; the limit for all is "

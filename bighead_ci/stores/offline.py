@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,10 @@ class DuckDBOfflineStore:
         _check_training_sources(spec, files)
         with connection(self._limits) as database:
             _check_unique(database, sources, sources)
-            rows = select_rows(spec, joined_rows(database, spec, sources))
+            width = sum(len(asked) for _, _, asked in uses)
+            check = partial(self._limits.check_results, spec.id)
+            joined = joined_rows(database, spec, sources, lambda count, size: check(count, width, row_bytes=size))
+            rows = select_rows(spec, joined)
             features: dict[str, pa.ChunkedArray] = {}
             for use, feature_set, asked in uses:
                 keys = [

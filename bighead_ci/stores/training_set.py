@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,9 +14,16 @@ from bighead_ci.features.training_rows import JoinedRows, spine_columns, wanted_
 from bighead_ci.ports.offline_store import Sources
 from bighead_ci.stores.scan import quoted, table
 
+ROWS_AT_ONCE = 500_000
 
-def joined_rows(database: duckdb.DuckDBPyConnection, spec: TrainingSetSpec, sources: Sources) -> JoinedRows:
-    """Every row of the spine that its split can want, with the label row that has its event id."""
+
+def joined_rows(
+    database: duckdb.DuckDBPyConnection, spec: TrainingSetSpec, sources: Sources, check: Callable[[int, int], None]
+) -> JoinedRows:
+    """Every row of the spine that its split can want, with the label row that has its event id.
+
+    `check`: told, while rows come in, how many there are and the bytes that they take.
+    """
     (spine, spine_path), (label, label_path) = sources[spec.spine], sources[spec.label.source]
     names = sorted(spine_columns(spec))
     selected = [f"s.{quoted(name)} AS c{number}" for number, name in enumerate(names)]
@@ -30,10 +39,17 @@ def joined_rows(database: duckdb.DuckDBPyConnection, spec: TrainingSetSpec, sour
     elif label.timestamp:
         # A label without a time was always known.
         selected.append(f"coalesce(epoch_us(l.{quoted(label.timestamp)}), {LEAST}) AS known")
-    found: pa.Table = database.sql(
+    reader = database.sql(
         f"SELECT {', '.join(selected)} FROM {table(spine_path)} s "  # noqa: S608 - quoted
         f"LEFT JOIN {table(label_path)} l ON s.{quoted(spine.event_id)} = l.{quoted(label.event_id)} {where}"
-    ).to_arrow_table()
+    ).to_arrow_reader(ROWS_AT_ONCE)
+    batches: list[pa.RecordBatch] = []
+    rows = size = 0
+    for batch in reader:
+        batches.append(batch)
+        rows, size = rows + batch.num_rows, size + batch.nbytes
+        check(rows, size)
+    found = pa.Table.from_batches(batches, reader.schema)
     return JoinedRows(
         spine=found.select([f"c{number}" for number in range(len(names))]).rename_columns(names),
         event_id=found.column("id"),

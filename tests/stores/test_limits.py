@@ -6,12 +6,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from bighead_ci.documents.definition import Aggregation
 from bighead_ci.errors import InputError
 from bighead_ci.stores.limits import Limits, event_bytes, limits_of
 from bighead_ci.stores.offline import DuckDBOfflineStore
+from fakes import hourly_events
 from fakes.online_store import FakeOnlineStore
 from oracles.events import SOURCE, feature_set, write_events
 
@@ -81,3 +84,21 @@ def test_results_that_do_not_fit_are_refused_before_anything_is_read(tmp_path: P
     sources = events(tmp_path, {"UA": 1})
     with pytest.raises(InputError, match=r"1 features of 100,000 rows take 2\.7 MB .*BIGHEAD_MEMORY=11MB"):
         DuckDBOfflineStore(Limits(memory=8_000_000)).features_at(SET, sources, {"k": ["UA"] * 100_000}, [AT] * 100_000)
+
+
+def test_a_training_set_that_does_not_fit_is_refused_while_its_rows_come_in(tmp_path: Path) -> None:
+    """The rows of the spine count as well as the features of all sets together."""
+    sources = hourly_events.write_sources(tmp_path)
+    rows = 800_000
+    spine = pq.read_table(sources["spine"][1]).slice(2, 1)
+    many = pa.table({name: pa.repeat(spine[name][0], rows) for name in spine.column_names})
+    pq.write_table(many.set_column(0, "id", pa.array(range(rows), pa.int64())), sources["spine"][1])
+    tight = DuckDBOfflineStore(Limits(memory=200_000_000))
+    told = (
+        r"m/v1: 2 features of [\d,]+ rows take [\d.]+ MB in memory; the limit for all is 200 MB\. Set BIGHEAD_MEMORY="
+    )
+    with pytest.raises(InputError, match=told):
+        hourly_events.training_set(
+            tight, hourly_events.model(), [hourly_events.SET], sources, tmp_path / "training.parquet"
+        )
+    assert not (tmp_path / "training.parquet").exists()
