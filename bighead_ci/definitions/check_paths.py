@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from bighead_ci.definitions.files import Files, place_of
+from bighead_ci.definitions.files import Files, Place, place_of
+from bighead_ci.documents.release import rendered_for
 from bighead_ci.errors import Problem
 
 PLACES = {
@@ -14,6 +15,8 @@ PLACES = {
     "environments": "environments/<name>/environment.yaml, environments/<environment>/<model>.yaml",
 }
 """Directory → where its definitions are."""
+RENDERED = "environments/<environment>/rendered/<model>/, beside environments/<environment>/<model>.yaml"
+"""Where files are that a platform renders."""
 
 
 def path_problems(files: Files, paths: Iterable[str]) -> Iterator[Problem]:
@@ -26,8 +29,17 @@ def path_problems(files: Files, paths: Iterable[str]) -> Iterator[Problem]:
             message = "symbolic links are not supported: put the file itself here"
             target = files.tree.read(path).decode(errors="replace")
             yield Problem(file=path, message=message, value=target)
+        elif folder == "environments" and path.split("/")[2:3] == ["rendered"]:
+            if not _has_release(files, path):
+                yield Problem(file=path, message="no release renders files that are here", allowed=RENDERED)
         elif place_of(path) is None and path.endswith((".yaml", ".yml")):
             yield Problem(file=path, message="nothing reads a definition that is here", allowed=PLACES[folder])
+
+
+def _has_release(files: Files, path: str) -> bool:
+    """Whether a file lies where a release's rendered files do. What is in it is judged where it can be rendered."""
+    found = rendered_for(path)
+    return found is not None and Place("release", found[1], found[0]) in files.places
 
 
 def _is_data(path: str) -> bool:

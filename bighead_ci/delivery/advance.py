@@ -12,9 +12,9 @@ from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.desired import process_name
 from bighead_ci.delivery.failures import Failures
 from bighead_ci.delivery.gates import judge_canary
-from bighead_ci.delivery.history import release_in
 from bighead_ci.delivery.main import Main
 from bighead_ci.delivery.merge import merge_judged
+from bighead_ci.delivery.release_files import changes_to, only_of, release_files
 from bighead_ci.delivery.release_pr import (
     goes_back,
     open_release,
@@ -26,7 +26,7 @@ from bighead_ci.documents.base import Document
 from bighead_ci.documents.failure import Failure
 from bighead_ci.documents.live import CanaryAnalysis
 from bighead_ci.documents.plan import ReleaseChange
-from bighead_ci.documents.release import Release, release_path
+from bighead_ci.documents.release import Release
 from bighead_ci.documents.verdict import Verdict
 from bighead_ci.planning.releases import aborted, advanced, classify, retired
 from bighead_ci.policy.canary import Decision, decide, describe
@@ -166,10 +166,11 @@ def _go_on(judged: _Judged) -> Step:
 
 def _proposes(canary: _Canary, head: str, new: Release) -> bool:
     """Whether a head is this very step and nothing else: it then keeps its approvals."""
-    path = release_path(canary.environment, canary.model)
-    base = canary.context.repository.merge_base(canary.main.commit, head)
-    release = release_in(canary.context.repository.tree(head), canary.environment, canary.model)
-    return release == new and canary.context.repository.changed_paths(base, head) == [path]
+    context, main, key = canary.context, canary.main, (canary.environment, canary.model)
+    files = release_files(context, main.desired, *key, new)
+    base = context.repository.merge_base(main.commit, head)
+    brought = context.repository.changed_paths(base, head)
+    return only_of(brought, key) and not changes_to(context.repository.tree(head), key, files)
 
 
 def _revert(judged: _Judged) -> Step:

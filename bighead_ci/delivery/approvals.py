@@ -13,9 +13,9 @@ from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.desired import Desired
 from bighead_ci.delivery.main import Main
 from bighead_ci.delivery.proposal import Proposal
+from bighead_ci.delivery.release_files import release_of
 from bighead_ci.documents.forge import BOT, PullRequest, PullRequestSummary
 from bighead_ci.documents.plan import Plan, ReleaseChange
-from bighead_ci.documents.release import release_path
 from bighead_ci.errors import InputError
 from bighead_ci.ports.forge import Forge
 
@@ -54,11 +54,11 @@ def plan_approvals(desired: Desired, plan: Plan) -> int:
 
     A change of an environment's own file, which may lower its number, needs the number that main has.
     """
-    releases = {release_path(change.environment, change.model): change for change in plan.releases}
+    releases = {(change.environment, change.model): change for change in plan.releases}
     needed = [approvals_needed(desired, change)[0] for change in releases.values()]
     places = [place for file in plan.files if (place := place_of(file.path)) and place.kind == "environment"]
     needed += [desired.environments[place.name].approvals for place in places if place.name in desired.environments]
-    others = any(file.path not in releases for file in plan.files)
+    others = any(release_of(file.path) not in releases for file in plan.files)
     return max([*needed, 1] if others or not needed else needed)
 
 

@@ -19,6 +19,7 @@ from bighead_ci.delivery.desired import Desired
 from bighead_ci.delivery.gates import judge_canary, judge_pull_request
 from bighead_ci.delivery.post import post_report
 from bighead_ci.delivery.proposal import Proposal
+from bighead_ci.delivery.release_files import rendering_problems
 from bighead_ci.delivery.release_pr import review_release
 from bighead_ci.delivery.report_files import page_of
 from bighead_ci.delivery.running import running_versions
@@ -93,7 +94,7 @@ class _Run:
         if problems:
             raise InputError(problems)
         self.plan = proposal.plan
-        problems = self._input_problems(self.plan, proposal.tree)
+        problems = [*rendering_problems(context, proposal), *self._input_problems(self.plan, proposal.tree)]
         if problems:
             raise InputError(problems)
         self.main = self.main.replacing((r.environment, r.model) for r in self.plan.releases)

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 
 from bighead_ci.definitions.loading import load_gates
-from bighead_ci.definitions.release_file import render_release
 from bighead_ci.delivery.approvals import approvals_needed
 from bighead_ci.delivery.changelog import commits_between
 from bighead_ci.delivery.comparison import differences, drift
 from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.gates import judge_canary, judge_promotion
 from bighead_ci.delivery.main import Main
+from bighead_ci.delivery.release_files import changes_to, release_files
 from bighead_ci.delivery.report_files import keep_promotion
 from bighead_ci.delivery.running import running_versions
 from bighead_ci.documents.forge import PullRequestSummary
 from bighead_ci.documents.live import CanaryAnalysis
 from bighead_ci.documents.plan import ReleaseChange
 from bighead_ci.documents.record import RunRecord
-from bighead_ci.documents.release import Release, release_path
+from bighead_ci.documents.release import Release
 from bighead_ci.documents.report import PromotionReport
 from bighead_ci.documents.verdict import Verdict
 from bighead_ci.errors import InputError
@@ -40,7 +41,7 @@ def open_release_pr(
     report: PromotionReport,
     message: str,
 ) -> PullRequestSummary:
-    """Commit the new release on top of main and open (or supersede) its pull request, with its report as the body.
+    """Commit a release's files on top of main and open (or supersede) its pull request, with its report as the body.
 
     Raises:
         InputError: it would take the place of a pull request that goes back, and does not go back itself.
@@ -53,13 +54,13 @@ def open_release_pr(
             f"with `bighead pr close {present.number}`, before anything else moves there"
         )
     branch = release_branch(change.environment, change.model)
-    path = release_path(change.environment, change.model)
+    files = release_files(context, main.desired, change.environment, change.model, release)
     title = title_of(change)
     labels = (LABEL, f"{LABEL}/{change.move}")
     head = context.repository.commit(
         branch,
         main.commit,
-        {path: render_release(release).encode()},
+        changes_to(main.tree, (change.environment, change.model), files),
         f"{title}\n\n{message}".strip() + "\n",
         context.identity,
     )
@@ -119,7 +120,7 @@ def review_release(
         verdict=verdict,
         differences=[one for one in found if one.against == change.environment],
         record=record,
-        diff=release_diff(old, new, change),
+        diff=release_diff(context, main, change, old, new),
         commits=_commits(context, main, change, old, record),
         plan_steps=(new.canary if new else environment.canary).steps,
         soak=(new.canary if new else environment.canary).soak,
@@ -133,12 +134,20 @@ def review_release(
     )
 
 
-def release_diff(old: Release | None, new: Release | None, change: ReleaseChange) -> str:
-    """Unified diff of the release file."""
-    path = release_path(change.environment, change.model)
-    before = render_release(old).splitlines(keepends=True) if old else []
-    after = render_release(new).splitlines(keepends=True) if new else []
-    return "".join(difflib.unified_diff(before, after, f"a/{path}", f"b/{path}"))
+def release_diff(context: Context, main: Main, change: ReleaseChange, old: Release | None, new: Release | None) -> str:
+    """Unified diff of the release's files."""
+    before, after = (
+        release_files(context, main.desired, change.environment, change.model, release) for release in (old, new)
+    )
+    return "".join(
+        line
+        for path in sorted({*before, *after})
+        for line in difflib.unified_diff(_lines(before, path), _lines(after, path), f"a/{path}", f"b/{path}")
+    )
+
+
+def _lines(files: Mapping[str, bytes], path: str) -> list[str]:
+    return files.get(path, b"").decode(errors="replace").splitlines(keepends=True)
 
 
 def _commits(

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from bighead_ci.definitions.loading import load_feature_set
 from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.main import Main
+from bighead_ci.delivery.release_files import files_in, only_of
 from bighead_ci.delivery.release_log import ReleaseEdit
 from bighead_ci.delivery.release_pr import open_release_pr, review_release
 from bighead_ci.documents.base import Document, short
 from bighead_ci.documents.definition import FeatureSchema
 from bighead_ci.documents.forge import PullRequestSummary
 from bighead_ci.documents.plan import ReleaseChange
-from bighead_ci.documents.release import Release, Variant, release_path
+from bighead_ci.documents.release import Release, Variant, release_path, rendered_directory
 from bighead_ci.errors import InputError
 from bighead_ci.features.meaning import feature_schema
 from bighead_ci.planning.releases import classify, without_standby
@@ -144,11 +145,15 @@ def _check(context: Context, way: _WayBack) -> RollbackCheck:
 
 def _by_hand(context: Context, way: _WayBack) -> str:
     """What git itself offers: a revert of each commit since, unless one of them did something else, which must stay."""
-    path = release_path(way.environment, way.model)
-    if all(context.repository.changed_paths(e.commit.parents[0], e.commit.id) == [path] for e in way.undone):
+    key, repository = (way.environment, way.model), context.repository
+    if all(only_of(repository.changed_paths(e.commit.parents[0], e.commit.id), key) for e in way.undone):
         # For a commit that is no merge, `-m 1` means its only parent.
         return f"git revert --no-edit -m 1 {' '.join(e.commit.id[:10] for e in way.undone)}"
-    return f"git checkout {way.target[:10]} -- {path} && git commit -m 'Back to {way.target[:10]}'"
+    rendered = rendered_directory(*key)
+    held = {*files_in(way.main.tree, key), *files_in(repository.tree(way.target), key)}
+    paths = [release_path(*key), *([rendered] if any(path.startswith(f"{rendered}/") for path in held) else [])]
+    restore = f"git restore --source={way.target[:10]} --staged --worktree -- {' '.join(paths)}"
+    return f"{restore} && git commit -m 'Back to {way.target[:10]}'"
 
 
 def _preconditions(context: Context, way: _WayBack, variant: Variant) -> list[Precondition]:

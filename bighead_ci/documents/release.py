@@ -112,6 +112,19 @@ def release_path(environment: str, model: str) -> str:
     return f"environments/{environment}/{model}.yaml"
 
 
+def rendered_directory(environment: str, model: str) -> str:
+    """Where files lie that a platform renders of a release."""
+    return f"environments/{environment}/rendered/{model}"
+
+
+def rendered_for(path: str) -> tuple[str, str] | None:
+    """The (environment, model) of the release that a rendered file is of, by its path; None for any other file."""
+    match path.split("/"):
+        case ["environments", environment, "rendered", model, _, *_]:
+            return environment, model
+    return None
+
+
 class PlacedRelease(Document):
     """A release with its place."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from bighead_ci.definitions.files import Files, Place
 from bighead_ci.documents.plan import Plan, ReleaseChange
-from bighead_ci.documents.release import release_path
+from bighead_ci.documents.release import release_path, rendered_directory
 from bighead_ci.planning.dependencies import dependency_paths
 from bighead_ci.planning.meaning import DATA_LOCK
 
@@ -30,7 +30,7 @@ def verdict_inputs(plan: Plan, files: Files) -> set[str]:
 
 def _release_inputs(change: ReleaseChange, files: Files) -> set[str]:
     """A canary's step and a way back rest on the release alone: their evidence is telemetry, or what was."""
-    own = {release_path(change.environment, change.model)}
+    own = {make(change.environment, change.model) for make in (release_path, rendered_directory)}
     if change.move in {"advance", "retire", "rollback"}:
         return own
     own.add(Place("environment", change.environment).file)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from bighead_ci.documents.live import (
     ServingProcess,
     VariantConfig,
 )
-from bighead_ci.documents.release import ALL
+from bighead_ci.documents.release import ALL, PlacedRelease
 from bighead_ci.errors import BugError, InputError, RetryError
 from bighead_ci.platforms.envoy import EnvoyRouter
 from bighead_ci.platforms.envoy_config import Share, Split
@@ -79,6 +79,10 @@ class LocalPlatform:
         self._clock_offset_seconds = clock_offset_seconds
         self._bytecode = state.resolve() / "bytecode"
         self._lock = EnvironmentLock(self.directory / "lock")
+
+    def render(self, release: PlacedRelease) -> Mapping[str, bytes]:  # noqa: ARG002  # the port's; nothing to apply
+        """Nothing: the engine brings releases into force here."""
+        return {}
 
     def start(self) -> None:
         """Bring the environment's router up if it is not."""

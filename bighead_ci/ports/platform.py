@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from bighead_ci.documents.live import DesiredModel, DesiredVariant, LiveModel
+from bighead_ci.documents.release import PlacedRelease
 
 
 class Platform(Protocol):
@@ -13,6 +14,14 @@ class Platform(Protocol):
 
     Every call is safe to repeat and to be killed in.
     """
+
+    def render(self, release: PlacedRelease) -> Mapping[str, bytes]:
+        """What somebody else than the engine applies to bring the release into force: name → content.
+
+        A name is a path within the release's own directory of rendered files. The answer follows from the release and
+        the environment's definition alone, and nothing is asked: it is committed with the release, and checked by
+        rendering again. Empty where the engine itself brings releases into force.
+        """
 
     def start(self) -> None:
         """Bring the environment's router up if it is not.

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
 from bighead_ci.clocks import SystemClock
 from bighead_ci.documents.base import digest_of
+from bighead_ci.documents.definition import CanaryPlan
 from bighead_ci.documents.live import DesiredVariant
+from bighead_ci.documents.release import PlacedRelease, Release, Variant
 from bighead_ci.errors import BugError, InputError
 from bighead_ci.ports.platform import Platform
 from fakes.local_bench import LocalBench, desired, weighted
-from fakes.platform import MemoryPlatform
+from fakes.platform import MemoryPlatform, RenderingPlatform
 from fakes.waiting import until
 
 READY = 60.0
@@ -74,10 +76,13 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("shared")
 
 
-@pytest.fixture(params=["memory", pytest.param("local", marks=pytest.mark.e2e)])
+@pytest.fixture(params=["memory", "rendering", pytest.param("local", marks=pytest.mark.e2e)])
 def bench(request: pytest.FixtureRequest, shared: Path, tmp_path: Path) -> Iterator[Bench]:
     if request.param == "memory":
         yield Bench(MemoryPlatform("prod", SystemClock()), None)
+        return
+    if request.param == "rendering":
+        yield Bench(RenderingPlatform("prod", SystemClock()), None)
         return
     local = LocalBench(shared, tmp_path)
     yield Bench(local.platform, local)
@@ -222,6 +227,44 @@ def test_a_refusing_variant_leaves_the_old_one_serving(bench: Bench, running: Ca
     with pytest.raises(InputError, match="changed or damaged"):
         bench.platform.ensure_variant(two, READY)
     assert bench.weights() == {one.name: 100}
+
+
+def release_of(*weighted_variants: DesiredVariant) -> PlacedRelease:
+    """A release that names variants with their weights."""
+    variants = [
+        Variant(version=v.version, image=v.image, artifact=v.artifact, run=v.run, commit="0" * 40, weight=v.weight)
+        for v in weighted_variants
+    ]
+    plan = CanaryPlan(steps=[10, 50, 100], soak="8s", minimum_requests=200)
+    return PlacedRelease(environment="prod", model="tiny", release=Release(variants=variants, canary=plan))
+
+
+def test_what_is_rendered_follows_from_the_release_alone(
+    bench: Bench, running: Callable[[str], DesiredVariant]
+) -> None:
+    """Whatever runs, the same release renders the same bytes; rendering starts nothing and moves no traffic."""
+    one, two = running("v1"), bench.variant("v2")
+    release = release_of(weighted(one, 90), weighted(two, 10))
+    rendered = dict(bench.platform.render(release))
+    bench.platform.route(desired(weighted(one, 100)))
+    before = bench.platform.observe()
+    assert dict(bench.platform.render(release)) == rendered
+    assert bench.platform.observe() == before
+    bench.platform.stop()
+    assert dict(bench.platform.render(release)) == rendered
+
+
+def test_rendered_files_stay_in_the_releases_own_directory(bench: Bench) -> None:
+    """Names are plain paths below it; another release renders other bytes, if any are rendered."""
+    one, two = bench.variant("v1"), bench.variant("v2")
+    first = dict(bench.platform.render(release_of(weighted(one, 90), weighted(two, 10))))
+    for name in first:
+        path = PurePosixPath(name)
+        assert str(path) == name
+        assert not path.is_absolute()
+        assert {".", ".."}.isdisjoint(path.parts)
+    second = dict(bench.platform.render(release_of(weighted(one, 50), weighted(two, 50))))
+    assert (first == second) == (first == {})
 
 
 def test_stop_ends_everything(bench: Bench, running: Callable[[str], DesiredVariant]) -> None:

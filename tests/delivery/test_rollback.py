@@ -169,7 +169,7 @@ def test_the_command_by_hand_leaves_alone_what_came_with_the_release(shipped: Fa
     check = check_rollback(shipped, "late", "prod")
     assert [v.version for v in check.release.variants] == ["v3"]
     assert "git revert" not in check.git
-    assert f"git checkout {check.target[:10]} -- {PATH} && git commit" in check.git
+    assert f"git restore --source={check.target[:10]} --staged --worktree -- {PATH} && git commit" in check.git
 
 
 def test_a_record_that_is_gone_is_named_beforehand(shipped: FakeContext) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from bighead_ci.documents.live import DesiredModel, DesiredVariant, LiveModel, LiveVariant
+from bighead_ci.documents.release import PlacedRelease
 from bighead_ci.errors import BugError, InputError
 from bighead_ci.ports.clock import Clock
 
@@ -29,6 +30,10 @@ class MemoryPlatform:
         """Artifact digests whose variants go on starting."""
         self.calls: list[str] = []
         self._pids = 1000
+
+    def render(self, release: PlacedRelease) -> Mapping[str, bytes]:  # noqa: ARG002  # the port's; nothing to apply
+        """Nothing."""
+        return {}
 
     def start(self) -> None:
         """Remember that the router is up."""
@@ -122,6 +127,21 @@ class MemoryPlatform:
     def _live(self, model: str, name: str) -> LiveVariant:
         weight = self.weights.get(model, {}).get(name, 0)
         return self.variants[name].model_copy(update={"weight": weight})
+
+
+class RenderingPlatform(MemoryPlatform):
+    """One that also renders: a file a variant and one with the weights, as manifests would be."""
+
+    namespace = "default"
+    """Stands for what an environment's definition says."""
+
+    def render(self, release: PlacedRelease) -> Mapping[str, bytes]:
+        """Of this release, in this namespace."""
+        variants = release.release.variants
+        weights = "".join(f"  {variant.name}: {variant.weight}\n" for variant in variants)
+        files = {f"{v.name}.yaml": f"image: {v.image}\nartifact: {v.artifact}\n" for v in variants}
+        files["route.yaml"] = f"namespace: {self.namespace}\nmodel: {release.model}\nweights:\n{weights}"
+        return {name: text.encode() for name, text in files.items()}
 
 
 def _with_traffic(weights: dict[str, int]) -> dict[str, int]:

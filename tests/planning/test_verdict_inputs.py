@@ -45,8 +45,8 @@ def test_a_model_rests_on_the_policies_and_on_what_it_is_made_of() -> None:
     ],
 )
 def test_a_move_rests_on_what_its_gates_read(name: str, inputs: set[str]) -> None:
-    """A canary's step and a way back on the release alone."""
-    assert verdict_inputs(plan(releases=[move(name)]), MERGED) == inputs
+    """A canary's step and a way back on the release alone, and so on what is rendered of it."""
+    assert verdict_inputs(plan(releases=[move(name)]), MERGED) == inputs | {"environments/prod/rendered/late"}
 
 
 def test_what_both_change_is_always_an_input() -> None:
