@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pytest
 
 from bighead_ci.clocks import SystemClock
 from bighead_ci.documents.base import digest_of
-from bighead_ci.documents.definition import CanaryPlan
-from bighead_ci.documents.live import DesiredVariant
+from bighead_ci.documents.definition import CanaryPlan, Serving
+from bighead_ci.documents.live import DesiredVariant, VariantConfig
 from bighead_ci.documents.release import PlacedRelease, Release, Variant
 from bighead_ci.errors import BugError, InputError
 from bighead_ci.ports.platform import Platform
@@ -29,10 +30,10 @@ class Bench:
         self.platform = platform
         self.local = local
 
-    def variant(self, version: str, model: str = "tiny") -> DesiredVariant:
+    def variant(self, version: str, model: str = "tiny", **serving: Any) -> DesiredVariant:
         """A variant that can serve."""
         if self.local is not None:
-            return self.local.variant(version, model=model)
+            return self.local.variant(version, model=model, **serving)
         return DesiredVariant(
             name=f"{model}-{version}",
             model=model,
@@ -41,7 +42,16 @@ class Bench:
             artifact=digest_of([model, version]),
             run="run",
             weight=0,
+            serving=Serving(**serving),
         )
+
+    def answers_as(self, variant: DesiredVariant) -> Serving:
+        """How the variant's process was told to answer."""
+        if self.local is not None:
+            config = VariantConfig.read(*self.local.state.rglob(f"{variant.name}/variant.json"))
+            return Serving(max_concurrency=config.max_concurrency, log_predictions=config.predictions is not None)
+        assert isinstance(self.platform, MemoryPlatform)
+        return self.platform.settings[variant.name]
 
     def spoil(self, variant: DesiredVariant) -> None:
         """From now on the variant's artifact is not what its digest says."""
@@ -120,6 +130,15 @@ def test_an_environment_is_in_use_from_its_start_to_its_stop(bench: Bench) -> No
     assert bench.platform.in_use()
     bench.platform.stop()
     assert not bench.platform.in_use()
+
+
+@pytest.mark.parametrize("settings", [{}, {"max_concurrency": 3, "log_predictions": False}])
+def test_a_variant_is_started_as_its_settings_say(bench: Bench, settings: dict[str, Any]) -> None:
+    """How many requests at once, and whether predictions are logged."""
+    bench.platform.start()
+    variant = bench.variant("v1", **settings)
+    bench.platform.ensure_variant(variant, READY)
+    assert bench.answers_as(variant) == Serving(**settings)
 
 
 def test_an_ensured_variant_is_ready_without_traffic(bench: Bench, running: Callable[[str], DesiredVariant]) -> None:

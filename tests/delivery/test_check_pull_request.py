@@ -113,6 +113,38 @@ def test_the_same_content_key_is_trained_once_and_updates_the_same_comment(conte
     assert statuses(context, pull)[CI] == "success"
 
 
+def test_a_released_version_may_run_again_at_another_moment(context: FakeContext) -> None:
+    """An edit of its run.yaml is legal while it serves, trains it again, and leaves the first record as it was."""
+    ship(context, "v2")
+    pull = context.propose("again", {f"{V2}/run.yaml": "as_of: 2013-10-02T00:00:00Z\n"})
+    report = check_pull_request(context, pull.number, silent)
+    assert (report.state, report.problems) == ("passed", [])
+    (model,) = report.models
+    (before,) = {running.record.run_id: running.record for running in model.running}.values()
+    assert (model.record.id, model.reused) == (before.id, False)
+    assert model.record.content_key != before.content_key
+    assert context.orchestrator.trained == [V2, V2]
+    assert context.records.by_content_key(before.content_key) == before
+    frozen = context.propose("frozen", {f"{V2}/model.py": "def build(parameters): 1\n"})
+    assert "may not be edited in place" in str(check_pull_request(context, frozen.number, silent).problems)
+
+
+@pytest.mark.parametrize("lock", ["training", "serving"])
+def test_a_report_names_the_libraries_that_change(context: FakeContext, lock: str) -> None:
+    """By lock, against what the last environment in line runs: changed, new and gone; the same is said to be."""
+    ship(context, "v2")
+    hashed = f" \\\n    --hash=sha256:{'0' * 64}\n"
+    text = f"numpy==2.5.0{hashed}scipy==1.17.0{hashed}"
+    pull = context.propose("late-v3", {**model_version("v3"), f"models/late/v3/{lock}.lock": text})
+    changes = check_pull_request(context, pull.number, silent).models[0].package_changes
+    wanted = ["numpy 2.4.6 → 2.5.0", "scipy 1.17.0 is new"]
+    assert changes == {"training": [], "serving": []} | {lock: wanted}
+    assert f"- **Libraries for {lock}**: numpy 2.4.6 → 2.5.0; scipy 1.17.0 is new" in comment(context, pull)
+    same = context.propose("late-v4", model_version("v4"))
+    assert check_pull_request(context, same.number, silent).models[0].package_changes == {"training": [], "serving": []}
+    assert "**Libraries**: the same as in prod" in comment(context, same)
+
+
 def test_a_failing_gate_forbids_the_merge_and_says_why(context: FakeContext) -> None:
     """A model no better than chance fails the floor; its own status and the comment say so."""
     context.orchestrator.skill[V2] = 0.0

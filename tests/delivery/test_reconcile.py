@@ -10,6 +10,7 @@ from bighead_ci.delivery.deliver import deliver
 from bighead_ci.delivery.promote import promote
 from bighead_ci.delivery.reconcile import Outcome, project_aliases, reconcile, settle
 from bighead_ci.delivery.status import status
+from bighead_ci.documents.definition import Serving
 from bighead_ci.errors import InputError
 from bighead_ci.ports.progress import silent
 from fakes.context import FakeContext, model_version
@@ -62,6 +63,18 @@ def test_features_are_materialised_before_the_model_starts(context: FakeContext)
     merge_promotion(context, "staging", "v2")
     reconcile(context, silent)
     assert context.offline_store.materialized == ["delays/v1"]
+
+
+def test_a_variant_is_started_as_its_record_says_that_it_answers(context: FakeContext) -> None:
+    """`serving` of the model version that was trained, whatever main's model.yaml says by now."""
+    definition = model_version("v2")["models/late/v2/model.yaml"]
+    settings = Serving(max_concurrency=7, log_predictions=False)
+    serving = "    serving: {max_concurrency: 7, log_predictions: false}\n"
+    before = context.tip
+    context.change_main({**model_version("v2"), "models/late/v2/model.yaml": definition + serving}, "v2")
+    deliver(context, before, silent)
+    promote_and_merge(context, "staging", "v2")
+    assert [*context.platforms["staging"].settings.values()] == [settings]
 
 
 def test_models_that_start_at_once_materialise_one_after_the_other(context: FakeContext) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from bighead_ci.engine.installed import InstalledEngine
 from bighead_ci.planning.stages import SERVING_ENTRY_POINT, STAGES
 
 BASE = "from bighead_ci import errors\n"
+LIBRARIES = {"training_set": "duckdb", "quality": "pandas"}
+"""Entry point → the library that it imports; those that run in a lock's environment would have to be in the lock."""
 
 
 def engine_files() -> dict[str, str]:
@@ -26,7 +28,9 @@ def engine_files() -> dict[str, str]:
         "reporting/template.jinja": "{{ report }}\n",
     }
     for module in [*(stage.module for stage in STAGES), SERVING_ENTRY_POINT]:
-        found[f"{module.removeprefix('bighead_ci.').replace('.', '/')}.py"] = BASE
+        name = module.rpartition(".")[2]
+        library = f"import {LIBRARIES[name]}\n" if name in LIBRARIES else ""
+        found[f"{module.removeprefix('bighead_ci.').replace('.', '/')}.py"] = BASE + library
     return found
 
 
@@ -36,6 +40,30 @@ class MemoryEngine(InstalledEngine):
     def __init__(self, files: Mapping[str, str] | None = None) -> None:
         super().__init__(Path("nowhere"))
         self.files = dict(engine_files() if files is None else files)
+        self._upgraded: dict[str, str] = {}
+        self._python: str | None = None
+
+    def upgraded(self, distribution: str, version: str) -> MemoryEngine:
+        """The engine where another version of a library is installed."""
+        other = MemoryEngine(self.files)
+        other._upgraded = {**self._upgraded, distribution: version}
+        return other
+
+    def on_python(self, version: str) -> MemoryEngine:
+        """The engine on another Python."""
+        other = MemoryEngine(self.files)
+        other._python = version
+        return other
+
+    @property
+    def python(self) -> str:
+        """That of the process, unless a test says otherwise."""
+        return self._python or super().python
+
+    def with_required(self, distributions: Collection[str]) -> dict[str, str]:
+        """As installed, but for the upgrades."""
+        found = super().with_required(distributions)
+        return {name: self._upgraded.get(name, version) for name, version in found.items()}
 
     def edited(self, path: str, text: str = "# edited\n") -> MemoryEngine:
         """The engine after an edit or a new file."""

@@ -16,17 +16,17 @@ import httpx
 import psutil
 
 from bighead_ci.clocks import SystemClock
-from bighead_ci.documents.base import digest_of
+from bighead_ci.definitions.files import Files
 from bighead_ci.documents.definition import Router, Serving
 from bighead_ci.documents.image import ImageRecipe, LocalImage
 from bighead_ci.documents.live import DesiredModel, DesiredVariant, LiveModel, LiveVariant
 from bighead_ci.engine.installed import InstalledEngine
 from bighead_ci.images.process import ProcessImageBuilder
 from bighead_ci.images.python_environments import PythonEnvironments
-from bighead_ci.planning.stages import SERVING_ENTRY_POINT
+from bighead_ci.planning.inputs import Inputs
 from bighead_ci.platforms.local import LocalPlatform
 from bighead_ci.ports.engine import Engine
-from fakes.memory_tree import MemoryTree
+from fakes.memory_tree import MemoryTree, model_files, repository
 from fakes.tiny_artifact import write_tiny_artifact
 
 ROW = {"distance": 500.0, "delay": 1.0}
@@ -39,21 +39,11 @@ def satisfied_lock() -> str:
 
 
 def image_recipe(model: str, version: str, engine: Engine, lock: str) -> tuple[ImageRecipe, MemoryTree]:
-    """What a serving image of a version is made of, and the files."""
+    """What planning says that a serving image of a version is made of, and the files."""
     folder = f"models/{model}/{version}"
-    tree = MemoryTree({f"{folder}/serving.lock": lock, f"{folder}/model.py": "def build(parameters): ...\n"})
-    component, files = engine.component({SERVING_ENTRY_POINT}), dict(tree.files())
-    recipe = ImageRecipe(
-        key=digest_of([files, component.files]),
-        target="serve",
-        model=model,
-        version=version,
-        files=files,
-        lock=f"{folder}/serving.lock",
-        engine=component.files,
-        python=engine.python,
-    )
-    return recipe, tree
+    tree = MemoryTree(repository(**{**model_files(folder), f"{folder}/serving.lock": lock}))
+    inputs = Inputs(Files(tree), engine)
+    return inputs.recipe("serve", inputs.definitions.model(model, version)), tree
 
 
 class LocalBench:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from bighead_ci.documents.definition import Serving
 from bighead_ci.documents.live import DesiredModel, DesiredVariant, LiveModel, LiveVariant
 from bighead_ci.documents.release import PlacedRelease
 from bighead_ci.errors import BugError, InputError
@@ -26,6 +27,8 @@ class MemoryPlatform:
         self.since: dict[str, datetime] = {}
         self.refusals: dict[str, str] = {}
         """Artifact digest → why a variant with it refuses to serve."""
+        self.settings: dict[str, Serving] = {}
+        """Variant → how its process was told to answer when it was started."""
         self.slow: set[str] = set()
         """Artifact digests whose variants go on starting."""
         self.calls: list[str] = []
@@ -51,6 +54,7 @@ class MemoryPlatform:
             return not slow
         self._pids += 1
         self.models[variant.name] = variant.model
+        self.settings[variant.name] = variant.serving
         self.calls.append(f"ensure {variant.name}")
         running[variant.name] = LiveVariant(
             name=variant.name,

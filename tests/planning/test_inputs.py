@@ -5,19 +5,23 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import metadata
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bighead_ci.definitions.files import Files
-from bighead_ci.documents.inputs import VersionInputs, changed_inputs
+from bighead_ci.documents.inputs import Target, VersionInputs, changed_inputs
 from bighead_ci.errors import InputError
 from bighead_ci.planning.change import plan_change
 from bighead_ci.planning.inputs import Inputs
 from bighead_ci.planning.stages import STAGES, earlier
 from bighead_ci.ports.engine import Engine
-from fakes.engine import MemoryEngine
+from bighead_ci.ports.progress import silent
+from fakes.engine import MemoryEngine, engine_files
+from fakes.images import MemoryImages
 from fakes.memory_tree import LOCK, MODEL, MemoryTree, model_files
 
 ENGINE = MemoryEngine()
@@ -43,7 +47,8 @@ MODELS = {
     "busy/v2": ("north", ("east_delays/v1", "west_delays/v2")),
 }
 """Model version → its spine's and label's source, and its feature sets."""
-BOTH = frozenset({"image:train", "image:serve"})
+BOTH_TARGETS: tuple[Target, ...] = ("train", "serve")
+BOTH = frozenset(f"image:{target}" for target in BOTH_TARGETS)
 UNREAD = ("README.md", "dvc.yaml", "dvc.lock", ".gitignore", "out/left.json", "node_modules/x.txt", ".bighead/x.json")
 
 
@@ -220,14 +225,50 @@ def test_an_edit_changes_the_keys_of_exactly_the_stages_that_could_see_it(case: 
         assert (BEFORE[model].content_key == now[model].content_key) == (model not in case.expected)
 
 
+def reached(model: str, path: str, after: Mapping[str, str]) -> set[str]:
+    """Stages whose checkout, and images whose content, an edit of a file changes: by what they are given, not by keys.
+
+    A stage gets its order, the lock of the environment that it runs in, and the code files that its order names.
+    """
+    found = {
+        f"image:{target}" for target in BOTH_TARGETS if image_of(FILES, model, target) != image_of(after, model, target)
+    }
+    before, now = orders_of(FILES, model), orders_of(after, model)
+    for stage in STAGES:
+        read = {f"models/{model}/{name}" for name in now[stage.name]["spec"].get("code", ())}
+        if stage.environment != "engine":
+            read.add(f"models/{model}/{stage.environment}.lock")
+        if before[stage.name] != now[stage.name] or path in read:
+            found.add(stage.name)
+    return found
+
+
+def orders_of(content: Mapping[str, str], model: str) -> dict[str, dict[str, Any]]:
+    """What each stage is told, without the list of keys that `record` copies, and without the data."""
+    inputs = Inputs(Files(MemoryTree(content)), ENGINE)
+    orders = inputs.orders(inputs.definitions.model(*model.split("/")))
+    return {name: {part: value for part, value in order.items() if part != "inputs"} for name, order in orders.items()}
+
+
+def image_of(content: Mapping[str, str], model: str, target: Target) -> dict[str, str]:
+    """Path → digest of all that a real image holds, after the builder has read the tree."""
+    tree, images = MemoryTree(content), MemoryImages(ENGINE)
+    inputs = Inputs(Files(tree), ENGINE)
+    found = images.find(
+        images.ensure(inputs.recipe(target, inputs.definitions.model(*model.split("/"))), tree, silent).reference
+    )
+    assert found is not None
+    return found.files
+
+
 @pytest.mark.parametrize("model", MODELS)
-def test_every_file_that_is_in_the_content_key_reaches_a_stage_or_an_image(model: str) -> None:
-    """No file changes the key alone, and none reaches a stage without it."""
-    for path, text in FILES.items():
-        if path.startswith(f"models/{model}/"):
-            now = inputs_of({**FILES, path: text + ("\n" if path.endswith((".json", ".yaml")) else "# more\n")})[model]
-            is_keyed = now.content_key != BEFORE[model].content_key
-            assert is_keyed == bool(changed(BEFORE[model], now)), path
+def test_every_file_that_is_in_a_key_reaches_its_stage_or_image(model: str) -> None:
+    """No file changes a key alone, and none reaches a stage or an image past its key."""
+    ours = [one for one in EDITS if one.what.endswith(f" of {model}")]
+    assert len(ours) >= len(UNREAD) + 8
+    for one in ours:
+        (path,) = (name for name, text in one.after.items() if FILES.get(name) != text)
+        assert reached(model, path, one.after) == changed(BEFORE[model], inputs_of(one.after)[model]), path
 
 
 ENGINE_EDITS: list[tuple[str, frozenset[str]]] = [
@@ -248,6 +289,38 @@ def test_an_edit_of_the_engine_changes_the_keys_of_what_imports_it(path: str, ex
     now = inputs_of(FILES, ENGINE.edited(path))
     for model in MODELS:
         assert changed(BEFORE[model], now[model]) == expected
+
+
+@pytest.mark.parametrize(
+    ("library", "expected"),
+    [
+        ("duckdb", {"training-set"}),
+        ("pandas", {"quality"}),
+        ("numpy", {"quality"}),  # which pandas requires
+        ("scikit-learn", set()),  # training runs with what its lock says
+        ("onnxruntime", set()),
+    ],
+)
+def test_an_upgrade_of_a_library_changes_the_keys_of_the_stages_that_run_in_the_engines_environment(
+    library: str, expected: set[str]
+) -> None:
+    """Imported by the stage's part of the engine, or required by what is; for all else the locks say it."""
+    starts = {"stages/train": "sklearn", "stages/evaluate": "onnxruntime", "serving": "onnxruntime"}
+    importing = {f"entry_points/{start}.py": f"import {name}\n" for start, name in starts.items()}
+    engine = MemoryEngine({**engine_files(), **importing})
+    before, now = inputs_of(FILES, engine), inputs_of(FILES, engine.upgraded(library, "99.0"))
+    for model in MODELS:
+        assert changed(before[model], now[model]) == expected
+        wanted = (metadata.version(library), "99.0")
+        assert changed_inputs(before[model], now[model]) == ({f"distribution:{library}": wanted} if expected else {})
+
+
+def test_another_python_changes_the_keys_of_all_stages_and_images() -> None:
+    """Its minor version; a record says which it was."""
+    now = inputs_of(FILES, ENGINE.on_python("3.99"))
+    for model in MODELS:
+        assert changed(BEFORE[model], now[model]) == {*(stage.name for stage in STAGES), *BOTH}
+        assert changed_inputs(BEFORE[model], now[model]) == {"python": (ENGINE.python, "3.99")}
 
 
 @pytest.mark.parametrize(

@@ -167,6 +167,7 @@ def test_a_frozen_version_suggests_the_next() -> None:
     "changes",
     [
         {"models/late/v1/README.md": "# Another card\n"},
+        {"models/late/v1/run.yaml": "as_of: 2013-10-02T00:00:00Z\n"},
         {MODEL_FILE: MODEL.replace("Will it be late?", "Late?")},
         {"features/delays/v1/expectations.yaml": "expectations: []\n"},
         {"dvc.lock": DVC_LOCK.replace("aaaa", "bbbb")},

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import jsonschema  # type: ignore[import-untyped]  # publishes no types
 import pytest
 
 from bighead_ci.definitions.schema import json_schema
+from bighead_ci.documents.plan import Move
 from bighead_ci.documents.report import PromotionReport, PullRequestReport
 from bighead_ci.reporting.renderer import Renderer
 from reporting import samples
@@ -23,7 +25,14 @@ PULL_REQUESTS = [
     lambda: samples.pull_request(models=[samples.unmeasured()]),
     lambda: samples.pull_request(models=[], moves=[samples.promotion(), samples.retire()]),
 ]
-PROMOTIONS = [samples.promotion, samples.advance, samples.rollback, samples.retire]
+PROMOTIONS = [
+    samples.promotion,
+    samples.advance,
+    samples.rollback,
+    samples.retire,
+    samples.settings,
+    samples.remove,
+]
 
 
 @pytest.mark.parametrize("make", PULL_REQUESTS)
@@ -37,6 +46,11 @@ def test_a_report_that_is_read_back_renders_the_same(make: Callable[[], PullRequ
     renderer.html(report, tmp_path / "one.html")
     renderer.html(again, tmp_path / "two.html")
     assert (tmp_path / "one.html").read_bytes() == (tmp_path / "two.html").read_bytes()
+
+
+def test_there_is_a_sample_of_every_move() -> None:
+    """A new kind of move is rendered, read back and described below, too."""
+    assert {make().move for make in PROMOTIONS} == {*get_args(Move)}
 
 
 @pytest.mark.parametrize("make", PROMOTIONS)

@@ -32,7 +32,13 @@ def test_a_canary_goes_to_the_end(bench: Bench) -> None:
     release = bench.context.release("prod")
     assert release is not None
     assert [(v.version, v.weight) for v in release.variants] == [("v3", 100)]
-    assert [line for line in bench.said if ": advanced:" in line or ": retired:" in line]
+    assert [
+        line for line in bench.said if line.startswith("prod/late: ") and ("advanced:" in line or "retired:" in line)
+    ] == [
+        "prod/late: advanced: v3 10 % → 50 %",
+        "prod/late: advanced: v3 50 % → 100 %",
+        "prod/late: retired: v2 leaves, v3 serves alone",
+    ]
 
 
 def test_without_a_canary_nothing_is_read(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
