@@ -14,7 +14,7 @@ from bighead_ci.delivery.failures import Failures
 from bighead_ci.delivery.gates import judge_canary
 from bighead_ci.delivery.main import Main
 from bighead_ci.delivery.merge import merge_judged
-from bighead_ci.delivery.release_files import changes_to, only_of, release_files
+from bighead_ci.delivery.release_files import changes_to, files_in, release_files
 from bighead_ci.delivery.release_pr import (
     goes_back,
     open_release,
@@ -169,8 +169,9 @@ def _proposes(canary: _Canary, head: str, new: Release) -> bool:
     context, main, key = canary.context, canary.main, (canary.environment, canary.model)
     files = release_files(context, main.desired, *key, new)
     base = context.repository.merge_base(main.commit, head)
+    own = {*files, *files_in(main.tree, key)}
     brought = context.repository.changed_paths(base, head)
-    return only_of(brought, key) and not changes_to(context.repository.tree(head), key, files)
+    return own.issuperset(brought) and not changes_to(context.repository.tree(head), key, files)
 
 
 def _revert(judged: _Judged) -> Step:

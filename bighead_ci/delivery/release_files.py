@@ -94,6 +94,11 @@ def _problems(context: Context, proposal: Proposal, key: Key, present: list[str]
     if key in desired.unreadable or (placed is not None and key[0] not in desired.environments):
         return
     files = release_files(context, desired, *key, placed.release if placed else None)
+    # A submodule is in no listing of contents.
+    known = {*files, *present, *proposal.main.tree.files()}
+    for path in proposal.paths:
+        if rendered_for(path) == key and path not in known:
+            yield Problem(file=path, message="no release renders what is here, and it is no file")
     for path, content in sorted(_changes(tree, present, files).items()):
         if place_of(path) is not None:
             continue

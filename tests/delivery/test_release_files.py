@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from bighead_ci.clocks import SystemClock
 from bighead_ci.definitions.release_file import render_release
 from bighead_ci.delivery.advance import advance
 from bighead_ci.delivery.approvals import review
 from bighead_ci.delivery.check import check_pull_request
 from bighead_ci.delivery.checks import APPROVALS, find_check
+from bighead_ci.delivery.context import Context
+from bighead_ci.delivery.main import Mainline
 from bighead_ci.delivery.promote import promote
+from bighead_ci.delivery.proposal import Proposal
 from bighead_ci.delivery.reconcile import reconcile
-from bighead_ci.delivery.release_files import changes_to, files_in, only_of, release_files
+from bighead_ci.delivery.release_files import changes_to, files_in, only_of, release_files, rendering_problems
 from bighead_ci.delivery.rollback import check_rollback, rollback
 from bighead_ci.documents.forge import PullRequestSummary
 from bighead_ci.documents.report import PullRequestReport
+from bighead_ci.forge.local import LocalForge
 from bighead_ci.git.repository import GitRepository
 from bighead_ci.planning.releases import aborted
 from bighead_ci.ports.progress import silent
 from bighead_ci.ports.tree import Tree
-from fakes.context import FakeContext
-from fakes.memory_tree import MemoryTree
+from fakes.context import FakeContext, encoded
+from fakes.engine import MemoryEngine
+from fakes.memory_tree import MemoryTree, repository
 from fakes.platform import RenderingPlatform
 from fakes.repositories import begin_repository, git
 from fakes.shipping import merge_version, pass_canary, promote_and_merge, ship, traffic
@@ -159,6 +167,23 @@ def test_a_rendered_file_is_not_left_out(canary: FakeContext) -> None:
     assert "no release renders this file" in said
 
 
+def test_what_is_no_file_is_refused_where_files_are_rendered(tmp_path: Path) -> None:
+    """A submodule, which no listing of contents shows, is not brought along with a release."""
+    bare = GitRepository(begin_repository(tmp_path / "forge.git"))
+    bare.commit("main", "main", encoded(repository()), "first", "ada")
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "--quiet", str(bare.git.directory), "clone")
+    git(clone, "switch", "--quiet", "-c", "topic")
+    git(clone, "update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},{ROOM}/charts")
+    git(clone, "commit", "--quiet", "-m", "charts")
+    git(clone, "push", "--quiet", "origin", "topic")
+    forge = LocalForge(bare, SystemClock(), "ada")
+    context = cast(Context, SimpleNamespace(repository=bare, engine=MemoryEngine(), forge=forge))
+    proposal = Proposal(context, forge.open("topic", "main", "charts", ""), Mainline(bare).at())
+    (problem,) = rendering_problems(context, proposal)
+    assert problem.file == f"{ROOM}/charts"
+
+
 def test_a_release_that_renders_the_same_needs_no_other_file(canary: FakeContext) -> None:
     """Another canary plan, or another wording, changes the release file alone."""
     pass_canary(canary, 3)
@@ -220,9 +245,9 @@ def test_the_line_by_hand_restores_every_file_of_the_release(canary: FakeContext
 
 def test_git_restore_takes_away_what_was_added_since(tmp_path: Path) -> None:
     """The line by hand does with git itself what it is there for."""
-    repository = GitRepository(begin_repository(tmp_path / "repository.git"))
-    old = repository.commit("main", "main", {PATH: b"old", ROUTE: b"old", "x": b"1"}, "old", "ada")
-    repository.commit("main", old, {PATH: b"new", f"{ROOM}/v3.yaml": b"new", "x": b"2"}, "new", "ada")
+    bare = GitRepository(begin_repository(tmp_path / "repository.git"))
+    old = bare.commit("main", "main", {PATH: b"old", ROUTE: b"old", "x": b"1"}, "old", "ada")
+    bare.commit("main", old, {PATH: b"new", f"{ROOM}/v3.yaml": b"new", "x": b"2"}, "new", "ada")
     clone = tmp_path / "clone"
     git(tmp_path, "clone", "--quiet", str(tmp_path / "repository.git"), str(clone))
     git(clone, "restore", f"--source={old[:10]}", "--staged", "--worktree", "--", PATH, ROOM)
