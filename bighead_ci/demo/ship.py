@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from bighead_ci.delivery.status import status
 from bighead_ci.demo.steps import Steps, alone, head_of
 from bighead_ci.documents.release import ALL
 
@@ -147,7 +148,8 @@ class Ship(Steps):
         """Status, history and trace."""
         n = self.narrator
         n.chapter("6  Questions: what runs, who served what when, where a prediction came from")
-        n.show(n.bighead("status", allowed=(0, 1)))
+        n.wait("what stood by before to stand by again", lambda: status(self.context).in_step or None, 90)
+        n.show(n.bighead("status"))
         n.show("\n".join(n.bighead("history", "flight_delay", "--env", "prod").splitlines()[:14]))
         with self.traffic("v2") as traffic:
             n.wait("a prediction", lambda: traffic.last_prediction.get("v2"), 20)

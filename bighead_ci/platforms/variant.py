@@ -65,7 +65,12 @@ class VariantProcess:
         for file in (self._pid_file, self.directory / "process.json", self.directory / "refusal.txt"):
             file.unlink(missing_ok=True)
         config.write(self._config_file)
+        # Its own, so that what it leaves when it is killed goes with it.
+        scratch = self.directory / "tmp"
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir()
         environment = {
+            "TMPDIR": str(scratch),
             "PYTHONPATH": str(engine),
             "PYTHONPYCACHEPREFIX": str(self._bytecode),
             "PYTHONUNBUFFERED": "1",

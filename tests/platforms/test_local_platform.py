@@ -275,6 +275,19 @@ def test_no_secret_reaches_a_variant(bench: LocalBench, monkeypatch: pytest.Monk
     assert "FORGE_TOKEN" not in psutil.Process(pid).environ()
 
 
+def test_a_variant_leaves_nothing_behind(bench: LocalBench) -> None:
+    """Temporary files of a process that was killed go when it is removed."""
+    variant = bench.variant("v1")
+    bench.platform.ensure_variant(variant, READY)
+    pid = bench.live(variant.name).pid
+    assert pid is not None
+    place = Path(psutil.Process(pid).environ()["TMPDIR"])
+    (place / "left").write_text("by the process")
+    psutil.Process(pid).kill()
+    bench.platform.remove_variants("tiny", [])
+    assert not place.exists()
+
+
 def test_predictions_are_in_the_log_once_a_variant_was_removed(bench: LocalBench) -> None:
     """What a variant answered just before it was stopped is written before it goes."""
     one, two = split(bench, 0)
