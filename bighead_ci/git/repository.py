@@ -163,26 +163,6 @@ class GitRepository:
         new = self.write_commit([self.resolve(parent)], changes, message, author)
         return self._move(branch, old, new)
 
-    def revert(self, branch: str, commit: str, onto: str, message: str, author: str) -> str:
-        """Make `branch` one commit that undoes `commit` (its first-parent difference if a merge) on top of `onto`.
-
-        Without a message, git's own is written.
-
-        Raises:
-            InputError: conflicts, by file; a root commit; nothing left to undo.
-            RetryError: the branch moved meanwhile.
-        """
-        self.check_branch_name(branch)
-        undone, base = self.log(commit, limit=1)[0], self.resolve(onto)
-        if not undone.parents:
-            raise InputError(f"{undone.id[:12]} is the first commit of its history and cannot be undone")
-        old = self._tip(branch)
-        tree = self._reverse(undone, base)
-        if tree == self.tree_id(base):
-            raise InputError(f"{undone.id[:12]} ({undone.subject}) is undone on {onto} already")
-        new = self.write_commit([base], {}, revert_message(undone, message), author, tree)
-        return self._move(branch, old, new)
-
     def merge_trees(self, ours: str, theirs: str, what: str) -> str:
         """Id of the tree that merging two commits gives, without a work tree.
 
@@ -308,22 +288,3 @@ class GitRepository:
 
     def _undated(self, commit: str) -> bytes:
         return WRITTEN_DATE.sub(rb"\1", self.git.objects.read(commit, "commit") or b"")
-
-    def _reverse(self, undone: Commit, base: str) -> str:
-        """The tree of `base` without what the commit changed.
-
-        git 2.39 merges only along real history, so three commits are written (and never referred to) whose history is
-        the merge that is wanted: from the commit, one side goes to `base`, the other back to its first parent.
-        """
-        root = self.write_commit([], {}, "revert: from", "bighead", self.tree_id(undone.id))
-        ours = self.write_commit([root], {}, "revert: onto", "bighead", self.tree_id(base))
-        theirs = self.write_commit([root], {}, "revert: back", "bighead", self.tree_id(undone.parents[0]))
-        return self.merge_trees(ours, theirs, f"undoing {undone.id[:12]} ({undone.subject}) on {base[:12]}")
-
-
-def revert_message(undone: Commit, message: str) -> str:
-    """The message of a revert: git's own where none is given; it always names what it undoes."""
-    merged = f", reversing\nchanges made to {undone.parents[0]}" if len(undone.parents) > 1 else ""
-    trailer = f"This reverts commit {undone.id}{merged}."
-    text = message.strip() or f'Revert "{undone.subject}"'
-    return f"{text}\n" if undone.id in text else f"{text}\n\n{trailer}\n"

@@ -20,7 +20,9 @@ class OfflineStore(Protocol):
     """Point-in-time features over whole histories.
 
     Raises:
-        InputError: a source's file or column is missing or of the wrong type (all problems at once).
+        InputError: from every call: a source's file or column is missing or of the wrong type (all problems at once),
+            event ids repeat, an exact sum does not fit, or something does not fit into memory.
+        RetryError: from every call: the disk is full, or the engine got less memory than it was promised.
     """
 
     def training_set(self, spec: TrainingSetSpec, files: Mapping[str, Path], destination: Path) -> TrainingSetSummary:

@@ -10,7 +10,7 @@ class OnlineStore(Protocol):
     """Bytes by (table, key). One writer at a time; any number of readers in other processes.
 
     Raises:
-        RetryError: the store is locked by another writer, full or out of reach.
+        RetryError: from every call: the store is out of reach, or, to a writer, full or locked by another.
     """
 
     def put_many(self, table: str, rows: Iterable[tuple[bytes, bytes]]) -> int:

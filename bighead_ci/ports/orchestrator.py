@@ -26,8 +26,7 @@ class Orchestrator(Protocol):
     """Runs stages that are not up to date, in order, content-addressed and resumable.
 
     Raises:
-        InputError: a stage failed on what the user wrote; carries the stage's own message.
-        RetryError: the disk is full, a lock is held, the cluster does not answer.
+        RetryError: from every call: the disk is full, a lock is held, the cluster does not answer.
     """
 
     def run(self, commit: str, inputs: VersionInputs, progress: Progress) -> AbstractContextManager[Outcome]:
@@ -36,8 +35,8 @@ class Orchestrator(Protocol):
         `progress` gets a line as each stage starts or is reused.
 
         Raises:
-            InputError: what was read (data, files, definitions, the engine, its libraries) is not what `inputs` name;
-                says what differs, and what to do.
+            InputError: a stage failed on what the user wrote, in the stage's own words; or what was read (data, files,
+                definitions, the engine, its libraries) is not what `inputs` name: says what differs, and what to do.
         """
 
     def exclusive(self, key: str, progress: Progress) -> AbstractContextManager[None]:

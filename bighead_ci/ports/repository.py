@@ -41,8 +41,7 @@ class Repository(Protocol):
     """Reads commits and writes branches of the shared repository. No work tree is needed.
 
     Raises:
-        InputError: no such branch or commit.
-        RetryError: the branch moved meanwhile.
+        InputError: from every call that names a branch, commit or tree: there is none.
     """
 
     def resolve(self, revision: str) -> str:
@@ -88,10 +87,11 @@ class Repository(Protocol):
         """Unified diff from one commit's files to another's; empty when they are equal."""
 
     def commit(self, branch: str, parent: str, changes: Mapping[str, bytes | None], message: str, author: str) -> str:
-        """Make `branch` (created or moved) one commit on top of `parent` with the changes (None deletes)."""
+        """Make `branch` (created or moved) one commit on top of `parent` with the changes (None deletes).
 
-    def revert(self, branch: str, commit: str, onto: str, message: str, author: str) -> str:
-        """Make `branch` one commit that undoes `commit` (its first-parent difference if a merge) on top of `onto`."""
+        Raises:
+            RetryError: the branch moved meanwhile.
+        """
 
     def checkout(self, commit: str, directory: Path) -> None:
         """Put the files of the commit into the directory, a fresh work tree."""

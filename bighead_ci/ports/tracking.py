@@ -13,8 +13,7 @@ class RecordStore(Protocol):
     """Keeps one record and its files a run.
 
     Raises:
-        RetryError: the store is busy or out of reach.
-        InputError: no such record; or an artifact that no longer has its digest.
+        RetryError: from every call: the store is busy or out of reach.
     """
 
     def save(self, record: RunRecord, files: Mapping[str, Path]) -> RunRecord:
@@ -22,10 +21,17 @@ class RecordStore(Protocol):
 
         `artifact` is the model artifact's directory; others: `predictions.parquet`, `training_sample.parquet`,
         `drift/…`, `report/…`. Saving a content key that already has a complete record returns that record.
+
+        Raises:
+            InputError: a file is not there, has a name that no record may have, or the artifact has another digest.
         """
 
     def attach(self, run_id: str, files: Mapping[str, Path]) -> None:
-        """Add files to a record, replacing those of the same name."""
+        """Add files to a record, replacing those of the same name.
+
+        Raises:
+            InputError: no such record; or as for `save`.
+        """
 
     def by_content_key(self, content_key: str) -> RunRecord | None:
         """The complete record of that key."""
@@ -43,16 +49,31 @@ class RecordStore(Protocol):
         """A local path to one file or directory of the record, or None."""
 
     def artifact(self, digest: str) -> Path:
-        """A local directory with the artifact, whose digest was verified just now."""
+        """A local directory with the artifact, whose digest was verified just now.
+
+        Raises:
+            InputError: no record has it, or it no longer has its digest; says which files are damaged.
+        """
 
     def project_alias(self, model: str, alias: str, run_id: str | None) -> None:
-        """Show in the registry that this record is what the alias (an environment) serves; None takes it away."""
+        """Show in the registry that this record is what the alias (an environment) serves; None takes it away.
+
+        Raises:
+            InputError: no such record, or it is of another model.
+        """
 
     def run_url(self, run_id: str) -> str:
-        """The run's page; empty where no server shows it."""
+        """The run's page; empty where no server shows it.
+
+        Raises:
+            InputError: no such record.
+        """
 
     def run_command(self, run_id: str, directory: str | None = None) -> str:
         """For a shell on this machine: what shows the run, and where to look then.
 
         `directory`: what to write for the directory of the records; by default its path.
+
+        Raises:
+            InputError: no such record.
         """

@@ -245,50 +245,6 @@ def test_diff_shows_changed_lines(repository: Repository) -> None:
     assert repository.diff(base, base) == ""
 
 
-def test_revert_undoes_only_that_commit(repository: Repository) -> None:
-    """A revert on top of later commits keeps what they did."""
-    grow(repository, a="1", b="1")
-    bad = grow(repository, a="2", n="new")
-    later = grow(repository, b="2")
-    commit = repository.revert("revert", bad, later, "", "bot")
-    tree = repository.tree(commit)
-    assert {p: tree.read(p) for p in tree.files()} == {"a": b"1", "b": b"2"}
-    log = repository.log("revert")[0]
-    assert (log.subject, log.parents, log.author) == ('Revert "change a, n"', [later], "bot")
-
-
-def test_revert_of_a_revert_brings_it_back(repository: Repository) -> None:
-    """Undoing the undoing gives the files again."""
-    grow(repository, a="1")
-    change = grow(repository, a="2")
-    undone = repository.revert("main", change, change, "", "bot")
-    redone = repository.revert("main", undone, undone, "", "bot")
-    assert repository.tree(redone).files() == repository.tree(change).files()
-
-
-def test_revert_conflict_names_the_files(repository: Repository) -> None:
-    """A file that changed again since cannot be undone silently."""
-    grow(repository, a="1", b="1")
-    bad = grow(repository, a="2", b="2")
-    later = grow(repository, a="3")
-    with pytest.raises(InputError, match="conflict") as caught:
-        repository.revert("revert", bad, later, "", "bot")
-    assert [problem.file for problem in caught.value.problems] == ["a"]
-    with pytest.raises(InputError):
-        repository.resolve("revert")
-
-
-def test_revert_of_what_is_undone_is_refused(repository: Repository) -> None:
-    """There is nothing left to undo the second time, and never in the first commit."""
-    grow(repository, a="1")
-    bad = grow(repository, a="2")
-    undone = repository.revert("main", bad, bad, "", "bot")
-    with pytest.raises(InputError, match="undone"):
-        repository.revert("again", bad, undone, "", "bot")
-    with pytest.raises(InputError, match="first commit"):
-        repository.revert("again", repository.log("main")[-1].id, undone, "", "bot")
-
-
 def test_checkout_writes_the_files(repository: Repository, tmp_path: Path) -> None:
     """A checkout has every file of the commit with its exact bytes; a directory in use is refused."""
     main = repository.resolve("main")

@@ -153,19 +153,6 @@ class MemoryRepository:
                 files[path] = data
         return self._move(branch, base, files, message, author)
 
-    def revert(self, branch: str, commit: str, onto: str, message: str, author: str) -> str:
-        check_branch_name(branch)
-        undone, base = self.resolve(commit), self.resolve(onto)
-        record = self.commits[undone]
-        if not record.parents:
-            raise InputError(f"{undone[:12]} is the first commit of its history and cannot be undone")
-        sides = self.contents[base], self.contents[record.parents[0]]
-        files = merged(self.contents[undone], *sides, f"undoing {undone[:12]}")
-        if files == self.contents[base]:
-            raise InputError(f"{undone[:12]} ({record.subject}) is undone on {onto} already")
-        text = message.strip() or f'Revert "{record.subject}"'
-        return self._move(branch, base, files, f"{text}\n\nThis reverts commit {undone}.\n", author)
-
     def checkout(self, commit: str, directory: Path) -> None:
         if directory.exists() and any(directory.iterdir()):
             raise InputError(f"{directory} is not empty")

@@ -188,20 +188,6 @@ def test_bad_authors_are_refused(repository: GitRepository, author: str) -> None
         repository.commit("x", repository.resolve("main"), {"a": b"1"}, "m", author)
 
 
-def test_revert_of_a_merge_undoes_what_it_brought(repository: GitRepository) -> None:
-    """Undoing a merge takes the whole pull request back, and says so as git does."""
-    main = repository.resolve("main")
-    base = repository.commit("main", main, {"a": b"1"}, "m", "ada")
-    topic = repository.commit("topic", base, {"a": b"2"}, "one", "ada")
-    topic = repository.commit("topic", topic, {"b": b"2"}, "two", "ada")
-    tree = repository.merge_trees(base, topic, "merge")
-    merge = repository.write_commit([base, topic], {}, "Merge topic", "ada", tree)
-    undone = repository.revert("undo", merge, merge, "", "bot")
-    assert repository.tree(undone).files() == repository.tree(base).files()
-    body = git(repository.git.directory, "log", "-1", "--format=%B", undone)
-    assert body == f'Revert "Merge topic"\n\nThis reverts commit {merge}, reversing\nchanges made to {base}.'
-
-
 def test_branch_beside_a_directory_of_branches_is_refused(repository: GitRepository) -> None:
     """Git cannot hold a branch `a` beside `a/b`; the error says which is in the way."""
     main = repository.resolve("main")
