@@ -7,7 +7,7 @@ STAMP := .venv/.made-from-lock
 SIDE_BY_SIDE := -n logical --maxprocesses 4 --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ship stop test test-fast lint lock
+.PHONY: help setup ship stop test test-fast test-offline lint lock
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -34,6 +34,10 @@ test: setup lint ## set up, then run every check and test
 
 test-fast: setup ## only the tests that start no processes
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m 'not e2e'
+
+test-offline: setup ## ship the example models where there is no other machine: a network namespace (Linux)
+	@unshare --map-root-user --net sh -c 'ip link set lo up && exec "$$@"' - \
+	  env BIGHEAD_TEST_OFFLINE=1 $(BIN)/python -m pytest tests/e2e/test_journeys.py
 
 lint: setup ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

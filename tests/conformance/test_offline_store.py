@@ -23,12 +23,17 @@ from bighead_ci.features.meaning import feature_schema
 from bighead_ci.features.online import FeatureReader
 from bighead_ci.ports.offline_store import OfflineStore
 from bighead_ci.stores.offline import DuckDBOfflineStore
+from fakes.context import RecordingOfflineStore
 from fakes.hourly_events import HOUR, SET, START, microseconds, model, training_set, write_sources
 from fakes.offline_store import MemoryOfflineStore
 from fakes.online_store import FakeOnlineStore
 from oracles.events import SOURCE, write_events
 
-MAKERS: dict[str, Callable[[], OfflineStore]] = {"duckdb": DuckDBOfflineStore, "memory": MemoryOfflineStore}
+MAKERS: dict[str, Callable[[], OfflineStore]] = {
+    "duckdb": DuckDBOfflineStore,
+    "memory": MemoryOfflineStore,
+    "recording": RecordingOfflineStore,
+}
 
 
 @pytest.fixture(params=sorted(MAKERS))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,6 +22,12 @@ from bighead_ci.workspaces.layout import Workspace
 
 SHIP_SECONDS = 1500
 """A machine that runs other things too may be slow; how fast it is belongs to the benchmarks."""
+
+
+OFFLINE = "BIGHEAD_TEST_OFFLINE"
+"""Set by `make test-offline`: the demonstration must run although no other machine can be reached, and none can."""
+ANOTHER_MACHINE = ("192.0.2.1", 80)
+"""An address that is kept for documentation: with a network there is a way to it, and nobody answers."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,8 @@ class Shipped:
 
 @pytest.fixture(scope="session")
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shipped]:
+    if os.environ.get(OFFLINE):
+        assert is_cut_off(), "another machine can be reached: run `make test-offline`"
     directory = tmp_path_factory.mktemp("ship") / "workspace"
     command = [sys.executable, "-m", "bighead_ci"]
     try:
@@ -72,6 +82,15 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shipped]:
         yield Shipped(directory, done.stdout, ShipFacts.read(directory / "state" / "ship.json"))
     finally:
         subprocess.run([*command, "stop", str(directory)], check=False, timeout=120)
+
+
+def is_cut_off() -> bool:
+    """Whether this machine has no way to another, for any process and any library."""
+    try:
+        socket.create_connection(ANOTHER_MACHINE, timeout=5).close()
+    except OSError as error:
+        return error.errno == errno.ENETUNREACH
+    return False
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
