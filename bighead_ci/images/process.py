@@ -78,7 +78,7 @@ class ProcessImageBuilder:
             lock = (directory / LOCK).read_bytes()
         except (OSError, ValidationError):
             return None
-        if _hex(reference) != digest_of_bytes(raw).removeprefix("sha256:") or _digests(directory) != manifest.files:
+        if reference != _reference(manifest, raw) or _digests(directory) != manifest.files:
             return None
         try:
             interpreter = self._environments.find(f"{reference}: {LOCK}", lock)
@@ -106,7 +106,7 @@ class ProcessImageBuilder:
     def _write(self, manifest: ImageManifest, contents: dict[str, bytes]) -> str:
         """Put the image together beside, then rename: a reader sees all of it or nothing."""
         raw = canonical_json(manifest.model_dump(mode="json")).encode()
-        reference = f"{REPOSITORY}/{manifest.model}@{digest_of_bytes(raw)}"
+        reference = _reference(manifest, raw)
         beside = self.root / f".{uuid4().hex}.partial"
         for path, content in (contents | {MANIFEST: raw}).items():
             file = beside / path
@@ -140,6 +140,11 @@ class ProcessImageBuilder:
 
     def _key_file(self, key: str) -> Path:
         return self.root / "keys" / key.removeprefix("sha256:")
+
+
+def _reference(manifest: ImageManifest, raw: bytes) -> str:
+    """What names an image whose manifest is written so."""
+    return f"{REPOSITORY}/{manifest.model}@{digest_of_bytes(raw)}"
 
 
 def _hex(reference: str) -> str:

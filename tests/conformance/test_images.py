@@ -144,12 +144,14 @@ def test_a_lost_image_is_not_found_and_is_built_again(bench: Bench) -> None:
 
 
 def test_a_reference_of_nothing_is_of_no_image(bench: Bench) -> None:
-    """Neither before the first image nor beside one."""
+    """Neither before the first image nor beside one, nor by the digest of one under another name."""
     builder, tree = bench.builder(), tree_of()
     nowhere = f"local/late@sha256:{'3' * 64}"
     assert builder.find(nowhere) is None
-    builder.ensure(recipe_of(tree), tree, silent)
+    image = builder.ensure(recipe_of(tree), tree, silent)
     assert builder.find(nowhere) is None
+    for other in (image.reference.replace("late@", "early@"), f"elsewhere/{image.reference}"):
+        assert builder.find(other) is None, other
 
 
 @pytest.mark.parametrize("name", [*CODE, "serving.lock"])
