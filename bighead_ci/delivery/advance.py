@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from bighead_ci.definitions.loading import load_gates
 from bighead_ci.delivery.approvals import approvals_needed, approvers
 from bighead_ci.delivery.canary import analyse_canary
 from bighead_ci.delivery.context import Context
@@ -119,7 +118,7 @@ def _judge(canary: _Canary) -> Step | _Judged:
         return canary.step("waits", waiting)
     release = canary.release
     analysis = analyse_canary(canary.context, canary.main.desired, canary.environment, canary.model, release)
-    verdict = judge_canary(load_gates(canary.main.tree), analysis, release.canary)
+    verdict = judge_canary(canary.main.gates, analysis, release.canary)
     keep_warm = canary.main.desired.environment(canary.environment).keep_warm
     decision = decide(release, keep_warm, analysis, verdict)
     if decision == "wait":

@@ -9,7 +9,6 @@ from contextlib import suppress
 
 from bighead_ci.definitions.check import check_tree
 from bighead_ci.definitions.files import Files, place_of
-from bighead_ci.definitions.loading import load_gates
 from bighead_ci.delivery.build import Built, ensure_record
 from bighead_ci.delivery.canary import analyse_canary
 from bighead_ci.delivery.checks import CI
@@ -100,7 +99,7 @@ class _Run:
         self.main = self.main.replacing((r.environment, r.model) for r in self.plan.releases)
         desired = self.main.desired
         self._judge_releases(self.plan, proposal.desired)
-        gates = load_gates(self.main.tree)
+        gates = self.main.gates
         with ThreadPoolExecutor(max_workers=2) as pool:
             models = list(pool.map(lambda m: self._model(m, desired, gates), self.plan.models))
         passed = all(m.verdict.passed for m in models) and all(m.verdict.passed for m in self.moves)
@@ -150,7 +149,7 @@ class _Run:
         if release is None or change.move not in {"advance", "retire"}:
             return None, []
         analysis = analyse_canary(self.context, desired, change.environment, change.model, release)
-        verdict = judge_canary(load_gates(self.main.tree), analysis, release.canary)
+        verdict = judge_canary(self.main.gates, analysis, release.canary)
         keep_warm = desired.environment(change.environment).keep_warm
         if decide(release, keep_warm, analysis, verdict) != "wait":
             return analysis, []

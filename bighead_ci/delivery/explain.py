@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bighead_ci.definitions.files import place_of
-from bighead_ci.definitions.loading import load_gates
 from bighead_ci.delivery.build import record_of
 from bighead_ci.delivery.canary import analyse_canary
 from bighead_ci.delivery.comparison import differences, drift
@@ -51,7 +50,7 @@ def explain(
         InputError: no such gate, or nothing that it is about.
     """
     main = context.main()
-    asked = _Asked(context, main, _gate(load_gates(main.tree), name))
+    asked = _Asked(context, main, _gate(main.gates, name))
     if number is not None and (model_version is not None or canary is not None):
         raise InputError("--pr says what to judge: give no --model and no --canary beside it")
     if canary is not None:

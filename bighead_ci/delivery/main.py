@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from bighead_ci.definitions.loading import load_gates
 from bighead_ci.delivery.desired import Desired, read_desired
 from bighead_ci.delivery.release_log import ReleaseLog
 from bighead_ci.delivery.release_reader import ReleaseReader
+from bighead_ci.documents.verdict import GateDefinition
 from bighead_ci.ports.repository import MAIN, Repository
 from bighead_ci.ports.tree import Tree
 
@@ -31,6 +33,15 @@ class Main:
     def desired(self) -> Desired:
         """What the commit says should run; read when first asked for."""
         return read_desired(self.tree, self.commit, self.reader).replacing(self.replaced)
+
+    @cached_property
+    def gates(self) -> list[GateDefinition]:
+        """The gates of the commit; read when first asked for.
+
+        Raises:
+            InputError: one has problems.
+        """
+        return load_gates(self.tree)
 
     def replacing(self, places: Iterable[tuple[str, str]]) -> Main:
         """The same for a change that replaces these releases, readable or not."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 
-from bighead_ci.definitions.loading import load_gates
 from bighead_ci.delivery.approvals import approvals_needed
 from bighead_ci.delivery.changelog import commits_between
 from bighead_ci.delivery.comparison import differences, drift
@@ -104,10 +103,10 @@ def review_release(
     if change.move == "promote":
         weight = incoming.weight if incoming else 0
         moved = drift(context, record, running) if record else None
-        gates = load_gates(main.tree)
+        gates = main.gates
         verdict = judge_promotion(context, gates, main, change, record, weight, running, found, moved)
     elif change.move in {"advance", "retire"}:
-        verdict = judge_canary(load_gates(main.tree), analysis, old.canary if old else environment.canary)
+        verdict = judge_canary(main.gates, analysis, old.canary if old else environment.canary)
     needed, because = approvals_needed(desired, change)
     return PromotionReport(
         environment=change.environment,

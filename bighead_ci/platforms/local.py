@@ -78,6 +78,7 @@ class LocalPlatform:
         self._clock = clock
         self._clock_offset_seconds = clock_offset_seconds
         self._bytecode = state.resolve() / "bytecode"
+        self._samples: dict[str, SampleSeries] = {}
         self._lock = EnvironmentLock(self.directory / "lock")
 
     def render(self, release: PlacedRelease) -> Mapping[str, bytes]:  # noqa: ARG002  # the port's; nothing to apply
@@ -213,7 +214,7 @@ class LocalPlatform:
 
     def samples(self, model: str) -> SampleSeries:
         """The samples taken of a model."""
-        return SampleSeries(self.directory / "samples" / model)
+        return self._samples.setdefault(model, SampleSeries(self.directory / "samples" / model))
 
     def configs(self) -> dict[str, VariantConfig]:
         """What each variant's process was told, by name."""

@@ -43,6 +43,8 @@ class SampleSeries:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._read: dict[Path, Sample] = {}
+        """What was read before: a sample never changes."""
 
     def append(self, sample: Sample) -> None:
         """Keep a sample, and drop older ones that are too close to others."""
@@ -53,16 +55,18 @@ class SampleSeries:
 
     def between(self, since: datetime, until: datetime | None) -> list[Sample]:
         """The samples of a span, both ends included, in order."""
-        found = []
+        read: dict[Path, Sample] = {}
         for at, _, file in self._files():
             if since <= at and (until is None or at <= until):
                 with suppress(FileNotFoundError):  # thinned meanwhile
-                    found.append(Sample.read(file))
-        return found
+                    read[file] = self._read.get(file) or Sample.read(file)
+        self._read = read
+        return list(read.values())
 
     def forget(self) -> None:
         """Drop all samples."""
         shutil.rmtree(self._directory, ignore_errors=True)
+        self._read = {}
 
     def _file(self, at: datetime, *, first: bool) -> Path:
         return self._directory / f"{_microseconds(at)}{'-first' if first else ''}.json"
