@@ -8,6 +8,8 @@ request train. The revert of a revert, which has to start a process, is measured
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from typing import Any
 
@@ -19,9 +21,18 @@ from benchmarks.revert import back_and_forth, reverted
 from bighead_ci.delivery.status import status
 from bighead_ci.demo.ship import WORSE, Ship
 from bighead_ci.errors import BugError
+from bighead_ci.runner.duty import POLL_SECONDS
 from bighead_ci.workspaces.runner_process import runner_pid
 
 IDLE_SECONDS = 60.0
+_SLEEPER = """
+import sys, time
+pause, seconds = float(sys.argv[1]), float(sys.argv[2])
+began, before = time.monotonic(), time.process_time()
+while time.monotonic() - began < seconds:
+    time.sleep(pause)
+print((time.process_time() - before) / seconds)
+"""
 SETTLE_SECONDS = 20.0
 REPEATS = 3
 
@@ -49,15 +60,28 @@ def _idle_share(ship: Ship) -> float:
     return (_processor_seconds(runner) - before) / (time.monotonic() - began)
 
 
+def _sleeping_share() -> float:
+    """What a process uses here that does nothing but wake as often: the floor."""
+    done = subprocess.run(
+        [sys.executable, "-c", _SLEEPER, str(POLL_SECONDS), str(IDLE_SECONDS / 2)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return float(done.stdout)
+
+
 def measure() -> tuple[dict[str, Any], dict[str, tuple[float, float]]]:
     """Ship, rest, revert, and revert beside a check."""
     with shipped_flights() as ship:
+        floor = _sleeping_share()
         share = _idle_share(ship)
         alone, again = back_and_forth(ship, REPEATS)
         ship.open_edited("flight-delay-v3-worse", WORSE, "flight_delay v3: fewer trees", "ada")
         beside = [reverted(ship, "v1")]
     figures = {
         "idle_share_of_a_core": round(share, 4),
+        "share_of_a_process_that_only_wakes": round(floor, 4),
         "revert_seconds": [round(seconds, 3) for seconds, _ in alone],
         "revert_while_checks_train_seconds": [round(seconds, 3) for seconds, _ in beside],
         "revert_of_a_revert_seconds": [round(seconds, 3) for seconds, _ in again],

@@ -14,7 +14,8 @@ from bighead_ci.runner.backoff import Backoff, Throttle
 from bighead_ci.runner.failure_log import FailureLog
 from bighead_ci.runner.watch import Watch
 
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.25
+"""A look at some files each time; each time it wakes costs more than the look."""
 WATCHING = "watching main"
 BROKEN = Backoff(first=timedelta(seconds=1), longest=timedelta(minutes=1))
 """Pauses of a duty that could not be done at all."""
