@@ -21,4 +21,8 @@ class Failures:
         try:
             yield
         except BigheadError as error:
-            self.found.append(Failure(about=about, remedy=error.remedy, message=str(error)))
+            self.add(about, error)
+
+    def add(self, about: str, error: BigheadError) -> None:
+        """Keep one error."""
+        self.found.append(Failure(about=about, remedy=error.remedy, message=str(error)))

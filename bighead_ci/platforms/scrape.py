@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import cache
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from bighead_ci.documents.live import ServingProcess
 from bighead_ci.platforms.envoy import EnvoyRouter
+from bighead_ci.platforms.http_client import process_client
 from bighead_ci.platforms.samples import Counters
 
-SCRAPE_SECONDS = 2.0
 THREADS = 8
 LABELS = frozenset({"model", "version", "variant", "artifact"})
 """Carried by every series of a process."""
@@ -47,18 +46,11 @@ def scrape_processes(processes: Mapping[str, ServingProcess], tries: int) -> dic
     return {name: counters for name, counters in zip(processes, found, strict=True) if counters is not None}
 
 
-@cache
-def _client() -> httpx.Client:
-    """One for all: to make a client takes longer than to read a page. It keeps no connection to a process that left."""
-    limits = httpx.Limits(max_keepalive_connections=0)
-    return httpx.Client(timeout=SCRAPE_SECONDS, trust_env=False, limits=limits)
-
-
 def _scrape(serving: ServingProcess, tries: int) -> Counters | None:
     for _ in range(tries):
         with suppress(httpx.HTTPError):
             url = f"http://127.0.0.1:{serving.port}/metrics"
-            page = _client().get(url).text
+            page = process_client().get(url).text
             return Counters(run=f"{serving.pid}:{serving.port}", values=read_page(page))
     return None
 

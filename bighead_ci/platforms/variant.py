@@ -14,6 +14,7 @@ import psutil
 from bighead_ci.documents.live import LiveVariant, ServingProcess, VariantConfig
 from bighead_ci.errors import InputError, RetryError
 from bighead_ci.planning.stages import SERVING_ENTRY_POINT
+from bighead_ci.platforms.http_client import process_client
 from bighead_ci.processes import find_process, last_words, recorded_process, start_detached, stop_process
 
 EXIT_HINT = "it ended without saying why"
@@ -23,9 +24,6 @@ RESTART_SECONDS = 10.0
 """How long after its start a process that refused to serve is left alone."""
 STOP_SECONDS = 5.0
 """How long a process that is not ready in time may take to end."""
-
-_CLIENT = httpx.Client(timeout=2.0, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
-"""One for all: a client of its own for each question would read the system's certificates each time (17 ms)."""
 
 
 class VariantProcess:
@@ -170,7 +168,7 @@ class VariantProcess:
 
     def _ready(self, serving: ServingProcess) -> bool:
         try:
-            answer = _CLIENT.get(f"http://127.0.0.1:{serving.port}/readyz")
+            answer = process_client().get(f"http://127.0.0.1:{serving.port}/readyz")
         except httpx.HTTPError:
             return False
         return answer.is_success

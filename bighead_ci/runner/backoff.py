@@ -26,7 +26,7 @@ class Backoff:
         return min(self.longest, self.first * doublings)
 
 
-class Failures(Document):
+class FailedTries(Document):
     """What is remembered of an object that failed."""
 
     event: str
@@ -39,7 +39,7 @@ class Failures(Document):
 
 
 class _Memory(Document):
-    objects: dict[str, Failures]
+    objects: dict[str, FailedTries]
 
 
 class Throttle:
@@ -70,12 +70,12 @@ class Throttle:
             return now
         return None if found.given_up else found.last + self._backoff.pause(found.count)
 
-    def failed(self, name: str, event: str, tries: int | None = None) -> Failures:
+    def failed(self, name: str, event: str, tries: int | None = None) -> FailedTries:
         """Count a failure; the object is given up once an event has had as many as `tries`."""
         before = self._failures.get(name)
         count = before.count + 1 if before is not None and before.event == event else 1
         given_up = tries is not None and count >= tries
-        found = Failures(event=event, count=count, last=self._clock.now(), given_up=given_up)
+        found = FailedTries(event=event, count=count, last=self._clock.now(), given_up=given_up)
         self._failures[name] = found
         self._write()
         return found
@@ -98,7 +98,7 @@ class Throttle:
             _Memory(objects=self._failures).write(self._file)
 
 
-def _read(file: Path | None) -> dict[str, Failures]:
+def _read(file: Path | None) -> dict[str, FailedTries]:
     """What an earlier runner remembered; nothing if it cannot be read, for trying once more does no harm."""
     try:
         return dict(_Memory.read(file).objects) if file is not None else {}
