@@ -2,58 +2,23 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 
-from bighead_ci.definitions.loading import load_release
-from bighead_ci.definitions.release_file import render_release
-from bighead_ci.delivery.approvals import review
 from bighead_ci.delivery.check import check_pull_request
 from bighead_ci.delivery.checks import APPROVALS, CI, find_check
 from bighead_ci.delivery.deliver import deliver
 from bighead_ci.delivery.merge import merge_pull_request
-from bighead_ci.delivery.post import REPORT
 from bighead_ci.delivery.promote import promote
 from bighead_ci.delivery.report_files import REPORT_FILE, page_of
 from bighead_ci.delivery.rollback import rollback
-from bighead_ci.documents.base import digest_of
-from bighead_ci.documents.forge import PullRequestSummary
-from bighead_ci.documents.release import Release
 from bighead_ci.documents.report import PullRequestReport
 from bighead_ci.errors import InputError, RetryError
 from bighead_ci.ports.progress import silent
 from fakes.context import FakeContext, model_version
+from fakes.posted import comment, statuses
 from fakes.shipping import merge_version, promote_and_merge, ship
 
 V2 = "models/late/v2"
-
-
-def statuses(context: FakeContext, pull: PullRequestSummary) -> dict[str, str]:
-    """Check → state, on the present head."""
-    now = context.forge.get(pull.number)
-    return {check.name: check.state for check in context.forge.checks(now.head)}
-
-
-def comment(context: FakeContext, pull: PullRequestSummary) -> str:
-    """The one comment."""
-    comments = context.forge.get(pull.number).comments
-    assert [one.marker for one in comments] == [REPORT]
-    return comments[0].body
-
-
-def proposed(context: FakeContext, pull: PullRequestSummary) -> Release:
-    """The staging release that a branch proposes."""
-    tree = context.repository.tree(pull.head)
-    return load_release(tree, "staging", "late").release
-
-
-def edited(release: Release, **changes: object) -> str:
-    """The release file with its newest variant changed by hand."""
-    *others, newest = release.variants
-    return render_release(release.model_copy(update={"variants": [*others, newest.model_copy(update=changes)]}))
 
 
 def test_two_versions_in_one_pull_request_keep_a_check_each(context: FakeContext) -> None:
@@ -98,35 +63,6 @@ def test_a_new_version_that_passes_gets_one_report_and_a_status_for_each_gate(co
     gates = {f"bighead/gate/late/v2/{gate.gate}" for gate in report.models[0].verdict.gates if gate.applied}
     assert "bighead/gate/late/v2/auc_floor" in gates
     assert found == {CI: "success", APPROVALS: "pending", **dict.fromkeys(gates, "success")}
-
-
-def test_the_same_content_key_is_trained_once_and_updates_the_same_comment(context: FakeContext) -> None:
-    """A new head that changes only the card reuses the record."""
-    pull = context.propose("late-v2", model_version("v2"))
-    first = check_pull_request(context, pull.number, silent)
-    pull = context.propose("late-v2", {f"{V2}/README.md": "# A better card\n"})
-    second = check_pull_request(context, pull.number, silent)
-    assert context.orchestrator.trained == [V2]
-    assert second.models[0].reused
-    assert second.models[0].record == first.models[0].record
-    assert pull.head[:10] in comment(context, pull)
-    assert statuses(context, pull)[CI] == "success"
-
-
-def test_a_released_version_may_run_again_at_another_moment(context: FakeContext) -> None:
-    """An edit of its run.yaml is legal while it serves, trains it again, and leaves the first record as it was."""
-    ship(context, "v2")
-    pull = context.propose("again", {f"{V2}/run.yaml": "as_of: 2013-10-02T00:00:00Z\n"})
-    report = check_pull_request(context, pull.number, silent)
-    assert (report.state, report.problems) == ("passed", [])
-    (model,) = report.models
-    (before,) = {running.record.run_id: running.record for running in model.running}.values()
-    assert (model.record.id, model.reused) == (before.id, False)
-    assert model.record.content_key != before.content_key
-    assert context.orchestrator.trained == [V2, V2]
-    assert context.records.by_content_key(before.content_key) == before
-    frozen = context.propose("frozen", {f"{V2}/model.py": "def build(parameters): 1\n"})
-    assert "may not be edited in place" in str(check_pull_request(context, frozen.number, silent).problems)
 
 
 @pytest.mark.parametrize("lock", ["training", "serving"])
@@ -196,56 +132,6 @@ def test_a_released_version_may_not_be_edited_in_place(context: FakeContext) -> 
     assert "models/late/v3" in report.problems[0]
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [("artifact", digest_of("other")), ("image", f"local/late@{digest_of('other')}"), ("version", "v7")],
-)
-def test_a_release_may_name_only_what_its_record_holds(context: FakeContext, field: str, value: str) -> None:
-    """A promotion whose branch names another artifact, image or version is refused, naming file and value."""
-    merge_version(context, "v2")
-    pull = context.forge.find("open")[0]
-    new = proposed(context, pull)
-    pull = context.propose(pull.source, {"environments/staging/late.yaml": edited(new, **{field: value})})
-    report = check_pull_request(context, pull.number, silent)
-    assert report.state == "invalid"
-    assert len(report.problems) == 1
-    assert report.problems[0].startswith(f"environments/staging/late.yaml: variants.0.{field}")
-    assert value in report.problems[0]
-    assert statuses(context, pull)[CI] == "failure"
-
-
-def test_a_release_of_an_unknown_run_is_refused(context: FakeContext) -> None:
-    """A run id that no record has is named."""
-    merge_version(context, "v2")
-    pull = context.forge.find("open")[0]
-    changed = edited(proposed(context, pull), run="run99")
-    pull = context.propose(pull.source, {"environments/staging/late.yaml": changed})
-    report = check_pull_request(context, pull.number, silent)
-    assert report.state == "invalid"
-    assert "run99" in report.problems[0]
-    assert "no record has this run id" in report.problems[0]
-
-
-def test_a_hand_edited_release_is_refused_with_the_command_to_use(context: FakeContext) -> None:
-    """Giving a canary a weight out of turn is no move; the refusal names the commands that are."""
-    ship(context, "v2")
-    ship(context, "v3", skill=1.2)
-    release = context.release("prod")
-    assert release is not None
-    stable, candidate = release.variants
-    jumped = release.model_copy(
-        update={
-            "variants": [stable.model_copy(update={"weight": 0}), candidate.model_copy(update={"weight": 100})],
-        }
-    )
-    pull = context.propose("by-hand", {"environments/prod/late.yaml": render_release(jumped)})
-    report = check_pull_request(context, pull.number, silent)
-    assert report.state == "invalid"
-    assert "environments/prod/late.yaml" in report.problems[0]
-    assert "bighead advance" in report.problems[0]
-    assert "bighead rollback late --env prod" in report.problems[0]
-
-
 def test_gates_come_from_main_not_from_the_branch(context: FakeContext) -> None:
     """A branch that lowers the floor beside its weak model is still held to main's floor."""
     context.orchestrator.skill[V2] = 0.0
@@ -259,30 +145,6 @@ def test_gates_come_from_main_not_from_the_branch(context: FakeContext) -> None:
     assert report.plan.policies == ["auc_floor"]
     assert report.state == "failed"
     assert [gate for gate, _ in report.models[0].verdict.failures] == ["auc_floor"]
-
-
-def test_a_promotion_is_judged_again_and_its_body_says_the_verdict(context: FakeContext) -> None:
-    """The check of a promotion PR passes, and writes the report of its gates into its body."""
-    merge_version(context, "v2")
-    promotion = promote(context, "late", "staging", "v2")
-    assert promotion is not None
-    number = promotion.pull_request.number
-    context.forge.update(number, body="changed by somebody")
-    report = check_pull_request(context, number, silent)
-    assert report.state == "passed"
-    body = context.forge.get(number).body
-    assert "changed by somebody" not in body
-    assert "quality" in body
-
-
-def test_a_promotion_without_its_gates_fails_the_check(context: FakeContext) -> None:
-    """Prod before staging: the pull request opens, and its check fails."""
-    merge_version(context, "v2")
-    promotion = promote(context, "late", "prod", "v2")
-    assert promotion is not None
-    pull = promotion.pull_request
-    assert check_pull_request(context, pull.number, silent).state == "failed"
-    assert statuses(context, pull)[CI] == "failure"
 
 
 def test_a_version_copied_with_the_stages_of_another_is_refused(context: FakeContext) -> None:
@@ -331,25 +193,6 @@ def test_drift_against_what_serves_is_kept_with_the_record(context: FakeContext)
     assert context.records.file(record.run_id, f"report/pr-{pull.number}.html") is not None
 
 
-def test_a_promotion_by_hand_needs_as_many_approvals_as_by_command(context: FakeContext) -> None:
-    """Prod asks for two people, whatever a pull request says of itself."""
-    path = "environments/prod/environment.yaml"
-    text = context.repository.tree("main").read(path).decode()
-    context.change_main({path: text + "approvals: 2\n"}, "two people")
-    merge_version(context, "v2")
-    promote_and_merge(context, "staging", "v2")
-    promotion = promote(context.acting("ada"), "late", "prod")
-    assert promotion is not None
-    assert check_pull_request(context, promotion.pull_request.number, silent).state == "passed"
-    release = context.repository.tree(promotion.pull_request.head).read("environments/prod/late.yaml").decode()
-    pull = context.propose("by-hand", {"environments/prod/late.yaml": release})
-    assert check_pull_request(context, pull.number, silent).state == "passed"
-    with pytest.raises(InputError, match=r"bighead/approvals: .* \(1 of 2: grace\)"):
-        context.approve_and_merge(pull.number)
-    review(context.acting("eve"), pull.number, approved=True)
-    assert merge_pull_request(context.acting("grace"), pull.number).state == "merged"
-
-
 def test_a_version_released_after_a_branch_began_may_not_be_edited_by_it(context: FakeContext) -> None:
     """The branch knows nothing of the release; main does."""
     merge_version(context, "v2")
@@ -375,18 +218,6 @@ def test_a_branch_name_cannot_add_a_command_to_the_ones_to_copy(context: FakeCon
     pull = context.propose("x;curl$IFS-evil", model_version("v2"))
     report = check_pull_request(context, pull.number, silent)
     assert report.reproduce[0].startswith("git fetch origin 'x;curl$IFS-evil' && git checkout ")
-
-
-def test_what_needs_no_approval_may_change_nothing_but_a_release(context: FakeContext) -> None:
-    """A policy that is pushed onto a rollback's branch does not slip in with it."""
-    ship(context, "v2")
-    ship(context, "v3", skill=1.2)
-    pull = rollback(context.acting("eve"), "late", "prod")
-    context.repository.commit(pull.source, pull.head, {"policies/auc_floor.yaml": None}, "sly", "eve")
-    check_pull_request(context, pull.number, silent)
-    pull = context.forge.get(pull.number)
-    with pytest.raises(InputError, match=r"bighead/approvals: must succeed .*0 of 1"):
-        merge_pull_request(context.acting("eve"), pull.number)
 
 
 def test_the_report_of_what_is_merged_stays(context: FakeContext) -> None:
@@ -436,114 +267,6 @@ def test_a_branch_without_common_history_is_refused_in_words(context: FakeContex
     pull = context.acting("eve").forge.open("elsewhere", "main", "t", "")
     assert check_pull_request(context, pull.number, silent).state == "invalid"
     assert "no common history" in comment(context, pull)
-
-
-def test_a_change_of_two_releases_reports_on_both_and_keeps_its_own_words(context: FakeContext) -> None:
-    """One hand-made pull request takes two environments back."""
-    ship(context, "v2")
-    ship(context, "v3", skill=1.2)
-    paths = [f"environments/{environment}/late.yaml" for environment in ("staging", "prod")]
-    log = {path: context.repository.log("main", path) for path in paths}
-    before = {path: context.repository.tree(log[path][1].id).read(path).decode() for path in paths}
-    pull = context.propose("both", before)
-    context.forge.update(pull.number, body="why I do this")
-    assert check_pull_request(context, pull.number, silent).state == "passed"
-    assert context.forge.get(pull.number).body == "why I do this"
-    assert "Roll back late in staging" in comment(context, pull)
-    assert "Roll back late in prod" in comment(context, pull)
-
-
-@pytest.mark.parametrize(
-    ("edit", "title"),
-    [
-        (lambda _: None, "Stop serving late in prod: v2 no longer serves"),
-        (lambda text: text.replace("soak: 8s", "soak: 9s"), "Change the canary plan of late in prod"),
-    ],
-)
-def test_a_removal_and_an_edited_plan_are_told_as_what_they_are(
-    context: FakeContext, edit: Callable[[str], str | None], title: str
-) -> None:
-    """The comment and the pull request's description name the move."""
-    ship(context, "v2")
-    path = "environments/prod/late.yaml"
-    text = context.repository.tree("main").read(path).decode()
-    assert edit(text) != text
-    pull = context.propose("by-hand", {path: edit(text)})
-    assert check_pull_request(context, pull.number, silent).state == "passed"
-    assert title in context.forge.get(pull.number).body + comment(context, pull)
-
-
-def test_two_checks_of_one_content_key_train_it_once(context: FakeContext) -> None:
-    """The second waits for the first and takes its record; neither touches the other's work tree."""
-    pull = context.propose("late-v2", model_version("v2"))
-    waiting = threading.Event()
-
-    def slow(_directory: str) -> None:
-        assert waiting.wait(10)
-
-    def noticed(line: str) -> None:
-        if "waiting for it" in line:
-            waiting.set()
-
-    context.orchestrator.before = slow
-    with ThreadPoolExecutor(2) as pool:
-        reports = list(pool.map(lambda _: check_pull_request(context, pull.number, noticed), range(2)))
-    assert [report.state for report in reports] == ["passed", "passed"]
-    assert sorted(report.models[0].reused for report in reports) == [False, True]
-    assert context.orchestrator.trained == [V2]
-
-
-def test_a_damaged_artifact_is_made_again_instead_of_reused(context: FakeContext) -> None:
-    """A record whose artifact no process would load is no reason to pass."""
-    pull = context.propose("late-v2", model_version("v2"))
-    record = check_pull_request(context, pull.number, silent).models[0].record
-    (context.records.artifact(record.artifact) / "model.onnx").write_text("something else")
-    again = check_pull_request(context, pull.number, silent).models[0]
-    assert (again.record, again.reused) == (record, False)
-    assert context.records.artifact(record.artifact).exists()
-
-
-def test_a_damaged_artifact_that_comes_out_otherwise_is_an_error(context: FakeContext) -> None:
-    """The record names bytes that nothing makes any more."""
-    pull = context.propose("late-v2", model_version("v2"))
-    record = check_pull_request(context, pull.number, silent).models[0].record
-    (context.records.artifact(record.artifact) / "model.onnx").write_text("something else")
-    context.orchestrator.skill[V2] = 1.1
-    report = check_pull_request(context, pull.number, silent)
-    assert report.state == "invalid"
-    assert "making it again gave something else" in report.problems[0]
-
-
-def test_an_image_that_is_gone_is_built_again(context: FakeContext) -> None:
-    """What its key names is all that goes into it: a new description since then makes no other image."""
-    pull = context.propose("late-v2", model_version("v2"))
-    record = check_pull_request(context, pull.number, silent).models[0].record
-    definition = model_version("v2")[f"{V2}/model.yaml"]
-    pull = context.propose("late-v2", {f"{V2}/model.yaml": definition.replace("owner: flights", "owner: ops")})
-    context.images.built.clear()
-    assert check_pull_request(context, pull.number, silent).models[0].record == record
-    assert context.images.find(record.image) is not None
-
-
-def test_an_image_that_comes_out_otherwise_is_an_error(context: FakeContext) -> None:
-    """A record names what was built; another reference for the same key does not take its place unseen."""
-    pull = context.propose("late-v2", model_version("v2"))
-    check_pull_request(context, pull.number, silent)
-    context.images.built.clear()
-    context.images.answers += 1
-    report = check_pull_request(context, pull.number, silent)
-    assert report.state == "invalid"
-    assert "making it again gave something else" in report.problems[0]
-
-
-def test_a_record_names_the_image_that_the_builder_answered_with(context: FakeContext) -> None:
-    """Before the stages ran, and not what anybody planned."""
-    pull = context.propose("late-v2", model_version("v2"))
-    built: list[str] = []
-    context.orchestrator.before = lambda _: built.extend(context.images.built)
-    record = check_pull_request(context, pull.number, silent).models[0].record
-    assert sorted(ref.reference for ref in record.images.values()) == sorted(built)
-    assert record.images["serve"].key == context.images.built[record.image].key
 
 
 def test_a_promotion_is_judged_again_when_what_it_was_judged_by_changes(context: FakeContext) -> None:
