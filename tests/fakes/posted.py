@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bighead_ci.delivery.post import REPORT
+from bighead_ci.documents.forge import PullRequestSummary
 from fakes.context import FakeContext
 
 
