@@ -3,39 +3,27 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
-import unicodedata
 from pathlib import Path
 from typing import Literal
 
 import click
-from rich.console import Group, RenderableType
-from rich.markdown import Markdown
-from rich.rule import Rule
-from rich.table import Table
-from rich.text import Text
 
 from bighead_ci import wiring
-from bighead_ci.cli.output import answer, json_option, reports_errors, say
+from bighead_ci.cli.output import EXIT_REFUSED, answer, json_option, reports_errors, say
+from bighead_ci.cli.pr_page import page_of, printable, table_of
 from bighead_ci.delivery.approvals import review
+from bighead_ci.delivery.checks import CI, find_check
 from bighead_ci.delivery.merge import merge_pull_request
+from bighead_ci.delivery.waiting import Patience, merge_when_judged, wait_for_verdict
 from bighead_ci.documents.base import short
-from bighead_ci.documents.forge import Check, PullRequest, PullRequestState, PullRequestSummary
+from bighead_ci.documents.forge import PullRequest, PullRequestState, PullRequestSummary
 from bighead_ci.errors import InputError, RetryError
 from bighead_ci.ports.forge import Forge
 from bighead_ci.workspaces import finding
+from bighead_ci.workspaces.runner_process import runner_pid
 
-STATE_STYLES = {
-    "success": "green",
-    "failure": "red",
-    "error": "red",
-    "pending": "yellow",
-    "open": "green",
-    "merged": "magenta",
-    "closed": "red",
-}
 CLOSED = "closed"
 """Marker of the comment that says why a pull request was closed."""
 MOST_COMMITS = 20
@@ -99,7 +87,7 @@ def list_command(
         say(printable(problem))
     if pulls or as_json:
         data = [pull.model_dump(mode="json") | {"checks": _check_data(forge, pull)} for pull in pulls]
-        answer({"pull_requests": data, "problems": problems}, lambda: _table(forge, pulls), as_json)
+        answer({"pull_requests": data, "problems": problems}, lambda: table_of(pulls, forge.checks), as_json)
     else:
         answer({}, f"no {'' if state == 'all' else state + ' '}pull requests", as_json)
 
@@ -112,7 +100,7 @@ def show_command(number: int, as_json: bool) -> None:
     """Show pull request NUMBER: state, checks, reviews, text and comments."""
     forge = _forge()
     pull = forge.get(number)
-    answer(_data(forge, pull), lambda: _page(pull, forge.checks(pull.head)), as_json)
+    answer(_data(forge, pull), lambda: page_of(pull, forge.checks(pull.head)), as_json)
 
 
 @pr_command.command("approve")
@@ -129,18 +117,63 @@ def approve_command(number: int, refuse: bool, as_json: bool) -> None:
     answer(_data(forge, pull), f"{forge.identity} {word} #{number} at {short(pull.head)} ({_approvals(pull)})", as_json)
 
 
+_timeout_option = click.option(
+    "--timeout",
+    type=click.FloatRange(min=0),
+    default=None,
+    metavar="SECONDS",
+    help="Wait no longer; default: no end.",
+)
+
+
+@pr_command.command("wait")
+@click.argument("number", type=int)
+@_timeout_option
+@json_option
+@reports_errors
+def wait_command(number: int, timeout: float | None, as_json: bool) -> None:
+    """Wait until the checks of pull request NUMBER ended; a line on standard error whenever something changes.
+
+    Exit code 0: they passed, or it was merged. 1: a gate failed, something authored is wrong, or it was closed.
+    75: the check broke (the runner tries again), or the timeout is over.
+    """
+    context = wiring.context(finding.identity())
+    _say_if_nobody_checks(context)
+    pull, state = wait_for_verdict(context, number, Patience.of(context.clock, timeout), say)
+    check = find_check(context.forge, pull.head, CI)
+    ended = pull.state if pull.state != "open" else f"{state}: {check.description if check else ''}"
+    answer(
+        _data(context.forge, pull),
+        f"#{number} at {short(pull.head)}: {printable(ended)}\nread: bighead pr show {number}",
+        as_json,
+    )
+    refused = pull.state == "closed" or (pull.state == "open" and state == "failure")
+    broke = pull.state == "open" and state == "error"
+    sys.exit(EXIT_REFUSED if refused else RetryError.exit_code if broke else 0)
+
+
 @pr_command.command("merge")
 @click.argument("number", type=int)
 @click.option("--head", default=None, help="Only if the head is this commit; default: the present head.")
+@click.option("--wait", is_flag=True, help="Wait for the checks first, also for those that main outdated meanwhile.")
+@_timeout_option
 @json_option
 @reports_errors
-def merge_command(number: int, head: str | None, as_json: bool) -> None:
+def merge_command(number: int, head: str | None, wait: bool, timeout: float | None, as_json: bool) -> None:
     """Merge pull request NUMBER into its target.
 
-    Exit code 75: main changed what it was judged by; its checks run again.
+    Exit code 2: a required check failed, or an approval is missing. 75: main changed what it was judged by, so its
+    checks run again; its head moved; or the timeout is over.
     """
+    if timeout is not None and not wait:
+        raise InputError("--timeout says how long to --wait: give both, or neither")
     context = wiring.context(finding.identity())
-    pull = merge_pull_request(context, number, context.repository.resolve(head) if head else None)
+    commit = context.repository.resolve(head) if head else None
+    if wait:
+        _say_if_nobody_checks(context)
+        pull = merge_when_judged(context, number, commit, Patience.of(context.clock, timeout), say)
+    else:
+        pull = merge_pull_request(context, number, commit)
     answer(
         pull.model_dump(mode="json"),
         f"merged #{number} into {pull.target} as {short(pull.merge_commit or '')}",
@@ -182,14 +215,9 @@ def diff_command(number: int, as_json: bool) -> None:
         click.echo(printable(text) if sys.stdout.isatty() else text, nl=False)
 
 
-def printable(text: str) -> str:
-    """Text without the control and direction characters that a terminal would obey."""
-    return "".join(
-        character
-        if character in "\n\t" or unicodedata.category(character) not in {"Cc", "Cf", "Cs"} or character == "\u200d"
-        else "\N{REPLACEMENT CHARACTER}"
-        for character in text
-    )
+def _say_if_nobody_checks(context: wiring.LocalContext) -> None:
+    if runner_pid(context.workspace) is None:
+        say("no runner watches this workspace: start one with `bighead runner`, or check it with `bighead ci NUMBER`")
 
 
 def _forge() -> Forge:
@@ -208,67 +236,6 @@ def _check_data(forge: Forge, pull: PullRequestSummary) -> list[dict[str, object
 def _approvals(pull: PullRequest) -> str:
     approvals = pull.approvals()
     return f"approved by {', '.join(approvals)}" if approvals else "no approvals"
-
-
-def _table(forge: Forge, pulls: list[PullRequestSummary]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for column in ("", "title", "state", "branch", "author", "checks"):
-        table.add_column(column, overflow="fold")
-    for pull in pulls:
-        cells = (pull.title, pull.state, pull.source, pull.author)
-        table.add_row(
-            f"#{pull.number}",
-            *(Text(printable(cell), style=STATE_STYLES.get(cell, "")) for cell in cells),
-            _checks(forge.checks(pull.head)),
-        )
-    return table
-
-
-def _checks(checks: list[Check]) -> Text:
-    states = [check.state for check in checks]
-    words = [f"{states.count(state)} {state}" for state in dict.fromkeys(states)]
-    style = next((STATE_STYLES[s] for s in ("failure", "error", "pending", "success") if s in states), "")
-    return Text(", ".join(words) or "none", style=style)
-
-
-def _page(pull: PullRequest, checks: list[Check]) -> RenderableType:
-    heading = Text.assemble(
-        (f"#{pull.number} {printable(pull.title)}", "bold"),
-        "  ",
-        (pull.state, STATE_STYLES[pull.state]),
-        f"\n{printable(pull.author)} wants {printable(pull.source)} ({short(pull.head)}) in {printable(pull.target)}, "
-        f"since {pull.created_at:%Y-%m-%d %H:%M} UTC",
-    )
-    if pull.merge_commit:
-        heading.append(f"\nmerged as {short(pull.merge_commit)}")
-    if pull.labels:
-        heading.append(f"\nlabels: {printable(', '.join(pull.labels))}")
-    parts: list[RenderableType] = [heading, _check_table(checks), Text(f"reviews: {_reviews(pull)}")]
-    if pull.body.strip():
-        parts += [Rule(), Markdown(printable(_without_pictures(pull.body)))]
-    for comment in pull.comments:
-        title = f"{printable(comment.marker)} by {printable(comment.author)}, {comment.updated_at:%Y-%m-%d %H:%M} UTC"
-        parts += [Rule(Text(title)), Markdown(printable(_without_pictures(comment.body)))]
-    return Group(*parts)
-
-
-def _check_table(checks: list[Check]) -> RenderableType:
-    if not checks:
-        return Text("checks: none on this head yet")
-    table = Table(box=None, pad_edge=False, show_header=False)
-    for check in checks:
-        table.add_row(
-            Text(check.state, style=STATE_STYLES[check.state]),
-            Text(printable(check.name)),
-            Text(printable(check.description)),
-        )
-    return table
-
-
-def _reviews(pull: PullRequest) -> str:
-    latest = {r.author: r for r in pull.reviews if r.commit == pull.head}
-    words = [f"{printable(r.author)} {'approves' if r.approved else 'refuses'}" for r in latest.values()]
-    return ", ".join(words) or "none on this head yet"
 
 
 def _text_from_commits(branch: str, target: str) -> tuple[str, str]:
@@ -329,8 +296,3 @@ def _run(arguments: list[str]) -> subprocess.CompletedProcess[str]:
         errors="replace",
         check=False,
     )
-
-
-def _without_pictures(markdown: str) -> str:
-    """A terminal shows no pictures: their descriptions stay."""
-    return re.sub(r"!\[([^\]]*)\]\(data:[^)]*\)", r"*(picture: \1)*", markdown)

@@ -12,12 +12,15 @@ import pytest
 from click.testing import CliRunner
 
 from bighead_ci import wiring
-from bighead_ci.cli.pr import pr_command, printable
+from bighead_ci.cli.pr import pr_command
+from bighead_ci.cli.pr_page import printable
 from bighead_ci.clocks import SystemClock
 from bighead_ci.delivery.main import Mainline
+from bighead_ci.documents.forge import CheckState
 from bighead_ci.forge.local import LocalForge
 from bighead_ci.git.repository import GitRepository
 from bighead_ci.workspaces import finding
+from bighead_ci.workspaces.layout import Workspace
 from fakes.engine import MemoryEngine
 from fakes.repositories import begin_repository, git
 
@@ -64,6 +67,8 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clone:
             repository=repository,
             main=Mainline(repository).at,
             engine=MemoryEngine(),
+            clock=SystemClock(),
+            workspace=Workspace(forge=bare, state=tmp_path / "state"),
         )
 
     monkeypatch.setattr(wiring, "context", context)
@@ -200,6 +205,18 @@ def test_show_reads_well(clone: Clone) -> None:
     assert "report by bighead-bot" in shown
 
 
+def test_what_a_page_folds_has_its_heading_in_a_terminal(clone: Clone) -> None:
+    """A folded section stands open under its summary, whatever characters that has."""
+    clone.change("topic")
+    clone.run("open")
+    body = "Lead.\n\n<details><summary>Gates of a &lt;b&gt; *c* #1</summary>\n\nInside.\n\n</details>\n\nAfter."
+    clone.forge.comment(1, "report", body)
+    shown = [line.strip() for line in clone.run("show", "1").splitlines()]
+    heading = next(index for index, line in enumerate(shown) if "Gates of a <b> *c* #1" in line)
+    assert [line for line in shown[heading + 1 :] if line] == ["Inside.", "After."]
+    assert not any("details" in line for line in shown)
+
+
 def test_terminal_does_not_obey_what_data_says(clone: Clone) -> None:
     """Escape sequences and direction marks in bodies, comments and descriptions do not reach the terminal."""
     clone.change("topic")
@@ -237,6 +254,39 @@ def test_merge_lands_on_main(clone: Clone) -> None:
     assert clone.asks("show", "1")["state"] == "merged"
 
 
+@pytest.mark.parametrize(
+    ("state", "code"), [("success", 0), ("failure", 1), ("error", 75), ("pending", 75), (None, 75)]
+)
+def test_wait_ends_with_the_exit_code_of_the_verdict(clone: Clone, state: CheckState | None, code: int) -> None:
+    """Passed 0, refused 1, broken or not over in time 75, with what the check says."""
+    head = clone.change("topic")
+    clone.run("open")
+    if state is not None:
+        clone.forge.set_check(head, "bighead/ci", state, "in 3 s")
+    shown = clone.run("wait", "1", "--timeout", "0", code=code)
+    assert ("in 3 s" if state else "no check of it has begun") in shown
+    assert "no runner watches this workspace" in shown
+
+
+@pytest.mark.parametrize(("verb", "code"), [("merge", 0), ("close", 1)])
+def test_wait_ends_when_a_pull_request_does(clone: Clone, verb: str, code: int) -> None:
+    """Somebody merged it or closed it: there is nothing to wait for."""
+    clone.change("topic")
+    clone.run("open")
+    clone.run(verb, "1")
+    assert f"{verb}d" in clone.run("wait", "1", code=code)
+
+
+def test_merge_waits_for_the_verdict(clone: Clone) -> None:
+    """With `--wait` it waits first, no longer than it may."""
+    head = clone.change("topic")
+    clone.run("open")
+    assert "waited long enough" in clone.run("merge", "1", "--wait", "--timeout", "0", code=75)
+    clone.forge.set_check(head, "bighead/ci", "success", "passed")
+    assert clone.asks("merge", "1", "--wait")["state"] == "merged"
+    assert "--wait" in clone.run("merge", "1", "--timeout", "0", code=2)
+
+
 def test_refused_merge_is_a_json_error(clone: Clone) -> None:
     """With `--json` a refusal lists what is missing."""
     clone.change("topic")
@@ -262,5 +312,5 @@ def test_diff_is_what_it_brings(clone: Clone) -> None:
 
 def test_unknown_number_is_an_input_error(clone: Clone) -> None:
     """A number that does not exist ends with exit code 2 and says so."""
-    for command in ("show", "approve", "merge", "close", "diff"):
+    for command in ("show", "approve", "wait", "merge", "close", "diff"):
         assert "no pull request #9" in clone.run(command, "9", code=2)
