@@ -21,6 +21,7 @@ from bighead_ci.delivery.proposal import Proposal
 from bighead_ci.delivery.release_files import rendering_problems
 from bighead_ci.delivery.release_pr import review_release
 from bighead_ci.delivery.report_files import page_of
+from bighead_ci.delivery.report_index import index_page
 from bighead_ci.delivery.running import running_versions
 from bighead_ci.documents.forge import PullRequest
 from bighead_ci.documents.live import CanaryAnalysis
@@ -182,7 +183,10 @@ class _Run:
                 *trained,
                 *[context.records.run_command(run, context.records_in_a_clone) for run in runs],
             ],
-            links=[Link(title="full report with plots", url=page_of(context, pull.number, pull.head).as_uri())],
+            links=[
+                Link(title="full report with plots", url=page_of(context, pull.number, pull.head).as_uri()),
+                Link(title="all reports", url=index_page(context).as_uri()),
+            ],
         )
 
     def unfinished(self, state: ReportState, error: BigheadError) -> PullRequestReport:

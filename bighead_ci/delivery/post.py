@@ -10,6 +10,7 @@ from bighead_ci.delivery.outdated import WORDS, outdated_by
 from bighead_ci.delivery.proposal import Proposal
 from bighead_ci.delivery.release_pr import LABEL
 from bighead_ci.delivery.report_files import keep_report, page_of
+from bighead_ci.delivery.report_index import add_to_index
 from bighead_ci.documents.forge import CheckState, PullRequestSummary
 from bighead_ci.documents.report import PullRequestReport, ReportState
 from bighead_ci.ports.progress import Progress
@@ -35,6 +36,7 @@ def post_report(
     page.parent.mkdir(parents=True, exist_ok=True)
     context.renderer.html(report, page)
     keep_report(context, report)
+    add_to_index(context, report)
     for model in report.models:
         context.records.attach(model.record.run_id, {f"report/pr-{pull.number}.html": page})
     if context.forge.get(pull.number).head == pull.head:

@@ -105,3 +105,25 @@ class PullRequestReport(Document):
     reproduce: list[str]
     """Commands that give the same on a laptop."""
     links: list[Link]
+
+
+class ReportEntry(Document):
+    """A line of the list of reports: the newest report on one pull request."""
+
+    number: int
+    title: str
+    commit: CommitId
+    at: Moment
+    state: ReportState
+    subjects: list[str]
+    """What it is about: model versions, and moves of releases."""
+    failed: list[str]
+    """Gates that failed."""
+    page: str
+    """Where its page lies, relative to the list."""
+
+
+class ReportList(Document):
+    """All pull requests that were reported on, newest report first."""
+
+    entries: list[ReportEntry]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from bighead_ci.documents.report import PromotionReport, PullRequestReport
+from bighead_ci.documents.report import PromotionReport, PullRequestReport, ReportEntry
 
 
 class ReportRenderer(Protocol):
@@ -16,6 +17,9 @@ class ReportRenderer(Protocol):
 
     def html(self, report: PullRequestReport, page: Path) -> None:
         """One self-contained page with plots."""
+
+    def index(self, entries: Sequence[ReportEntry], page: Path) -> None:
+        """One self-contained page with a line an entry, which links to its page."""
 
     def promotion_markdown(self, report: PromotionReport) -> str:
         """The body of a promotion pull request."""

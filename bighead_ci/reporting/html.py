@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from bighead_ci.documents.base import write_atomically
-from bighead_ci.documents.report import ModelReport, PullRequestReport
+from bighead_ci.documents.report import ModelReport, PullRequestReport, ReportEntry
 from bighead_ci.reporting import charts, figures
 from bighead_ci.reporting.charts import Spec
 from bighead_ci.reporting.comparison import (
@@ -57,6 +58,12 @@ def page_of(report: PullRequestReport) -> str:
         models=[ModelView(model, place) for place, model in enumerate(failing_first(report.models))],
         dark=Markup(dark_rules()),  # noqa: S704 - colours of ours
     )
+
+
+def write_index(entries: Sequence[ReportEntry], page: Path) -> None:
+    """Write the list of reports; a reader never sees half of it."""
+    text = _PIECES.get_template("index.html.jinja").render(entries=entries, dark=Markup(dark_rules()))  # noqa: S704 - ours
+    write_atomically(page, text.encode())
 
 
 class ModelView:

@@ -66,3 +66,17 @@ def test_a_page_says_what_the_report_says(renderer: ReportRenderer, tmp_path: Pa
     assert found != "old"
     for word in ("flight_delay", report.models[0].record.version, report.models[0].verdict.gates[0].gate):
         assert word in found
+
+
+def test_the_list_of_reports_links_to_each_and_takes_titles_for_words(renderer: ReportRenderer, tmp_path: Path) -> None:
+    """Whatever a title holds, a line has its number and its link, and a page that was there is replaced."""
+    page = tmp_path / "index.html"
+    page.write_text("old")
+    entries = [entry.model_copy(update={"title": EVIL}) for entry in samples.entries()]
+    renderer.index(entries, page)
+    found = page.read_text(encoding="utf-8")
+    assert "<script>" not in found
+    assert "alert(1)" in found
+    for entry in entries:
+        assert f'href="{entry.page}"' in found
+        assert f"#{entry.number}" in found

@@ -27,7 +27,14 @@ from bighead_ci.documents.record import (
     Timings,
     TrainingSetSummary,
 )
-from bighead_ci.documents.report import Link, ModelReport, PromotionReport, PullRequestReport, RunningVersion
+from bighead_ci.documents.report import (
+    Link,
+    ModelReport,
+    PromotionReport,
+    PullRequestReport,
+    ReportEntry,
+    RunningVersion,
+)
 from bighead_ci.documents.verdict import GateResult, Occasion, RuleInput, RuleResult, Verdict
 
 V1_AUC = 0.679
@@ -600,3 +607,21 @@ def remove() -> PromotionReport:
         artifact=None,
         request={},
     )
+
+
+def entries() -> list[ReportEntry]:
+    """The lines of a list of reports."""
+    reports = (failing(), passing(), invalid())
+    return [
+        ReportEntry(
+            number=number,
+            title=report.title,
+            commit=report.commit,
+            at=report.at,
+            state=report.state,
+            subjects=[model.record.id for model in report.models],
+            failed=[gate for model in report.models for gate, _ in model.verdict.failures],
+            page=f"pr-{number}/{report.commit[:12]}/index.html",
+        )
+        for number, report in enumerate(reports, 7)
+    ]
