@@ -24,6 +24,10 @@ KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "LD_LIBRARY_
 """What a detached process gets of this one's environment: no token or password."""
 
 
+_detached: set[int] = set()
+"""Children of this process that nobody waits for."""
+
+
 class PidFile(Document):
     """A process that cannot be mistaken for a later one with the same number."""
 
@@ -61,8 +65,9 @@ def start_detached(
 
 
 def detach(process: subprocess.Popen[bytes]) -> None:
-    """Let a process outlive its object without a warning; a dead one is reaped when it is looked for."""
+    """Let a process outlive its object without a warning; a dead one is collected at the next look at any."""
     process.returncode = 0
+    _detached.add(process.pid)
 
 
 def record(pid: int, pid_file: Path) -> None:
@@ -148,14 +153,29 @@ def port_holder(port: int) -> str:
 
 
 def _lives(process: psutil.Process) -> bool:
-    """Whether it runs; a dead child of this process is reaped on the way."""
-    if sys.platform != "win32":
-        with suppress(ChildProcessError, OSError):
-            os.waitpid(process.pid, os.WNOHANG)
+    """Whether it runs; dead children of this process are collected on the way."""
+    _collect_dead()
     try:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
+
+
+def _collect_dead() -> None:
+    """Take the exit codes of dead children that nobody waits for: until then each is a zombie.
+
+    All of them, because one that was just killed cannot be collected before its last thread is gone, and may have been
+    forgotten by whoever started it until then.
+    """
+    if sys.platform == "win32":
+        return
+    for pid in list(_detached):
+        try:
+            collected, _ = os.waitpid(pid, os.WNOHANG)
+        except ChildProcessError:
+            collected = pid
+        if collected:
+            _detached.discard(pid)
 
 
 def _is_that(process: psutil.Process, recorded: PidFile) -> bool:

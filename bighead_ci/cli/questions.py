@@ -16,6 +16,7 @@ from bighead_ci.delivery.status import Status, status
 from bighead_ci.delivery.trace import Trace, trace
 from bighead_ci.documents.base import short
 from bighead_ci.documents.record import DriftResult
+from bighead_ci.wiring.duties import reasons
 from bighead_ci.workspaces.runner_process import runner_pid
 
 
@@ -28,7 +29,7 @@ def status_command(as_json: bool) -> None:
     Exit code 1 when something differs.
     """
     context = wiring.context()
-    found, runner = status(context), runner_pid(context.workspace)
+    found, runner = status(context, reasons=reasons(context.workspace)), runner_pid(context.workspace)
     data = found.model_dump(mode="json") | {"in_step": found.in_step, "runner": runner}
     answer(data, lambda: _status_table(found), as_json)
     if runner is None:

@@ -42,7 +42,7 @@ class Outcome(Document):
     @property
     def where(self) -> str:
         """`prod/flight_delay`."""
-        return f"{self.environment}/{self.model}" if self.model else self.environment
+        return place_name((self.environment, self.model))
 
 
 class Reconciliation(Document):
@@ -61,6 +61,11 @@ class Reconciliation(Document):
     def starting(self) -> bool:
         """Whether another pass has something to finish."""
         return any(outcome.state == "starting" for outcome in self.outcomes)
+
+
+def place_name(place: Place) -> str:
+    """`prod/flight_delay`, or `prod`: the environment as a whole."""
+    return "/".join(filter(None, place))
 
 
 @dataclass(frozen=True)
@@ -151,22 +156,20 @@ def reconcile(
         context: What to work with.
         progress: Gets a line for each change.
         branch: What says how things should be.
-        skip: What to leave as it is.
+        skip: What to leave as it is: models, and whole environments, whose model is empty.
         workers: Those of the caller's passes, if they shall not wait for what takes long: features that must be
             materialised, a process that ends. Its model is left to them until they are done.
     """
     main = context.main(branch)
     desired = main.desired
-    platforms = {name: context.platform(name, definition) for name, definition in sorted(desired.environments.items())}
-    for platform in platforms.values():
-        platform.start()
+    platforms, down = _started(context, desired, skip)
     live = {(name, m.model): m for name, platform in platforms.items() for m in platform.observe()}
     workers = workers or Workers()
     left = desired.stuck.keys() | set(skip) | set(workers.busy)
     found = [
         _model(platforms[model.environment], model, live)
         for model in desired_models(desired)
-        if (model.environment, model.model) not in left
+        if model.environment in platforms and (model.environment, model.model) not in left
     ]
     models = [model for model in found if not model.in_step]
     # Those that only change their traffic come first: a revert does not wait for another model's features.
@@ -193,8 +196,25 @@ def reconcile(
         for (environment, model), error in desired.stuck.items()
         if (environment, model) not in skip
     ]
+    outcomes += down
     outcomes.sort(key=lambda outcome: (outcome.environment, outcome.model))
     return Reconciliation(commit=main.commit, environments=sorted(desired.environments), outcomes=outcomes)
+
+
+def _started(context: Context, desired: Desired, skip: Collection[Place]) -> tuple[dict[str, Platform], list[Outcome]]:
+    """The environments whose router runs, and what became of the others: one that cannot start stops no other."""
+    platforms: dict[str, Platform] = {}
+    down: list[Outcome] = []
+    for name, definition in sorted(desired.environments.items()):
+        if (name, "") in skip:
+            continue
+        try:
+            platform = context.platform(name, definition)
+            platform.start()
+            platforms[name] = platform
+        except BigheadError as error:
+            down.append(Outcome(environment=name, model="", state="failed", detail=str(error)))
+    return platforms, down
 
 
 def _model(platform: Platform, model: DesiredModel, live: dict[tuple[str, str], LiveModel]) -> _Model:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.desired import desired_models
+from bighead_ci.delivery.workers import Place
 from bighead_ci.documents.base import Document
 from bighead_ci.documents.live import DesiredModel, LiveModel
 
@@ -32,8 +35,33 @@ class Status(Document):
         return not any(model.differences for model in self.models)
 
 
-def status(context: Context, branch: str = "main") -> Status:
-    """Compare what main says with what the platforms observe; environments that main does not name show up, too."""
+class Reasons(Document):
+    """Why what differs stays so: what the last try to change it ended with."""
+
+    failed: list[tuple[str, str, str]]
+    """Environment, model (empty: the environment as a whole), the error's words."""
+
+    @classmethod
+    def of(cls, failed: Mapping[Place, str]) -> Reasons:
+        """By place."""
+        return cls(failed=[(*place, words) for place, words in sorted(failed.items())])
+
+    def about(self, environment: str, model: str) -> list[str]:
+        """Of a model, and of the environment that it is in."""
+        return [words for place, of, words in self.failed if place == environment and of in {"", model}]
+
+
+NO_REASONS = Reasons(failed=[])
+
+
+def status(context: Context, branch: str = "main", reasons: Reasons = NO_REASONS) -> Status:
+    """Compare what main says with what the platforms observe; environments that main does not name show up, too.
+
+    Args:
+        context: Ports.
+        branch: What says how things should be.
+        reasons: What whoever brings environments to it could not do.
+    """
     main = context.main(branch)
     desired = main.desired
     wanted = {(m.environment, m.model): m for m in desired_models(desired)}
@@ -49,6 +77,7 @@ def status(context: Context, branch: str = "main") -> Status:
             found = [f"its {what} cannot be read, so it stays as it is: {desired.stuck[place]}"]
         else:
             found = differences(should, does)
+            found += reasons.about(*place) if found else []
         models.append(
             ModelStatus(
                 environment=place[0],

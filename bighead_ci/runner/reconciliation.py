@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from bighead_ci.delivery.context import Context
-from bighead_ci.delivery.reconcile import PAUSE_SECONDS, Outcome, reconcile
-from bighead_ci.delivery.status import status
-from bighead_ci.delivery.workers import Workers
+from bighead_ci.delivery.reconcile import PAUSE_SECONDS, Outcome, place_name, reconcile
+from bighead_ci.delivery.status import Reasons, status
+from bighead_ci.delivery.workers import Place, Workers
 from bighead_ci.ports.platform import Platform
 from bighead_ci.ports.progress import Progress
 from bighead_ci.runner.backoff import Backoff, Throttle
@@ -22,6 +23,8 @@ PROBE = timedelta(seconds=15)
 """Between two comparisons of all that runs with what main says."""
 PATIENCE_SECONDS = 0.25
 """How long a pass waits for what takes long; it goes on beside the next ones."""
+REASONS_FILE = "reasons.json"
+"""Why what differs stays so: for `status`, which runs in another process."""
 BACKOFF = Backoff(first=timedelta(seconds=1), longest=timedelta(minutes=1))
 
 
@@ -30,8 +33,9 @@ class Reconciliation:
 
     name = "reconciliation"
 
-    def __init__(self, context: Context, watch: Watch, failures: FailureLog, say: Progress) -> None:
+    def __init__(self, context: Context, watch: Watch, directory: Path, failures: FailureLog, say: Progress) -> None:
         self._context = context
+        self._reasons_file = directory / REASONS_FILE
         self._watch = watch
         self._failures = failures
         self._say = say
@@ -39,7 +43,8 @@ class Reconciliation:
         self._throttle = Throttle(BACKOFF, context.clock)
         self._seen = ""
         """The commit of main that the last pass was about."""
-        self._failed: set[tuple[str, str]] = set()
+        self._failed: dict[Place, str] = {}
+        """What the last try of each place that failed ended with."""
         self._platforms: dict[str, Platform] = {}
         self._ended: frozenset[str] = frozenset()
         """Processes that had ended at the last look."""
@@ -79,16 +84,18 @@ class Reconciliation:
         return frozenset(f"{environment}/{name}" for environment, names in ended for name in names)
 
     def _pass(self, main: str) -> None:
-        paused = {place for place in self._failed if not self._throttle.allows("/".join(place), main)}
+        paused = {place for place in self._failed if not self._throttle.allows(place_name(place), main)}
         result = reconcile(self._context, self._say, skip=paused, workers=self._workers)
         self._seen = result.commit
-        self._failed = paused
+        before, self._failed = self._failed, {place: self._failed[place] for place in paused}
         for outcome in result.outcomes:
             self._note(outcome, result.commit)
-        self._throttle.keep_only(["/".join(place) for place in self._failed])
-        self._failures.keep_only(self.name, ["/".join(place) for place in self._failed])
+        if self._failed != before or not self._reasons_file.exists():
+            Reasons.of(self._failed).write(self._reasons_file)
+        self._throttle.keep_only([place_name(place) for place in self._failed])
+        self._failures.keep_only(self.name, [place_name(place) for place in self._failed])
         now = self._context.clock.now()
-        pauses = [self._throttle.until("/".join(place), result.commit) for place in self._failed]
+        pauses = [self._throttle.until(place_name(place), result.commit) for place in self._failed]
         moving = any(outcome.state in {"starting", "changed"} for outcome in result.outcomes)
         pauses += [now + STARTING] if moving else []
         self._next_pass = min((end for end in pauses if end is not None), default=None)
@@ -98,9 +105,8 @@ class Reconciliation:
         self._next_pulse, self._next_probe = now + PULSE, now + PROBE
 
     def _note(self, outcome: Outcome, commit: str) -> None:
-        place = (outcome.environment, outcome.model)
         if outcome.state != "failed":
             return
-        self._failed.add(place)
-        self._throttle.failed("/".join(place), commit)
-        self._failures.say(self.name, "/".join(place), f"stays as it was: {outcome.detail}")
+        self._failed[outcome.environment, outcome.model] = outcome.detail
+        self._throttle.failed(outcome.where, commit)
+        self._failures.say(self.name, outcome.where, f"stays as it was: {outcome.detail}")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from concurrent.futures import Executor
 
+from pydantic import ValidationError
+
+from bighead_ci.delivery.status import NO_REASONS, Reasons
 from bighead_ci.git.ref_watch import RefWatch
 from bighead_ci.ports.progress import Progress
 from bighead_ci.runner.canaries import Canaries
@@ -11,7 +14,7 @@ from bighead_ci.runner.checks import PullRequestChecks
 from bighead_ci.runner.deliveries import Deliveries
 from bighead_ci.runner.duty import Duty, Runner
 from bighead_ci.runner.failure_log import FailureLog
-from bighead_ci.runner.reconciliation import Reconciliation
+from bighead_ci.runner.reconciliation import REASONS_FILE, Reconciliation
 from bighead_ci.runner.watch import Watch
 from bighead_ci.wiring.contexts import context_of
 from bighead_ci.workspaces.commands import WorkspaceCommands
@@ -23,9 +26,17 @@ def runner(workspace: Workspace, threads: Executor, say: Progress) -> Runner:
     here, commands, failures = context_of(workspace), WorkspaceCommands(workspace), FailureLog(say)
     watch = Watch(here.repository, RefWatch(workspace.forge))
     duties: list[Duty] = [
-        Reconciliation(context_of(workspace), watch, failures, say),
+        Reconciliation(context_of(workspace), watch, workspace.runner, failures, say),
         PullRequestChecks(context_of(workspace), watch, commands, workspace.runner, failures, say),
         Deliveries(context_of(workspace), watch, commands, workspace.runner, failures, say),
         Canaries(context_of(workspace), watch, failures, say),
     ]
     return Runner(duties, watch, here.clock, failures, threads)
+
+
+def reasons(workspace: Workspace) -> Reasons:
+    """What the runner of a workspace could not do lately; none where it wrote nothing, or another engine did."""
+    try:
+        return Reasons.read(workspace.runner / REASONS_FILE)
+    except (FileNotFoundError, ValidationError):
+        return NO_REASONS

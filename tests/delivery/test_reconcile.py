@@ -313,6 +313,35 @@ def test_an_unreadable_environment_stops_only_itself(context: FakeContext) -> No
     assert "environments/staging/environment.yaml" in failure.message
 
 
+def test_a_pull_request_mends_an_unreadable_environment(context: FakeContext) -> None:
+    """It is judged and merged like any other, and prod is looked after meanwhile."""
+    ship(context, "v2")
+    path = "environments/staging/environment.yaml"
+    good = context.repository.tree(context.tip).read(path).decode()
+    context.change_main({path: "platform: [\n"}, "oops")
+    (model,) = context.platforms["prod"].observe()
+    context.platforms["prod"].kill(model.variants[0].name)
+    reconcile(context, silent)
+    assert context.platforms["prod"].observe()[0].variants[0].state == "ready"
+    pull = context.propose("mend", {path: good})
+    report = check_pull_request(context, pull.number, silent)
+    assert (report.problems, report.state) == ([], "passed")
+    assert context.approve_and_merge(pull.number).state == "merged"
+
+
+def test_an_environment_that_cannot_start_stops_only_itself(context: FakeContext) -> None:
+    """Its port is taken: it says so as a whole, the others are brought to what main says."""
+    merge_version(context, "v2")
+    merge_promotion(context, "staging", "v2")
+    context.platforms["prod"].taken = "pid 7 (somebody)"
+    found = {(o.environment, o.model): o for o in reconcile(context, silent).outcomes}
+    assert (found["prod", ""].state, found["prod", ""].where) == ("failed", "prod")
+    assert "pid 7 (somebody)" in found["prod", ""].detail
+    assert context.live("staging") == {"v2": 100}
+    skipped = reconcile(context, silent, skip={("prod", "")})
+    assert [o.environment for o in skipped.outcomes] == ["staging"]
+
+
 def test_an_environment_that_leaves_main_is_stopped(context: FakeContext) -> None:
     """Until then `status` says that it runs and should not; nothing runs that main does not name."""
     ship(context, "v2")

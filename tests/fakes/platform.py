@@ -21,6 +21,8 @@ class MemoryPlatform:
         self._environment = environment
         self._clock = clock
         self.started = False
+        self.taken = ""
+        """Who has the port that callers should reach it at."""
         self.variants: dict[str, LiveVariant] = {}
         self.models: dict[str, str] = {}
         self.weights: dict[str, dict[str, int]] = {}
@@ -39,7 +41,9 @@ class MemoryPlatform:
         return {}
 
     def start(self) -> None:
-        """Remember that the router is up."""
+        """Remember that the router is up, unless somebody else has its port."""
+        if self.taken:
+            raise InputError(f"its port is taken by {self.taken}")
         self.started = True
 
     def ensure_variant(self, variant: DesiredVariant, wait_seconds: float = 0.0) -> bool:  # noqa: ARG002  # nothing here takes time

@@ -54,6 +54,12 @@ def split(bench: LocalBench, weight: int) -> tuple[DesiredVariant, DesiredVarian
     return one, two
 
 
+def zombies() -> list[int]:
+    """Children of this process that ended and that nobody waited for."""
+    children = psutil.Process().children(recursive=True)
+    return [child.pid for child in children if child.status() == psutil.STATUS_ZOMBIE]
+
+
 def test_a_caller_is_told_who_answered(bench: LocalBench) -> None:
     """Through the router an answer carries the score of its variant, in headers and body the variant itself."""
     one, _ = split(bench, 0)
@@ -100,6 +106,14 @@ def test_a_killed_candidate_hurts_no_caller_and_comes_back(bench: LocalBench) ->
     assert set(seen) == {"200 v1", "200 v2"}
     assert bench.live(one.name).pid == stable_pid
     assert bench.live(two.name).weight == 50
+
+
+def test_a_process_that_ended_is_collected_even_if_it_was_forgotten(bench: LocalBench) -> None:
+    """The next look at any process leaves no zombie behind, also when nothing names the dead one any more."""
+    _, two = split(bench, 50)
+    bench.kill(two.name)
+    (bench.platform.directory / "variants" / two.name / "pid.json").unlink()
+    until(lambda: bench.platform.ended() == [] and not zombies())
 
 
 def test_a_variant_that_came_back_elsewhere_is_not_ready_before_callers_reach_it(bench: LocalBench) -> None:

@@ -31,7 +31,7 @@ class Bench:
         spoken = (self.failures, self.said.append)
         self.checks = PullRequestChecks(*shared, self.commands, directory, *spoken)
         self.deliveries = Deliveries(*shared, self.commands, directory, *spoken)
-        self.reconciliation = Reconciliation(*shared, *spoken)
+        self.reconciliation = Reconciliation(*shared, directory, *spoken)
         self.canaries = Canaries(*shared, *spoken)
 
     def polls(self, *duties: Duty) -> Callable[[], None]:

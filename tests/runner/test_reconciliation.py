@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from bighead_ci.delivery import reconcile
 from bighead_ci.delivery.deliver import deliver
+from bighead_ci.delivery.status import Reasons, status
 from bighead_ci.ports.progress import silent
-from bighead_ci.runner.reconciliation import BACKOFF, PROBE, PULSE, STARTING
+from bighead_ci.runner.reconciliation import BACKOFF, PROBE, PULSE, REASONS_FILE, STARTING
 from fakes.context import FakeContext, model_version
 from fakes.platform import MemoryPlatform
 from fakes.shipping import merge_promotion, merge_version, ship
@@ -173,3 +175,30 @@ def test_a_revert_does_not_wait_for_another_models_features(bench: Bench, monkey
         return any(m.model == "other" and m.variants[0].weight == 100 for m in context.platforms["staging"].observe())
 
     until(passes)
+
+
+def test_an_environment_that_cannot_start_is_said_once_and_status_says_why(bench: Bench, tmp_path: Path) -> None:
+    """The others run; it is tried again after growing pauses, and is well again as soon as it can be."""
+    context = bench.context
+    ship(context, "v2")
+    platform = context.platforms["prod"]
+    poll = bench.polls(bench.reconciliation)
+    poll()
+    platform.stop()
+    platform.taken = "pid 7 (somebody)"
+    file = tmp_path / "runner" / REASONS_FILE
+    for _ in range(40):
+        context.clock.forward(1)
+        poll()
+    assert [line for line in bench.said if "pid 7" in line] == [
+        "prod: stays as it was: its port is taken by pid 7 (somebody)"
+    ]
+    (late,) = [model for model in status(context, reasons=Reasons.read(file)).models if model.differences]
+    assert (late.environment, late.differences[-1]) == ("prod", "its port is taken by pid 7 (somebody)")
+    assert context.live("staging") == {"v2": 100}
+    platform.taken = ""
+    for _ in range(70):
+        context.clock.forward(1)
+        poll()
+    assert context.live("prod") == {"v2": 100}
+    assert Reasons.read(file).failed == []
