@@ -154,28 +154,28 @@ def port_holder(port: int) -> str:
 
 def _lives(process: psutil.Process) -> bool:
     """Whether it runs; dead children of this process are collected on the way."""
-    _collect_dead()
+    _collect_dead(process.pid)
     try:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
 
 
-def _collect_dead() -> None:
-    """Take the exit codes of dead children that nobody waits for: until then each is a zombie.
+def _collect_dead(pid: int) -> None:
+    """Take the exit code of a dead child, and of all others that nobody waits for: until then each is a zombie.
 
     All of them, because one that was just killed cannot be collected before its last thread is gone, and may have been
     forgotten by whoever started it until then.
     """
     if sys.platform == "win32":
         return
-    for pid in list(_detached):
+    for child in {pid, *_detached}:
         try:
-            collected, _ = os.waitpid(pid, os.WNOHANG)
-        except ChildProcessError:
-            collected = pid
+            collected, _ = os.waitpid(child, os.WNOHANG)
+        except ChildProcessError:  # no child of this process
+            collected = child
         if collected:
-            _detached.discard(pid)
+            _detached.discard(child)
 
 
 def _is_that(process: psutil.Process, recorded: PidFile) -> bool:

@@ -49,6 +49,7 @@ def open_command(title: str | None, body: str | None, target: str, force: bool, 
     branch = _current_branch(target)
     if _git("status", "--porcelain").strip():
         say("changes that are not committed stay here")
+    _say_what_is_hidden()
     _push(branch, force)
     forge = _forge()
     found = next((p for p in forge.find("open", source=branch) if p.target == target), None)
@@ -253,12 +254,22 @@ def _text_from_commits(branch: str, target: str) -> tuple[str, str]:
 
 
 def _current_branch(target: str) -> str:
-    branch = _git("symbolic-ref", "--quiet", "--short", "HEAD", failure="").strip()
+    # Whole, and cut here: git's short name of a branch is longer where a tag has the same.
+    branch = _git("symbolic-ref", "--quiet", "HEAD", failure="").strip().removeprefix("refs/heads/")
     if not branch:
         raise InputError(f"{Path.cwd()} is not on a branch; make one: git switch -c <name>")
     if branch == target:
         raise InputError(f"this is {target} itself; put your commits on a branch: git switch -c <name>")
     return branch
+
+
+def _say_what_is_hidden() -> None:
+    """Files that the person's own patterns keep out of every commit, and the repository's would not."""
+    listed = ("ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory")
+    hidden = set(_git(*listed).split("\0")) - set(_git("-c", f"core.excludesFile={os.devnull}", *listed).split("\0"))
+    if hidden:
+        files = ", ".join(sorted(hidden)[:5]) + (f" and {len(hidden) - 5} more" if len(hidden) > 5 else "")  # noqa: PLR2004 - as many
+        say(f"your own git settings ignore {files}: not in the pull request; `git add --force` adds them")
 
 
 def _push(branch: str, force: bool) -> None:

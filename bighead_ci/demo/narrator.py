@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from bighead_ci.errors import RetryError
+from bighead_ci.git_environment import git_environment
 
 T = TypeVar("T")
 
@@ -88,7 +89,8 @@ class Narrator:
         self.console.print(f"   [green]{who}[/]$ {escape(words)}")
 
     def _run(self, command: list[str], who: str, allowed: tuple[int, ...] = (0,)) -> subprocess.CompletedProcess[str]:
-        identity = {
+        # Nobody's own git may sign, hook or ignore what the people of the demonstration commit.
+        identity = git_environment() | {
             "GIT_AUTHOR_NAME": who,
             "GIT_AUTHOR_EMAIL": f"{who}@example.invalid",
             "GIT_COMMITTER_NAME": who,
@@ -96,9 +98,7 @@ class Narrator:
             "BIGHEAD_USER": who,
             "BIGHEAD_STATE": str(self.state),
         }
-        done = subprocess.run(
-            command, cwd=self.directory, env=os.environ | identity, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(command, cwd=self.directory, env=identity, capture_output=True, text=True, check=False)
         if done.returncode not in allowed:
             self.show(done.stdout + done.stderr)
             raise RetryError(f"{' '.join(command)} ended with exit code {done.returncode}")

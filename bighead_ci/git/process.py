@@ -16,22 +16,12 @@ from typing import NamedTuple
 from filelock import FileLock
 
 from bighead_ci.errors import BugError, InputError, RetryError
+from bighead_ci.git_environment import git_environment
 
 MINIMUM_GIT = (2, 38)
 """`git merge-tree --write-tree` merges without a work tree since 2.38."""
 STALE_LOCK_SECONDS = 60.0
 """git holds a ref lock for milliseconds; one as old as this was left by a process that was killed."""
-KEPT_VARIABLES = frozenset({"GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_EXEC_PATH"})
-"""Where the machine keeps settings such as `safe.directory`."""
-
-SETTINGS = (
-    "core.quotepath=off",
-    "i18n.logOutputEncoding=UTF-8",
-    "log.showSignature=false",
-    "log.showRoot=true",
-    # A directory that one side renamed must not pull the other side's new files along: paths are identities here.
-    "merge.directoryRenames=false",
-)
 
 
 class RefUpdate(NamedTuple):
@@ -87,8 +77,7 @@ class Git:
             raise error_of("git update-ref", done.stderr)
 
     def _command(self, *arguments: str) -> list[str]:
-        settings = [word for setting in SETTINGS for word in ("-c", setting)]
-        return [f"--git-dir={self.directory}", *settings, *arguments]
+        return [f"--git-dir={self.directory}", *arguments]
 
 
 class ObjectReader:
@@ -173,7 +162,7 @@ class ObjectReader:
             self._process = subprocess.Popen(
                 ["git", *self._command],
                 cwd=self._directory,
-                env=_environment(),
+                env=git_environment(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -220,14 +209,8 @@ def run_git(
 ) -> subprocess.CompletedProcess[bytes]:
     """Run `git` with these words in the clean environment, whatever its exit code."""
     return subprocess.run(
-        ["git", *command], cwd=directory, env=_environment(), input=stdin, capture_output=True, check=False
+        ["git", *command], cwd=directory, env=git_environment(), input=stdin, capture_output=True, check=False
     )
-
-
-def _environment() -> dict[str, str]:
-    """The process's environment without what would point git elsewhere (a hook's GIT_DIR) or change its words."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_") or name in KEPT_VARIABLES}
-    return kept | {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_NO_REPLACE_OBJECTS": "1"}
 
 
 def _last_words(stderr: bytes) -> str:

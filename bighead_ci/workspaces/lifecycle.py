@@ -11,15 +11,19 @@ from bighead_ci.clocks import SystemClock
 from bighead_ci.errors import InputError
 from bighead_ci.workspaces import variables
 from bighead_ci.workspaces.layout import WORKSPACE_FILE, Workspace
-from bighead_ci.workspaces.repositories import create_repositories
+from bighead_ci.workspaces.repositories import check_absent, create_repositories
 from bighead_ci.workspaces.runner_process import stop_runner
 
 PARTS = {"forge.git", "clone", "state", "seed"}
 """All that a workspace's directory holds."""
+BEGUN_FILE = "begun"
+"""In the state of a workspace that is being made: what lies beside it is no one's work yet."""
 
 
 def create_workspace(directory: Path, seed: Path, moment: datetime | None) -> Workspace:
     """Bare repository, clone and state; the seed's files are the first commit.
+
+    What a call that was killed or failed had made is made anew.
 
     Raises:
         InputError: the directory has a workspace already, or cannot be written.
@@ -29,10 +33,17 @@ def create_workspace(directory: Path, seed: Path, moment: datetime | None) -> Wo
         raise InputError(f"{directory} has a workspace already; choose another directory")
     offset = (moment - SystemClock().now()).total_seconds() if moment else 0.0
     workspace = Workspace(forge=directory / "forge.git", state=directory / "state", clock_offset_seconds=offset)
+    clone, begun = directory / "clone", workspace.state / BEGUN_FILE
     try:
+        if begun.exists():
+            for left in (workspace.forge, clone):
+                shutil.rmtree(left, ignore_errors=True)
+        check_absent(workspace.forge, clone)
         workspace.state.mkdir(parents=True, exist_ok=True)
-        create_repositories(workspace.forge, directory / "clone", seed, {variables.STATE_SETTING: str(workspace.state)})
+        begun.touch()
+        create_repositories(workspace.forge, clone, seed, {variables.STATE_SETTING: str(workspace.state)})
         workspace.write(workspace.state / WORKSPACE_FILE)
+        begun.unlink()
     except OSError as error:
         raise InputError(f"{directory} cannot hold a workspace: {error.strerror}: {error.filename}") from error
     return workspace

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 from bighead_ci.errors import InputError
+from bighead_ci.git_environment import git_environment
 
 AUTHOR = {
     "GIT_AUTHOR_NAME": "bighead",
@@ -18,17 +18,26 @@ AUTHOR = {
 }
 
 
+def check_absent(*paths: Path) -> None:
+    """Refuse to write over what somebody has.
+
+    Raises:
+        InputError: names all that is there already.
+    """
+    taken = [str(path) for path in paths if path.exists()]
+    if taken:
+        raise InputError(f"already there: {', '.join(taken)}")
+
+
 def create_repositories(bare: Path, clone: Path, seed: Path, settings: Mapping[str, str]) -> None:
     """Bare repository whose main holds the seed's files, and a clone with `settings` in its git config.
 
     Raises:
-        InputError: one of the two is there already, or git failed.
+        InputError: git failed.
     """
-    taken = [str(path) for path in (bare, clone) if path.exists()]
-    if taken:
-        raise InputError(f"already there: {', '.join(taken)}")
-    _git("init", "--quiet", "--bare", "--initial-branch=main", str(bare))
-    _git("clone", "--quiet", str(bare), str(clone))
+    # Without the person's templates, which may hold hooks.
+    _git("init", "--quiet", "--bare", "--initial-branch=main", "--template=", str(bare))
+    _git("clone", "--quiet", "--template=", str(bare), str(clone))
     _git("-C", str(clone), "symbolic-ref", "HEAD", "refs/heads/main")
     shutil.copytree(seed, clone, dirs_exist_ok=True)
     _git("-C", str(clone), "add", "--all")
@@ -39,7 +48,8 @@ def create_repositories(bare: Path, clone: Path, seed: Path, settings: Mapping[s
 
 
 def _git(*arguments: str) -> None:
-    cleaned = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    done = subprocess.run(["git", *arguments], env=cleaned | AUTHOR, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["git", *arguments], env=git_environment() | AUTHOR, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise InputError(f"git {arguments[0]} failed: {done.stderr.strip()}")

@@ -11,14 +11,18 @@ from bighead_ci.errors import InputError, RetryError
 from bighead_ci.git.repository import GitRepository
 from bighead_ci.ports.repository import Repository
 from fakes.forge import MemoryRepository
-from fakes.repositories import begin_repository
+from fakes.repositories import begin_repository, opinionated_git
 
 
-@pytest.fixture(params=["bare", "work-tree", "memory"])
-def repository(request: pytest.FixtureRequest, tmp_path: Path) -> Repository:
+@pytest.fixture(params=["bare", "work-tree", "opinionated", "memory"])
+def repository(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
+    """`opinionated`: for somebody whose own git signs, hooks, ignores and formats."""
     if request.param == "memory":
         return MemoryRepository()
-    return GitRepository(begin_repository(tmp_path / "r", bare=request.param == "bare"))
+    directory = begin_repository(tmp_path / "r", bare=request.param != "work-tree")
+    if request.param == "opinionated":
+        opinionated_git(tmp_path / "home", monkeypatch)
+    return GitRepository(directory)
 
 
 def grow(repository: Repository, branch: str = "main", **files: str | None) -> str:

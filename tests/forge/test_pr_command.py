@@ -107,6 +107,33 @@ def test_open_again_keeps_what_was_written(clone: Clone) -> None:
     assert "updated #1 Newer" in clone.run("open", "--title", "Newer")
 
 
+def test_open_pushes_the_branch_though_a_tag_has_its_name(clone: Clone) -> None:
+    """A name that is also a tag's, or begins like a ref, means the branch that one is on."""
+    for branch in ("v2", "heads/v3"):
+        head = clone.change(branch, branch)
+        git(clone.directory, "tag", branch)
+        assert (clone.asks("open")["source"], clone.asks("open")["head"]) == (branch, head)
+        assert clone.forge.repository.branches()[branch] == head
+
+
+def test_open_names_files_that_the_persons_git_leaves_out(
+    clone: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pattern of his own hides a file that the repository would keep; what the repository itself ignores is well."""
+    (tmp_path / "ignored").write_text("*.lock\n")
+    (tmp_path / "gitconfig").write_text(f"[core]\nexcludesFile = {tmp_path / 'ignored'}\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+    clone.change("topic")
+    (clone.directory / ".gitignore").write_text("*.parquet\n")
+    for name in ("training.lock", "a.parquet"):
+        (clone.directory / "models" / "late" / "v2").mkdir(parents=True, exist_ok=True)
+        (clone.directory / "models" / "late" / "v2" / name).write_text("x")
+    shown = clone.run("open")
+    assert "models/late/v2/training.lock" in shown
+    assert "git add --force" in shown
+    assert "a.parquet" not in shown
+
+
 def test_open_of_a_rewritten_branch_needs_force(clone: Clone) -> None:
     """A rewritten branch is not pushed over the old one unless asked to."""
     clone.change("topic")

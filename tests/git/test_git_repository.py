@@ -120,25 +120,6 @@ def test_a_checkout_is_a_repository_at_that_commit(repository: GitRepository, tm
     assert git(tmp_path / "out", "status", "--porcelain") == ""
 
 
-def test_settings_of_people_change_nothing(
-    repository: GitRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Somebody's own git settings for diffs, logs and colours do not show in what is read."""
-    settings = tmp_path / "gitconfig"
-    settings.write_text(
-        "[diff]\nnoprefix = true\nexternal = /bin/false\n[color]\nui = always\n[log]\nshowSignature = true\n"
-        "decorate = full\n[core]\nquotepath = true\n[grep]\npatternType = perl\nlineNumber = true\nfullName = true\n"
-        "[commit]\ngpgSign = true\n"
-    )
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(settings))
-    main = repository.resolve("main")
-    commit = repository.commit("main", main, {"ü": b"a.c\n", "v": b"abc\n"}, "m", "ada")
-    assert "diff --git a/ü b/ü\n" in repository.diff(main, commit)
-    assert "\x1b" not in repository.diff(main, commit)
-    assert repository.log("main")[0].id == commit
-    assert repository.tree(commit).containing("a.c", [""]) == ["ü"]
-
-
 def test_reader_survives_the_death_of_its_process(repository: GitRepository) -> None:
     """The process that reads objects can be killed or closed; the next read starts another."""
     commit = repository.commit("main", repository.resolve("main"), {"a": b"1"}, "m", "ada")

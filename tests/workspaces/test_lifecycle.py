@@ -1,0 +1,90 @@
+"""A workspace is made whole, whatever the person's git is like and whenever the making was killed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bighead_ci.definitions.tree import blob_id
+from bighead_ci.errors import InputError
+from bighead_ci.workspaces import repositories
+from bighead_ci.workspaces.lifecycle import create_workspace, workspace_in
+from fakes.repositories import git, opinionated_git
+
+FILES = {
+    ".gitignore": "*.parquet\n",
+    "dvc.lock": "stages: {}\n",
+    "environments/prod/environment.yaml": "platform: local\r\n",
+    "models/late/v1/serving.lock": "numpy==1\n",
+    "models/late/v1/golden_rows.json": "[]\n",
+}
+
+
+@pytest.fixture
+def seed(tmp_path: Path) -> Path:
+    directory = tmp_path / "seed"
+    for name, text in FILES.items():
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_bytes(text.encode())
+    (directory / "data.parquet").write_text("is data")
+    return directory
+
+
+def first_commit(directory: Path) -> dict[str, str]:
+    """Path → content id of what main holds."""
+    listed = git(directory / "forge.git", "ls-tree", "-r", "main").splitlines()
+    return {line.split("\t")[1]: line.split()[2] for line in listed}
+
+
+@pytest.mark.parametrize("opinionated", [False, True])
+def test_the_first_commit_holds_every_file_of_the_seed(
+    tmp_path: Path, seed: Path, monkeypatch: pytest.MonkeyPatch, opinionated: bool
+) -> None:
+    """Byte for byte, but for what its own .gitignore leaves out; nobody's signing, hooks or patterns count."""
+    if opinionated:
+        opinionated_git(tmp_path / "home", monkeypatch)
+    create_workspace(tmp_path / "w", seed, None)
+    monkeypatch.delenv("GIT_CONFIG_GLOBAL", raising=False)
+    assert first_commit(tmp_path / "w") == {name: blob_id(text.encode()) for name, text in FILES.items()}
+    assert git(tmp_path / "w" / "clone", "status", "--porcelain") == ""
+    assert not list((tmp_path / "w").glob("*/.git/hooks/*"))
+    assert not list((tmp_path / "w").glob("forge.git/hooks/*"))
+
+
+@pytest.mark.parametrize("after", range(7))
+def test_a_making_that_was_killed_is_made_anew(
+    tmp_path: Path, seed: Path, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    """Killed before each of its steps: the same call then ends with a whole workspace."""
+    steps = iter(range(after))
+    run = repositories._git
+
+    def killed(*arguments: str) -> None:
+        if next(steps, None) is None:
+            raise KeyboardInterrupt
+        run(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(repositories, "_git", killed)
+        with pytest.raises(KeyboardInterrupt):
+            create_workspace(tmp_path / "w", seed, None)
+    assert workspace_in(tmp_path / "w") is None
+    made = create_workspace(tmp_path / "w", seed, None)
+    assert workspace_in(tmp_path / "w") == made
+    assert sorted(first_commit(tmp_path / "w")) == sorted(FILES)
+
+
+def test_what_somebody_else_has_there_is_not_touched(tmp_path: Path, seed: Path) -> None:
+    """A clone that no making left is named, and a whole workspace is not made twice."""
+    mine = tmp_path / "w" / "clone" / "mine"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("work")
+    with pytest.raises(InputError, match=r"already there: .*clone"):
+        create_workspace(tmp_path / "w", seed, None)
+    assert mine.read_text() == "work"
+    shutil.rmtree(mine.parent)
+    create_workspace(tmp_path / "w", seed, None)
+    with pytest.raises(InputError, match="has a workspace already"):
+        create_workspace(tmp_path / "w", seed, None)
