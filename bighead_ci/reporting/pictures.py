@@ -10,6 +10,7 @@ import base64
 import functools
 import re
 import threading
+from typing import Any
 from xml.etree import ElementTree as ET  # only vl-convert's own output is parsed
 
 import vl_convert
@@ -41,6 +42,8 @@ _DEFAULTS = {
 }  # fmt: skip
 _DECIMALS = re.compile(r"-?\d+\.\d{2,}")
 _GEOMETRY = {"d", "transform", "x", "y", "x1", "x2", "y1", "y2", "width", "height"}
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""https://www.w3.org/TR/xml/#charsets"""
 _UNPAINTED = {"none", "transparent"}
 _LOCK = threading.Lock()
 
@@ -54,16 +57,14 @@ def dark_rules() -> str:
 
 def svg(spec: Spec, alternative: str) -> str:
     """The plot for use inside a page; `alternative` says in words what it shows."""
-    root = ET.fromstring(_drawn(canonical_json(spec)))  # noqa: S314 - made by vl-convert, a line below
+    root = _drawing(spec, alternative)
     root.set("role", "img")
-    root.set("aria-label", alternative)
     return ET.tostring(root, encoding="unicode")
 
 
 def data_uri(spec: Spec, alternative: str) -> str:
     """The plot as an address that needs no host; it brings its own background, light or dark."""
-    root = ET.fromstring(_drawn(canonical_json(spec)))  # noqa: S314 - made by vl-convert
-    root.set("aria-label", alternative)
+    root = _drawing(spec, alternative)
     style = ET.Element(f"{{{_SVG}}}style")
     style.text = f"@media(prefers-color-scheme:dark){{{dark_rules()}[fill='{PAPER}']{{fill:{DARK_PAPER}}}}}"
     paper = ET.Element(f"{{{_SVG}}}rect", {"width": "100%", "height": "100%", "rx": "6", "fill": PAPER})
@@ -75,6 +76,21 @@ def inline_picture(spec: Spec, words: str) -> str:
     """The plot as a Markdown image; empty when it is too large to sit in a comment."""
     uri = data_uri(spec, words)
     return f"![{text(words)}]({uri})" if len(uri) <= _LARGEST else ""
+
+
+def _drawing(spec: Spec, alternative: str) -> ET.Element:
+    root = ET.fromstring(_drawn(canonical_json(_as_xml_text(spec))))  # noqa: S314 - made by vl-convert
+    root.set("aria-label", _as_xml_text(alternative))
+    return root
+
+
+def _as_xml_text(value: Any) -> Any:
+    """The same with a replacement for each character that XML cannot hold: on one of them vl-convert aborts."""
+    if isinstance(value, str):
+        return _NO_XML.sub("\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, dict):
+        return {_as_xml_text(key): _as_xml_text(inner) for key, inner in value.items()}
+    return [_as_xml_text(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 @functools.lru_cache(maxsize=512)

@@ -9,6 +9,7 @@ from pathlib import Path
 from bighead_ci.delivery.checks import CI, find_check
 from bighead_ci.delivery.context import Context
 from bighead_ci.documents.forge import PullRequestSummary
+from bighead_ci.errors import BigheadError
 from bighead_ci.ports.progress import Progress
 from bighead_ci.runner.backoff import Backoff, Throttle
 from bighead_ci.runner.commands import Command, Commands, advice
@@ -91,6 +92,18 @@ class PullRequestChecks:
         then = "no more until its head moves" if failures.given_up else "to be tried again"
         log = self._commands.log_of(_log(check.number))
         self._failures.say(self.name, name, f"no verdict (exit code {code}), {then}: {log}")
+        if advice(code) != "done":
+            self._show(check, code, given_up=failures.given_up)
+
+    def _show(self, check: _Check, code: int, *, given_up: bool) -> None:
+        """Where people look: a check that ended without a verdict is not running, whatever it said when it began."""
+        name = _name(check.number)
+        then = f"run `bighead ci {check.number}`, or push again" if given_up else "it is tried again"
+        words = f"ended without a verdict (exit code {code}); {then}"
+        try:
+            self._context.forge.set_check(check.head, CI, "error" if given_up else "pending", words)
+        except BigheadError as error:
+            self._failures.say(self.name, name, f"its check cannot be set: {error}")
 
     def _finished(self, pull: PullRequestSummary) -> bool:
         found = find_check(self._context.forge, pull.head, CI)

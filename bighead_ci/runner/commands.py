@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from typing import Literal, Protocol
 
@@ -27,10 +28,15 @@ class Commands(Protocol):
         """Where that output is, for people."""
 
 
+CRASHES = frozenset({signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV})
+"""Signals that a process brings on itself: the same would happen again. From others' it may be run again."""
+
+
 def advice(exit_code: int) -> Advice:
     """What to do after a command; a verdict that says no is an answer, too."""
     if exit_code in {0, 1}:
         return "done"
     if exit_code == InputError.exit_code:
         return "mend"
-    return "retry" if exit_code == RetryError.exit_code or exit_code < 0 else "report"
+    killed = exit_code < 0 and -exit_code not in CRASHES
+    return "retry" if exit_code == RetryError.exit_code or killed else "report"

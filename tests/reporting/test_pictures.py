@@ -61,6 +61,16 @@ def test_text_in_a_plot_is_text() -> None:
     assert root.get("aria-label") == '"><x'
 
 
+@pytest.mark.parametrize("character", ["\x00", "\x01", "\x0b", "\x1b", "\ufffe", "\uffff", "\ud83d"])
+def test_a_character_that_no_xml_can_hold_is_shown_as_one_that_is_missing(character: str) -> None:
+    """A category with one in it ends no process, in the plot and in its words, inside a page and as an address."""
+    spec = charts.confusion([f"a{character}b", "c"], [[1, 2], [3, 4]])
+    root = ET.fromstring(pictures.svg(spec, f"of {character}"))  # noqa: S314
+    assert "a\N{REPLACEMENT CHARACTER}b" in {element.text for element in root.iter()}
+    assert root.get("aria-label") == "of \N{REPLACEMENT CHARACTER}"
+    assert pictures.data_uri(spec, f"of {character}").startswith("data:image/svg+xml;base64,")
+
+
 def test_a_picture_too_large_for_a_comment_is_left_out() -> None:
     """Hundreds of columns give no inline picture rather than one that fills the comment."""
     columns = [ColumnDrift(column=f"c{i}", method="m", score=1, threshold=1, drifted=False) for i in range(200)]

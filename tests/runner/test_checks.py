@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bighead_ci.delivery.checks import CI
+from bighead_ci.delivery.checks import CI, find_check
 from bighead_ci.documents.forge import PullRequest
 from bighead_ci.runner.checks import BACKOFF, TRIES
 from fakes.context import FakeContext, model_version
@@ -20,6 +20,13 @@ def propose(context: FakeContext, branch: str, text: str = "1") -> PullRequest:
 def judge(context: FakeContext, number: int) -> None:
     """What `bighead ci` does in the end."""
     context.forge.set_check(context.forge.get(number).head, CI, "failure", "a gate failed")
+
+
+def shown(bench: Bench) -> tuple[str, str]:
+    """What people see of the check of #1."""
+    check = find_check(bench.context.forge, bench.context.forge.get(1).head, CI)
+    assert check is not None
+    return check.state, check.description
 
 
 def test_each_open_head_is_checked_once(bench: Bench) -> None:
@@ -69,7 +76,7 @@ def test_a_check_that_main_outdates_again_and_again_is_never_given_up(bench: Ben
         bench.context.clock.forward(BACKOFF.longest.total_seconds())
 
 
-@pytest.mark.parametrize("code", [2, 70, 137])
+@pytest.mark.parametrize("code", [2, 70, 137, -6, -11])
 def test_a_check_without_verdict_is_tried_three_times(bench: Bench, code: int) -> None:
     """With pauses that grow; then the head is left alone until there is another, and that is said."""
     poll = bench.polls(bench.checks)
@@ -87,6 +94,7 @@ def test_a_check_without_verdict_is_tried_three_times(bench: Bench, code: int) -
     poll()
     assert len(bench.commands.started) == TRIES
     assert bench.said[-1] == f"#1: no verdict (exit code {code}), no more until its head moves: ci-1.log"
+    assert shown(bench) == ("error", f"ended without a verdict (exit code {code}); run `bighead ci 1`, or push again")
     propose(bench.context, "a", "2")
     poll()
     assert len(bench.commands.started) == TRIES + 1
@@ -102,8 +110,20 @@ def test_a_check_that_asks_for_later_is_tried_without_end(bench: Bench, code: in
         assert len(bench.commands.started) == tries
         bench.end(code)
         poll()
+        assert shown(bench) == ("pending", f"ended without a verdict (exit code {code}); it is tried again")
         bench.context.clock.forward(BACKOFF.longest.total_seconds())
     assert len([line for line in bench.said if "no verdict" in line]) == 1
+
+
+def test_a_check_under_way_when_the_runner_is_killed_is_taken_up_again(bench: Bench, tmp_path: Path) -> None:
+    """However often that happens: being killed says nothing against a head."""
+    pull = propose(bench.context, "a")
+    for _ in range(2 * TRIES):
+        killed = Bench(bench.context, tmp_path / "runner")
+        killed.polls(killed.checks)()
+        assert len(killed.commands.started) == 1
+        bench.context.forge.set_check(pull.head, CI, "pending", "checks are running")
+        bench.context.clock.forward(1)
 
 
 def test_a_restart_does_not_try_again_what_was_given_up(bench: Bench, tmp_path: Path) -> None:
