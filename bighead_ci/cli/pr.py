@@ -85,7 +85,7 @@ def list_command(
     pulls = forge.find(None if state == "all" else state, label, before=before, limit=limit)
     problems = forge.problems()
     for problem in problems:
-        say(printable(problem))
+        say(f"{printable(problem)}; `bighead pr repair` mends it")
     if pulls or as_json:
         data = [pull.model_dump(mode="json") | {"checks": _check_data(forge, pull)} for pull in pulls]
         answer({"pull_requests": data, "problems": problems}, lambda: table_of(pulls, forge.checks), as_json)
@@ -194,6 +194,15 @@ def close_command(number: int, reason: str, as_json: bool) -> None:
     if reason:
         forge.comment(number, CLOSED, reason)
     answer(pull.model_dump(mode="json"), f"closed #{number}", as_json)
+
+
+@pr_command.command("repair")
+@json_option
+@reports_errors
+def repair_command(as_json: bool) -> None:
+    """Mend pull requests that cannot be read: back to the newest version that can be; what was there is put aside."""
+    done = _forge().repair()
+    answer({"repaired": done}, "\n".join(map(printable, done)) or "every pull request can be read", as_json)
 
 
 @pr_command.command("diff")

@@ -15,6 +15,7 @@ from bighead_ci.documents.forge import Check, CheckState, PullRequest, PullReque
 from bighead_ci.errors import InputError, RetryError
 from bighead_ci.forge import rules
 from bighead_ci.forge.pull_store import BRANCHES, PULLS, PullStore
+from bighead_ci.forge.repair import repair
 from bighead_ci.git.process import RefUpdate
 from bighead_ci.git.repository import GitRepository
 from bighead_ci.ports.clock import Clock
@@ -118,10 +119,15 @@ class LocalForge:
                 found.append(f"{name}: a pull request has a number")
                 continue
             try:
-                self.store.summary(version)
+                if self.store.summary(version).state == "open":
+                    self.store.load(version)
             except InputError as error:
                 found.append(f"{name}: {error}")
         return found
+
+    def repair(self) -> list[str]:
+        """Bring what cannot be read back to its newest version that can be, or put it aside."""
+        return _persist("mending pull requests", lambda: repair(self.store))
 
     def update(
         self, number: int, title: str | None = None, body: str | None = None, labels: tuple[str, ...] | None = None
@@ -162,7 +168,7 @@ class LocalForge:
         _persist(f"setting {name} on {identity[:12]}", attempt)
 
     def checks(self, commit: str) -> list[Check]:
-        """What is said of a commit: the newest of each name, by name."""
+        """What is said of a commit: the newest of each name, by name; nothing where it cannot be read."""
         return self.store.checks(self.repository.resolve(commit))[0]
 
     def merge(self, number: int, head: str, onto: str | None = None) -> PullRequestSummary:

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from bighead_ci.documents.forge import Check, Comment, PullRequest, PullRequestSummary, Review
 from bighead_ci.errors import InputError
@@ -33,6 +33,7 @@ BRANCHES = "refs/heads/"
 REMEMBERED = 4096
 """Versions of pull requests kept in memory; a version never changes."""
 _Known = TypeVar("_Known")
+_CHECKS = TypeAdapter(list[Check])
 
 
 class PullStore:
@@ -84,11 +85,18 @@ class PullStore:
         return _remembered(self._known, version, self._read)
 
     def checks(self, commit: str) -> tuple[list[Check], str | None]:
-        """What is said of a commit, and the version that says so."""
+        """What is said of a commit, and the version that says so.
+
+        Checks that cannot be read count as none: a check that is missing lets nothing through, and the next one that is
+        set replaces them.
+        """
         version = self.ref(f"{CHECKS}{commit}")
         if version is None:
             return [], None
-        return [Check.model_validate(check) for check in self._json(version, "checks.json")], version
+        try:
+            return _CHECKS.validate_python(self._json(version, "checks.json")), version
+        except (InputError, ValidationError):
+            return [], version
 
     def write_checks(self, commit: str, checks: list[Check], version: str | None, message: str, author: str) -> None:
         """Put the next version in force.

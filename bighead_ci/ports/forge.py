@@ -55,6 +55,9 @@ class Forge(Protocol):
     def problems(self) -> list[str]:
         """Why pull requests that are there cannot be read, one line each."""
 
+    def repair(self) -> list[str]:
+        """Make every pull request readable or put it aside, losing nothing; a line for each that was not."""
+
     def update(
         self, number: int, title: str | None = None, body: str | None = None, labels: tuple[str, ...] | None = None
     ) -> PullRequestSummary:
@@ -73,7 +76,7 @@ class Forge(Protocol):
         """Say something of a commit; a longer description than a forge keeps is cut."""
 
     def checks(self, commit: str) -> list[Check]:
-        """What is said of a commit: the newest of each name, by name."""
+        """What is said of a commit: the newest of each name, by name; nothing where it cannot be read."""
 
     def merge(self, number: int, head: str, onto: str | None = None) -> PullRequestSummary:
         """Merge if the head is still that commit, and the target still `onto` if given; refuses on conflict.

@@ -99,9 +99,10 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
     repository = GitRepository(begin_repository(tmp_path / "forge.git"), clock)
 
     def damage(number: int) -> None:
-        commit = repository.write_commit([], {"pull.json": b"{"}, "damage", "eve")
         ref = f"refs/bighead/pulls/{number}"
-        repository.git.update_refs([RefUpdate(ref, commit, repository.refs(ref)[ref])])
+        version = repository.refs(ref)[ref]
+        commit = repository.write_commit([version], {"pull.json": b"{"}, "damage", "eve")
+        repository.git.update_refs([RefUpdate(ref, commit, version)])
 
     return Bench(
         lambda identity: LocalForge(repository, clock, identity),
@@ -469,6 +470,20 @@ def test_one_that_cannot_be_read_is_passed_over(bench: Bench) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         bench.forge.get(1)
     assert bench.opened("three").number == 3
+
+
+def test_one_that_cannot_be_read_is_mended(bench: Bench) -> None:
+    """It is as it was before, and nothing else changed."""
+    for branch in ("one", "two"):
+        bench.opened(branch)
+    bench.forge.comment(1, "report", "words")
+    before = [bench.forge.get(number) for number in (1, 2)]
+    assert bench.forge.repair() == []
+    bench.damage(1)
+    (line,) = bench.forge.repair()
+    assert "1" in line
+    assert [bench.forge.get(number) for number in (1, 2)] == before
+    assert bench.forge.problems() == bench.forge.repair() == []
 
 
 def test_unknown_numbers_are_input_errors(bench: Bench) -> None:

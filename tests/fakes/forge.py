@@ -282,6 +282,11 @@ class MemoryForge:
     def problems(self) -> list[str]:
         return [f"#{number}: {why}" for number, why in self.damaged.items()]
 
+    def repair(self) -> list[str]:
+        mended = [f"#{number}: as it was before" for number in self.damaged]
+        self.damaged.clear()
+        return mended
+
     def update(
         self, number: int, title: str | None = None, body: str | None = None, labels: tuple[str, ...] | None = None
     ) -> PullRequestSummary:

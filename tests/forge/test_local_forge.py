@@ -20,6 +20,8 @@ from bighead_ci.clocks import SystemClock
 from bighead_ci.documents.forge import PullRequestSummary
 from bighead_ci.errors import BigheadError, InputError, RetryError
 from bighead_ci.forge.local import LocalForge
+from bighead_ci.forge.pull_store import CHECKS, PULLS
+from bighead_ci.git.process import RefUpdate
 from bighead_ci.git.repository import GitRepository
 from fakes.repositories import begin_repository, git
 
@@ -28,6 +30,8 @@ import os, signal, sys
 from pathlib import Path
 from bighead_ci.git.repository import GitRepository
 from bighead_ci.forge.local import LocalForge
+from bighead_ci.forge.pull_store import CHECKS, PULLS
+from bighead_ci.git.process import RefUpdate
 from bighead_ci.clocks import SystemClock
 
 repository = GitRepository(Path(sys.argv[1]))
@@ -222,6 +226,52 @@ def test_push_by_a_clone_moves_the_head(bare: Path, forge: LocalForge, tmp_path:
     head = git(tmp_path / "clone", "rev-parse", "HEAD")
     assert forge.get(pull.number).head == head
     assert git(bare, "rev-parse", "refs/pull/1/head") == head
+
+
+@pytest.mark.parametrize("lost", ["pull.json", "comments.json", "reviews.json", "body.md", "comments/report.md"])
+def test_a_pull_request_without_one_of_its_files_is_named_and_mended(forge: LocalForge, lost: str) -> None:
+    """Whatever part of it is lost, those who list go on, and it comes back as it was before."""
+    opened(forge, "one")
+    opened(forge, "two")
+    forge.comment(1, "report", "words")
+    whole = forge.get(1)
+    version = forge.store.tip(1)
+    damaged = forge.repository.write_commit([version], {lost: None}, "oops", "eve")
+    forge.repository.git.update_refs([RefUpdate(f"{PULLS}1", damaged, version)])
+    assert "refs/bighead/pulls/1" in forge.problems()[0]
+    assert 2 in [pull.number for pull in forge.find()]
+    with pytest.raises(InputError, match="cannot be read"):
+        forge.get(1)
+    (line,) = forge.repair()
+    aside = line.rpartition(" ")[2]
+    assert forge.repository.refs(aside) == {aside: damaged}
+    assert (forge.get(1), forge.problems()) == (whole, [])
+
+
+@pytest.mark.parametrize("name", ["x", "7"])
+def test_what_never_was_a_pull_request_is_put_aside(forge: LocalForge, name: str) -> None:
+    """A ref among those of pull requests that somebody made by hand."""
+    opened(forge, "one")
+    main = forge.repository.resolve("main")
+    forge.repository.git.update_refs([RefUpdate(f"{PULLS}{name}", main, None)])
+    assert f"{PULLS}{name}" in forge.problems()[0]
+    (line,) = forge.repair()
+    assert "for no version of it can be read" in line
+    assert list(forge.repository.refs(PULLS)) == [f"{PULLS}1"]
+    assert main in forge.repository.refs("refs/bighead/unreadable/").values()
+
+
+@pytest.mark.parametrize("content", [b"{", b'[{"name": "x"}]', b"7", b"\xff", None])
+def test_checks_that_cannot_be_read_are_none_until_one_is_set(forge: LocalForge, content: bytes | None) -> None:
+    """What is missing lets nothing through, and what is said next stands."""
+    pull = opened(forge, "one")
+    forge.set_check(pull.head, "a", "success", "d")
+    _, version = forge.store.checks(pull.head)
+    damaged = forge.repository.write_commit([version or ""], {"checks.json": content}, "oops", "eve")
+    forge.repository.git.update_refs([RefUpdate(f"{CHECKS}{pull.head}", damaged, version)])
+    assert forge.checks(pull.head) == []
+    forge.set_check(pull.head, "b", "failure", "d")
+    assert [check.name for check in forge.checks(pull.head)] == ["b"]
 
 
 def test_protection_is_read_from_the_repository(bare: Path, forge: LocalForge) -> None:
