@@ -16,7 +16,7 @@ from bighead_ci.errors import InputError, RetryError
 from bighead_ci.forge import rules
 from bighead_ci.forge.pull_store import BRANCHES, PULLS, PullStore
 from bighead_ci.forge.repair import repair
-from bighead_ci.git.process import RefUpdate
+from bighead_ci.git.process import DiskFullError, RefUpdate
 from bighead_ci.git.repository import GitRepository
 from bighead_ci.ports.clock import Clock
 
@@ -301,12 +301,12 @@ def _persist(what: str, attempt: Callable[[], Result]) -> Result:
     """Repeat a compare-and-swap that lost a race, with random pauses.
 
     Raises:
-        RetryError: it lost every time.
+        RetryError: it lost every time, or the disk is full.
     """
     for turn in range(ATTEMPTS):
         try:
             return attempt()
-        except _StaleError:
+        except (_StaleError, DiskFullError):
             raise
         except RetryError as error:
             if turn + 1 == ATTEMPTS:

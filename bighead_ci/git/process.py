@@ -20,8 +20,15 @@ from bighead_ci.git_environment import git_environment
 
 MINIMUM_GIT = (2, 38)
 """`git merge-tree --write-tree` merges without a work tree since 2.38."""
+DISK_FULL = ("No space left", "Out of diskspace", "Disk quota exceeded", "File too large", "write error")
 STALE_LOCK_SECONDS = 60.0
 """git holds a ref lock for milliseconds; one as old as this was left by a process that was killed."""
+
+LEAVINGS = re.compile(r"/[^\s']*/(?:fast_import_crash_\d+|tmp_(?:pack|obj|idx)_\w+)")
+
+
+class DiskFullError(RetryError):
+    """Waiting a moment does not help: somebody has to free some space."""
 
 
 class RefUpdate(NamedTuple):
@@ -51,6 +58,7 @@ class Git:
         """Run a git command; an exit code that is not allowed becomes the error that tells what to do."""
         done = run_git(self._command(*arguments), self.directory, stdin)
         if done.returncode not in allowed:
+            _remove_leavings(self.directory, done.stderr)
             raise error_of(f"git {arguments[0]}", done.stderr)
         return done
 
@@ -179,9 +187,17 @@ class ObjectReader:
 def error_of(what: str, stderr: bytes) -> InputError | RetryError | BugError:
     """The error that a failed command's own words ask for."""
     words = _last_words(stderr)
+    if any(sign in words for sign in DISK_FULL):
+        return DiskFullError(f"{what}: the disk is full; free some space and run it again ({words.splitlines()[0]})")
+    blocked = re.search(r"'refs/heads/(?P<there>\S+)' exists; cannot create 'refs/heads/(?P<wanted>\S+)'", words)
+    if blocked:
+        return InputError(
+            f"the branch {blocked['there']!r} is in the way of {blocked['wanted']!r}: git keeps branches like files in "
+            f"directories; rename it, or delete it with `git push origin --delete {blocked['there']}`"
+        )
     if "exists; cannot create" in words or "dubious ownership" in words:
         return InputError(f"{what}: {words}")
-    retry = ("cannot lock ref", "Unable to create", "No space left", "Resource temporarily", "reference already exists")
+    retry = ("cannot lock ref", "Unable to create", "Resource temporarily", "reference already exists")
     if any(sign in words for sign in retry):
         return RetryError(f"{what}: {words}")
     return BugError(f"{what} failed: {words}")
@@ -217,12 +233,30 @@ def _last_words(stderr: bytes) -> str:
     return stderr.decode(errors="replace").strip().removeprefix("fatal: ")
 
 
+def _remove_leavings(directory: Path, stderr: bytes) -> None:
+    """Remove what a command that failed half-way names as its own: a crash report, an object or pack that it began."""
+    for found in LEAVINGS.finditer(os.fsdecode(stderr)):
+        path = Path(found[0])
+        if path.resolve().is_relative_to(directory.resolve()):
+            path.unlink(missing_ok=True)
+
+
 def _break_stale_lock(directory: Path, stderr: bytes) -> bool:
     """Remove the ref lock that a killed process left, if that is what is in the way; whether to try again."""
     found = re.search(r"Unable to create '(.+?\.lock)': File exists", os.fsdecode(stderr))
     if found is None or not Path(found[1]).resolve().is_relative_to(directory.resolve()):
         return False
-    lock = Path(found[1])
+    return _remove_if_stale(directory, Path(found[1]))
+
+
+def remove_stale_locks(directory: Path) -> None:
+    """Remove locks of branches that killed processes left: whoever pushes next would be refused."""
+    for lock in (directory / "packed-refs.lock", *(directory / "refs" / "heads").rglob("*.lock")):
+        if lock.exists():
+            _remove_if_stale(directory, lock)
+
+
+def _remove_if_stale(directory: Path, lock: Path) -> bool:
     # One breaker at a time: a second one must not remove the lock that the first has just taken for itself.
     with FileLock(directory / "bighead-stale.lock"):
         try:

@@ -1,10 +1,15 @@
-"""Notices that refs moved, from the times of directories: no git process, whatever else wrote."""
+"""Notices that refs moved, from the times of directories: no git process, whatever else wrote.
+
+Locks that killed processes left on branches are removed on the way: a person's push would wait for ever.
+"""
 
 from __future__ import annotations
 
 import os
 import time
 from pathlib import Path
+
+from bighead_ci.git.process import remove_stale_locks
 
 SETTLED_SECONDS = 0.05
 """A directory that changed this lately may change again without its time moving: file systems tick slowly."""
@@ -23,16 +28,20 @@ class RefWatch:
     """
 
     def __init__(self, directory: Path) -> None:
+        self._directory = directory
         self._files = [directory / "packed-refs", directory / "reftable" / "tables.list"]
         self._roots = [directory / name for name in WATCHED]
         self._directories: dict[Path, tuple[int, list[Path]]] = {}
         """Directory → its time when it was listed, and the directories in it."""
         self._seen: list[tuple[str, int, int]] | None = None
         self._settled = False
-        self._due = 0.0
+        self._due = self._next_cleaning = 0.0
 
     def moved(self) -> bool:
         """Whether any ref may have moved since the last call; the first says yes."""
+        if time.monotonic() >= self._next_cleaning:
+            remove_stale_locks(self._directory)
+            self._next_cleaning = time.monotonic() + LONGEST_SECONDS
         began = time.time_ns()
         now = [_mark(file) for file in self._files]
         for root in self._roots:

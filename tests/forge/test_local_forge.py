@@ -22,6 +22,7 @@ from bighead_ci.errors import BigheadError, InputError, RetryError
 from bighead_ci.forge.local import LocalForge
 from bighead_ci.forge.pull_store import CHECKS, PULLS
 from bighead_ci.git.process import RefUpdate
+from bighead_ci.git.ref_watch import RefWatch
 from bighead_ci.git.repository import GitRepository
 from fakes.repositories import begin_repository, git
 
@@ -32,6 +33,7 @@ from bighead_ci.git.repository import GitRepository
 from bighead_ci.forge.local import LocalForge
 from bighead_ci.forge.pull_store import CHECKS, PULLS
 from bighead_ci.git.process import RefUpdate
+from bighead_ci.git.ref_watch import RefWatch
 from bighead_ci.clocks import SystemClock
 
 repository = GitRepository(Path(sys.argv[1]))
@@ -190,6 +192,20 @@ def test_lock_of_a_killed_git_is_broken(bare: Path, forge: LocalForge) -> None:
     os.utime(lock, (time.time() - 3600, time.time() - 3600))
     assert forge.merge(pull.number, pull.head).state == "merged"
     assert not lock.exists()
+
+
+def test_lock_of_a_killed_push_is_removed_by_whoever_watches(bare: Path, forge: LocalForge, tmp_path: Path) -> None:
+    """A person's own git breaks no lock: once it is old, the watcher does, and the push goes through."""
+    git(tmp_path, "clone", "--quiet", str(bare), "clone")
+    git(tmp_path / "clone", "commit", "--quiet", "--allow-empty", "-m", "mine")
+    lock = bare / "refs" / "heads" / "main.lock"
+    lock.touch()
+    RefWatch(bare).moved()
+    assert lock.exists()
+    os.utime(lock, (time.time() - 3600, time.time() - 3600))
+    RefWatch(bare).moved()
+    git(tmp_path / "clone", "push", "--quiet", "origin", "HEAD:main")
+    assert forge.repository.log("main")[0].subject == "mine"
 
 
 def test_history_of_a_pull_request_is_a_git_log(bare: Path, forge: LocalForge) -> None:

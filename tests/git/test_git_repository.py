@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bighead_ci.errors import InputError
+from bighead_ci.errors import InputError, RetryError
 from bighead_ci.git import process
 from bighead_ci.git.repository import GitRepository
 from bighead_ci.git.tree import READS_BEFORE_LISTING
@@ -169,15 +170,42 @@ def test_bad_authors_are_refused(repository: GitRepository, author: str) -> None
         repository.commit("x", repository.resolve("main"), {"a": b"1"}, "m", author)
 
 
-def test_branch_beside_a_directory_of_branches_is_refused(repository: GitRepository) -> None:
-    """Git cannot hold a branch `a` beside `a/b`; the error says which is in the way."""
-    main = repository.resolve("main")
-    repository.commit("a/b", main, {"f": b"1"}, "m", "ada")
-    with pytest.raises(InputError, match="refs/heads/a/b"):
-        repository.commit("a", main, {"f": b"1"}, "m", "ada")
-
-
 def test_similar_branches_are_suggested(repository: GitRepository) -> None:
     """A mistyped branch gets the one that was meant."""
     with pytest.raises(InputError, match="did you mean main"):
         repository.resolve("mian")
+
+
+@pytest.mark.parametrize("other", ["release/prod/late/x", "release/prod", "release"])
+def test_a_branch_in_the_way_is_named_with_what_takes_it_away(repository: GitRepository, other: str) -> None:
+    """Above or below the wanted name; once it is gone, the same call works."""
+    main = repository.resolve("main")
+    repository.commit(other, main, {"f": b"1"}, "m", "eve")
+    with pytest.raises(InputError, match=f"git push origin --delete {other}`"):
+        repository.commit("release/prod/late", main, {"f": b"2"}, "m", "ada")
+    repository.delete_branch(other)
+    assert repository.commit("release/prod/late", main, {"f": b"2"}, "m", "ada")
+
+
+def test_a_full_disk_asks_for_space_and_leaves_nothing_behind(
+    repository: GitRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No crash report, no half of a pack; the same call works once there is space."""
+    main = repository.resolve("main")
+    files = {"f": os.urandom(65536)}
+    before = sorted(repository.git.directory.rglob("*"))
+    with monkeypatch.context() as patch:
+        patch.setenv("PATH", f"{git_that_fills_the_disk(tmp_path / 'bin')}{os.pathsep}{os.environ['PATH']}")
+        with pytest.raises(RetryError, match="the disk is full; free some space and run it again"):
+            repository.commit("topic", main, files, "m", "ada")
+    assert sorted(repository.git.directory.rglob("*")) == before
+    assert repository.tree(repository.commit("topic", main, files, "m", "ada")).read("f") == files["f"]
+
+
+def git_that_fills_the_disk(directory: Path) -> Path:
+    """A directory with a git whose files cannot be larger than 4 KiB: its writes fail as on a full disk."""
+    directory.mkdir()
+    command = directory / "git"
+    command.write_text(f"#!/bin/sh\ntrap '' XFSZ\nulimit -f 8\nexec {shutil.which('git')} \"$@\"\n")
+    command.chmod(0o755)
+    return directory
