@@ -102,7 +102,7 @@ class VariantTelemetry(Document):
     version: Version
     requests: int
     errors: int
-    """Answers with status 5xx or 4xx, and failures to answer."""
+    """Answers with status 5xx or 429, and failures to answer."""
     error_ratio: float
     p50_ms: float
     p95_ms: float

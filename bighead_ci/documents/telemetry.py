@@ -32,7 +32,7 @@ class VariantCounts(Document):
     requests: int = 0
     """That the router sent to it, by weight."""
     errors: int = 0
-    """Of them: answers with status 4xx or 5xx, and failures to answer."""
+    """Of them: answers with status 5xx or 429, and failures to answer. A request that is wrong is its caller's."""
     answers: int = 0
     """That its process says it gave well."""
     seconds: Histogram = Histogram()

@@ -18,6 +18,12 @@ TYPE = "type.googleapis.com/envoy"
 ROUTES = "models"
 """Name of the route configuration."""
 REQUEST_TIMEOUT = "15s"
+RECEIVE_TIMEOUT = "10s"
+"""From the first byte of a request to its last: who sends slower is answered 408, and never reaches a process."""
+KEEP_ALIVE = "300s"
+"""How long a caller's connection may rest."""
+BODY_LIMIT = 1 << 20
+"""Bytes of a request's body; a process refuses longer ones as well."""
 CIRCUIT_BREAKERS: Json = {
     "thresholds": [{"max_connections": 1024, "max_pending_requests": 4096, "max_requests": 4096, "max_retries": 1024}]
 }
@@ -70,11 +76,21 @@ def bootstrap(environment: str, host: str, port: int, files: Path) -> Json:
         "stat_prefix": "models",
         "codec_type": "HTTP1",
         "rds": {"route_config_name": ROUTES, "config_source": _from_file(files / "rds.json")},
-        "http_filters": [
-            {
-                "name": "envoy.filters.http.router",
-                "typed_config": {"@type": f"{TYPE}.extensions.filters.http.router.v3.Router"},
+        # Old clients speak HTTP/1.0, and need not say which host they mean: there is one.
+        "http_protocol_options": {"accept_http_10": True, "default_host_for_http_10": "models"},
+        "request_headers_timeout": RECEIVE_TIMEOUT,
+        "request_timeout": RECEIVE_TIMEOUT,
+        "common_http_protocol_options": {"idle_timeout": KEEP_ALIVE},
+        "local_reply_config": {
+            "body_format": {
+                "json_format": {"error": "%LOCAL_REPLY_BODY%"},
+                "content_type": "application/json",
             }
+        },
+        "http_filters": [
+            # A request takes a place in a process when it is whole.
+            _filter("buffer", "buffer.v3.Buffer", max_request_bytes=BODY_LIMIT),
+            _filter("router", "router.v3.Router"),
         ],
     }
     listener = {
@@ -90,6 +106,13 @@ def bootstrap(environment: str, host: str, port: int, files: Path) -> Json:
         "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}}},
         "dynamic_resources": {"cds_config": _from_file(files / "cds.json")},
         "static_resources": {"listeners": [listener]},
+    }
+
+
+def _filter(name: str, kind: str, **settings: Any) -> Json:
+    return {
+        "name": f"envoy.filters.http.{name}",
+        "typed_config": {"@type": f"{TYPE}.extensions.filters.http.{kind}", **settings},
     }
 
 
@@ -174,9 +197,8 @@ def routes(splits: Sequence[Split]) -> Json:
         "match": {"prefix": "/"},
         "direct_response": {
             "status": 404,
-            "body": {"inline_string": f'{{"error":"no such model; POST /<model>/predict, models here: {known}"}}\n'},
+            "body": {"inline_string": f"no such model; POST /<model>/predict, models here: {known}"},
         },
-        "response_headers_to_add": [{"header": {"key": "content-type", "value": "application/json"}}],
     }
     return {
         "@type": f"{TYPE}.config.route.v3.RouteConfiguration",

@@ -20,7 +20,7 @@ LABELS = frozenset({"model", "version", "variant", "artifact"})
 ROUTER_COUNTERS = (
     "upstream_rq_completed",
     "upstream_rq_total",
-    "upstream_rq_4xx",
+    "upstream_rq_429",
     "upstream_rq_5xx",
     "upstream_rq_active",
     "upstream_cx_destroy_remote_with_active_rq",

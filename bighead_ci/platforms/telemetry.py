@@ -70,6 +70,9 @@ def routed(router: Mapping[str, float], variant: str, under_way: float = 0.0) ->
     that reached a process by the variant's own cluster. What finished without reaching it went to the stable variant:
     the caller was served, the variant failed. A connection that broke under a request counts as well.
 
+    Answers with 5xx are the variant's failures, and so is 429, which says that it cannot keep up. Any other 4xx tells the
+    caller that the request is wrong, and is no failure.
+
     What was `under_way` at the first sample had reached its process before and finished after: without it, each would
     look like a failure.
     """
@@ -79,10 +82,10 @@ def routed(router: Mapping[str, float], variant: str, under_way: float = 0.0) ->
 
     named = {key.split(".")[1] for key in router if key.startswith((f"cluster.{variant}.", f"cluster.{variant}+"))}
     requests = sum(count(cluster, "upstream_rq_completed") for cluster in named)
-    answered_badly = sum(count(c, "upstream_rq_4xx") + count(c, "upstream_rq_5xx") for c in named)
+    failed = sum(count(c, "upstream_rq_5xx") + count(c, "upstream_rq_429") for c in named)
     unreached = max(0.0, requests - under_way - count(variant, "upstream_rq_total"))
     broken = count(variant, "upstream_cx_destroy_remote_with_active_rq")
-    return Routed(int(requests), int(min(requests, answered_badly + unreached + broken)))
+    return Routed(int(requests), int(min(requests, failed + unreached + broken)))
 
 
 def _labelled(counters: Mapping[str, float], name: str) -> dict[str, float]:

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import uvicorn
 
@@ -24,7 +23,7 @@ from bighead_ci.serving.http import WholeAnswerProtocol
 from bighead_ci.serving.metrics import ServingMetrics
 from bighead_ci.serving.prediction_log import PredictionLogWriter
 from bighead_ci.serving.predictor import Predictor
-from bighead_ci.serving.service import ServingApp, make_service
+from bighead_ci.serving.service import ServingApp, make_app
 from bighead_ci.transforms.artifact import Scorer, load_artifact
 
 DRAIN_SECONDS = 10
@@ -112,8 +111,7 @@ def prepare(
     clock = ShiftedClock(timedelta(seconds=config.clock_offset_seconds))
     features = _open_features(scorer, config, open_store)
     predictor = Predictor(config, scorer=scorer, features=features, metrics=metrics, log=log, clock=clock)
-    bento: Any = make_service(predictor).to_asgi(is_main=True)
-    return ServingApp(config, predictor, metrics, bento), log, metrics
+    return make_app(config, predictor, metrics), log, metrics
 
 
 def _open_features(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -14,6 +13,8 @@ from bighead_ci.documents.base import epoch_us
 from bighead_ci.documents.definition import ColumnType, RequestField
 
 INT64 = 2**63
+FLOAT32 = 3.4028234663852886e38
+"""The largest number that a graph computes with."""
 SHOWN = 80
 """Characters of a wrong value that are echoed to the caller."""
 
@@ -57,14 +58,20 @@ def _float64(value: Any) -> float:
         number = float(value)
     except OverflowError as error:
         raise _InvalidError from error
-    if not math.isfinite(number):
+    if not -FLOAT32 <= number <= FLOAT32:
         raise _InvalidError
     return number
 
 
 def _string(value: Any) -> str:
-    if type(value) is not str:
+    """Text that every reader of it takes alike: half of a character pair is none, and many end a text at U+0000."""
+    if type(value) is not str or "\0" in value:
         raise _InvalidError
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise _InvalidError from error
     return value
 
 
@@ -87,8 +94,8 @@ def _timestamp(value: Any) -> int:
 
 _CHECKS: dict[ColumnType, tuple[Callable[[Any], Any], str, type]] = {
     "int64": (_int64, "a whole number of 64 bits", int),
-    "float64": (_float64, "a finite number", float),
-    "string": (_string, "a string", str),
+    "float64": (_float64, "a number of at most 3.4e38", float),
+    "string": (_string, "a string of whole Unicode characters without U+0000", str),
     "bool": (_bool, "true or false", bool),
     "timestamp": (_timestamp, "an ISO 8601 time with its zone", datetime),
 }
@@ -171,5 +178,7 @@ def _allowed(field: RequestField) -> str:
 def _shown(value: Any) -> str:
     if isinstance(value, list):
         return f"a list of {len(value)}"
-    text = repr(value) if isinstance(value, str) else str(value)
+    if isinstance(value, dict):
+        return f"an object of {len(value)} fields"
+    text = ascii(value) if isinstance(value, str) else str(value)
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"

@@ -1,7 +1,7 @@
 """The BentoML service of a model, made from its artifact's manifest, with a short path in front for predictions.
 
-BentoML describes and hosts the API: `/docs.json` (OpenAPI), `/`, `/livez`, `/healthz`. `POST /predict` is answered
-before BentoML's middleware, which would take most of a millisecond a request.
+BentoML describes the API (`/docs.json`, OpenAPI) and answers probes. `POST /predict` is answered before its middleware,
+which would take most of a millisecond a request. Its own pages are not served: they load scripts of other hosts.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import bentoml
@@ -19,25 +19,25 @@ from pydantic import BaseModel, create_model
 from bighead_ci.documents.artifact import ArtifactManifest
 from bighead_ci.documents.live import VariantConfig
 from bighead_ci.errors import BigheadError
+from bighead_ci.serving.body import BodyError, Message, Receive, Scope, decode, read
 from bighead_ci.serving.metrics import ServingMetrics
 from bighead_ci.serving.predictor import Predictor, ScoreError
 from bighead_ci.serving.request import RequestError
 
 logger = logging.getLogger(__name__)
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-BODY_LIMIT = 1 << 20
-"""Bytes of a request's body."""
 JSON_TYPE = (b"content-type", b"application/json")
-
-
-class TooLargeError(Exception):
-    """The body is longer than `BODY_LIMIT`."""
+RETRY_AFTER = (b"retry-after", b"1")
+PREDICT, PREDICT_SLASH = "/predict", "/predict/"
+_READ = ("GET", "HEAD")
+PATHS = {
+    PREDICT: ("POST",),
+    **dict.fromkeys(("/", "/docs.json", "/metrics", "/healthz", "/livez", "/readyz"), _READ),
+}
+"""What a process answers: path → methods."""
 
 
 def answer_document(manifest: ArtifactManifest) -> type[BaseModel]:
@@ -71,15 +71,30 @@ def make_service(predictor: Predictor) -> Any:
     return settings(type(manifest.model, (), {"predict": api, "__doc__": f"{manifest.model}/{manifest.version}"}))
 
 
+def describe(service: Any, manifest: ArtifactManifest) -> bytes:
+    """The OpenAPI page of a service, without BentoML's own words and the pictures of other hosts in them."""
+    page = service.openapi_spec.asdict()
+    about = f"Scores one row with version {manifest.version} of {manifest.model}."
+    page["info"] = {"title": manifest.model, "version": manifest.version, "description": about}
+    return json.dumps(page).encode()
+
+
 class ServingApp:
     """The ASGI application of a variant's process."""
 
-    def __init__(self, config: VariantConfig, predictor: Predictor, metrics: ServingMetrics, behind: App) -> None:
+    def __init__(
+        self, config: VariantConfig, predictor: Predictor, metrics: ServingMetrics, description: bytes, behind: App
+    ) -> None:
         self._predictor = predictor
         self._metrics = metrics
+        self._description = description
         self._behind = behind
         self._limit = config.max_concurrency
         self._waiting = 0
+        # One a turn of the event loop: uvloop takes one new connection a turn, which may not wait for a whole queue.
+        self._scoring = asyncio.Lock()
+        who = {"model": config.model, "version": config.version, "variant": config.variant}
+        self._about = _json({**who, "artifact": config.artifact, "paths": {p: list(m) for p, m in PATHS.items()}})
         self._headers = [
             JSON_TYPE,
             (b"x-bighead-variant", config.variant.encode()),
@@ -87,44 +102,61 @@ class ServingApp:
         ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Route: predictions and metrics here, everything else to BentoML."""
-        path = scope["path"] if scope["type"] == "http" else None
-        if path == "/predict":
+        """Answer a path that is known with a method that it has; BentoML gets its probes and nothing else."""
+        if scope["type"] != "http":
+            await self._behind(scope, receive, send)
+            return
+        path, method = scope["path"], scope["method"]
+        if path == PREDICT_SLASH:  # a redirect would have to know by which prefix and host callers come
+            path = PREDICT
+        allowed = PATHS.get(path)
+        if allowed is None:
+            paths = ", ".join(PATHS)
+            await self._respond(send, 404, {"error": f"no such path; allowed: {paths}"})
+        elif method not in allowed:
+            error = f"{method} is not allowed on {path}; allowed: {', '.join(allowed)}"
+            await self._respond(send, 405, {"error": error}, (b"allow", ", ".join(allowed).encode()))
+        elif path == PREDICT:
             await self._predict(scope, receive, send)
         elif path == "/metrics":
             await _respond(send, 200, [(b"content-type", b"text/plain; version=0.0.4")], self._metrics.page())
+        elif path == "/docs.json":
+            await _respond(send, 200, [JSON_TYPE], self._description)
+        elif path == "/":
+            await _respond(send, 200, self._headers, self._about)
         else:
             await self._behind(scope, receive, send)
 
     async def _predict(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         status, answer = await self._answer(scope, receive)
-        headers = [*self._headers, (b"retry-after", b"1")] if status in {429, 503} else self._headers
-        await _respond(send, status, headers, json.dumps(answer, separators=(",", ":")).encode())
+        await self._respond(send, status, answer, *([RETRY_AFTER] if status in {429, 503} else []))
         self._metrics.answered(status, time.perf_counter() - started)
 
+    async def _respond(self, send: Send, status: int, answer: dict[str, Any], *headers: tuple[bytes, bytes]) -> None:
+        await _respond(send, status, [*self._headers, *headers], _json(answer))
+
     async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, dict[str, Any]]:
-        if scope["method"] != "POST":
-            return 405, {"error": f"{scope['method']} is not allowed; POST a JSON object"}
         if self._waiting >= self._limit:
             return 429, {"error": f"{self._limit} requests are waiting already (serving.max_concurrency)"}
         self._waiting += 1
         try:
-            body = await _read(receive)
-            await asyncio.sleep(0)  # lets every request that has arrived be counted before one is scored
-            return self._score(body)
-        except TooLargeError:
-            return 413, {"error": f"the body is larger than {BODY_LIMIT} bytes"}
+            body = await read(scope, receive)
+            async with self._scoring:
+                await asyncio.sleep(0)  # lets every request that has arrived be counted before one is scored
+                return self._score(body)
+        except BodyError as error:
+            return error.status, {"error": str(error), "problems": []}
         finally:
             self._waiting -= 1
 
     def _score(self, body: bytes) -> tuple[int, dict[str, Any]]:
         try:
-            return 200, self._predictor.predict(json.loads(body, parse_constant=_no_constant))
+            return 200, self._predictor.predict(decode(body))
+        except BodyError:
+            raise
         except RequestError as error:
             return 400, error.as_json()
-        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-            return 400, {"error": f"the body is not JSON: {error}", "problems": []}
         except BigheadError as error:  # the request was checked: it is the store that cannot answer
             return 503, {"error": str(error)}
         except ScoreError as error:
@@ -134,23 +166,15 @@ class ServingApp:
             return 500, {"error": "the prediction failed; the variant's log says why"}
 
 
-def _no_constant(name: str) -> float:
-    raise json.JSONDecodeError(f"{name} is not a JSON number", name, 0)
+def make_app(config: VariantConfig, predictor: Predictor, metrics: ServingMetrics) -> ServingApp:
+    """The application that answers for a predictor."""
+    service = make_service(predictor)
+    behind: App = service.to_asgi(is_main=True)
+    return ServingApp(config, predictor, metrics, describe(service, predictor.manifest), behind)
 
 
-async def _read(receive: Receive) -> bytes:
-    message = await receive()
-    if message["type"] == "http.disconnect":
-        return b""
-    body: bytes = message.get("body", b"")
-    while message.get("more_body"):
-        message = await receive()
-        body += message.get("body", b"")
-        if len(body) > BODY_LIMIT:
-            break
-    if len(body) > BODY_LIMIT:
-        raise TooLargeError
-    return body
+def _json(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
 
 
 async def _respond(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:

@@ -23,6 +23,8 @@ from fakes.telemetry import MemoryTelemetry
 READY = 60.0
 WITHOUT_DELAY = {"distance": 500.0}
 REFUSED = {"distance": "far"}
+FAILED = {"delay": 1.0}
+"""The model gives no number."""
 
 
 class Bench:
@@ -48,15 +50,20 @@ class Bench:
         assert live.since is not None
         return live.since
 
-    def ask(self, good: int, *, nulls: int = 0, refused: int = 0) -> None:
-        """So many requests that are answered well (some of them with a null), and so many that are refused."""
+    def ask(self, good: int, *, nulls: int = 0, failed: int = 0, refused: int = 0) -> None:
+        """So many requests that are answered well (some of them with a null), that fail, and that are wrong."""
         if self.local is not None:
-            for row in [ROW] * (good - nulls) + [WITHOUT_DELAY] * nulls + [REFUSED] * refused:
-                httpx.post(f"{self.local.url()}/predict", json=row)
+            rows = [ROW] * (good - nulls) + [WITHOUT_DELAY] * nulls + [FAILED] * failed + [REFUSED] * refused
+            statuses = [httpx.post(f"{self.local.url()}/predict", json=row).status_code for row in rows]
+            assert statuses == [200] * good + [500] * failed + [400] * refused
             return
         assert isinstance(self.telemetry, MemoryTelemetry)
         told = answers(good).model_copy(
-            update={"requests": good + refused, "errors": refused, "nulls": {"distance": 0, "delay": nulls}}
+            update={
+                "requests": good + failed + refused,
+                "errors": failed,
+                "nulls": {"distance": failed, "delay": nulls},
+            }
         )
         self.telemetry.answer("tiny", self._asked, told)
 
@@ -103,21 +110,29 @@ def bench(request: pytest.FixtureRequest, shared: Path, tmp_path: Path) -> Itera
 def test_what_was_answered_since_a_moment_is_counted(bench: Bench) -> None:
     """Every request with its outcome, and every good answer with its latency, score and nulls."""
     since = bench.in_force()
-    bench.ask(4, nulls=1, refused=2)
+    bench.ask(4, nulls=1, failed=2)
     found = bench.counts(since)
     assert (found.requests, found.errors, found.answers) == (6, 2, 4)
     assert sum(found.scores) == 4
     assert sum(found.seconds.counts) >= 4
-    assert found.nulls == {"distance": 0, "delay": 1}
+    assert found.nulls == {"distance": 2, "delay": 1}
     made = figures(Arm("tiny-v2", "v2", []), found)
     assert 0 < made.p50_ms <= made.p95_ms <= made.p99_ms
     assert 0 <= made.score_mean <= 1
 
 
+def test_a_wrong_request_is_no_error_of_the_variant_that_refuses_it(bench: Bench) -> None:
+    """400 is between the service and its caller: no canary is taken back for it."""
+    since = bench.in_force()
+    bench.ask(2, failed=1, refused=5)
+    found = bench.counts(since)
+    assert (found.requests, found.errors, found.answers) == (8, 1, 2)
+
+
 def test_what_came_before_is_not_counted(bench: Bench) -> None:
     """A new span begins when weights change; the platform says when."""
     bench.in_force(50)
-    bench.ask(0, refused=5)
+    bench.ask(0, failed=5)
     since = bench.in_force(100)
     bench.ask(2)
     found = bench.counts(since)
@@ -130,7 +145,7 @@ def test_what_came_after_the_end_of_a_span_is_not_counted(bench: Bench) -> None:
     bench.ask(3)
     assert bench.counts(since).requests == 3
     until = _now()
-    bench.ask(2, refused=2)
+    bench.ask(2, failed=2)
     assert bench.counts(since).requests == 7
     found = bench.counts(since, until)
     assert (found.requests, found.errors, sum(found.scores)) == (3, 0, 3)

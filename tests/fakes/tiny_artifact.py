@@ -17,9 +17,11 @@ from bighead_ci.documents.definition import RequestField
 from bighead_ci.transforms.artifact import artifact_digest
 
 FIELDS = {
-    "distance": RequestField(type="float64", description="Miles.", example=500.0),
+    "distance": RequestField(type="float64", required=False, description="Miles.", example=500.0),
     "delay": RequestField(type="float64", required=False),
 }
+
+NOTE = {"note": RequestField(type="string", required=False, use="lookup", description="The model does not see it.")}
 
 
 def score(slope: float, distance: float, delay: float) -> float:
@@ -36,7 +38,7 @@ def write_tiny_artifact(directory: Path, *, version: str = "v1", slope: float = 
         task="binary",
         classes=["0", "1"],
         inputs=[ArtifactInput(name=name, type="float64") for name in FIELDS],
-        request=FIELDS,
+        request=FIELDS | NOTE,
         features=[],
         feature_keys={},
     )

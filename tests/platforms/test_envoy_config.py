@@ -53,10 +53,21 @@ def test_a_model_is_not_reached_by_another_that_begins_the_same() -> None:
             {
                 "cluster.two+one.upstream_rq_completed": 10,
                 "cluster.two.upstream_rq_total": 6,
-                "cluster.two+one.upstream_rq_4xx": 1,
+                "cluster.two+one.upstream_rq_5xx": 1,
             },
             "two",
             Routed(10, 5),
+        ),
+        # Of eight answers with 4xx three say that the variant cannot keep up; the others are about wrong requests.
+        (
+            {
+                "cluster.one.upstream_rq_completed": 9,
+                "cluster.one.upstream_rq_total": 9,
+                "cluster.one.upstream_rq_4xx": 8,
+                "cluster.one.upstream_rq_429": 3,
+            },
+            "one",
+            Routed(9, 3),
         ),
         # The stable one answered those four as well: they are not its own.
         ({"cluster.one.upstream_rq_completed": 90, "cluster.one.upstream_rq_total": 94}, "one", Routed(90, 0)),

@@ -42,10 +42,10 @@ def test_every_wrong_field_is_reported_at_once() -> None:
     """Missing, mistyped and wrongly sized fields come together, each with what is allowed."""
     found = problems({"hour": 7.5, "distance": "far", "pixels": [1.0, 2.0]})
     assert found == {
-        "carrier": "a string",
+        "carrier": "a string of whole Unicode characters without U+0000",
         "hour": "a whole number of 64 bits",
-        "distance": "a finite number, or null",
-        "pixels": "a list of 3, each a finite number, or null",
+        "distance": "a number of at most 3.4e38, or null",
+        "pixels": "a list of 3, each a number of at most 3.4e38, or null",
     }
 
 
@@ -60,6 +60,9 @@ def test_every_wrong_field_is_reported_at_once() -> None:
         ("distance", float("nan")),
         ("distance", float("inf")),
         ("distance", 10**400),
+        ("distance", 3.5e38),
+        ("carrier", "\ud83d"),
+        ("carrier", "UA\0"),
         ("distance", True),
         ("holiday", 1),
         ("at", "2013-10-01T10:00:00"),

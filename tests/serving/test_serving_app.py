@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import httpx
 import pytest
 
 from bighead_ci.errors import RetryError
+from bighead_ci.serving.body import BODY_LIMIT
 from bighead_ci.serving.metrics import ServingMetrics
 from bighead_ci.serving.predictor import Predictor
-from bighead_ci.serving.service import BODY_LIMIT, ServingApp, make_service
+from bighead_ci.serving.service import make_app
 from fakes.clock import FixedClock
 from fakes.serving import FakeFeatures, FakeScorer, a_config, counter
 
@@ -44,7 +46,7 @@ class Bench:
             log=None,
             clock=FixedClock(NOW),
         )
-        self.app = ServingApp(config, predictor, self.metrics, make_service(predictor).to_asgi(is_main=True))
+        self.app = make_app(config, predictor, self.metrics)
 
     def send(self, *requests: tuple[str, str, bytes]) -> list[httpx.Response]:
         """Send (method, path, body) all at once."""
@@ -115,7 +117,7 @@ def test_a_wrong_request_names_every_field(bench: Bench) -> None:
         "field": "distance",
         "message": "wrong value",
         "value": "'far'",
-        "allowed": "a finite number, or null",
+        "allowed": "a number of at most 3.4e38, or null",
     }
     assert bench.scorer.seen == []
 
@@ -144,6 +146,23 @@ def test_more_than_the_limit_at_once_is_429(tmp_path: Path) -> None:
     assert sorted(answer.status_code for answer in answers) == [200] * 3 + [429] * 7
     assert {a.headers.get("retry-after") for a in answers if a.status_code == 429} == {"1"}
     assert bench.predict({}).status_code == 200
+
+
+def test_a_turn_of_the_event_loop_scores_one_row(bench: Bench) -> None:
+    """uvloop takes one new connection a turn: behind a whole queue scored in one, the last of many waited for seconds."""
+
+    async def scored_by_turn() -> list[int]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(bench.app), base_url="http://variant") as client:
+            calls = asyncio.gather(*(client.post("/predict", json={}) for _ in range(20)))
+            found = [0]
+            while not calls.done():
+                await asyncio.sleep(0)
+                found.append(len(bench.scorer.seen))
+            return found
+
+    found = asyncio.run(scored_by_turn())
+    assert found[-1] == 20
+    assert max(after - before for before, after in pairwise(found)) == 1
 
 
 def test_a_store_that_does_not_answer_is_503(tmp_path: Path) -> None:
@@ -188,6 +207,14 @@ def test_metrics_carry_model_version_variant_and_artifact(bench: Bench) -> None:
     )  # fmt: skip
     assert labels == 1
     assert 'status="200"' in page
+
+
+@pytest.mark.parametrize("path", ["/", "/docs.json", "/metrics", "/healthz", "/nowhere", "/predict", "/docs.json/"])
+def test_no_answer_names_another_host(bench: Bench, path: str) -> None:
+    """Neither a script nor a picture nor a link: what a browser makes of an answer reaches nobody."""
+    answer = bench.send(("GET", path, b""))[0]
+    assert "//" not in answer.text
+    assert "location" not in answer.headers
 
 
 def test_bentoml_describes_the_api(bench: Bench) -> None:
