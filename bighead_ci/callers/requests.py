@@ -15,6 +15,7 @@ from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.main import Main
 from bighead_ci.documents.definition import RequestField, SourceDefinition
 from bighead_ci.errors import InputError
+from bighead_ci.planning.meaning import data_path
 from bighead_ci.ports.progress import Progress
 
 AHEAD = timedelta(hours=2)
@@ -29,7 +30,7 @@ def request_bodies(context: Context, main: Main, model: str, version: str, progr
     """
     definition = load_model(main.tree, model, version).definition
     source = load_source(main.tree, definition.spine.source)
-    path = context.orchestrator.sources(main.commit, progress) / "features/sources" / source.path
+    path = context.orchestrator.sources(main.commit, progress, [data_path(source)]) / data_path(source)
     return requests_of(definition.request, source, path, context.data_clock.now())
 
 

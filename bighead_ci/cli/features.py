@@ -5,8 +5,10 @@ from __future__ import annotations
 import click
 
 from bighead_ci import wiring
-from bighead_ci.cli.output import answer, json_option, reports_errors, say
+from bighead_ci.cli.output import answer, end_with, json_option, reports_errors, say
 from bighead_ci.delivery.materialize import fetch, materialize
+from bighead_ci.delivery.online_sets import stale_sets
+from bighead_ci.ports.progress import silent
 
 
 @click.group("features")
@@ -16,13 +18,25 @@ def features_command() -> None:
 
 @features_command.command("materialize")
 @click.argument("sets", nargs=-1)
+@click.option("--stale", is_flag=True, help="Only those whose online features are not of main's data and definition.")
 @json_option
 @reports_errors
-def materialize_command(sets: tuple[str, ...], as_json: bool) -> None:
-    """Write the state of feature SETS (all of main by default) up to the workspace's moment to the online store."""
-    done = materialize(wiring.context(), list(sets) or None, (lambda _: None) if as_json else say)
-    text = "\n".join(f"{name}: {rows} keys" for name, rows in done.items())
-    answer({"keys": done}, text, as_json)
+def materialize_command(sets: tuple[str, ...], stale: bool, as_json: bool) -> None:
+    """Write the state of feature SETS (all of main by default) up to the workspace's moment to the online store.
+
+    The runner does it by itself with `--stale` whenever main's data or features change.
+
+    Exit code 75: running it again may do more. 2: something must be mended first. `failures` says what, by set.
+    """
+    context = wiring.context()
+    ids: list[str] | None = list(sets) or None
+    if stale:
+        known = [one.set for one in stale_sets(context, context.main())]
+        ids = [name for name in known if ids is None or name in ids]
+    done = materialize(context, ids, silent if as_json else say)
+    lines = [f"{name}: {rows} keys" for name, rows in done.keys.items()]
+    answer(done.model_dump(mode="json"), "\n".join(lines) or "nothing to materialise", as_json)
+    end_with(done.failures, as_json)
 
 
 @features_command.command("get")

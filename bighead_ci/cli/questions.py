@@ -26,7 +26,7 @@ from bighead_ci.workspaces.runner_process import runner_pid
 def status_command(as_json: bool) -> None:
     """Desired against live: what main says, what runs, and every difference.
 
-    Exit code 1 when something differs.
+    Exit code 1 when something differs. Feature sets are listed while their online features are not of main's data.
     """
     context = wiring.context()
     found, runner = status(context, reasons=reasons(context.workspace)), runner_pid(context.workspace)
@@ -49,6 +49,8 @@ def _status_table(found: Status) -> Table:
             ", ".join(f"{v.version} {v.weight} % {v.state}" for v in model.live.variants) if model.live else "nothing"
         )
         table.add_row(model.environment, model.model, said, live, model.url, "; ".join(model.differences) or "none")
+    for one in found.stale_sets:
+        table.add_row("online features", one.set, "", "", "", f"stale: {one.words}")
     return table
 
 

@@ -11,7 +11,6 @@ import click
 import bighead_ci
 from bighead_ci import wiring
 from bighead_ci.cli.output import EXIT_INTERRUPTED, console, json_option, reports_errors, say
-from bighead_ci.delivery.materialize import materialize
 from bighead_ci.demo.seed import MOMENT, write_seed
 from bighead_ci.demo.ship import Ship
 from bighead_ci.errors import BigheadError, InputError
@@ -61,8 +60,6 @@ def _ship(directory: Path) -> None:
     workspace = create_workspace(directory, seed, MOMENT)
     start_runner(workspace)  # first, so that the routers have the ports that were found free
     context = wiring.context_of(workspace)
-    say("importing the sources (DVC) and materialising features up to the workspace's moment …")
-    materialize(context, None, say)
     Ship(context, directory / "clone", EXAMPLES).play()
     console.print(f"\n[bold green]shipped in {time.monotonic() - started:.0f} s[/]; the workspace is left running:")
     for line in _ways_to_look(directory, workspace):

@@ -4,73 +4,90 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 from bighead_ci.definitions.loading import load_feature_set
 from bighead_ci.delivery.context import Context
-from bighead_ci.documents.base import epoch_us
-from bighead_ci.documents.definition import FeatureSchema, SourceDefinition, VersionedFeatureSet
+from bighead_ci.delivery.failures import Failures
+from bighead_ci.delivery.main import Main
+from bighead_ci.delivery.online_sets import feature_set_ids, online_store
+from bighead_ci.documents.base import Document, epoch_us
+from bighead_ci.documents.definition import FeatureSchema, VersionedFeatureSet
+from bighead_ci.documents.failure import Failure
 from bighead_ci.errors import InputError, RetryError
 from bighead_ci.features.meaning import feature_schema
 from bighead_ci.features.online import FeatureReader
+from bighead_ci.planning.meaning import data_path
 from bighead_ci.ports.progress import Progress
-from bighead_ci.ports.tree import Tree
 
 _ONE_AT_A_TIME = threading.Lock()
 """Models are brought up at once; what they share is materialised by the first of them."""
 
 
-def feature_set_ids(tree: Tree) -> list[str]:
-    """Every feature set of a tree: `carrier_delays/v1`."""
-    folders = [path.removesuffix("/feature_set.yaml") for path in tree.files() if path.endswith("/feature_set.yaml")]
-    return sorted(folder.removeprefix("features/") for folder in folders if folder.startswith("features/"))
+class Materialization(Document):
+    """What was written to the online store, and the sets that could not be."""
+
+    keys: dict[str, int]
+    """By set."""
+    failures: list[Failure]
 
 
-def materialize(context: Context, ids: Sequence[str] | None, progress: Progress) -> dict[str, int]:
-    """Write each set's state, of events known before the workspace's moment; return the keys written by set.
+def materialize(context: Context, ids: Sequence[str] | None, progress: Progress) -> Materialization:
+    """Write each set's state, of events known before the workspace's moment.
+
+    A set that fails keeps what it had, and holds up none of the others. Who reads a set meanwhile reads what it was
+    before, and then at once what it is now.
 
     Raises:
         InputError: main has no such feature set.
     """
     main = context.main()
-    tree = main.tree
-    known = feature_set_ids(tree)
+    known = feature_set_ids(main.tree)
     unknown = sorted(set(ids or []) - set(known))
     if unknown:
         raise InputError(f"main has no feature set {', '.join(unknown)}; feature sets: {', '.join(known) or 'none'}")
-    checkout = context.orchestrator.sources(main.commit, progress)
+    keys: dict[str, int] = {}
+    failures = Failures()
+    for name in known if ids is None else ids:
+        with failures.contain(name):
+            keys[name] = _materialize(context, main, name, progress)
+    return Materialization(keys=keys, failures=failures.found)
+
+
+def _materialize(context: Context, main: Main, name: str, progress: Progress) -> int:
+    loaded = load_feature_set(main.tree, *name.split("/"))
+    path = data_path(loaded.source)
+    sources = {
+        loaded.definition.source: (loaded.source, context.orchestrator.sources(main.commit, progress, [path]) / path)
+    }
     until = context.data_clock.now()
-    done = {}
-    for name in ids or known:
-        loaded = load_feature_set(tree, *name.split("/"))
-        progress(f"{name}: state of every {', '.join(loaded.definition.key)} up to {until:%Y-%m-%d %H:%M:%S} UTC")
-        with closing(context.open_online_store(readonly=False)) as store:
-            done[name] = context.offline_store.materialize([loaded], _sources(checkout, loaded), until, store)
-    return done
+    progress(f"{name}: state of every {', '.join(loaded.definition.key)} up to {until:%Y-%m-%d %H:%M:%S} UTC")
+    with online_store(context, readonly=False) as store:
+        return context.offline_store.materialize([loaded], sources, until, store)
 
 
 def ensure_materialized(context: Context, schemas: Sequence[FeatureSchema], progress: Progress) -> None:
-    """Materialise the sets that an artifact needs and that the online store lacks (or has with another meaning)."""
+    """Materialise the sets that an artifact needs and that the online store lacks (or has with another meaning).
+
+    Raises:
+        InputError: one of them cannot be.
+        RetryError: likewise, for now.
+    """
     with _ONE_AT_A_TIME:
         missing = [schema.set for schema in schemas if not _has(context, schema)]
-        if missing:
-            materialize(context, missing, progress)
+        failures = materialize(context, missing, progress).failures if missing else []
+    if failures:
+        kind = RetryError if any(failure.remedy == "retry" for failure in failures) else InputError
+        raise kind("; ".join(f"{failure.about}: {failure.message}" for failure in failures))
 
 
 def _has(context: Context, schema: FeatureSchema) -> bool:
     try:
-        with closing(context.open_online_store(readonly=True)) as store:
+        with online_store(context, readonly=True) as store:
             FeatureReader(store).open(schema)
     except (InputError, RetryError):
         return False
     return True
-
-
-def _sources(checkout: Path, loaded: VersionedFeatureSet) -> dict[str, tuple[SourceDefinition, Path]]:
-    name = loaded.definition.source
-    return {name: (loaded.source, checkout / "features/sources" / loaded.source.path)}
 
 
 def fetch(context: Context, feature_set: str, key: Sequence[str]) -> dict[str, Any]:
@@ -87,10 +104,10 @@ def fetch(context: Context, feature_set: str, key: Sequence[str]) -> dict[str, A
     names = loaded.definition.key
     if len(key) != len(names):
         raise InputError(f"{feature_set} has the key {', '.join(names)}: give {len(names)} value(s), got {len(key)}")
-    as_of = epoch_us(context.data_clock.now())
-    with closing(context.open_online_store(readonly=True)) as store:
+    with online_store(context, readonly=True) as store:
         reader = FeatureReader(store)
         reader.open(feature_schema(loaded, None))
+        as_of = epoch_us(context.data_clock.now())
         return dict(reader.fetch({feature_set: _typed_key(loaded, key)}, as_of))
 
 

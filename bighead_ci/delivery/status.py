@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.desired import desired_models
+from bighead_ci.delivery.main import Main
+from bighead_ci.delivery.online_sets import StaleSet, stale_sets
 from bighead_ci.delivery.workers import Place
 from bighead_ci.documents.base import Document
 from bighead_ci.documents.live import DesiredModel, LiveModel
@@ -28,11 +30,12 @@ class Status(Document):
 
     commit: str
     models: list[ModelStatus]
+    stale_sets: list[StaleSet]
 
     @property
     def in_step(self) -> bool:
         """Whether nothing differs."""
-        return not any(model.differences for model in self.models)
+        return not self.stale_sets and not any(model.differences for model in self.models)
 
 
 class Reasons(Document):
@@ -55,7 +58,7 @@ NO_REASONS = Reasons(failed=[])
 
 
 def status(context: Context, branch: str = "main", reasons: Reasons = NO_REASONS) -> Status:
-    """Compare what main says with what the platforms observe; environments that main does not name show up, too.
+    """Compare what main says with what runs, and with what online features are of.
 
     Args:
         context: Ports.
@@ -63,6 +66,13 @@ def status(context: Context, branch: str = "main", reasons: Reasons = NO_REASONS
         reasons: What whoever brings environments to it could not do.
     """
     main = context.main(branch)
+    return Status(
+        commit=main.commit, models=model_statuses(context, main, reasons), stale_sets=stale_sets(context, main)
+    )
+
+
+def model_statuses(context: Context, main: Main, reasons: Reasons = NO_REASONS) -> list[ModelStatus]:
+    """Compare what main says with what the platforms observe; environments that main does not name show up, too."""
     desired = main.desired
     wanted = {(m.environment, m.model): m for m in desired_models(desired)}
     platforms = {name: context.platform(name, one) for name, one in desired.environments.items()}
@@ -88,7 +98,7 @@ def status(context: Context, branch: str = "main", reasons: Reasons = NO_REASONS
                 differences=found,
             )
         )
-    return Status(commit=main.commit, models=models)
+    return models
 
 
 def differences(desired: DesiredModel | None, live: LiveModel | None) -> list[str]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 
+from bighead_ci.delivery.online_sets import stale_sets
 from bighead_ci.delivery.status import status
 from bighead_ci.demo.steps import Steps, alone, head_of
 from bighead_ci.documents.release import ALL
 
+FEATURES_SECONDS = 300.0
 WORSE = {"trees: 100": "trees: 4"}
 """An edit of v2's model.yaml that makes it clearly worse."""
 RENAMED = {
@@ -22,6 +24,7 @@ class Ship(Steps):
 
     def play(self) -> None:
         """All chapters."""
+        self.features()
         self.two_pull_requests()
         self.merge_and_promote()
         self.better_version()
@@ -31,6 +34,12 @@ class Ship(Steps):
         self.revert()
         self.questions()
         self.facts.write(self.context.workspace.state / "ship.json")
+
+    def features(self) -> None:
+        """The runner materialises main's feature sets by itself."""
+        n = self.narrator
+        n.tell("the runner imports the sources (DVC) and materialises features up to the workspace's moment …")
+        n.wait("online features", lambda: not stale_sets(self.context, self.context.main()) or None, FEATURES_SECONDS)
 
     def two_pull_requests(self) -> None:
         """Two models in two concurrent pull requests."""

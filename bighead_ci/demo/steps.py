@@ -12,7 +12,7 @@ from pydantic import Field
 from bighead_ci.callers.requests import request_bodies
 from bighead_ci.callers.traffic import Traffic
 from bighead_ci.delivery.checks import CI, find_check
-from bighead_ci.delivery.status import status
+from bighead_ci.delivery.status import model_statuses
 from bighead_ci.demo.narrator import Narrator
 from bighead_ci.documents.base import Document
 from bighead_ci.documents.forge import PullRequest, PullRequestSummary
@@ -185,8 +185,7 @@ class Steps:
         """Wait until what runs is what main says, and the version is part of it."""
 
         def live() -> bool | None:
-            found = status(self.context)
-            for m in found.models:
+            for m in model_statuses(self.context, self.context.main()):
                 if (m.model, m.environment) == (model, environment) and m.live and not m.differences:
                     return any(v.version == version for v in m.live.variants) or None
             return None

@@ -34,6 +34,15 @@ def epoch_us(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
+def moment_of(microseconds: int) -> datetime:
+    """The moment so many microseconds after 1970.
+
+    Raises:
+        OverflowError: it is beyond the year 9999 or before the year 1.
+    """
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
 class Document(BaseModel):
     """A frozen value that can be written as JSON and read back equal."""
 

@@ -50,6 +50,10 @@ class StoredSet(Document):
     stamp: int
     """Stands in front of every row of the publication."""
     keys: int
+    data: str = ""
+    """Digest of the source's file, as dvc.lock names it."""
+    newest: int | None = None
+    """Time (UTC microseconds) of the newest event that is in; None: there is none."""
 
 
 def set_plans(feature_set: VersionedFeatureSet) -> list[ColumnPlan]:
@@ -162,6 +166,13 @@ def stored_set(row: bytes) -> StoredSet | None:
         return None
 
 
+def published_sets(store: OnlineStore, ids: Sequence[str]) -> dict[str, StoredSet]:
+    """What the store holds whole of some sets."""
+    rows = store.get_many([(SETS, name.encode()) for name in ids])
+    found = {name: stored_set(row) for name, row in zip(ids, rows, strict=True) if row is not None}
+    return {name: stored for name, stored in found.items() if stored is not None and is_whole(store, stored)}
+
+
 def is_whole(store: OnlineStore, stored: StoredSet) -> bool:
     """Whether a publication's table is there, and is its own."""
     return store.get_many([(stored.table, STAMP)])[0] == stamp_bytes(stored.stamp)
@@ -173,6 +184,8 @@ def publish(
     *,
     until: int,
     stamp: int,
+    data: str,
+    newest: int | None,
     rows: Iterable[tuple[bytes, bytes]],
 ) -> int:
     """Replace what the store holds of a set, at once for every reader; return the number of keys.
@@ -182,6 +195,8 @@ def publish(
         feature_set: what the rows are of.
         until: the moment of publication.
         stamp: as in the rows. When the store already holds it whole, nothing is written.
+        data: digest of the source's file.
+        newest: time of the newest event that is in.
         rows: of `key_rows`.
     """
     row = store.get_many([(SETS, feature_set.id.encode())])[0]
@@ -199,6 +214,8 @@ def publish(
         table=table,
         stamp=stamp,
         keys=keys,
+        data=data,
+        newest=newest,
     )
     store.put_many(SETS, [(feature_set.id.encode(), stored.model_dump_json().encode())])
     return keys

@@ -99,8 +99,10 @@ class DvcPipeline:
             ran = self._reproduce(checkout, pipeline, ["--single-item", pipeline], progress)
         return Timings(seconds=made.seconds | ran.seconds, reused=made.reused + ran.reused)
 
-    def import_sources(self, checkout: Path, progress: Progress) -> None:
+    def import_sources(self, checkout: Path, progress: Progress, needed: Collection[str] | None = None) -> None:
         """Put the sources' Parquet files in place as dvc.lock names them: from the cache, else by their import stage.
+
+        `needed`: their paths; None: all that dvc.lock names.
 
         Raises:
             InputError: an import failed, the data is something else than dvc.lock names, or a directory cannot be
@@ -108,11 +110,15 @@ class DvcPipeline:
             RetryError: the disk is full, a lock is held, or a stage was killed.
         """
         with self._locked(checkout):
-            if is_locked(checkout):
-                self._import(checkout, locked_data(checkout), progress)
+            locked = locked_data(checkout)
+            if needed is not None and locked.keys() >= {*needed}:
+                self._import(checkout, needed, progress)
+            elif is_locked(checkout):
+                self._import(checkout, locked, progress)
             else:
                 self._reproduce_data(checkout, [SOURCES_PIPELINE], progress)
-            check_data(checkout, locked_data(checkout))
+            locked = locked_data(checkout)
+            check_data(checkout, {path: digest for path, digest in locked.items() if path in (needed or locked)})
 
     def _import(self, checkout: Path, wanted: Collection[str], progress: Progress) -> Timings:
         """Put data in place that is not there."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -65,12 +65,12 @@ class LocalOrchestrator:
         finally:
             lock.release()
 
-    def sources(self, commit: str, progress: Progress) -> Path:
+    def sources(self, commit: str, progress: Progress, needed: Collection[str] | None = None) -> Path:
         """A work tree of the commit whose sources' Parquet files are in place."""
         checkout = self._checkouts / f"sources-{commit[:12]}"
         if checkout.exists():
             try:
-                self._pipeline.import_sources(checkout, progress)
+                self._pipeline.import_sources(checkout, progress, needed)
             except InputError:  # what a killed import left, or somebody changed
                 shutil.rmtree(checkout, ignore_errors=True)
             else:
@@ -79,7 +79,7 @@ class LocalOrchestrator:
         beside = Path(tempfile.mkdtemp(prefix=f".{checkout.name}-", dir=checkout.parent))
         try:
             self._checkout(commit, beside)
-            self._pipeline.import_sources(beside, progress)
+            self._pipeline.import_sources(beside, progress, needed)
             _rename(beside, checkout)
         finally:
             shutil.rmtree(beside, ignore_errors=True)

@@ -70,8 +70,8 @@ def routed(router: Mapping[str, float], variant: str, under_way: float = 0.0) ->
     that reached a process by the variant's own cluster. What finished without reaching it went to the stable variant:
     the caller was served, the variant failed. A connection that broke under a request counts as well.
 
-    Answers with 5xx are the variant's failures, and so is 429, which says that it cannot keep up. Any other 4xx tells the
-    caller that the request is wrong, and is no failure.
+    Answers with 5xx are the variant's failures, and so is 429, which says that it cannot keep up. Any other 4xx tells
+    the caller that the request is wrong, and is no failure.
 
     What was `under_way` at the first sample had reached its process before and finished after: without it, each would
     look like a failure.

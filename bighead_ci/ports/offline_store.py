@@ -58,3 +58,6 @@ class OfflineStore(Protocol):
 
         Each set appears at once or not at all; running it again with the same input writes nothing.
         """
+
+    def newest(self, source: SourceDefinition, file: Path, before: Moment) -> Moment | None:
+        """Time of the newest row that was known before a moment; None if there is none, or rows have no time."""

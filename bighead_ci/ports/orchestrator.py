@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,8 +43,10 @@ class Orchestrator(Protocol):
     def exclusive(self, key: str, progress: Progress) -> AbstractContextManager[None]:
         """Let one process at a time make what has this content key; the others wait for it, and say so."""
 
-    def sources(self, commit: str, progress: Progress) -> Path:
+    def sources(self, commit: str, progress: Progress, needed: Collection[str] | None = None) -> Path:
         """A directory with the files of a commit in which the sources' data is in place, whatever happens to it.
+
+        `needed`: paths of the data that must be there; None: all that dvc.lock names.
 
         Raises:
             InputError: the data that can be had is not what the commit's dvc.lock names.

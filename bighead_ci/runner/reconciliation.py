@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.reconcile import PAUSE_SECONDS, Outcome, place_name, reconcile
-from bighead_ci.delivery.status import Reasons, status
+from bighead_ci.delivery.status import Reasons, model_statuses
 from bighead_ci.delivery.workers import Place, Workers
 from bighead_ci.ports.platform import Platform
 from bighead_ci.ports.progress import Progress
@@ -77,7 +77,7 @@ class Reconciliation:
             return False
         self._ended = ended
         self._next_probe = now + PROBE
-        return not status(self._context).in_step
+        return any(model.differences for model in model_statuses(self._context, self._context.main()))
 
     def _look(self) -> frozenset[str]:
         ended = [(environment, platform.ended()) for environment, platform in self._platforms.items()]

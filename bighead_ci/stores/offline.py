@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bighead_ci.documents.base import Moment, epoch_us, replacing
+from bighead_ci.documents.base import Moment, epoch_us, moment_of, replacing
 from bighead_ci.documents.definition import SourceDefinition, VersionedFeatureSet
 from bighead_ci.documents.record import TrainingSetSummary
 from bighead_ci.documents.stage import TrainingSetSpec
@@ -46,6 +46,7 @@ from bighead_ci.stores.limits import Limits
 from bighead_ci.stores.scan import (
     check_unique,
     connection,
+    newest_event,
     register_all_keys,
     register_keys,
     scan_events,
@@ -155,8 +156,16 @@ class DuckDBOfflineStore:
     ) -> int:
         path = sources[feature_set.definition.source][1]
         stamp = stamp_of(feature_set, until, content)
+        newest = newest_event(database, feature_set.source, path, until)
         rows = self._key_rows(database, feature_set, path, until=until, stamp=stamp)
-        return publish(online, feature_set, until=until, stamp=stamp, rows=rows)
+        return publish(online, feature_set, until=until, stamp=stamp, data=content, newest=newest, rows=rows)
+
+    def newest(self, source: SourceDefinition, file: Path, before: Moment) -> Moment | None:
+        """Time of the newest row that was known; see the port."""
+        check_sources({"": (source, file)}, {"": set()})
+        with connection(self._limits) as database:
+            found = newest_event(database, source, file, epoch_us(before))
+        return None if found is None else moment_of(found)
 
     def _key_rows(
         self,
@@ -270,5 +279,6 @@ def _write(rows: pa.Table, destination: Path) -> None:
 
 
 def _file_digest(path: Path) -> str:
+    """As dvc.lock names it."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

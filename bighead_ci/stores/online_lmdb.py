@@ -31,13 +31,16 @@ class LmdbOnlineStore:
         path: the directory; a writer makes it.
         readonly: open for reading, beside a writer or without one.
         map_bytes: the first size of the map; a writer doubles it when it is full.
+        patience_seconds: how long a writer waits for another one.
 
     Raises:
         RetryError: another writer holds the store, there is none yet to read, it is damaged, or the directory cannot be
             used.
     """
 
-    def __init__(self, path: Path, *, readonly: bool = False, map_bytes: int = _FIRST_MAP) -> None:
+    def __init__(
+        self, path: Path, *, readonly: bool = False, map_bytes: int = _FIRST_MAP, patience_seconds: float = 0.0
+    ) -> None:
         self._path = path
         self._readonly = readonly
         self._lock: FileLock | None = None
@@ -46,7 +49,7 @@ class LmdbOnlineStore:
             if not (path / "data.mdb").is_file():
                 raise RetryError(f"there is no online store at {path} yet; materialize a feature set first")
         else:
-            self._lock = _writer_lock(path)
+            self._lock = _writer_lock(path, patience_seconds)
         try:
             self._environment = lmdb.open(
                 str(path), max_dbs=_MAX_TABLES, map_size=map_bytes, readonly=readonly, max_readers=1024, lock=True
@@ -179,11 +182,11 @@ class LmdbOnlineStore:
             self._lock = None
 
 
-def _writer_lock(path: Path) -> FileLock:
+def _writer_lock(path: Path, patience_seconds: float) -> FileLock:
     lock = FileLock(path / "writer.lock", is_singleton=False, thread_local=False)
     try:
         path.mkdir(parents=True, exist_ok=True)
-        lock.acquire(blocking=False)
+        lock.acquire(timeout=patience_seconds)
     except Timeout as error:
         raise RetryError(
             f"another process is writing to the online store at {path}; try again when it is done"

@@ -11,7 +11,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from bighead_ci.documents.definition import VersionedFeatureSet
+from bighead_ci.documents.definition import SourceDefinition, VersionedFeatureSet
 from bighead_ci.errors import InputError, RetryError
 from bighead_ci.features.arrow import EVENT_ID, GROUP, KNOWN, TIME, events_of, numbered
 from bighead_ci.features.batch import Events
@@ -164,6 +164,20 @@ def scan_events(
     batches = result.to_arrow_reader(min(size_at_once, 500_000))
     for chunk in _whole_keys(batches, size_at_once, check_key):
         yield events_of(chunk, aliases, source.columns[source.event_id] if ids else None)
+
+
+def newest_event(
+    database: duckdb.DuckDBPyConnection, source: SourceDefinition, path: Path, known_before: int
+) -> int | None:
+    """Time of the newest row that was known before a moment (UTC microseconds); None: there is none."""
+    if source.timestamp is None:
+        return None
+    time = f"epoch_us({quoted(source.timestamp)})"
+    known = f"epoch_us({quoted(source.known_at)})" if source.known_at else time
+    row = database.execute(
+        f"SELECT max({time}) FROM {table(path)} WHERE {known} < {known_before}"  # noqa: S608 - quoted
+    ).fetchone()
+    return None if row is None or row[0] is None else int(row[0])
 
 
 def check_unique(database: duckdb.DuckDBPyConnection, name: str, path: Path, event_id: str) -> None:

@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from bighead_ci.ports.tracking import RecordStore
 
 
+WRITER_SECONDS = 300.0
+"""How long one writer of the online store waits for another."""
+
+
 class LocalContext:
     """`delivery.Context` of a workspace on this machine."""
 
@@ -191,7 +195,7 @@ class LocalContext:
         """LMDB; one writer at a time, so close it soon."""
         from bighead_ci.stores.online_lmdb import LmdbOnlineStore
 
-        return LmdbOnlineStore(self.workspace.online_store, readonly=readonly)
+        return LmdbOnlineStore(self.workspace.online_store, readonly=readonly, patience_seconds=WRITER_SECONDS)
 
     @cached_property
     def predictions(self) -> PredictionLog:

@@ -14,6 +14,7 @@ from bighead_ci.runner.checks import PullRequestChecks
 from bighead_ci.runner.deliveries import Deliveries
 from bighead_ci.runner.duty import Duty, Runner
 from bighead_ci.runner.failure_log import FailureLog
+from bighead_ci.runner.online_features import OnlineFeatures
 from bighead_ci.runner.reconciliation import REASONS_FILE, Reconciliation
 from bighead_ci.runner.watch import Watch
 from bighead_ci.wiring.contexts import context_of
@@ -29,6 +30,7 @@ def runner(workspace: Workspace, threads: Executor, say: Progress) -> Runner:
         Reconciliation(context_of(workspace), watch, workspace.runner, failures, say),
         PullRequestChecks(context_of(workspace), watch, commands, workspace.runner, failures, say),
         Deliveries(context_of(workspace), watch, commands, workspace.runner, failures, say),
+        OnlineFeatures(context_of(workspace), watch, commands, failures, say),
         Canaries(context_of(workspace), watch, failures, say),
     ]
     return Runner(duties, watch, here.clock, failures, threads)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bighead_ci.documents.base import epoch_us
+from bighead_ci.documents.base import epoch_us, moment_of
 from bighead_ci.documents.definition import (
     HashSplit,
     Label,
@@ -216,3 +216,15 @@ def test_a_source_without_the_column_is_refused(store: OfflineStore, sources: di
         training_set(store, model(), [SET], sources, tmp_path / "ts.parquet")
     assert online.rows == {}
     assert not (tmp_path / "ts.parquet").exists()
+
+
+def test_the_newest_row_is_the_newest_that_was_known(store: OfflineStore, tmp_path: Path) -> None:
+    """Neither what became known later nor what never did counts; without rows there is none."""
+    rows = [
+        {"id": number, "at": at, "known": known, "k": "UA", "n": 1, "x": 0.0, "s": None}
+        for number, (at, known) in enumerate([(1_000, 1_000), (3_000, 2_000), (2_000, 9_000), (4_000, None)])
+    ]
+    file = write_events(tmp_path / "events.parquet", rows)
+    for before, newest in ((10_000, 3_000), (2_000, 1_000), (1_000, None)):
+        found = store.newest(SOURCE, file, moment_of(before))
+        assert (found and epoch_us(found)) == newest

@@ -158,6 +158,7 @@ def test_other_data_than_the_inputs_name_are_refused(bench: Bench) -> None:
     for refused in (
         lambda: elsewhere.run(bench.first, bench.inputs(bench.first), silent).__enter__(),
         lambda: elsewhere.sources(bench.first, silent),
+        lambda: elsewhere.sources(bench.first, silent, [bench.data]),
     ):
         with pytest.raises(InputError) as raised:
             refused()
@@ -176,7 +177,7 @@ def test_other_code_than_the_inputs_name_is_refused(bench: Bench) -> None:
 
 def test_sources_are_in_place_whatever_happens_to_them(bench: Bench) -> None:
     """The files of the commit, with each source's data, although somebody changed or took them since."""
-    data = bench.orchestrator.sources(bench.first, silent) / bench.data
+    data = bench.orchestrator.sources(bench.first, silent, [bench.data]) / bench.data
     right = data.read_bytes()
     assert pq.read_table(data).num_columns > 0
     assert (bench.orchestrator.sources(bench.first, silent) / bench.folder / "model.yaml").exists()

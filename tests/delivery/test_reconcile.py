@@ -9,7 +9,7 @@ from bighead_ci.delivery.check import check_pull_request
 from bighead_ci.delivery.deliver import deliver
 from bighead_ci.delivery.promote import promote
 from bighead_ci.delivery.reconcile import Outcome, project_aliases, reconcile, settle
-from bighead_ci.delivery.status import status
+from bighead_ci.delivery.status import model_statuses, status
 from bighead_ci.documents.definition import Serving
 from bighead_ci.errors import InputError
 from bighead_ci.ports.progress import silent
@@ -29,6 +29,11 @@ def outcome(context: FakeContext, model: str = "late", environment: str = "stagi
     """One pass, seen for one model."""
     found = reconcile(context, silent).outcomes
     return next(o for o in found if (o.environment, o.model) == (environment, model))
+
+
+def models_in_step(context: FakeContext) -> bool:
+    """Whether what runs is what main says."""
+    return not any(model.differences for model in model_statuses(context, context.main()))
 
 
 def candidate_artifact(context: FakeContext) -> str:
@@ -54,7 +59,7 @@ def test_a_release_is_started_before_it_gets_traffic(context: FakeContext) -> No
     assert context.live("staging") == {"v2": 100}
     assert outcome(context).state == "in step"
     assert len(context.platforms["staging"].calls) == 2
-    assert status(context).in_step
+    assert models_in_step(context)
 
 
 def test_features_are_materialised_before_the_model_starts(context: FakeContext) -> None:
@@ -102,9 +107,9 @@ def test_a_process_that_died_is_started_again(context: FakeContext) -> None:
     ship(context, "v2")
     (variant,) = context.platforms["prod"].variants
     context.platforms["prod"].kill(variant)
-    assert not status(context).in_step
+    assert not models_in_step(context)
     assert outcome(context, environment="prod").state == "changed"
-    assert status(context).in_step
+    assert models_in_step(context)
 
 
 def test_a_variant_that_refuses_to_serve_leaves_the_traffic_as_it_was(context: FakeContext) -> None:
@@ -117,7 +122,7 @@ def test_a_variant_that_refuses_to_serve_leaves_the_traffic_as_it_was(context: F
     found = outcome(context, environment="prod")
     assert (found.state, "digest mismatch" in found.detail) == ("failed", True)
     assert context.live("prod") == {"v2": 100}
-    assert not status(context).in_step
+    assert not models_in_step(context)
     context.platforms["prod"].refusals.clear()
     assert outcome(context, environment="prod").state == "changed"
     assert context.live("prod") == {"v2": 90, "v3": 10}
@@ -178,7 +183,7 @@ def test_a_revert_takes_effect_while_the_candidate_still_starts(context: FakeCon
     context.change_main({path: context.repository.tree(before).read(path).decode()}, "revert")
     assert outcome(context, environment="prod").state == "changed"
     assert context.live("prod") == {"v2": 100}
-    assert status(context).in_step
+    assert models_in_step(context)
 
 
 def test_traffic_does_not_wait_for_a_standby(shipped_twice: FakeContext) -> None:
@@ -198,7 +203,7 @@ def test_traffic_does_not_wait_for_a_standby(shipped_twice: FakeContext) -> None
     assert outcome(context).state == "starting"
     context.platforms["staging"].slow.clear()
     assert outcome(context).state == "in step"
-    assert status(context).in_step
+    assert models_in_step(context)
 
 
 def test_settling_follows_main_while_something_starts(context: FakeContext) -> None:
@@ -230,12 +235,12 @@ def test_the_old_version_stands_by_for_keep_warm_and_then_leaves(context: FakeCo
     advance(context, silent)
     reconcile(context, silent)
     assert context.live("prod") == {"v2": 0, "v3": 100}
-    assert status(context).in_step
+    assert models_in_step(context)
     context.clock.forward(1)
     advance(context, silent)
     reconcile(context, silent)
     assert context.split("prod") == context.live("prod") == {"v3": 100}
-    assert status(context).in_step
+    assert models_in_step(context)
 
 
 def test_a_version_replaced_at_once_stands_by_too(context: FakeContext) -> None:
@@ -262,7 +267,7 @@ def test_a_model_without_a_release_is_stopped(context: FakeContext) -> None:
     assert (found.state, found.detail) == ("changed", "no release: stopped")
     assert context.live("prod") == {}
     assert context.live("staging") == {"v2": 100}
-    assert status(context).in_step
+    assert models_in_step(context)
 
 
 def test_the_registry_shows_what_each_environment_serves(context: FakeContext) -> None:
@@ -352,7 +357,7 @@ def test_an_environment_that_leaves_main_is_stopped(context: FakeContext) -> Non
     assert [o.detail for o in result.outcomes if o.environment == "prod"] == ["no such environment: stopped"]
     assert not context.platforms["prod"].in_use()
     assert context.live("staging") == {"v2": 100}
-    assert status(context).in_step
+    assert models_in_step(context)
     assert [o.environment for o in reconcile(context, silent).outcomes] == ["staging"]
 
 

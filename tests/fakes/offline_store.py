@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from bighead_ci.documents.base import Moment, epoch_us
+from bighead_ci.documents.base import Moment, epoch_us, moment_of
 from bighead_ci.documents.definition import SourceDefinition, VersionedFeatureSet
 from bighead_ci.documents.record import TrainingSetSummary
 from bighead_ci.documents.stage import TrainingSetSpec
@@ -80,10 +80,16 @@ class MemoryOfflineStore:
         """Publish each set."""
         return sum(self._publish(one, sources[one.definition.source][1], epoch_us(until), online) for one in sets)
 
+    def newest(self, source: SourceDefinition, file: Path, before: Moment) -> Moment | None:
+        """The greatest of the times."""
+        found = _newest(source, pq.read_table(file), epoch_us(before))
+        return None if found is None else moment_of(found)
+
     def _publish(self, feature_set: VersionedFeatureSet, path: Path, until: int, online: OnlineStore) -> int:
-        stamp = stamp_of(feature_set, until, hashlib.sha256(path.read_bytes()).hexdigest())
+        data = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+        stamp = stamp_of(feature_set, until, data)
         plans = set_plans(feature_set)
-        rows = _known(feature_set, _events(feature_set, path), until)
+        rows = _known(feature_set.source, _events(feature_set, path), until)
         own = [rows.column(name) for name in feature_set.definition.key]
         groups = numbered(own)
         events = sorted_events(feature_set, [plan.column for plan in plans], rows, groups, ids=True)
@@ -91,7 +97,8 @@ class MemoryOfflineStore:
         keyed = key_rows(
             plans, events, until, stamp, lambda group: key_bytes([column[firsts[group]].as_py() for column in own])
         )
-        return publish(online, feature_set, until=until, stamp=stamp, rows=keyed)
+        newest = _newest(feature_set.source, rows, until)
+        return publish(online, feature_set, until=until, stamp=stamp, data=data, newest=newest, rows=keyed)
 
 
 def _features(
@@ -103,7 +110,7 @@ def _features(
     before: int | None,
 ) -> dict[str, pa.Array]:
     rows = _events(feature_set, path)
-    rows = rows if before is None else _known(feature_set, rows, before)
+    rows = rows if before is None else _known(feature_set.source, rows, before)
     found = features_at(feature_set, features, rows, keys, moments)
     return {full_name(feature_set.name, name): column for name, column in found.items()}
 
@@ -113,8 +120,15 @@ def _events(feature_set: VersionedFeatureSet, path: Path) -> pa.Table:
     return _read(feature_set.definition.source, feature_set.source, path, columns)
 
 
-def _known(feature_set: VersionedFeatureSet, rows: pa.Table, before: int) -> pa.Table:
-    source = feature_set.source
+def _newest(source: SourceDefinition, rows: pa.Table, before: int) -> int | None:
+    if source.timestamp is None:
+        return None
+    times = _known(source, rows, before).column(source.timestamp)
+    found: int | None = pc.max(times.cast(TIMESTAMP).cast(pa.int64())).as_py()
+    return found
+
+
+def _known(source: SourceDefinition, rows: pa.Table, before: int) -> pa.Table:
     known = rows.column(source.known_at or source.timestamp).cast(TIMESTAMP).cast(pa.int64())
     return rows.filter(pc.fill_null(pc.less(known, before), fill_value=False))
 

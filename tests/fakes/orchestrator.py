@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -91,11 +91,12 @@ class MemoryOrchestrator:
         finally:
             lock.release()
 
-    def sources(self, commit: str, progress: Progress) -> Path:
+    def sources(self, commit: str, progress: Progress, needed: Collection[str] | None = None) -> Path:
         """A directory with the commit's files and a Parquet file without rows where each source has its data."""
         tree = self.tree(commit)
         files, directory = Files(tree), self.directory / f"sources-{commit[:12]}"
-        self._have({f"{SOURCES}/{source.path}" for name in files.names("source") if (source := files.source(name))})
+        every = {f"{SOURCES}/{source.path}" for name in files.names("source") if (source := files.source(name))}
+        self._have(every if needed is None else set(needed))
         progress("sources: in place")
         for path in tree.files():
             (directory / path).parent.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ from bighead_ci.runner.checks import PullRequestChecks
 from bighead_ci.runner.deliveries import Deliveries
 from bighead_ci.runner.duty import Duty, Runner
 from bighead_ci.runner.failure_log import FailureLog
+from bighead_ci.runner.online_features import OnlineFeatures
 from bighead_ci.runner.reconciliation import Reconciliation
 from bighead_ci.runner.watch import Watch
 from fakes.context import FakeContext
@@ -32,6 +33,7 @@ class Bench:
         self.checks = PullRequestChecks(*shared, self.commands, directory, *spoken)
         self.deliveries = Deliveries(*shared, self.commands, directory, *spoken)
         self.reconciliation = Reconciliation(*shared, directory, *spoken)
+        self.online_features = OnlineFeatures(*shared, self.commands, *spoken)
         self.canaries = Canaries(*shared, *spoken)
 
     def polls(self, *duties: Duty) -> Callable[[], None]:

@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from pathlib import Path
 
-from bighead_ci.runner import canaries, checks, deliveries, reconciliation
+from bighead_ci.runner import canaries, checks, deliveries, online_features, reconciliation
 from bighead_ci.runner.backoff import Backoff
 from bighead_ci.runner.commands import advice
 from bighead_ci.runner.duty import BROKEN
@@ -35,6 +35,7 @@ def test_the_table_of_pauses_is_true() -> None:
         "a pull request's head": (checks.BACKOFF, f"{checks.TRIES}; those that end in 75 or a kill do not count"),
         "a commit of main to deliver": (deliveries.BACKOFF, "no end"),
         "a model in an environment": (reconciliation.BACKOFF, "no end"),
+        "main's feature sets": (online_features.BACKOFF, "no end"),
         "a canary": (canaries.BACKOFF, "no end"),
         "a whole duty": (BROKEN, "no end"),
     }

@@ -149,7 +149,7 @@ def test_more_than_the_limit_at_once_is_429(tmp_path: Path) -> None:
 
 
 def test_a_turn_of_the_event_loop_scores_one_row(bench: Bench) -> None:
-    """uvloop takes one new connection a turn: behind a whole queue scored in one, the last of many waited for seconds."""
+    """New connections are taken one a turn: behind a whole queue scored in one, the last of many waited for seconds."""
 
     async def scored_by_turn() -> list[int]:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(bench.app), base_url="http://variant") as client:
