@@ -29,6 +29,8 @@ class TrainingSetSummary(Document):
     """Rows whose label was not yet mature at `as_of`."""
     columns: list[str]
     """Estimator inputs in order: request inputs, then `set.feature` columns."""
+    beyond: dict[str, int] = Field(default_factory=dict)
+    """Feature → how many of its values are null because its type cannot hold the result: a sum beyond int64."""
 
 
 class ExpectationResult(Document):

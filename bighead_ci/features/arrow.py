@@ -66,8 +66,9 @@ def values_of(column: pa.ChunkedArray, kind: ColumnType) -> Values:
     if kind == "float64":
         return Values(np.ascontiguousarray(pc.fill_null(column.cast(pa.float64()), 0.0).to_numpy()), valid)
     if kind == "timestamp":
-        # Only ever counted.
-        return Values(np.zeros(len(column), np.int64), valid)
+        # Only ever counted; an infinite time is as good as null, as an infinite number is.
+        moments = pc.fill_null(column.cast(pa.int64()), GREATEST).to_numpy()
+        return Values(np.zeros(len(column), np.int64), valid & (moments != GREATEST) & (moments != -GREATEST))
     return Values(np.ascontiguousarray(pc.fill_null(column.cast(pa.int64()), 0).to_numpy()), valid)
 
 

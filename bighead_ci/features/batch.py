@@ -11,10 +11,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from bighead_ci.errors import BugError, InputError
-from bighead_ci.features.columns import Column, ColumnPlan, Values, sum_beyond
+from bighead_ci.errors import BugError
+from bighead_ci.features.columns import Column, ColumnPlan, Values
 from bighead_ci.features.kernel import windows
-from bighead_ci.features.kernel.arrays import EMPTY, F64, I64, U8, VALUE, Bools
+from bighead_ci.features.kernel.arrays import BEYOND, EMPTY, F64, I64, OVERFLOW, U8, VALUE, Bools
 from bighead_ci.features.meaning import Feature
 
 
@@ -59,7 +59,6 @@ def compute(
 
     Raises:
         BugError: the events are not sorted.
-        InputError: a feature's sum of integers does not fit int64.
     """
     _check_order(events)
     rows = _order(groups, queries)
@@ -79,7 +78,7 @@ def compute(
 
     def sweep(plan: ColumnPlan, slots: tuple[U8, I64], part: slice) -> None:
         values = events.columns[plan.column]
-        beyond = windows.sweep(
+        windows.sweep(
             firsts[part],
             ends[part],
             events.timestamps,
@@ -96,8 +95,6 @@ def compute(
             sorted_data,
             sorted_became,
         )
-        if beyond >= 0:
-            raise InputError(sum_beyond(plan.features[beyond]))
 
     def put_back(result: _Result, part: slice) -> None:
         windows.put_back(places[part], part.start, sorted_data, sorted_became, result.data, result.became)
@@ -150,10 +147,11 @@ def _column(feature: Feature, data: I64, became: U8, values: Values) -> Column:
     typed: I64 | F64 = data.view(np.float64) if feature.type == "float64" else data
     valid = became == VALUE
     if feature.default is not None and feature.operation != "count":
-        # Only in an empty window: a result beyond float64 is null, whatever the default.
+        # Only in an empty window: a result that its type cannot hold is null, whatever the default.
         empty = became == EMPTY
         typed, valid = np.where(empty, typed.dtype.type(feature.default), typed), valid | empty
-    return Column(typed, valid, values.strings if feature.type == "string" else None)
+    beyond = int(np.count_nonzero((became == OVERFLOW) | (became == BEYOND)))
+    return Column(typed, valid, values.strings if feature.type == "string" else None, beyond)
 
 
 def _order(groups: I64, times: I64) -> I64:
@@ -171,6 +169,7 @@ def _changes(values: I64) -> Bools:
 
 def _check_order(events: Events) -> None:
     """The kernel's results would be wrong on unsorted events."""
-    steps = np.diff(events.groups)
-    if np.any(steps < 0) or np.any((steps == 0) & (np.diff(events.timestamps) < 0)):
+    steps, times = np.diff(events.groups), events.timestamps
+    # Compared, not subtracted: two moments may lie further apart than int64 reaches.
+    if np.any(steps < 0) or np.any((steps == 0) & (times[1:] < times[:-1])):
         raise BugError("events reached the kernel out of order")

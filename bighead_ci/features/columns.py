@@ -1,6 +1,7 @@
 """Columns of events and of results, and what is asked of a column.
 
-Decided for floats: NaN and the infinities count as null, and a result beyond float64 is null; -0.0 is read as 0.0.
+Decided: a result that its type cannot hold (a sum of integers beyond int64, anything beyond float64) is null, and
+counted. Of floats, NaN and the infinities count as null, and -0.0 is read as 0.0.
 """
 
 from __future__ import annotations
@@ -76,6 +77,8 @@ class Column:
     data: I64 | F64
     valid: Bools
     strings: tuple[str, ...] | None = None
+    beyond: int = 0
+    """How many are null because the type cannot hold the result."""
 
     def to_list(self) -> list[Any]:
         """Python scalars; None for null."""
@@ -158,8 +161,3 @@ def plans_of(features: Iterable[Feature], source: SourceDefinition) -> list[Colu
     return [
         ColumnPlan(column, source.columns[column], tuple(members), text_ids) for column, members in by_column.items()
     ]
-
-
-def sum_beyond(feature: Feature) -> str:
-    """What to say where a feature's sum does not fit int64."""
-    return f"{feature.name}: a window's sum of {feature.column} does not fit int64; declare the column float64"

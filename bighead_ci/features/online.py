@@ -10,9 +10,9 @@ import numpy as np
 
 from bighead_ci.documents.definition import FeatureSchema
 from bighead_ci.errors import InputError, RetryError
-from bighead_ci.features.columns import ColumnPlan, sum_beyond
+from bighead_ci.features.columns import ColumnPlan
 from bighead_ci.features.kernel import tiles
-from bighead_ci.features.kernel.arrays import EMPTY, I64, OVERFLOW, U8, U32, VALUE
+from bighead_ci.features.kernel.arrays import EMPTY, I64, U8, U32, VALUE
 from bighead_ci.features.kernel.states import MOST_WORDS
 from bighead_ci.features.materialized import (
     SETS,
@@ -99,11 +99,11 @@ class FeatureReader:
 
         Returns:
             Values by full name, of the columns of the opened schemas (of all, where none was opened). A key that the
-            store does not know has counts of 0 and nulls or defaults otherwise.
+            store does not know has counts of 0 and nulls or defaults otherwise; a result that its type cannot hold is
+            null.
 
         Raises:
-            InputError: a set is not there, a key is missing or of the wrong type, the moment is too early, or a sum of
-                integers that was asked for does not fit int64.
+            InputError: a set is not there, a key is missing or of the wrong type, or the moment is too early.
             RetryError: a set was republished again and again while it was read, or what is stored is damaged.
         """
         for _ in range(_ATTEMPTS):
@@ -192,8 +192,6 @@ class FeatureReader:
 
 
 def _value(feature: Feature, found: int, ints: I64, slot: int, merged: U32) -> FeatureValue:
-    if found == OVERFLOW:
-        raise InputError(sum_beyond(feature))
     if found == EMPTY and feature.default is not None:
         return int(feature.default) if feature.type == "int64" else feature.default
     if found != VALUE:

@@ -51,15 +51,13 @@ def merge(plan: ColumnPlan, left: bytes, right: bytes) -> bytes:
 
 
 def value_of(plan: ColumnPlan, state: bytes, operation: Operation) -> int | float | str | None:
-    """One operation's value, rounded once; None where there is none.
+    """One operation's value, rounded once; None where there is none, or its type cannot hold it.
 
     Raises:
-        InputError: a sum of integers does not fit int64, or the bytes are no state of the plan.
+        InputError: the bytes are no state of the plan.
     """
     words = _words(plan, state)
     found, whole, real = tiles.answer(plan.shape, words, CODES[operation], plan.floats)
-    if found == arrays.OVERFLOW:
-        raise InputError(f"the sum of {plan.column} does not fit int64; declare the column float64")
     if found != arrays.VALUE:
         return None
     if plan.column_type == "string" and operation != "count":

@@ -203,9 +203,9 @@ def _input_column(spec: TrainingSetSpec, name: str, field: RequestField, spine: 
 
 
 def summary_of(
-    spec: TrainingSetSpec, rows: TrainingRows, features: Mapping[str, pa.ChunkedArray]
+    spec: TrainingSetSpec, rows: TrainingRows, features: Mapping[str, pa.ChunkedArray], beyond: Mapping[str, int]
 ) -> TrainingSetSummary:
-    """What the training set holds, and what was left out of it."""
+    """What the training set holds, what was left out of it, and how many results of features no type holds."""
     evaluate_rows = int(rows.evaluate.sum())
     return TrainingSetSummary(
         rows=len(rows.event_id),
@@ -215,4 +215,5 @@ def summary_of(
         unlabelled=rows.unlabelled,
         immature=rows.immature,
         columns=[*inputs_of(spec), *features],
+        beyond={name: count for name, count in sorted(beyond.items()) if count},
     )

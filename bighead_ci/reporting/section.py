@@ -143,6 +143,7 @@ class ModelSection:
         """What needs no table, an item each."""
         items = [
             self._quality(),
+            *self._beyond(),
             self._drift_line(),
             *self._callers(),
             *self._libraries(),
@@ -165,6 +166,13 @@ class ModelSection:
         if len(failed) > _FAILED:
             lines.append(f"  - … and {len(failed) - _FAILED:,} more")
         return "\n".join(lines)
+
+    def _beyond(self) -> list[str]:
+        beyond = self.record.training_set.beyond
+        features = ", ".join(f"{code(name)} ({count:,})" for name, count in [*beyond.items()][:_FAILED])
+        more = f" and {len(beyond) - _FAILED:,} more" if len(beyond) > _FAILED else ""
+        what = "⚠️ **Too large**: values that int64 or float64 cannot hold are null"
+        return [f"{what}: {features}{more}"] if beyond else []
 
     def _callers(self) -> list[str]:
         changes = self.model.request_changes

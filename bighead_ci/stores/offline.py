@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -79,6 +80,7 @@ class DuckDBOfflineStore:
             joined = joined_rows(database, spec, sources, lambda count, size: check(count, width, row_bytes=size))
             rows = select_rows(spec, joined)
             features: dict[str, pa.ChunkedArray] = {}
+            beyond: Counter[str] = Counter()
             for use, feature_set, asked in uses:
                 keys = [
                     rows.spine.column(spine_column(spec, use.keys.get(key, key))) for key in feature_set.definition.key
@@ -91,9 +93,10 @@ class DuckDBOfflineStore:
                     keys=keys,
                     timestamps=_times(spec, rows),
                     known_before=None if spec.as_of is None else epoch_us(spec.as_of),
+                    beyond=beyond,
                 )
         _write(training_table(spec, rows, features), destination)
-        return summary_of(spec, rows, features)
+        return summary_of(spec, rows, features, beyond)
 
     def features_at(
         self,
@@ -118,6 +121,7 @@ class DuckDBOfflineStore:
                 keys=columns,
                 timestamps=np.array(timestamps, np.int64),
                 known_before=known_before,
+                beyond=Counter(),
             )
         return {name: column.to_pylist() for name, column in found.items()}
 
@@ -203,7 +207,9 @@ class DuckDBOfflineStore:
         keys: Sequence[pa.Array | pa.ChunkedArray],
         timestamps: I64,
         known_before: int | None,
+        beyond: Counter[str],
     ) -> dict[str, pa.ChunkedArray]:
+        """Columns by full name; `beyond` is told how many results of each no value of its type holds."""
         self._limits.check_results(feature_set.id, timestamps.size, len(features))
         plans = plans_of(features, feature_set.source)
         groups = register_keys(database, keys)
@@ -216,7 +222,9 @@ class DuckDBOfflineStore:
         def add(events: Events, queries: I64, numbers: I64) -> None:
             columns = compute(plans, events, numbers, timestamps[queries], self._limits.processors)
             for feature in features:
-                parts[feature.name].append(array_of(columns.pop(feature.name), feature))
+                column = columns.pop(feature.name)
+                beyond[full_name(feature_set.name, feature.name)] += column.beyond
+                parts[feature.name].append(array_of(column, feature))
             places.append(queries)
 
         path = sources[feature_set.definition.source][1]

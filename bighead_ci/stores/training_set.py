@@ -9,7 +9,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bighead_ci.documents.stage import TrainingSetSpec
-from bighead_ci.features.kernel.arrays import LEAST
 from bighead_ci.features.training_rows import JoinedRows, spine_columns, wanted_span
 from bighead_ci.ports.offline_store import Sources
 from bighead_ci.stores.scan import quoted, table
@@ -37,8 +36,7 @@ def joined_rows(
     if label.known_at:
         selected.append(f"epoch_us(l.{quoted(label.known_at)}) AS known")
     elif label.timestamp:
-        # A label without a time was always known.
-        selected.append(f"coalesce(epoch_us(l.{quoted(label.timestamp)}), {LEAST}) AS known")
+        selected.append(f"epoch_us(l.{quoted(label.timestamp)}) AS known")
     reader = database.sql(
         f"SELECT {', '.join(selected)} FROM {table(spine_path)} s "  # noqa: S608 - quoted
         f"LEFT JOIN {table(label_path)} l ON s.{quoted(spine.event_id)} = l.{quoted(label.event_id)} {where}"

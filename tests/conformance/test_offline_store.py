@@ -13,6 +13,7 @@ import pytest
 
 from bighead_ci.documents.base import epoch_us, moment_of
 from bighead_ci.documents.definition import (
+    Aggregation,
     HashSplit,
     Label,
     RequestField,
@@ -27,7 +28,7 @@ from fakes.context import RecordingOfflineStore
 from fakes.hourly_events import HOUR, SET, START, microseconds, model, training_set, write_sources
 from fakes.offline_store import MemoryOfflineStore
 from fakes.online_store import FakeOnlineStore
-from oracles.events import SOURCE, write_events
+from oracles.events import SOURCE, feature_set, write_events
 
 MAKERS: dict[str, Callable[[], OfflineStore]] = {
     "duckdb": DuckDBOfflineStore,
@@ -142,6 +143,32 @@ def test_a_spine_row_without_a_time_is_left_out_and_counted(
     summary = training_set(store, hashed, [SET], sources, tmp_path / "ts.parquet")
     assert (summary.outside_split, summary.immature, summary.unlabelled, summary.rows) == (1, 3, 2, 6)
     assert 0 not in pq.read_table(tmp_path / "ts.parquet")["__event_id"].to_pylist()
+
+
+def test_an_infinite_time_is_not_counted(store: OfflineStore, tmp_path: Path) -> None:
+    """In a column of times, as infinities in a column of numbers: it is as good as null."""
+    events = [
+        {"id": number, "at": microseconds(number), "known": known, "k": "UA", "n": 0, "x": 0.5, "s": "a"}
+        for number, known in enumerate([0, 2**63 - 1, -(2**63) + 1, None, 5])
+    ]
+    timed = SOURCE.model_copy(update={"known_at": None})
+    counted = feature_set(Aggregation(column="known", operations=["count"], windows=["12h"]))
+    sources = {"events": (timed, write_events(tmp_path / "events.parquet", events))}
+    asked = counted.model_copy(update={"source": timed})
+    found = store.features_at(asked, sources, {"k": ["UA"]}, [microseconds(8)])
+    assert found == {"events.known_count_12h": [2]}
+
+
+def test_a_label_without_a_time_was_never_known(store: OfflineStore, sources: dict[str, Any], tmp_path: Path) -> None:
+    """Where a source says nothing else, its rows are known at their time: one that has none tells nobody anything."""
+    definition, path = sources["events"]
+    rows = pq.read_table(path)
+    times = pa.array([None, *rows["at"].to_pylist()[1:]], rows.schema.field("at").type)
+    pq.write_table(rows.set_column(rows.schema.get_field_index("at"), "at", times), path)
+    untold = {**sources, "events": (definition.model_copy(update={"known_at": None}), path)}
+    summary = training_set(store, model(), [SET], untold, tmp_path / "ts.parquet")
+    assert 0 not in pq.read_table(tmp_path / "ts.parquet")["__event_id"].to_pylist()
+    assert summary.unlabelled == 2
 
 
 def test_an_infinite_label_counts_as_none(store: OfflineStore, sources: dict[str, Any], tmp_path: Path) -> None:

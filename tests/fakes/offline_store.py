@@ -54,7 +54,7 @@ class MemoryOfflineStore:
         table = training_table(spec, rows, features)
         destination.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(table, destination)
-        return summary_of(spec, rows, features)
+        return summary_of(spec, rows, features, {})
 
     def features_at(
         self,
@@ -161,7 +161,7 @@ def _joined(spec: TrainingSetSpec, tables: Mapping[str, pa.Table]) -> JoinedRows
     if label.known_at:
         known = of_label(label.known_at).cast(TIMESTAMP).cast(pa.int64())
     elif label.timestamp:
-        known = pc.fill_null(of_label(label.timestamp).cast(TIMESTAMP).cast(pa.int64()), -(2**63))
+        known = of_label(label.timestamp).cast(TIMESTAMP).cast(pa.int64())
     return JoinedRows(
         spine=rows.select(sorted(spine_columns(spec))),
         event_id=rows.column(spine.event_id),

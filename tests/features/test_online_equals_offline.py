@@ -293,16 +293,16 @@ def test_a_sum_that_nobody_defined_is_never_refused_online(tmp_path: Path) -> No
     assert reader.fetch({the_set.id: {"k": "UA"}}, UNTIL) == {"events.n_sum_1h": 2**62, "events.n_count_6h": 3}
 
 
-def test_a_model_that_takes_a_mean_does_not_fail_for_its_sets_sum(tmp_path: Path) -> None:
-    """Only what the opened schema names is finalised; who takes the sum is told which one it is."""
+def test_a_sum_beyond_int64_is_null_online_and_off_and_is_counted(tmp_path: Path) -> None:
+    """One value's trouble: the same window's mean is what it is, and the training set says how many there are."""
     online = FakeOnlineStore()
     the_set = feature_set(Aggregation(column="n", operations=["sum", "mean"], windows=["6h"], hop="exact"))
-    STORE.materialize([the_set], overflowing(tmp_path), MOMENT, online)
-    reader = FeatureReader(online)
-    reader.open(feature_schema(the_set, ["n_mean_6h"]))
-    assert reader.fetch({the_set.id: {"k": "UA"}}, UNTIL) == {"events.n_mean_6h": 2.0**62}
-    with pytest.raises(InputError, match="n_sum_6h: a window's sum of n does not fit int64"):
-        FeatureReader(online).fetch({the_set.id: {"k": "UA"}}, UNTIL)
+    sources = overflowing(tmp_path)
+    STORE.materialize([the_set], sources, MOMENT, online)
+    right = {"events.n_sum_6h": None, "events.n_mean_6h": 2.0**62}
+    assert FeatureReader(online).fetch({the_set.id: {"k": "UA"}}, UNTIL) == right
+    offline = STORE.features_at(the_set, sources, {"k": ["UA"]}, [UNTIL])
+    assert {name: value for name, (value,) in offline.items()} == right
 
 
 def test_a_requests_features_are_one_call_to_the_store(sources: dict[str, Any]) -> None:

@@ -111,17 +111,15 @@ def test_partitions_encoded_apart_merge_to_the_bytes_of_the_whole(
 @settings(max_examples=200, deadline=None)
 @given(partitioned())
 def test_a_states_values_equal_brute_force(drawn: tuple[ColumnPlan, list[Event], list[list[Event]]]) -> None:
-    """Each operation of a state has the oracle's bytes; a sum of integers beyond int64 is an error of the sum alone."""
+    """Each operation of a state has the oracle's bytes; a sum of integers beyond int64 is null."""
     the_plan, events, _ = drawn
     ordered = sorted(events, key=lambda event: total_order(event, text_ids=the_plan.text_ids))
     state = state_of(the_plan, events)
     for operation in {feature.operation for feature in the_plan.features}:
         expected = aggregate(operation, ordered)
         if operation == "sum" and isinstance(expected, int) and not -(2**63) <= expected < 2**63:
-            with pytest.raises(InputError, match="does not fit int64"):
-                value_of(the_plan, state, operation)
-        else:
-            assert bits(value_of(the_plan, state, operation)) == bits(expected), operation
+            expected = None
+        assert bits(value_of(the_plan, state, operation)) == bits(expected), operation
 
 
 def keys_of(the_plan: ColumnPlan, events: list[Event]) -> dict[int, bytes]:

@@ -115,7 +115,7 @@ def test_rows_outside_the_wanted_span_need_not_be_joined(rows: list[Row]) -> Non
     assert span is not None
     near = [row for row in rows if row.time is not None and span[0] <= row.time < span[1]]
     whole, part = select_rows(told, joined(rows)), select_rows(told, joined(near, left_out=len(rows) - len(near)))
-    assert summary_of(told, whole, {}) == summary_of(told, part, {})
+    assert summary_of(told, whole, {}, {}) == summary_of(told, part, {}, {})
     assert training_table(told, whole, {}).equals(training_table(told, part, {}))
 
 

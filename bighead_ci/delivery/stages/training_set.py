@@ -36,6 +36,8 @@ def make_training_set(place: StagePlace, store: OfflineStore, progress: Progress
         f"{summary.train_rows:,} rows to train, {summary.evaluate_rows:,} to evaluate, "
         f"{len(summary.columns)} inputs; left out: {summary.immature:,} immature, {summary.unlabelled:,} unlabelled"
     )
+    for name, count in summary.beyond.items():
+        progress(f"{name}: {count:,} values are null, for its type cannot hold them; declare its column float64")
     return summary
 
 

@@ -14,7 +14,6 @@ from bighead_ci.features.kernel.arrays import (
     MAX,
     MEAN,
     MIN,
-    OVERFLOW,
     SUM,
     U8,
     VARIANCE,
@@ -55,7 +54,7 @@ def sweep(
     slot_windows: I64,
     out: I64,
     found: U8,
-) -> int:
+) -> None:
     """Answer each query's slots over its group's events.
 
     An event counts at query time q for window (W, hop) when floor(q - W, hop) <= its timestamp and its visible time,
@@ -78,9 +77,6 @@ def sweep(
         slot_windows: of each slot, which window.
         out: [slot, query], overwritten with integers, or the bits of float64.
         found: [slot, query], overwritten with what became of the result.
-
-    Returns:
-        The first slot whose sum does not fit int64, or -1.
     """
     events, queries = _largest(event_starts, event_ends), _largest(query_starts[:-1], query_starts[1:])
     scaled, tree = np.empty(events, np.int64), np.empty(events + 1, np.int64)
@@ -121,10 +117,7 @@ def sweep(
                         operation, bits, floats, seen, counting, scale, arrived, entered, firsts, times, counts,
                         became, whole, real,
                     )  # fmt: skip
-                if np.any(became[:size] == OVERFLOW):
-                    return slot
                 _repeat(whole, became, which[: asked.size], out[slot, begin:], found[slot, begin:])
-    return -1
 
 
 @compiled
