@@ -71,8 +71,10 @@ def _figures(record: RunRecord) -> Iterator[tuple[str, float | None]]:
         yield key_of("slice", group, "rows"), part.rows
         for name, metric in part.metrics.items():
             yield from _interval(("slice", group, name), metric)
-    for name, value in record.training_set.model_dump(exclude={"columns"}).items():
+    for name, value in record.training_set.model_dump(exclude={"columns", "beyond"}).items():
         yield key_of("training_set", name), value
+    for feature, count in record.training_set.beyond.items():
+        yield key_of("training_set", "beyond", feature), count
     yield "quality/passed", record.quality.passed
     yield "quality/failed", record.quality.failed
     yield "artifact_bytes", record.artifact_bytes

@@ -76,6 +76,7 @@ def make_record(artifact: Path, key: str = "key", minutes: int = 0, **changes: A
             unlabelled=0,
             immature=0,
             columns=["carrier"],
+            beyond={"carrier_delays.dep_delay_sum_6h": 3},
         ),
         training_set_digest=digest_of("training set"),
         quality=QualityResult(results=[expectation]),
