@@ -20,8 +20,40 @@ from bighead_ci.documents.base import Document
 
 SAME_START_SECONDS = 2.0
 """How far two readings of one process's start time may lie apart."""
-KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "SYSTEMROOT")
-"""What a detached process gets of this one's environment: no token or password."""
+KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "SYSTEMROOT")
+"""What a process that we start gets of this one's environment: no token or password."""
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "OMP_WAIT_POLICY",
+)
+"""How many threads numerical libraries start: for what computes."""
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+NETWORK_VARIABLES = (
+    *_PROXIES,
+    *(name.lower() for name in _PROXIES),
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+)
+"""How other machines are reached and trusted: for what may reach them."""
+INSTALLER_VARIABLES = (*NETWORK_VARIABLES, "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "NETRC")
+"""What installs packages needs beside its own variables."""
+
+
+def kept_environment(*more: str, starting: tuple[str, ...] = ()) -> dict[str, str]:
+    """This process's environment without what nobody named.
+
+    Args:
+        more: Names beside `KEPT_VARIABLES`.
+        starting: Beginnings of names.
+    """
+    names = {*KEPT_VARIABLES, *more}
+    return {name: value for name, value in os.environ.items() if name in names or name.startswith(starting)}
 
 
 _detached: set[int] = set()
@@ -34,6 +66,15 @@ class PidFile(Document):
     pid: int
     started: float
     """Seconds since 1970, by the system."""
+
+
+def interpreter_paths(interpreter: Path) -> list[Path]:
+    """What an interpreter reads to start: its environment, and the installation that this was made from."""
+    environment = interpreter.parent.parent
+    found = [environment, Path(sys.base_prefix), Path(sys.base_exec_prefix)]
+    if interpreter == Path(sys.executable):
+        found += [Path(sys.prefix), Path(sys.exec_prefix)]
+    return sorted({path.absolute() for path in found if path.absolute() != Path("/")})
 
 
 def start_session(
@@ -57,8 +98,7 @@ def start_detached(
     command: Sequence[str], *, pid_file: Path, log: Path, environment: Mapping[str, str], directory: Path
 ) -> int:
     """Start a process that outlives this one, with nothing of this one's environment but what is harmless; its pid."""
-    kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
-    process = start_session(command, log=log, environment={**kept, **environment}, directory=directory)
+    process = start_session(command, log=log, environment={**kept_environment(), **environment}, directory=directory)
     detach(process)
     record(process.pid, pid_file)
     return process.pid

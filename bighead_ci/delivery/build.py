@@ -140,6 +140,7 @@ class _Build:
             recorded_at=self.context.clock.now(),
             images=images,
             timings=outcome.timings,
+            sandbox=outcome.sandbox,
         )
         files = {name: outcome.files / name for name in (ARTIFACT, PREDICTIONS, SAMPLE)}
         return self.context.records.save(record, files)

@@ -10,6 +10,9 @@ from typing import Any, Literal
 from bighead_ci.documents.base import Document, Name, Version
 from bighead_ci.documents.definition import ColumnType, FeatureSchema, RequestField
 
+MANIFEST, GRAPH, GOLDEN = "artifact.json", "model.onnx", "golden.json"
+"""Its files."""
+
 
 class ArtifactInput(Document):
     """One named input of the ONNX graph, a column."""

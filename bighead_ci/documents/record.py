@@ -10,6 +10,7 @@ from bighead_ci.documents.base import CommitId, Digest, Document, Moment, Name, 
 from bighead_ci.documents.definition import FeatureSchema, RequestField, Serving
 from bighead_ci.documents.image import ImageRef, Reference
 from bighead_ci.documents.inputs import Target, VersionInputs
+from bighead_ci.documents.sandbox import SandboxKind
 
 SCORE_BINS = 20
 """Equal bins over [0, 1] in which scores are counted, by evaluation, by a model's process and by what compares them."""
@@ -215,6 +216,8 @@ class RunRecord(RunResult):
     recorded_at: Moment
     images: dict[Target, ImageRef]
     timings: Timings
+    sandbox: SandboxKind = "none"
+    """What held the stages' code, the weakest of them; before there were sandboxes, nothing did."""
     status: Literal["complete"] = "complete"
 
     @property

@@ -19,6 +19,7 @@ from bighead_ci.definitions.lock_file import Pin, read_lock
 from bighead_ci.documents.base import digest_of_bytes
 from bighead_ci.errors import BigheadError, InputError, RetryError
 from bighead_ci.ports.progress import Progress
+from bighead_ci.processes import INSTALLER_VARIABLES, kept_environment
 
 COMPLETE = "complete"
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -102,15 +103,24 @@ def _create(name: str, lock: bytes, directory: Path, progress: Progress) -> None
     _run([uv, "venv", "--quiet", "--python", sys.executable, str(directory)], name, progress)
     file = directory / "lock.txt"
     file.write_bytes(lock)
-    install = [uv, "pip", "install", "--python", str(_python(directory)), "--require-hashes", "--compile-bytecode"]
-    _run([*install, "-r", str(file)], name, progress)
+    # Building a source distribution, and starting an interpreter that has the packages, would run their code here.
+    install = [uv, "pip", "install", "--python", str(_python(directory)), "--require-hashes"]
+    _run([*install, "--no-build", "-r", str(file)], name, progress)
+    _run([sys.executable, "-P", "-m", "compileall", "-q", "-j", "0", str(directory / "lib")], name, progress)
     (directory / COMPLETE).touch()
 
 
 def _run(command: list[str], name: str, progress: Progress) -> None:
     said: list[str] = []
     with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        command,
+        cwd="/",  # where nobody's settings of uv lie
+        env=kept_environment(*INSTALLER_VARIABLES, starting=("UV_",)),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
     ) as process:
         for line in process.stdout or ():
             said.append(line.rstrip())

@@ -37,6 +37,7 @@ from bighead_ci.orchestrators.data import (
 )
 from bighead_ci.planning.dvc_pipeline import PIPELINE
 from bighead_ci.ports.progress import Progress
+from bighead_ci.processes import INSTALLER_VARIABLES, THREAD_VARIABLES, kept_environment
 
 _RUNNING = re.compile(r"^Running stage '(?P<stage>[^']+)'")
 _REUSED = re.compile(r"^Stage '(?P<stage>[^']+)' (is cached - skipping run|didn't change, skipping)")
@@ -65,6 +66,11 @@ _NOT_WRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _LEAST_FREE_BYTES = 1024 * 1024
 _LAST_LINES = 12
+
+PASSED_ON = ("SHELL", *THREAD_VARIABLES, *INSTALLER_VARIABLES)
+"""Variables of this process that DVC and the stages' commands get, beside what every process gets and our own."""
+OUR_VARIABLES = ("BIGHEAD_", "UV_")
+"""Beginnings of the names of our settings, and of those of the installer of environments."""
 
 SOURCES_PIPELINE = "dvc.yaml"
 """The repository's own, which imports what all models share."""
@@ -232,13 +238,14 @@ def _storage_errors(cache: Path) -> Iterator[None]:
 @contextmanager
 def _process(checkout: Path, targets: Sequence[str], variables: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
     """`dvc repro` in a process group of its own, ended with everything it started if this block is left early."""
-    # A stage's command is `bighead` or `python`: the ones of this environment.
+    # A stage's command is `bighead` or `python`: the ones of this environment. What lies in the checkout is a
+    # stranger's: nothing of it is imported here (-P), and no secret of this process gets there.
     tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     ours = {"PATH": tools, "PYTHONUNBUFFERED": "1", "DVC_NO_ANALYTICS": "1", "COLUMNS": "500"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "dvc", "repro", *targets],
+        [sys.executable, "-P", "-m", "dvc", "repro", *targets],
         cwd=checkout,
-        env={**os.environ, **ours, **variables},
+        env={**kept_environment(*PASSED_ON, starting=OUR_VARIABLES), **ours, **variables},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

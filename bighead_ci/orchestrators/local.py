@@ -10,13 +10,16 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from bighead_ci.definitions.tree import DirectoryTree
 from bighead_ci.delivery.stages.source_data import not_as_locked
-from bighead_ci.documents.base import short
+from bighead_ci.documents.base import short, write_atomically
 from bighead_ci.documents.inputs import VersionInputs, changed_inputs
 from bighead_ci.documents.record import RunResult
+from bighead_ci.documents.sandbox import Confinement, SandboxKind, weakest
 from bighead_ci.errors import InputError, Problem
 from bighead_ci.orchestrators.dvc import DvcPipeline
-from bighead_ci.planning.stages import RECORD
+from bighead_ci.planning.dvc_pipeline import PIPELINE, dvc_yaml
+from bighead_ci.planning.stages import RECORD, STAGES
 from bighead_ci.ports.orchestrator import Outcome
 from bighead_ci.ports.progress import Progress
 
@@ -42,12 +45,15 @@ class LocalOrchestrator:
         shutil.rmtree(checkout, ignore_errors=True)
         checkout.parent.mkdir(parents=True, exist_ok=True)
         self._checkout(commit, checkout)
+        make_ours(checkout)
         directory = f"models/{inputs.id}"
+        text = dvc_yaml(DirectoryTree(checkout), inputs.model, inputs.version)
+        write_atomically(checkout / directory / PIPELINE, text.encode())
         timings = self._pipeline.run(checkout, directory, progress)
         out = checkout / directory / "out"
         result = RunResult.read(out / RECORD)
         check_inputs(inputs, result.inputs)
-        yield Outcome(result, out, timings)
+        yield Outcome(result, out, timings, _sandbox(out))
         shutil.rmtree(checkout, ignore_errors=True)
 
     @contextmanager
@@ -79,11 +85,39 @@ class LocalOrchestrator:
         beside = Path(tempfile.mkdtemp(prefix=f".{checkout.name}-", dir=checkout.parent))
         try:
             self._checkout(commit, beside)
+            make_ours(beside)
             self._pipeline.import_sources(beside, progress, needed)
             _rename(beside, checkout)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
         return checkout
+
+
+def make_ours(checkout: Path) -> None:
+    """Take out of a fresh checkout what would count as ours: settings of DVC, and what stages leave.
+
+    Nobody who writes a branch configures the processes that run it, or says what came out.
+    """
+    for name in (".bighead", ".dvc"):
+        _remove(checkout / name)
+    for version in checkout.glob("models/*/v*"):
+        for name in ("out", "dvc.lock"):
+            _remove(version / name)
+    (checkout / ".dvc").mkdir()
+    (checkout / ".dvc" / "config").touch()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _sandbox(out: Path) -> SandboxKind:
+    """The weakest sandbox that a stage ran in."""
+    notes = [out / stage.confinement for stage in STAGES]
+    return weakest([Confinement.read(note).kind if note.is_file() else "none" for note in notes])
 
 
 def check_inputs(planned: VersionInputs, read: VersionInputs) -> None:

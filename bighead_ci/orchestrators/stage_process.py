@@ -1,66 +1,151 @@
-"""Runs a stage in the Python environment that it belongs to: here, or in a process of its own."""
+"""Runs a stage in the Python environment that it belongs to and in a sandbox, and takes over what it leaves."""
 
 from __future__ import annotations
 
-import importlib
-import os
-import subprocess
-import sys
-from collections.abc import Callable
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import bighead_ci
-from bighead_ci.delivery.stages.failure import forget_failure, read_failure
+from bighead_ci.delivery.stages.failure import read_failure
 from bighead_ci.delivery.stages.place import StagePlace
-from bighead_ci.errors import BugError, RetryError
-from bighead_ci.planning.stages import LOCK_OF, Stage
+from bighead_ci.documents.sandbox import Confinement, Ended, Limits
+from bighead_ci.documents.stage import StageOrder, TrainingSetSpec, TrainSpec
+from bighead_ci.errors import BigheadError, BugError, InputError, RetryError
+from bighead_ci.orchestrators.outputs import take_over
+from bighead_ci.planning.stages import LOCK_OF, TRAINING_SET, Stage
 from bighead_ci.ports.progress import Progress
+from bighead_ci.ports.sandbox import Confined, Sandbox
+from bighead_ci.processes import THREAD_VARIABLES, interpreter_paths, kept_environment
 
 Ensure = Callable[[str, bytes, Progress], Path]
 """Makes the Python environment of a lock (its name, its text), unless it is there; its interpreter."""
+VARIABLES = ("BIGHEAD_MEMORY", *THREAD_VARIABLES)
+"""What a stage is told by the environment, beside the place of programs and the language."""
+_KILLED = 128 + signal.SIGKILL
 
 
-def run_stage(stage: Stage, place: StagePlace, ensure: Ensure, progress: Progress) -> None:
-    """Run one stage of a model version on the files of a checkout.
+@dataclass(frozen=True)
+class StageProcesses:
+    """How stages run on this machine.
+
+    Args:
+        engine: The engine's own interpreter.
+        ensure: Makes the interpreter of a lock.
+        sandbox: Holds each stage.
+        limits: When a stage is ended.
+        quiet: Variables by which libraries are told not to report home.
+        output: Gets the lines that stages print.
+    """
+
+    engine: Path
+    ensure: Ensure
+    sandbox: Sandbox
+    limits: Limits
+    quiet: dict[str, str]
+    output: Callable[[str], None]
+
+    def run(self, stage: Stage, place: StagePlace, progress: Progress) -> None:
+        """Run one stage of a model version on the files of a checkout.
+
+        Raises:
+            InputError: the version has no such lock, the stage finds something wrong or reaches a limit, or it leaves
+                what it does not declare.
+            RetryError: the disk is full, the package index does not answer, or the stage was killed.
+            BugError: the stage broke, and none of its code is the author's.
+        """
+        interpreter = self.engine
+        if stage.environment != "engine":
+            lock = LOCK_OF[stage.environment]
+            interpreter = self.ensure(f"{place.directory}/{lock}", place.read(lock), progress)
+        with _results(stage, place) as results, _engine_alone(results) as engine:
+            ended = self.sandbox.run(self._confined(stage, place, interpreter, engine, results), self.output)
+            if ended.code != 0 or ended.reason != "exited":
+                raise _failure(stage, place, results, ended, self.limits)
+            take_over(stage, place, results, Confinement(kind=self.sandbox.kind))
+
+    def _confined(self, stage: Stage, place: StagePlace, interpreter: Path, engine: Path, results: Path) -> Confined:
+        package = Path(bighead_ci.__file__).resolve().parent
+        kept = {name: value for name, value in kept_environment(*VARIABLES).items() if name not in {"HOME", "TMPDIR"}}
+        python = {"PYTHONPATH": str(engine), "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        return Confined(
+            [str(interpreter), "-P", "-m", stage.module, str(place.checkout), place.directory, str(results)],
+            directory=results,
+            limits=self.limits,
+            reads=[*stage_reads(stage, place), *interpreter_paths(interpreter), package, engine],
+            writes=[results],
+            variables=kept | self.quiet | python,
+        )
+
+
+def stage_reads(stage: Stage, place: StagePlace) -> list[Path]:
+    """What a stage may read of the checkout: what its key names, and nothing beside it.
 
     Raises:
-        InputError: the version has no such lock, or the stage finds something wrong.
-        RetryError: the disk is full, or the package index does not answer.
-        BugError: the stage broke.
+        InputError: nobody wrote down what the stage is told.
     """
-    interpreter = Path(sys.executable)
-    if stage.environment != "engine":
-        lock = LOCK_OF[stage.environment]
-        interpreter = ensure(f"{place.directory}/{lock}", place.read(lock), progress)
-    if interpreter == Path(sys.executable):
-        importlib.import_module(stage.module).run(place, progress)
-    else:
-        run_in(interpreter, stage, place)
+    found = [place.out / stage.order, *(place.out / name for name in stage.needs)]
+    if TRAINING_SET in stage.leaves:
+        order = place.order(stage.name, StageOrder[TrainingSetSpec])
+        found += [place.checkout / data.file for data in order.spec.data.values()]
+    if stage.reads_code:
+        found += [place.path / file for file in place.order(stage.name, StageOrder[TrainSpec]).spec.code]
+    # What is missing is the stage's to name.
+    return [path.absolute() for path in found if path.exists()]
 
 
-def run_in(interpreter: Path, stage: Stage, place: StagePlace) -> None:
-    """Run a stage with this engine and another interpreter's libraries; its lines go to standard error.
+@contextmanager
+def _results(stage: Stage, place: StagePlace) -> Iterator[Path]:
+    """An empty directory on the checkout's file system."""
+    results = place.checkout.absolute() / ".bighead" / "results" / place.directory.replace("/", "-") / stage.name
+    shutil.rmtree(results, ignore_errors=True)
+    results.mkdir(parents=True)
+    try:
+        yield results
+    finally:
+        shutil.rmtree(results, ignore_errors=True)
 
-    Raises:
-        InputError: the stage found something wrong, as it says itself.
-        RetryError: it was killed.
-        BugError: it broke.
-    """
-    forget_failure(place.checkout)
+
+@contextmanager
+def _engine_alone(results: Path) -> Iterator[Path]:
+    """A directory with the engine and nothing that lies beside it, for the interpreter's path."""
     package = Path(bighead_ci.__file__).resolve().parent
-    with TemporaryDirectory(prefix="bighead-engine-") as name:
-        # On the interpreter's path there may be the engine, and nothing that lies beside it.
-        (Path(name) / package.name).symlink_to(package, target_is_directory=True)
-        variables = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))}
-        variables |= {"PYTHONPATH": name, "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-        command = [str(interpreter), "-P", "-m", stage.module, str(place.checkout), place.directory]
-        done = subprocess.run(command, env=variables, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False)
-    if done.returncode == 0:
-        return
-    failure = read_failure(place.checkout)
-    if failure is not None:
-        raise failure
-    if done.returncode < 0:
-        raise RetryError(f"stage {stage.name} of {place.directory} was killed (out of memory?); run it again")
-    raise BugError(f"stage {stage.name} of {place.directory} broke with exit code {done.returncode}; see above")
+    directory = results.with_name(f"{results.name}-engine")
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir()
+    (directory / package.name).symlink_to(package, target_is_directory=True)
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _failure(stage: Stage, place: StagePlace, results: Path, ended: Ended, limits: Limits) -> BigheadError:
+    """Why a stage failed, in its own words if it has any.
+
+    Trying again is never the answer to what code of an author asks for: it would be tried for ever.
+    """
+    what = f"stage {stage.name} of {place.directory}"
+    if ended.limit:
+        allowed = getattr(limits, ended.limit)
+        return InputError(
+            f"{what} was ended at its limit: {ended.limit} {allowed:,.0f}; let it take less, or have whoever runs the "
+            f"checks set BIGHEAD_SANDBOX_LIMITS (as {ended.limit}={_twice(ended.limit, allowed)})"
+        )
+    said = read_failure(results)
+    if said is not None:
+        return InputError(str(said)) if stage.reads_code and not isinstance(said, InputError) else said
+    if ended.code == _KILLED:
+        return RetryError(f"{what} was killed (out of memory?); run it again")
+    if stage.reads_code:
+        return InputError(
+            f"{what} ended with exit code {ended.code} and left no reason: model.py, or a library, did it"
+        )
+    return BugError(f"{what} broke with exit code {ended.code}; see above")
+
+
+def _twice(limit: str, allowed: float) -> str:
+    return f"{-(-2 * allowed // 10**9):.0f}GB" if limit in {"memory", "disk"} else f"{2 * allowed:.0f}"

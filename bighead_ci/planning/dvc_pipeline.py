@@ -73,7 +73,7 @@ def _entry(stage: Stage, definitions: Definitions, model: VersionedModel) -> dic
         "cmd": f"bighead stage {stage.name} {model.path}",
         "wdir": _UP,
         "deps": needs,
-        "outs": [f"{model.path}/out/{file}" for file in stage.leaves],
+        "outs": [f"{model.path}/out/{file}" for file in (*stage.leaves, stage.confinement)],
     }
 
 

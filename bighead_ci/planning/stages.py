@@ -50,6 +50,11 @@ class Stage:
         return f"{ENTRY_POINTS}.{self.name.replace('-', '_')}"
 
     @property
+    def confinement(self) -> str:
+        """The file that says in which sandbox the stage ran; whoever started it writes it."""
+        return f"sandbox/{self.name}.json"
+
+    @property
     def order(self) -> str:
         """The file with what the stage is told."""
         return f"inputs/{self.name}.json"

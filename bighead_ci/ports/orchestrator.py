@@ -10,6 +10,7 @@ from typing import Protocol
 
 from bighead_ci.documents.inputs import VersionInputs
 from bighead_ci.documents.record import RunResult, Timings
+from bighead_ci.documents.sandbox import SandboxKind
 from bighead_ci.ports.progress import Progress
 
 
@@ -21,6 +22,8 @@ class Outcome:
     files: Path
     """Directory with what the stages left, by the names of `planning.stages`."""
     timings: Timings
+    sandbox: SandboxKind
+    """The weakest that any of its stages ran in, be it on an earlier run whose results were reused."""
 
 
 class Orchestrator(Protocol):

@@ -17,12 +17,11 @@ import numpy.typing as npt
 import onnxruntime as ort
 from pydantic import ValidationError
 
-from bighead_ci.documents.artifact import ArtifactInput, ArtifactManifest, GoldenRows
+from bighead_ci.documents.artifact import GOLDEN, GRAPH, MANIFEST, ArtifactInput, ArtifactManifest, GoldenRows
 from bighead_ci.documents.base import digest_of, digest_of_bytes, short
 from bighead_ci.errors import InputError
 from bighead_ci.transforms.onnx_file import STANDARD_DOMAINS, foreign_domains
 
-MANIFEST, GRAPH, GOLDEN = "artifact.json", "model.onnx", "golden.json"
 FILES = (MANIFEST, GOLDEN, GRAPH)
 OUTPUT = "probabilities"
 """The graph's only output: (rows, classes)."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bighead_ci.wiring.contexts import context_of, installed_engine, pipeline_of, python_environments
+from bighead_ci.workspaces import variables
 from bighead_ci.workspaces.finding import workspace_or
 
 if TYPE_CHECKING:
@@ -59,10 +62,23 @@ def write_orders(checkout: Path, directory: str, progress: Progress) -> None:
 
 
 def run_stage(name: str, checkout: Path, directory: str, progress: Progress) -> None:
-    """Run one stage of a model version on the files of a checkout; see `orchestrators.stage_process.run_stage`."""
+    """Run one stage of a model version on the files of a checkout; see `orchestrators.stage_process`."""
     from bighead_ci.delivery.stages.place import StagePlace
-    from bighead_ci.orchestrators import stage_process
+    from bighead_ci.orchestrators.stage_process import StageProcesses
     from bighead_ci.planning.stages import stage_called
+    from bighead_ci.sandbox.choice import limits_of, sandbox_of
 
-    environments = python_environments(workspace_or(checkout))
-    stage_process.run_stage(stage_called(name), StagePlace(checkout, directory), environments.ensure, progress)
+    processes = StageProcesses(
+        engine=Path(sys.executable),
+        ensure=python_environments(workspace_or(checkout)).ensure,
+        sandbox=sandbox_of(os.environ),
+        limits=limits_of(os.environ),
+        quiet=variables.QUIET,
+        output=_print,
+    )
+    processes.run(stage_called(name), StagePlace(checkout, directory), progress)
+
+
+def _print(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()

@@ -37,7 +37,7 @@ from bighead_ci.wiring import stages
 from bighead_ci.wiring.contexts import pipeline_of
 from bighead_ci.workspaces import variables
 from bighead_ci.workspaces.layout import WORKSPACE_FILE, Workspace
-from fakes.bags_repository import RAN_VARIABLE, begin_bags, commit, write
+from fakes.bags_repository import BUILT, begin_bags, commit, write
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 OLDER = {"training": ["scikit-learn==1.8.0"], "serving": ["onnxruntime==1.24.1"]}
@@ -54,6 +54,8 @@ class Trained:
     result: RunResult
     artifact: Path
     image: str
+    built: str
+    """The version of scikit-learn that model.py found."""
 
 
 @dataclass
@@ -74,15 +76,16 @@ class Machine:
         pipeline = pipeline_of(self.workspace)
         orchestrator = LocalOrchestrator(pipeline, self.workspace.checkouts, self.repository.checkout)
         kept = self.directory / "artifacts" / version
-        with orchestrator.run(main, inputs.of(model), silent) as outcome:
+        lines: list[str] = []
+        with orchestrator.run(main, inputs.of(model), lines.append) as outcome:
             shutil.copytree(outcome.files / ARTIFACT, kept)
+        (built,) = [line.removeprefix(BUILT) for line in lines if line.startswith(BUILT)]
         image = self.images.ensure(inputs.recipe("serve", model), tree, silent)
-        return Trained(outcome.result, kept, image.reference)
+        return Trained(outcome.result, kept, image.reference, built)
 
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
-    monkeypatch.setenv(RAN_VARIABLE, str(tmp_path / "ran"))
     monkeypatch.delenv(variables.STATE, raising=False)
     workspace = Workspace(forge=tmp_path / "clone", state=tmp_path / "state")
     workspace.state.mkdir()
@@ -104,7 +107,7 @@ def test_two_versions_with_different_libraries_train_and_answer_side_by_side(mac
     """Each is trained by the scikit-learn that its lock names, and answers from the onnxruntime that its lock names."""
     trained = {version: machine.train(version) for version in ("v1", "v2")}
     locked = {version: one.result.packages for version, one in trained.items()}
-    ran = (machine.directory / "ran").read_text().split()
+    ran = [one.built for one in trained.values()]
     assert ran == [locked["v1"]["training"]["scikit-learn"], "1.8.0"]
     assert ran[0] != ran[1]
     platform = LocalPlatform(

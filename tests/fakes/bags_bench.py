@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -20,11 +20,10 @@ from bighead_ci.orchestrators.dvc import DvcPipeline
 from bighead_ci.orchestrators.local import LocalOrchestrator
 from bighead_ci.planning.dvc_pipeline import dvc_yaml
 from bighead_ci.planning.inputs import Inputs
-from bighead_ci.ports.progress import silent
 from bighead_ci.wiring.contexts import pipeline_of
 from bighead_ci.workspaces import variables
 from bighead_ci.workspaces.layout import WORKSPACE_FILE, Workspace
-from fakes.bags_repository import BAGS, RAN_VARIABLE, SEED_VARIABLE, begin_bags, commit
+from fakes.bags_repository import BAGS, BUILT, SEED_VARIABLE, begin_bags, commit
 from fakes.repositories import git
 
 
@@ -43,6 +42,11 @@ class BagsBench:
     directory: Path
     clone: Path
     repository: GitRepository
+    lines: list[str] = field(default_factory=list)
+    """What the runs said."""
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
 
     def pipeline(self, name: str) -> DvcPipeline:
         return pipeline_of_machine(self.directory, name)
@@ -55,7 +59,7 @@ class BagsBench:
         return inputs.of(inputs.definitions.model("bags", "v1"))
 
     def run(self, machine: LocalOrchestrator, commit: str) -> tuple[RunResult, Timings]:
-        with machine.run(commit, self.inputs(commit), silent) as outcome:
+        with machine.run(commit, self.inputs(commit), self.say) as outcome:
             return outcome.result, outcome.timings
 
     @property
@@ -65,8 +69,7 @@ class BagsBench:
     @property
     def fits(self) -> int:
         """How often model.py built its estimator."""
-        ran = self.directory / "ran"
-        return len(ran.read_text().splitlines()) if ran.exists() else 0
+        return sum(line.startswith(BUILT) for line in self.lines)
 
     def choose(self, digest: str) -> str:
         """Let the next run be of data of an earlier day."""
@@ -79,10 +82,9 @@ class BagsBench:
 
 
 @contextmanager
-def _variables(directory: Path) -> Iterator[None]:
-    """What model.py and the import of the data look for."""
+def _variables() -> Iterator[None]:
+    """What the import of the data looks for."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(RAN_VARIABLE, str(directory / "ran"))
         patch.setenv(SEED_VARIABLE, "1")
         patch.delenv(variables.STATE, raising=False)
         yield
@@ -90,13 +92,12 @@ def _variables(directory: Path) -> Iterator[None]:
 
 def train_bags(directory: Path) -> Path:
     """The repository, and machine `one`, which has run its first commit."""
-    with _variables(directory):
+    with _variables():
         clone = begin_bags(directory / "clone", pipeline_of_machine(directory, "one"))
         with GitRepository(clone) as repository:
             bench = BagsBench(directory, clone, repository)
             bench.run(bench.machine("one"), bench.head)
             assert bench.fits == 1
-    (directory / "ran").unlink()
     return directory
 
 
@@ -104,5 +105,5 @@ def train_bags(directory: Path) -> Path:
 def bags_bench(trained: Path, directory: Path) -> Iterator[BagsBench]:
     """A copy of what `train_bags` left, to be changed at will."""
     shutil.copytree(trained, directory)
-    with _variables(directory), GitRepository(directory / "clone") as repository:
+    with _variables(), GitRepository(directory / "clone") as repository:
         yield BagsBench(directory, directory / "clone", repository)

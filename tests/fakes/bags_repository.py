@@ -1,7 +1,7 @@
 """A real repository of one small model, as its authors would begin it: a source, its import, a model from the template.
 
-Its import writes what the environment variable `BAGS_SEED` says, which no file of the repository knows: another machine
-may make other data.
+Its import writes what the environment variable `BIGHEAD_BAGS_SEED` says, which no file of the repository knows:
+another machine may make other data.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from fakes.repositories import begin_repository, git
 
 BAGS = "models/bags/v1"
 DATA = "features/sources/bags.parquet"
-SEED_VARIABLE = "BAGS_SEED"
-RAN_VARIABLE = "BAGS_RAN"
-"""A file that gets a line each time that model.py builds its estimator: the version of scikit-learn that it found."""
+SEED_VARIABLE = "BIGHEAD_BAGS_SEED"
+BUILT = "train: model.py builds with scikit-learn "
+"""Printed each time that model.py builds its estimator, with the version that it found."""
 
 COLUMNS = {"bag": "int64", "at": "timestamp", "carrier": "string", "weight": "float64", "late": "bool"}
 IMPORT = '''\
@@ -31,7 +31,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-generator = np.random.default_rng(int(os.environ.get("BAGS_SEED", "1")))
+generator = np.random.default_rng(int(os.environ.get("BIGHEAD_BAGS_SEED", "1")))
 weight = generator.normal(15, 5, 400)
 start = datetime(2026, 1, 1, tzinfo=UTC)
 table = pa.table({
@@ -50,14 +50,12 @@ stages:
     deps: [features/sources/import_bags.py]
     outs: [features/sources/bags.parquet]
 """
-REGULARISATION = """\
-    import os
+REGULARISATION = f"""\
     from pathlib import Path
 
     import sklearn
 
-    with open(os.environ["BAGS_RAN"], "a") as ran:
-        ran.write(f"{sklearn.__version__}\\n")
+    print("{BUILT}" + sklearn.__version__, flush=True)
     strength = float(Path(__file__).with_name("strength.txt").read_text())
 """
 

@@ -19,6 +19,7 @@ from bighead_ci.documents.base import short
 from bighead_ci.documents.definition import VersionedModel
 from bighead_ci.documents.inputs import VersionInputs, changed_inputs
 from bighead_ci.documents.record import Metric, RunResult, Timings
+from bighead_ci.documents.sandbox import SandboxKind
 from bighead_ci.documents.stage import RecordSpec, TrainingSetSpec
 from bighead_ci.errors import BigheadError, InputError, Problem
 from bighead_ci.features.arrow import ARROW_TYPES
@@ -58,6 +59,7 @@ class MemoryOrchestrator:
         """Raised by the next runs."""
         self.before: Callable[[str], None] = lambda _: None
         """Called with the model's directory before each run."""
+        self.sandbox: SandboxKind = "bubblewrap"
         self._done: dict[str, float] = {}
         """Key of a stage that has run → the skill that it ran with."""
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
@@ -76,7 +78,7 @@ class MemoryOrchestrator:
         out = self.directory / inputs.content_key.removeprefix("sha256:") / "out"
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
-        yield Outcome(self._write(model, planning, inputs, out), out, timings)
+        yield Outcome(self._write(model, planning, inputs, out), out, timings, self.sandbox)
         shutil.rmtree(out)
 
     @contextmanager

@@ -23,7 +23,7 @@ from fakes.stage_checkout import DIRECTORY, write_checkout
 
 pytestmark = pytest.mark.e2e
 
-RAN = 'echo ran >> "$RAN_FILE"'
+RAN = 'echo ran >> "$BIGHEAD_RAN_FILE"'
 
 
 def stage(command: str, needs: list[str], leaves: list[str], **more: Any) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file that gets a line each time a stage really runs."""
     path = tmp_path / "ran"
     path.touch()
-    monkeypatch.setenv("RAN_FILE", str(path))
+    monkeypatch.setenv("BIGHEAD_RAN_FILE", str(path))
     return path
 
 
@@ -123,7 +123,7 @@ def test_a_run_that_was_killed_is_finished_by_the_next(tmp_path: Path, ran: Path
     """Kill -9 of everything in the middle of a stage: what was done is reused, no lock is left."""
     out = f"{DIRECTORY}/out"
     slow = two_stages()
-    slow["second"]["cmd"] = f'{RAN}; test -e "$RAN_FILE.go" || sleep 60; cp {out}/a.txt {out}/b.txt'
+    slow["second"]["cmd"] = f'{RAN}; test -e "$BIGHEAD_RAN_FILE.go" || sleep 60; cp {out}/a.txt {out}/b.txt'
     root = checkout(tmp_path / "one", **slow)
     script = (
         "import sys; from pathlib import Path; from bighead_ci.orchestrators.dvc import DvcPipeline as D;"

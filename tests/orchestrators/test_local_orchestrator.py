@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from bighead_ci.planning.stages import STAGES, Stage
 from bighead_ci.ports.progress import silent
 from fakes import import_spy
 from fakes.bags_bench import BagsBench, bags_bench, pipeline_of_machine
-from fakes.bags_repository import BAGS, DATA, IMPORT, RAN_VARIABLE, SEED_VARIABLE, commit
+from fakes.bags_repository import BAGS, DATA, IMPORT, SEED_VARIABLE, commit
 from fakes.repositories import git
 
 pytestmark = pytest.mark.e2e
@@ -71,14 +70,14 @@ def test_training_in_a_clone_never_rewrites_what_its_lock_names(
     data.unlink()
     data.write_bytes(right + b"one byte more")
     with pytest.raises(InputError, match=r"not what dvc\.lock names"):
-        pipeline.run(bench.clone, BAGS, silent)
+        pipeline.run(bench.clone, BAGS, bench.say)
     assert ((bench.clone / "dvc.lock").read_bytes(), bench.fits) == (lock, 0)
     assert data.read_bytes() == right + b"one byte more"
     data.unlink()
     shutil.rmtree(pipeline.cache)
     monkeypatch.setenv(SEED_VARIABLE, "2")
     with pytest.raises(InputError, match=r"not what dvc\.lock names"):
-        pipeline.run(bench.clone, BAGS, silent)
+        pipeline.run(bench.clone, BAGS, bench.say)
     assert ((bench.clone / "dvc.lock").read_bytes(), bench.fits) == (lock, 0)
     assert git(bench.clone, "status", "--porcelain") == ""
 
@@ -145,9 +144,33 @@ def test_code_finds_no_file_that_is_not_in_its_key(bench: BagsBench) -> None:
 def test_all_of_the_engine_that_a_stage_runs_is_in_its_key(ran: Path, tmp_path: Path, stage: Stage) -> None:
     """As a process of its own, done with its work, it has imported nothing but its component."""
     loaded = tmp_path / "loaded.json"
-    command = [sys.executable, "-P", import_spy.__file__, str(loaded), stage.module, str(ran), BAGS]
-    subprocess.run(command, check=True, capture_output=True, env={**os.environ, RAN_VARIABLE: os.devnull})
+    command = [sys.executable, "-P", import_spy.__file__, str(loaded), stage.module, str(ran), BAGS, str(tmp_path)]
+    subprocess.run(command, check=True, capture_output=True)
     package = Path(bighead_ci.__file__).parent
     files = {Path(file).relative_to(package).as_posix() for file in json.loads(loaded.read_text()).values()}
     assert "delivery/stages/place.py" in files
     assert files <= InstalledEngine().component({stage.module}).files.keys()
+
+
+def test_what_a_branch_says_of_outputs_and_of_dvc_never_counts(bench: BagsBench) -> None:
+    """A committed lock, record or cache setting is not there when its stages run; neither is code beside them."""
+    honest, _ = bench.run(bench.machine("one"), bench.head)
+    planted = {
+        f"{BAGS}/dvc.lock": "schema: '2.0'\nstages: {train: {cmd: forged}}\n",
+        f"{BAGS}/out/evaluation.json": '{"primary": "auc"}',
+        f"{BAGS}/out/record.json": "forged",
+        ".bighead/results": "a file where a directory must be",
+        ".dvc/config": "[cache]\n    type = symlink\n[core]\n    no_such_setting = 1\n",
+        "yaml.py": "raise SystemExit('imported from the checkout')\n",
+        "dvc.py": "raise SystemExit('imported from the checkout')\n",
+        "sitecustomize.py": "raise SystemExit('imported from the checkout')\n",
+        "uv.toml": "index-url = 'http://192.0.2.1/'\n",
+    }
+    for path, text in planted.items():
+        (bench.clone / path).parent.mkdir(parents=True, exist_ok=True)
+        if not (bench.clone / path).is_dir():
+            (bench.clone / path).write_text(text)
+    git(bench.clone, "add", "--force", *(path for path in planted if (bench.clone / path).is_file()))
+    git(bench.clone, "commit", "--quiet", "--message", "forged")
+    result, _ = bench.run(bench.machine("one"), bench.head)
+    assert result == honest

@@ -96,7 +96,15 @@ def test_a_stage_reaches_nobody(attempts: Path, tmp_path: Path, stages: tuple[st
     place = placed(write_checkout(tmp_path / "checkout"))
     make_training_set(place, MemoryOfflineStore(), lambda _: None)
     for stage in stages:
-        run(attempts, "-m", f"bighead_ci.entry_points.stages.{stage}", str(place.checkout), DIRECTORY, cwd=tmp_path)
+        run(
+            attempts,
+            "-m",
+            f"bighead_ci.entry_points.stages.{stage}",
+            str(place.checkout),
+            DIRECTORY,
+            str(place.out),
+            cwd=tmp_path,
+        )
     assert attempts.read_text() == ""
 
 

@@ -70,9 +70,9 @@ def evaluate(place: StagePlace, progress: Progress) -> EvaluationResult:
         score_histogram=score_histogram(scores),
         conversion_error=Conversion.read(place.out / CONVERSION).largest,
     )
-    with replacing(place.out / PREDICTIONS) as beside:
+    with replacing(place.leaving(PREDICTIONS)) as beside:
         pq.write_table(predictions_table(rows["__event_id"], truth, scores, classes), beside)
-    result.write(place.out / EVALUATION)
+    result.write(place.leaving(EVALUATION))
     shown = ", ".join(f"{name} {metric.value:.4f}" for name, metric in metrics.items())
     progress(f"{shown} on {len(truth):,} rows")
     return result

@@ -24,6 +24,6 @@ def package(place: StagePlace, progress: Progress) -> Package:
         artifact_bytes=sum(path.stat().st_size for path in directory.iterdir()),
         training_set=digest_of_bytes((place.out / TRAINING_SET).read_bytes()),
     )
-    made.write(place.out / PACKAGE)
+    made.write(place.leaving(PACKAGE))
     progress(f"artifact {short(made.artifact)} ({made.artifact_bytes:,} bytes)")
     return made

@@ -26,6 +26,8 @@ class StagePlace:
     checkout: Path
     directory: str
     """`models/flight_delay/v2`, relative to the checkout."""
+    results: Path | None = None
+    """Where a stage's own files go; None: to `out`, beside those of earlier stages."""
 
     def __post_init__(self) -> None:
         parts = self.directory.split("/")
@@ -42,8 +44,12 @@ class StagePlace:
 
     @property
     def out(self) -> Path:
-        """Where stages leave their files."""
+        """Where the files of earlier stages are."""
         return self.path / "out"
+
+    def leaving(self, file: str) -> Path:
+        """Where the stage leaves one of its files."""
+        return (self.results or self.out) / file
 
     def read(self, file: str) -> bytes:
         """A file of the version's directory.

@@ -28,8 +28,8 @@ def check_quality(place: StagePlace, runner: ExpectationRunner, progress: Progre
             columns = table.select(list(suite.columns)).rename_columns(list(suite.columns.values()))
         results += runner.run(suite.name, suite.expectations, columns)
     quality = QualityResult(results=results)
-    quality.write(place.out / QUALITY)
+    quality.write(place.leaving(QUALITY))
     described = [name for name in table.column_names if name not in BOOKKEEPING]
-    Profile(columns=profile_columns(table.select(described))).write(place.out / PROFILE)
+    Profile(columns=profile_columns(table.select(described))).write(place.leaving(PROFILE))
     progress(f"{quality.passed} of {len(results)} expectations hold; {len(described)} columns profiled")
     return quality

@@ -67,8 +67,8 @@ def make_record(place: StagePlace, progress: Progress) -> RunResult:
         evaluation=EvaluationResult.read(out / EVALUATION),
         profile=Profile.read(out / PROFILE).columns,
     )
-    write_sample(out / TRAINING_SET, out / SAMPLE)
-    result.write(out / RECORD)
+    write_sample(out / TRAINING_SET, place.leaving(SAMPLE))
+    result.write(place.leaving(RECORD))
     progress(f"content key {short(result.content_key)}")
     return result
 

@@ -20,12 +20,20 @@ from bighead_ci.delivery.stages.labels import class_indices, class_names
 from bighead_ci.delivery.stages.model_code import ModelCode
 from bighead_ci.delivery.stages.place import StagePlace
 from bighead_ci.delivery.stages.results import Conversion
-from bighead_ci.documents.artifact import ArtifactInput, ArtifactManifest, GoldenRow, GoldenRows
+from bighead_ci.documents.artifact import (
+    GOLDEN,
+    GRAPH,
+    MANIFEST,
+    ArtifactInput,
+    ArtifactManifest,
+    GoldenRow,
+    GoldenRows,
+)
 from bighead_ci.documents.stage import StageOrder, TrainSpec
 from bighead_ci.errors import InputError, Problem
 from bighead_ci.planning.stages import ARTIFACT, CONVERSION, TRAINING_SET
 from bighead_ci.ports.progress import Progress
-from bighead_ci.transforms.artifact import GOLDEN, GRAPH, MANIFEST, Scorer, open_artifact
+from bighead_ci.transforms.artifact import Scorer, open_artifact
 from bighead_ci.transforms.columns import Columns, authored_columns, input_columns
 from bighead_ci.transforms.frame import estimator_frame
 
@@ -80,8 +88,8 @@ def train(place: StagePlace, convert: Converter, progress: Progress) -> Conversi
     errors = np.abs(Scorer(manifest, graph).score(columns) - framework).max(axis=1, initial=0.0)
     conversion = _judged(spec, errors)
     golden = _golden(spec, columns, framework, errors)
-    _write(place.out / ARTIFACT, manifest, graph, golden)
-    conversion.write(place.out / CONVERSION)
+    _write(place.leaving(ARTIFACT), manifest, graph, golden)
+    conversion.write(place.leaving(CONVERSION))
     progress(f"artifact of {len(graph) / 1024:,.0f} KiB, within {conversion.largest:.1g} of the estimator")
     return conversion
 

@@ -26,12 +26,12 @@ def make_training_set(place: StagePlace, store: OfflineStore, progress: Progress
     read = verified(place.checkout, spec)
     files = {name: place.checkout / data.file for name, data in spec.data.items()}
     before = {path: _stamp(path) for path in files.values()}
-    summary = store.training_set(spec, files, place.out / TRAINING_SET)
+    summary = store.training_set(spec, files, place.leaving(TRAINING_SET))
     changed = sorted(str(path) for path, stamp in before.items() if _stamp(path) != stamp)
     if changed:
         raise RetryError(f"{', '.join(changed)} changed while it was read; run it again")
-    summary.write(place.out / TRAINING_SUMMARY)
-    DataRead(digests=read).write(place.out / DATA)
+    summary.write(place.leaving(TRAINING_SUMMARY))
+    DataRead(digests=read).write(place.leaving(DATA))
     progress(
         f"{summary.train_rows:,} rows to train, {summary.evaluate_rows:,} to evaluate, "
         f"{len(summary.columns)} inputs; left out: {summary.immature:,} immature, {summary.unlabelled:,} unlabelled"

@@ -17,17 +17,18 @@ Run = Callable[[StagePlace, Progress], object]
 def main(name: str, run: Run) -> None:
     """Run a stage on the checkout and the version's directory that the command line names.
 
-    Its lines go to standard error, an error of the engine's also to the checkout; the exit code is the error's.
+    Its files go to the directory that is named last. Its lines go to standard error, an error of the engine's also to
+    that directory; the exit code is the error's.
     """
-    checkout, directory = Path(sys.argv[1]), sys.argv[2]
+    checkout, directory, results = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
 
     def progress(line: str) -> None:
         sys.stderr.write(f"{name}: {line}\n")
         sys.stderr.flush()
 
     try:
-        with leave_failure(checkout):
-            run(StagePlace(checkout, directory), progress)
+        with leave_failure(results):
+            run(StagePlace(checkout, directory, results), progress)
     except BigheadError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(error.exit_code)

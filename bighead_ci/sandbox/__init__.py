@@ -1,0 +1,1 @@
+"""What holds the code of a pull request, behind `ports.sandbox`."""
