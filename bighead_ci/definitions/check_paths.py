@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from bighead_ci.definitions.files import Files, Place, place_of
 from bighead_ci.documents.release import rendered_for
 from bighead_ci.errors import Problem
 
+_OUTPUT = re.compile(r"models/[^/]+/v[^/]+/(out/.+|dvc\.lock)", re.DOTALL)
 PLACES = {
     "models": "models/<name>/v<N>/model.yaml",
     "features": "features/<name>/v<N>/feature_set.yaml, features/sources/<name>.yaml",
@@ -34,6 +36,14 @@ def path_problems(files: Files, paths: Iterable[str]) -> Iterator[Problem]:
                 yield Problem(file=path, message="no release renders files that are here", allowed=RENDERED)
         elif place_of(path) is None and path.endswith((".yaml", ".yml")):
             yield Problem(file=path, message="nothing reads a definition that is here", allowed=PLACES[folder])
+
+
+def output_problems(files: Files, paths: Iterable[str]) -> Iterator[Problem]:
+    """Of some paths of a commit, those that only stages leave: what a branch says of them never counts."""
+    for path in paths:
+        if _OUTPUT.fullmatch(path) and files.has(path):
+            message = "stages leave this, and what a commit says of it never counts: git rm --cached it, and commit"
+            yield Problem(file=path, message=message)
 
 
 def _has_release(files: Files, path: str) -> bool:

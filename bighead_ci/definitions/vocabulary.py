@@ -42,6 +42,7 @@ _CANDIDATE = (
     "candidate.conversion_error",
     "candidate.artifact_bytes",
     "candidate.seconds",
+    "candidate.sandbox",
 )
 _RUNNING = (
     "running.*.version",

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 from bighead_ci.definitions.check import check_tree
+from bighead_ci.definitions.check_paths import output_problems
 from bighead_ci.definitions.files import Files, place_of
 from bighead_ci.delivery.build import Built, ensure_record
 from bighead_ci.delivery.canary import analyse_canary
@@ -91,6 +92,7 @@ class _Run:
         self.progress(f"#{pull.number}: planning {self.main.commit[:10]} → {pull.head[:10]}")
         proposal = Proposal(context, pull, self.main)
         problems = check_tree(proposal.tree, proposal.paths)
+        problems += output_problems(Files(proposal.tree), proposal.paths)
         if problems:
             raise InputError(problems)
         self.plan = proposal.plan

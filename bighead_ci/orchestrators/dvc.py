@@ -67,10 +67,13 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _LEAST_FREE_BYTES = 1024 * 1024
 _LAST_LINES = 12
 
-PASSED_ON = ("SHELL", *THREAD_VARIABLES, *INSTALLER_VARIABLES)
+PASSED_ON = (*THREAD_VARIABLES, *INSTALLER_VARIABLES)
 """Variables of this process that DVC and the stages' commands get, beside what every process gets and our own."""
 OUR_VARIABLES = ("BIGHEAD_", "UV_")
 """Beginnings of the names of our settings, and of those of the installer of environments."""
+
+DATA_COMMAND = "bighead_ci.cli.data_command"
+"""Module that runs a command of the repository's own pipeline."""
 
 SOURCES_PIPELINE = "dvc.yaml"
 """The repository's own, which imports what all models share."""
@@ -140,7 +143,8 @@ class DvcPipeline:
 
     def _reproduce(self, checkout: Path, pipeline: str, targets: Sequence[str], progress: Progress) -> Timings:
         watch = _Watch(pipeline, progress)
-        with _process(checkout, targets, self.variables) as process:
+        shell = {"SHELL": str(_data_shell(checkout))} if pipeline == SOURCES_PIPELINE else {"SHELL": "/bin/sh"}
+        with _process(checkout, targets, {**self.variables, **shell}) as process:
             for line in process.stdout or ():
                 watch.line(line.rstrip())
             code = process.wait()
@@ -156,6 +160,14 @@ class DvcPipeline:
             forget_failure(checkout)
             _clear_dead_locks(checkout / ".dvc" / "tmp" / "rwlock")
             yield
+
+
+def _data_shell(checkout: Path) -> Path:
+    """What DVC starts as a shell for the commands that make data: they run in a sandbox."""
+    file = checkout.resolve() / ".bighead" / "data-shell"
+    _write_if_changed(file, f'#!/bin/sh\nexec "{sys.executable}" -P -m {DATA_COMMAND} "$@"\n')
+    file.chmod(0o700)
+    return file
 
 
 def _configure(checkout: Path, cache: Path) -> None:

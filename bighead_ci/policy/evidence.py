@@ -156,6 +156,7 @@ def candidate(record: RunRecord, drift: DriftResult | None) -> dict[str, Any]:
         "conversion_error": evaluation.conversion_error,
         "artifact_bytes": record.artifact_bytes,
         "seconds": sum(record.timings.seconds.values()),
+        "sandbox": record.sandbox,
     }
 
 

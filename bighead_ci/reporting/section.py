@@ -142,6 +142,7 @@ class ModelSection:
     def _summary(self) -> str:
         """What needs no table, an item each."""
         items = [
+            *self._unheld(),
             self._quality(),
             *self._beyond(),
             self._drift_line(),
@@ -149,8 +150,17 @@ class ModelSection:
             *self._libraries(),
             *self._worse(),
             self._cost(),
+            *self._held(),
         ]
         return "\n".join(f"- {item}" for item in items)
+
+    def _unheld(self) -> list[str]:
+        if self.record.sandbox != "none":
+            return []
+        return ["⚠️ **No sandbox**: this code ran with all rights of whoever ran the checks (docs/security.md)"]
+
+    def _held(self) -> list[str]:
+        return [] if self.record.sandbox == "none" else [f"**Sandbox**: {code(self.record.sandbox)}"]
 
     def _quality(self) -> str:
         quality = self.record.quality

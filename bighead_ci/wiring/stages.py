@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from bighead_ci.planning.inputs import Inputs
     from bighead_ci.ports.clock import Clock
     from bighead_ci.ports.progress import Progress
+    from bighead_ci.workspaces.layout import Workspace
 
 
 def pipeline_here(checkout: Path) -> DvcPipeline:
@@ -77,6 +79,36 @@ def run_stage(name: str, checkout: Path, directory: str, progress: Progress) -> 
         output=_print,
     )
     processes.run(stage_called(name), StagePlace(checkout, directory), progress)
+
+
+def run_data_command(checkout: Path, stage: str, command: str, directory: Path) -> int:
+    """Run a command of the repository's own pipeline in a sandbox; its exit code.
+
+    A person's own clone gives a stage what it asks for; checks do where main has this very stage.
+    """
+    from bighead_ci.orchestrators.data_process import DataProcesses, data_stage
+    from bighead_ci.sandbox.choice import limits_of, sandbox_of
+
+    found, workspace = data_stage(checkout, stage), workspace_or(checkout)
+    processes = DataProcesses(
+        engine=Path(sys.executable),
+        sandbox=sandbox_of(os.environ),
+        limits=limits_of(os.environ),
+        quiet=variables.QUIET,
+        output=_print,
+    )
+    checks = checkout.is_relative_to(workspace.checkouts.resolve())
+    granted = not checks or _is_on_main(workspace, checkout, found.reads)
+    return processes.run(checkout, found, command, directory.relative_to(checkout).as_posix(), granted=granted)
+
+
+def _is_on_main(workspace: Workspace, checkout: Path, reads: Sequence[str]) -> bool:
+    """Whether main has the repository's pipeline, and the files that a stage of it reads, as the checkout has them."""
+    from bighead_ci.definitions.tree import DirectoryTree
+
+    main, here = context_of(workspace).main().tree, DirectoryTree(checkout).files()
+    ours = main.files()
+    return all(ours.get(path) == here.get(path) for path in ("dvc.yaml", *reads))
 
 
 def _print(line: str) -> None:

@@ -176,7 +176,7 @@ def test_no_connection_leads_out(world: World, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
         udp.bind(("127.0.0.1", 0))
         abstract, named = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)
-        abstract.bind("\0bighead-test-abstract")
+        abstract.bind(f"\0{tmp_path}")
         named.bind(str(tmp_path / "named"))
         for one in (abstract, named):
             one.listen()
@@ -187,7 +187,7 @@ def test_no_connection_leads_out(world: World, tmp_path: Path) -> None:
             tried("loopback", lambda: socket.create_connection(("127.0.0.1", {tcp.getsockname()[1]}), timeout=2))
             tried("elsewhere", lambda: socket.create_connection(("192.0.2.1", 80), timeout=2))
             tried("datagram elsewhere", lambda: socket.socket(inet, socket.SOCK_DGRAM).sendto(b"x", ("192.0.2.1", 53)))
-            tried("abstract", lambda: socket.socket(unix).connect("\\0bighead-test-abstract"))
+            tried("abstract", lambda: socket.socket(unix).connect("\\0{tmp_path}"))
             tried("named", lambda: socket.socket(unix).connect({str(tmp_path / "named")!r}))
             tried("raw", lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 3))
             try:

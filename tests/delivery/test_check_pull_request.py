@@ -328,3 +328,12 @@ def test_a_record_that_no_server_shows_is_no_dead_link(context: FakeContext) -> 
     context.records.has_pages = True
     report = check_pull_request(context, pull.number, silent)
     assert [link.url for link in report.models[0].links] == [f"memory://records/{run}"]
+
+
+@pytest.mark.parametrize("path", ["models/late/v1/dvc.lock", "models/late/v1/out/evaluation.json"])
+def test_what_stages_leave_is_refused_in_a_commit(context: FakeContext, path: str) -> None:
+    """With the file, and what to do: a forged result is in nobody's way and in nobody's record."""
+    pull = context.propose("forged", {**model_version("v1"), path: "forged"})
+    report = check_pull_request(context, pull.number, silent)
+    assert report.state == "invalid"
+    assert [problem for problem in report.problems if path in problem and "git rm --cached" in problem] != []

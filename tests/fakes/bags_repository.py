@@ -49,6 +49,7 @@ stages:
     cmd: python features/sources/import_bags.py
     deps: [features/sources/import_bags.py]
     outs: [features/sources/bags.parquet]
+    meta: {sandbox: {variables: [BIGHEAD_BAGS_SEED]}}
 """
 REGULARISATION = f"""\
     from pathlib import Path

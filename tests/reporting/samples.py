@@ -169,6 +169,7 @@ def record(version: str, auc: float, *, failing_quality: bool = False, model: st
     first = version == "v1"
     request = {k: v for k, v in REQUEST.items() if not (first and k == "seats")}
     return RunRecord(
+        sandbox="bubblewrap",
         run_id=hashlib.md5(name.encode(), usedforsecurity=False).hexdigest(),
         model=model,
         version=version,

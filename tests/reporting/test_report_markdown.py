@@ -349,3 +349,15 @@ def test_a_rollback_shows_the_failing_rules_before_anything_else(samples: Module
     shown = render(samples.rollback())
     assert shown.index("canary_errors") < shown.index("**Traffic**")
     assert "`candidate.error_ratio` = 0.0507" in shown
+
+
+def test_a_run_that_nothing_held_is_marked_as_such(samples: ModuleType) -> None:
+    """Before any figure that its own code may have made; one that ran in a sandbox names it."""
+    report: PullRequestReport = samples.passing()
+    (model,) = report.models
+    loose = model.model_copy(update={"record": model.record.model_copy(update={"sandbox": "none"})})
+    shown = render(report.model_copy(update={"models": [loose]}))
+    assert "⚠️ **No sandbox**: this code ran with all rights" in shown
+    assert shown.index("No sandbox") < shown.index("Data quality")
+    assert "No sandbox" not in render(report)
+    assert "**Sandbox**: `bubblewrap`" in render(report)
