@@ -34,11 +34,16 @@ def put_in_place(checkout: Path, cache: Path, run_file: str, wanted: Iterable[So
 def bring(file: Path, cached: Path) -> bool:
     """Copy a file of the cache, unless one is there already; False when neither is.
 
+    DVC takes its cache at its word: an entry whose content is not what its name says is removed here, to be made anew.
+
     A copy, where the file system can share blocks a cheap one: what is written over it must not reach the cache.
     """
     if file.exists():
         return True
     if not cached.is_file():
+        return False
+    if digest_of_file(cached) != cached.parent.name + cached.name:
+        cached.unlink(missing_ok=True)
         return False
     with replacing(file) as beside:
         shutil.copyfile(cached, beside)

@@ -14,6 +14,7 @@ import pytest
 import bighead_ci
 from bighead_ci.engine.installed import InstalledEngine
 from bighead_ci.errors import InputError
+from bighead_ci.orchestrators.data import cache_file
 from bighead_ci.planning.stages import STAGES, Stage
 from bighead_ci.ports.progress import silent
 from fakes import import_spy
@@ -174,3 +175,14 @@ def test_what_a_branch_says_of_outputs_and_of_dvc_never_counts(bench: BagsBench)
     git(bench.clone, "commit", "--quiet", "--message", "forged")
     result, _ = bench.run(bench.machine("one"), bench.head)
     assert result == honest
+
+
+def test_data_that_was_damaged_in_the_cache_is_made_anew(bench: BagsBench) -> None:
+    """A flipped byte is no data: what the digest names is made again, and comes out right."""
+    digest = bench.inputs(bench.head).stages["training-set"][f"data:{DATA}"]
+    cached = cache_file(bench.pipeline("one").cache, digest)
+    right = cached.read_bytes()
+    cached.chmod(0o644)
+    cached.write_bytes(bytes([right[0] ^ 1]) + right[1:])
+    data = bench.machine("one").sources(bench.head, bench.say) / DATA
+    assert (data.read_bytes(), cached.read_bytes()) == (right, right)
