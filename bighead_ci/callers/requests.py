@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from bighead_ci.definitions.loading import load_model, load_source
 from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.main import Main
 from bighead_ci.documents.definition import RequestField, SourceDefinition
 from bighead_ci.errors import InputError
+from bighead_ci.features.source_files import read_source, view_of
 from bighead_ci.planning.meaning import data_path
 from bighead_ci.ports.progress import Progress
 
@@ -31,11 +31,11 @@ def request_bodies(context: Context, main: Main, model: str, version: str, progr
     definition = load_model(main.tree, model, version).definition
     source = load_source(main.tree, definition.spine.source)
     path = context.orchestrator.sources(main.commit, progress, [data_path(source)]) / data_path(source)
-    return requests_of(definition.request, source, path, context.data_clock.now())
+    return requests_of(definition.request, definition.spine.source, source, path, context.data_clock.now())
 
 
 def requests_of(
-    fields: Mapping[str, RequestField], source: SourceDefinition, path: Path, now: datetime
+    fields: Mapping[str, RequestField], name: str, source: SourceDefinition, path: Path, now: datetime
 ) -> list[dict[str, Any]]:
     """Request bodies made of a source's rows, in order of time: of the next two hours, or all if rows have no time.
 
@@ -43,8 +43,7 @@ def requests_of(
         InputError: the source has no rows there.
     """
     columns = {name: field.column or name for name, field in fields.items()}
-    wanted = sorted({*columns.values(), *([source.timestamp] if source.timestamp else [])})
-    table = pq.read_table(path, columns=wanted)
+    table = read_source(view_of(name, source, path, columns.values()))
     if source.timestamp is not None:
         times = table[source.timestamp]
         table = table.filter(pc.and_(pc.greater_equal(times, now), pc.less(times, now + AHEAD)))

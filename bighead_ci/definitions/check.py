@@ -20,6 +20,7 @@ from bighead_ci.features.checks import set_problems
 from bighead_ci.ports.tree import Tree
 
 Where = tuple[str | int, ...]
+ONE_FILE = "the name of one Parquet file, such as flights.parquet; no directory, pattern or address"
 
 
 def check_tree(tree: Tree, paths: Iterable[str] | None = None) -> list[Problem]:
@@ -101,10 +102,25 @@ def _source_problems(files: Files, place: Place) -> Iterator[Problem]:
     for column in source.sizes:
         if column not in source.columns:
             yield read.problem(place.file, ("sizes", column), "the source has no such column", column, source.columns)
-    if source.path.startswith("/") or ".." in source.path.split("/"):
-        yield read.problem(place.file, ("path",), "must stay below the source file's directory", source.path)
+    wrong = _wrong_path(files, source.path)
+    if wrong is not None:
+        yield read.problem(place.file, ("path",), wrong, source.path, wanted=ONE_FILE)
     if source.known_at and source.timestamp is None:
         yield read.problem(place.file, ("known_at",), "needs a timestamp too")
+
+
+def _wrong_path(files: Files, path: str) -> str | None:
+    """Why a source's path names no Parquet file that DVC can version; None where it does."""
+    if "://" in path:
+        return "is an address, and data is versioned with the repository: let a stage of the root dvc.yaml fetch it"
+    if path.startswith("/") or ".." in path.split("/"):
+        return "must stay below the source file's directory"
+    below = f"features/sources/{path.rstrip('/')}/"
+    if path.endswith("/") or any(name.startswith(below) for name in files.ids):
+        return "is a directory"
+    if not path.endswith(".parquet"):
+        return "does not name a Parquet file: let a stage of the root dvc.yaml convert the data"
+    return None
 
 
 def _feature_set_problems(files: Files, place: Place) -> Iterator[Problem]:

@@ -61,16 +61,30 @@ class _Model:
             if Place("source", name) not in self.files.places:
                 yield self.say((field, "source"), "there is no such source", name, self.files.names("source"))
         source = self.files.source(label.source)
+        if source and self.spine:
+            yield from self._id_problems(self.spine, source)
         if source and label.column not in source.columns:
             yield self.say(
                 ("label", "column"), f"source {label.source} has no such column", label.column, source.columns
             )
+
+    def _id_problems(self, spine: SourceDefinition, labels: SourceDefinition) -> Iterator[Problem]:
+        """Rows of the two sources are the same where their event ids are equal: text is equal to no number."""
+        own, other = (one.columns.get(one.event_id) for one in (spine, labels))
+        if own is not None and other is not None and own != other:
+            ours, theirs = self.definition.spine.source, self.definition.label.source
+            message = (
+                f"labels join the spine by event id, but these have two types: {spine.event_id} in "
+                f"{Place('source', ours).file} is {own}, {labels.event_id} in {Place('source', theirs).file} is {other}"
+            )
+            yield self.say(("label", "source"), message, theirs, wanted=f"a source whose event ids are {own}")
 
     def request_problems(self) -> Iterator[Problem]:
         spine, label = self.spine, self.definition.label
         if spine is None:
             return
         for name, field in self.definition.request.items():
+            yield from self._reserved(("request", name), name)
             column = field.column or name
             where = ("request", name, "column") if field.column else ("request", name)
             if column not in spine.columns:
@@ -80,6 +94,11 @@ class _Model:
                 yield self.say(where, "the label cannot be an input: it is not known when a caller asks", column)
             else:
                 yield from self._field_problems(name, field, column, spine)
+
+    def _reserved(self, where: tuple[str | int, ...], name: str) -> Iterator[Problem]:
+        if name.startswith("__"):
+            wanted = "a request field of another name, with `column` naming this one"
+            yield self.say(where, "names that begin with __ are the training set's own", name, wanted=wanted)
 
     def _field_problems(
         self, name: str, field: RequestField, column: str, spine: SourceDefinition
@@ -168,6 +187,7 @@ class _Model:
             return
         known = {*self.spine.columns, *self.definition.request}
         for index, column in enumerate(evaluation.slices):
+            yield from self._reserved(("evaluation", "slices", index), column)
             if column not in known:
                 message = "is neither a request field nor a column of the spine's source"
                 yield self.say(("evaluation", "slices", index), message, column, known)

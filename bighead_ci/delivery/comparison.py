@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import pyarrow.parquet as pq
-
 from bighead_ci.delivery.context import Context
 from bighead_ci.documents.definition import RequestField
 from bighead_ci.documents.record import DriftResult, MetricDifference, RunRecord
 from bighead_ci.documents.report import RunningVersion
+from bighead_ci.features.source_files import read_file
 from bighead_ci.planning.stages import PREDICTIONS, SAMPLE
 from bighead_ci.transforms.metrics import paired_differences
 
@@ -24,7 +23,7 @@ def differences(context: Context, record: RunRecord, running: Sequence[RunningVe
     ours_path = context.records.file(record.run_id, PREDICTIONS)
     if ours_path is None:
         return []
-    ours = pq.read_table(ours_path)
+    ours = read_file(ours_path)
     by_run: dict[str, list[MetricDifference]] = {}
     found: list[MetricDifference] = []
     for version in running:
@@ -35,7 +34,7 @@ def differences(context: Context, record: RunRecord, running: Sequence[RunningVe
                 []
                 if path is None
                 else paired_differences(
-                    ours, pq.read_table(path), against=version.environment, model_version=version.version
+                    ours, read_file(path), against=version.environment, model_version=version.version
                 )
             )
         found += [d.model_copy(update={"against": version.environment}) for d in by_run[other.run_id]]
@@ -100,7 +99,7 @@ def drift_page(context: Context, record: RunRecord, running: Sequence[RunningVer
 def _measured(context: Context, record: RunRecord, other: RunRecord, samples: tuple[Path, Path]) -> DriftResult:
     with TemporaryDirectory(prefix="bighead-drift-") as name:
         page, file = Path(name) / "drift.html", Path(name) / "drift.json"
-        reference, current = (pq.read_table(path) for path in samples)
+        reference, current = (read_file(path) for path in samples)
         names = (f"training set of {other.id}", f"training set of {record.id}")
         found = context.drift.compare(reference, current, names, html=page)
         found.write(file)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from bighead_ci.delivery.context import Context
 from bighead_ci.documents.record import DriftResult
 from bighead_ci.errors import InputError
+from bighead_ci.features.source_files import read_file
 
 LATEST = 5000
 """Predictions that are compared, newest first."""
@@ -40,4 +39,4 @@ def live_drift(context: Context, model: str, environment: str, page: Path) -> Dr
         raise InputError(f"no prediction of {model}/{stable.version} in {environment} is logged yet")
     page.parent.mkdir(parents=True, exist_ok=True)
     names = (f"training set of {model}/{stable.version}", f"latest {live.num_rows} predictions in {environment}")
-    return context.drift.compare(pq.read_table(sample), live, names, html=page)
+    return context.drift.compare(read_file(sample), live, names, html=page)

@@ -100,6 +100,9 @@ class Definitions:
         if path not in self._snapshots:
             message = "has no data snapshot: run `dvc repro` at the root and commit dvc.lock"
             raise InputError([Problem(file=DATA_LOCK, subject=path, message=message)])
+        if self._snapshots[path].endswith(".dir"):
+            message = "is a directory; a source is one Parquet file: let its stage write its rows into one file"
+            raise InputError([Problem(file=DATA_LOCK, subject=path, message=message)])
         return self._snapshots[path]
 
     def _problems(self, place: Place) -> list[Problem]:

@@ -18,8 +18,8 @@ from bighead_ci.documents.base import Moment, epoch_us, moment_of, replacing
 from bighead_ci.documents.definition import SourceDefinition, VersionedFeatureSet
 from bighead_ci.documents.record import TrainingSetSummary
 from bighead_ci.documents.stage import TrainingSetSpec
-from bighead_ci.errors import InputError
-from bighead_ci.features.arrow import ARROW_TYPES, array_of, no_events
+from bighead_ci.errors import InputError, Problem
+from bighead_ci.features.arrow import ARROW_TYPES, GROUP, array_of, no_events
 from bighead_ci.features.batch import Events, compute
 from bighead_ci.features.columns import plans_of
 from bighead_ci.features.kernel.arrays import GREATEST, I64, LEAST
@@ -33,6 +33,7 @@ from bighead_ci.features.materialized import (
 )
 from bighead_ci.features.meaning import Feature, features_of, used_features
 from bighead_ci.features.naming import full_name
+from bighead_ci.features.source_files import View, check_views, view_of
 from bighead_ci.features.training_rows import (
     TrainingRows,
     select_rows,
@@ -52,8 +53,8 @@ from bighead_ci.stores.scan import (
     register_keys,
     scan_events,
 )
-from bighead_ci.stores.sources import check_sources
 from bighead_ci.stores.training_set import joined_rows
+from bighead_ci.words import closest
 
 
 class DuckDBOfflineStore:
@@ -107,7 +108,7 @@ class DuckDBOfflineStore:
         known_before: int | None = None,
     ) -> dict[str, list[Any]]:
         """Feature values for rows of keys and query times; see the port."""
-        check_sources(sources, {feature_set.definition.source: _set_columns(feature_set)})
+        check_views([_view(feature_set, sources)])
         columns = [
             pa.array(keys[key], ARROW_TYPES[feature_set.source.columns[key]]) for key in feature_set.definition.key
         ]
@@ -129,10 +130,8 @@ class DuckDBOfflineStore:
         self, sets: Sequence[VersionedFeatureSet], sources: Sources, until: Moment, online: OnlineStore
     ) -> int:
         """Publish the sets to an online store; see the port."""
-        needed: dict[str, set[str]] = {}
-        for feature_set in sets:
-            needed.setdefault(feature_set.definition.source, set()).update(_set_columns(feature_set))
-        check_sources(sources, needed)
+        check_views([_view(feature_set, sources) for feature_set in sets])
+        needed = {feature_set.definition.source for feature_set in sets}
         contents = {name: _file_digest(sources[name][1]) for name in needed}
         with connection(self._limits) as database:
             _check_unique(database, needed, sources)
@@ -166,7 +165,7 @@ class DuckDBOfflineStore:
 
     def newest(self, source: SourceDefinition, file: Path, before: Moment) -> Moment | None:
         """Time of the newest row that was known; see the port."""
-        check_sources({"": (source, file)}, {"": set()})
+        check_views([view_of("", source, file, [])])
         with connection(self._limits) as database:
             found = newest_event(database, source, file, epoch_us(before))
         return None if found is None else moment_of(found)
@@ -183,7 +182,7 @@ class DuckDBOfflineStore:
         plans = set_plans(feature_set)
         register_all_keys(database, feature_set, path)
         listed = ", ".join(f"k{number}" for number in range(len(feature_set.definition.key)))
-        keys = database.execute(f"SELECT {listed} FROM keys ORDER BY gid").fetchall()  # noqa: S608 - names are ours
+        keys = database.execute(f"SELECT {listed} FROM keys ORDER BY {GROUP}").fetchall()  # noqa: S608 - names are ours
         chunks = scan_events(
             database,
             feature_set,
@@ -258,10 +257,24 @@ def _check_training_sources(spec: TrainingSetSpec, files: Mapping[str, Path]) ->
     """Each source by its own definition: a feature set has its own view of one."""
     needed = {spec.spine: spine_columns(spec)}
     needed.setdefault(spec.label.source, set()).add(spec.label.column)
-    check_sources({name: (definition, files[name]) for name, definition in spec.sources.items()}, needed)
-    for one in spec.sets:
-        name = one.definition.source
-        check_sources({name: (one.source, files[name])}, {name: _set_columns(one)})
+    views = [view_of(name, spec.sources[name], files[name], columns) for name, columns in needed.items()]
+    check_views([*views, *(_set_view(one, files[one.definition.source]) for one in spec.sets)])
+
+
+def _view(feature_set: VersionedFeatureSet, sources: Sources) -> View:
+    """What a set wants of its source, which may not be among those that are given."""
+    name = feature_set.definition.source
+    if name not in sources:
+        file, known = f"features/sources/{name}.yaml", ", ".join(sorted(sources))
+        problem = Problem(
+            file=file, message="no such source", value=name, allowed=known, suggestion=closest(name, sources)
+        )
+        raise InputError([problem])
+    return _set_view(feature_set, sources[name][1])
+
+
+def _set_view(feature_set: VersionedFeatureSet, path: Path) -> View:
+    return view_of(feature_set.definition.source, feature_set.source, path, _set_columns(feature_set))
 
 
 def _set_columns(feature_set: VersionedFeatureSet) -> set[str]:
@@ -271,8 +284,8 @@ def _set_columns(feature_set: VersionedFeatureSet) -> set[str]:
 def _check_unique(database: duckdb.DuckDBPyConnection, names: Iterable[str], sources: Sources) -> None:
     """Check each file once, also where several sources are made of it."""
     checked = {(sources[name][1], sources[name][0].event_id): name for name in sorted(names, reverse=True)}
-    for (path, event_id), name in checked.items():
-        check_unique(database, name, path, event_id)
+    for name in checked.values():
+        check_unique(database, name, *sources[name])
 
 
 def _times(spec: TrainingSetSpec, rows: TrainingRows) -> I64:

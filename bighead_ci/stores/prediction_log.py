@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from bighead_ci.documents.live import Prediction
+from bighead_ci.stores.source_table import literal_file
 
 COLUMNS = tuple(Prediction.model_fields)
 
@@ -27,22 +28,36 @@ class ParquetPredictionLog:
 
     def inputs(self, environment: str, model: str, artifact: str, limit: int) -> pa.Table:
         """Estimator inputs of an artifact's latest predictions, a column each."""
-        clause = 'where artifact = ? order by "at" desc, prediction_id limit ?'
-        rows = self._query(f"{environment}/{model}/*", clause, [artifact, limit])
-        return pa.Table.from_pylist([json.loads(row["inputs"]) for row in rows])
+        clause = 'where environment = ? and model = ? and artifact = ? order by "at" desc, prediction_id limit ?'
+        rows = self._query(f"{environment}/{model}/*", clause, [environment, model, artifact, limit])
+        return _table([json.loads(row["inputs"]) for row in rows])
 
     def _query(self, folders: str, clause: str, parameters: list[Any]) -> list[dict[str, Any]]:
         # Only finished files: a name with a leading dot is still being written.
-        files = sorted(str(p) for p in self._root.glob(f"{folders}/*.parquet") if not p.name.startswith("."))
+        files = sorted(literal_file(p) for p in self._root.glob(f"{folders}/*.parquet") if not p.name.startswith("."))
         if not files:
             return []
         with duckdb.connect() as connection:
             connection.execute("set TimeZone = 'UTC'")
             columns = ", ".join(f'"{column}"' for column in COLUMNS)
-            statement = f"select {columns} from read_parquet(?) {clause}"  # noqa: S608 - constants only
+            statement = (
+                f"select {columns} from read_parquet(?, hive_partitioning = false, union_by_name = false) {clause}"  # noqa: S608 - constants only
+            )
             found = connection.execute(statement, [files, *parameters]).fetchall()
         return [dict(zip(COLUMNS, row, strict=True)) for row in found]
 
 
 def _prediction(row: dict[str, Any]) -> Prediction:
     return Prediction.model_validate(row | {"request": json.loads(row["request"]), "inputs": json.loads(row["inputs"])})
+
+
+def _table(rows: list[dict[str, Any]]) -> pa.Table:
+    """A column each input that any row has; whole numbers beside others are float64, however large they are."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return pa.table({name: _column([row.get(name) for row in rows]) for name in names})
+
+
+def _column(values: list[Any]) -> pa.Array:
+    if any(isinstance(value, float) for value in values):
+        values = [float(value) if isinstance(value, int) else value for value in values]
+    return pa.array(values)

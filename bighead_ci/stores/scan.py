@@ -17,6 +17,7 @@ from bighead_ci.features.arrow import EVENT_ID, GROUP, KNOWN, TIME, events_of, n
 from bighead_ci.features.batch import Events
 from bighead_ci.features.kernel.arrays import I64
 from bighead_ci.stores.limits import VARIABLE, Limits, size
+from bighead_ci.stores.source_table import source_table
 
 
 @contextmanager
@@ -52,21 +53,6 @@ def connection(limits: Limits) -> Iterator[duckdb.DuckDBPyConnection]:
         database.close()
 
 
-def quoted(name: str) -> str:
-    """An identifier in SQL."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """A string in SQL."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def table(path: Path) -> str:
-    """A Parquet file in SQL."""
-    return f"read_parquet({literal(str(path))})"
-
-
 def register_keys(database: duckdb.DuckDBPyConnection, columns: Sequence[pa.Array | pa.ChunkedArray]) -> I64:
     """Number the distinct keys of query rows into the table `keys` (k0, k1, …, gid).
 
@@ -84,7 +70,7 @@ def register_keys(database: duckdb.DuckDBPyConnection, columns: Sequence[pa.Arra
     highest = np.maximum.accumulate(np.append(-1, groups))
     firsts = pa.array(np.flatnonzero(np.diff(highest)))
     keys = pa.table([column.take(firsts) for column in chunked], names)
-    database.register("distinct_keys", keys.append_column("gid", pa.array(np.arange(len(firsts)))))
+    database.register("distinct_keys", keys.append_column(GROUP, pa.array(np.arange(len(firsts)))))
     database.execute("CREATE OR REPLACE TEMP TABLE keys AS SELECT * FROM distinct_keys")
     database.unregister("distinct_keys")
     return groups
@@ -92,13 +78,12 @@ def register_keys(database: duckdb.DuckDBPyConnection, columns: Sequence[pa.Arra
 
 def register_all_keys(database: duckdb.DuckDBPyConnection, feature_set: VersionedFeatureSet, path: Path) -> int:
     """Number every key of a source's file into the table `keys`, in the keys' order; return how many."""
-    keys = feature_set.definition.key
-    listed = ", ".join(f"{quoted(key)} AS k{number}" for number, key in enumerate(keys))
-    known = " AND ".join(f"{quoted(key)} IS NOT NULL" for key in keys)
-    order = ", ".join(f"k{number}" for number in range(len(keys)))
+    columns = {f"k{number}": key for number, key in enumerate(feature_set.definition.key)}
+    listed = ", ".join(columns)
+    known = " AND ".join(f"{name} IS NOT NULL" for name in columns)
     database.execute(
-        f"CREATE OR REPLACE TEMP TABLE keys AS SELECT *, row_number() OVER (ORDER BY {order}) - 1 AS gid "  # noqa: S608
-        f"FROM (SELECT DISTINCT {listed} FROM {table(path)} WHERE {known})"
+        f"CREATE OR REPLACE TEMP TABLE keys AS SELECT *, row_number() OVER (ORDER BY {listed}) - 1 AS {GROUP} "  # noqa: S608
+        f"FROM (SELECT DISTINCT {listed} FROM {source_table(path, feature_set.source, columns)} WHERE {known})"
     )
     row = database.execute("SELECT count(*) FROM keys").fetchone()
     return int(row[0]) if row else 0
@@ -134,22 +119,24 @@ def scan_events(
     if source.timestamp is None:
         raise InputError(f"{feature_set.id}: its source has no timestamp")
     names = list(dict.fromkeys(columns))
-    time = f"epoch_us(s.{quoted(source.timestamp)})"
-    known = f"epoch_us(s.{quoted(source.known_at)})" if source.known_at else time
-    matches = " AND ".join(f"s.{quoted(key)} = keys.k{n}" for n, key in enumerate(feature_set.definition.key))
-    selected = "".join(f", s.{quoted(name)} AS c{number}" for number, name in enumerate(names))
-    if ids:
-        selected += f", s.{quoted(source.event_id)} AS {EVENT_ID}"
-    # Null for DuckDB's infinite timestamps too, which no window reaches.
-    filters = [f"{time} IS NOT NULL"]
+    keys = {f"k{number}": key for number, key in enumerate(feature_set.definition.key)}
+    values = {f"c{number}": name for number, name in enumerate(names)}
+    columns = {TIME: source.timestamp, EVENT_ID: source.event_id, **keys, **values}
+    known = TIME
+    if source.known_at is not None:
+        known, columns[KNOWN] = KNOWN, source.known_at
+    selected = "".join(f", s.{name}" for name in [*values, *([EVENT_ID] if ids else [])])
+    # Null for infinite timestamps too, which no window reaches.
+    filters = [f"s.{TIME} IS NOT NULL"]
     if known_before is not None:
-        filters.append(f"{known} < {known_before}")
+        filters.append(f"s.{known} < {known_before}")
     if earliest is not None:
-        filters.append(f"{time} >= {earliest}")
+        filters.append(f"s.{TIME} >= {earliest}")
+    matches = " AND ".join(f"s.{name} = keys.{name}" for name in keys)
     result = database.sql(
-        f"SELECT gid AS {GROUP}, {time} AS {TIME}, {known} AS {KNOWN}{selected} "  # noqa: S608 - quoted
-        f"FROM {table(path)} s JOIN keys ON {matches} WHERE {' AND '.join(filters)} "
-        f"ORDER BY {GROUP}, {TIME}, s.{quoted(source.event_id)}"
+        f"SELECT keys.{GROUP} AS {GROUP}, s.{TIME} AS {TIME}, s.{known} AS {KNOWN}{selected} "  # noqa: S608 - names are ours
+        f"FROM {source_table(path, source, columns)} s JOIN keys ON {matches} WHERE {' AND '.join(filters)} "
+        f"ORDER BY keys.{GROUP}, s.{TIME}, s.{EVENT_ID}"
     )
     width = len(names) + ids
     aliases = {name: (f"c{number}", source.columns[name]) for number, name in enumerate(names)}
@@ -157,7 +144,7 @@ def scan_events(
     def check_key(group: int, events: int) -> None:
         if events > limits.events_of_a_key(width):
             batches.close()
-            key = database.execute("SELECT * EXCLUDE gid FROM keys WHERE gid = ?", [group]).fetchone()
+            key = database.execute(f"SELECT * EXCLUDE {GROUP} FROM keys WHERE {GROUP} = {group}").fetchone()  # noqa: S608 - ours
             limits.check_key(feature_set.id, ", ".join(map(str, key or ())), events, width)
 
     size_at_once = limits.events_at_once(width)
@@ -172,29 +159,28 @@ def newest_event(
     """Time of the newest row that was known before a moment (UTC microseconds); None: there is none."""
     if source.timestamp is None:
         return None
-    time = f"epoch_us({quoted(source.timestamp)})"
-    known = f"epoch_us({quoted(source.known_at)})" if source.known_at else time
+    rows = source_table(path, source, {TIME: source.timestamp, KNOWN: source.known_at or source.timestamp})
     row = database.execute(
-        f"SELECT max({time}) FROM {table(path)} WHERE {known} < {known_before}"  # noqa: S608 - quoted
+        f"SELECT max({TIME}) FROM {rows} WHERE {KNOWN} < {known_before}"  # noqa: S608 - names are ours
     ).fetchone()
     return None if row is None or row[0] is None else int(row[0])
 
 
-def check_unique(database: duckdb.DuckDBPyConnection, name: str, path: Path, event_id: str) -> None:
+def check_unique(database: duckdb.DuckDBPyConnection, name: str, source: SourceDefinition, path: Path) -> None:
     """Refuse a source whose event ids are null or repeat: its order would not be total.
 
     Raises:
         InputError: with an example.
     """
-    column = quoted(event_id)
+    rows = source_table(path, source, {EVENT_ID: source.event_id})
     found = database.execute(
-        f"SELECT {column}, count(*) AS n FROM {table(path)} GROUP BY {column} "  # noqa: S608 - quoted
-        f"HAVING n > 1 OR {column} IS NULL ORDER BY {column} NULLS FIRST LIMIT 1"
+        f"SELECT {EVENT_ID}, count(*) FROM {rows} GROUP BY {EVENT_ID} "  # noqa: S608 - names are ours
+        f"HAVING count(*) > 1 OR {EVENT_ID} IS NULL ORDER BY {EVENT_ID} NULLS FIRST LIMIT 1"
     ).fetchone()
     if found is not None:
         what = "is null" if found[0] is None else f"= {found[0]!r}"
         raise InputError(
-            f"source {name}: event_id {event_id} {what} in {found[1]} rows; it must be unique and not null"
+            f"source {name}: event_id {source.event_id} {what} in {found[1]} rows; it must be unique and not null"
         )
 
 

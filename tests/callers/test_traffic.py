@@ -49,7 +49,7 @@ def write_rows(directory: Path, *rows: tuple[float, str, int | None]) -> Path:
 def test_requests_are_the_rows_of_the_next_two_hours_in_order_of_time(tmp_path: Path) -> None:
     """What was before and what comes later is left out; the ends are [now, now + 2 h)."""
     path = write_rows(tmp_path, (-0.1, "AA", 1), (1.5, "BB", 2), (0.0, "CC", 3), (2.0, "DD", 4))
-    assert requests_of(FIELDS, SOURCE, path, NOW) == [
+    assert requests_of(FIELDS, "schedule", SOURCE, path, NOW) == [
         {"airline": "CC", "distance": 3},
         {"airline": "BB", "distance": 2},
     ]
@@ -58,28 +58,28 @@ def test_requests_are_the_rows_of_the_next_two_hours_in_order_of_time(tmp_path: 
 def test_a_null_is_left_out_of_the_request(tmp_path: Path) -> None:
     """A caller that does not know a value does not send it."""
     path = write_rows(tmp_path, (1, "AA", None))
-    assert requests_of(FIELDS, SOURCE, path, NOW) == [{"airline": "AA"}]
+    assert requests_of(FIELDS, "schedule", SOURCE, path, NOW) == [{"airline": "AA"}]
 
 
 def test_a_time_is_sent_as_text_with_its_zone(tmp_path: Path) -> None:
     """JSON has no times."""
     path = write_rows(tmp_path, (1, "AA", 1))
     fields = {"when": RequestField(type="timestamp", column="at")}
-    assert requests_of(fields, SOURCE, path, NOW) == [{"when": "2013-10-01T22:00:00+00:00"}]
+    assert requests_of(fields, "schedule", SOURCE, path, NOW) == [{"when": "2013-10-01T22:00:00+00:00"}]
 
 
 def test_rows_without_time_are_all_sent(tmp_path: Path) -> None:
     """Pictures of digits have no moment."""
     path = write_rows(tmp_path, (-100, "AA", 1), (100, "BB", 2))
     timeless = SOURCE.model_copy(update={"timestamp": None})
-    assert [body["airline"] for body in requests_of(FIELDS, timeless, path, NOW)] == ["AA", "BB"]
+    assert [body["airline"] for body in requests_of(FIELDS, "schedule", timeless, path, NOW)] == ["AA", "BB"]
 
 
 def test_no_rows_to_send_is_said(tmp_path: Path) -> None:
     """The message names the file and the moment."""
     path = write_rows(tmp_path, (-1, "AA", 1))
     with pytest.raises(InputError, match=r"flights\.parquet has no rows in the two hours after 2013-10-01 21:00"):
-        requests_of(FIELDS, SOURCE, path, NOW)
+        requests_of(FIELDS, "schedule", SOURCE, path, NOW)
 
 
 def test_what_was_not_answered_with_200_failed() -> None:

@@ -131,3 +131,22 @@ def test_inputs_are_columns_with_their_nulls(bench: Bench) -> None:
     add(prediction(2, inputs={"distance": 2.5, "delays.mean_7d": 0.5, "tail": None}))
     found = log.inputs("prod", "late", OURS, 10)
     assert found.to_pydict() == {"distance": [2.5, 1.0], "delays.mean_7d": [0.5, None], "tail": [None, "N1"]}
+
+
+@pytest.mark.parametrize("folder", ["model=other/version=v9", "late*[1]?{x}"])
+def test_a_prediction_is_what_its_file_says_wherever_that_lies(tmp_path: Path, folder: str) -> None:
+    """No folder's name replaces the model or version, and none is a pattern."""
+    log, add = parquet(tmp_path / folder)
+    add(prediction(1))
+    assert log.find("p1") == prediction(1)
+    assert log.inputs("prod", "late", OURS, 10).num_rows == 1
+
+
+def test_inputs_beyond_2_53_are_read(bench: Bench) -> None:
+    """Whole numbers alone are exact, beside fractions the nearest float64; an input that only some rows have is there."""
+    log, add = bench
+    large = 2**53 + 1
+    add(prediction(1, inputs={"id": large, "x": large}))
+    add(prediction(2, inputs={"id": -large, "x": 0.5, "later": "a"}))
+    rows = sorted(log.inputs("prod", "late", OURS, 10).to_pylist(), key=lambda row: -row["id"])
+    assert rows == [{"id": large, "x": 2.0**53, "later": None}, {"id": -large, "x": 0.5, "later": "a"}]

@@ -387,3 +387,57 @@ def test_a_golden_row_holds_values_of_its_inputs(value: str, wanted: str | None)
         return
     problem = only(found)
     assert (problem.line, problem.subject, problem.value, problem.allowed) == (3, "1.distance", value, wanted)
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("s3://bucket/flights.parquet", "is an address"),
+        ("postgres://host/base/flights", "is an address"),
+        ("flights.csv", "does not name a Parquet file"),
+        ("flights/*", "does not name a Parquet file"),
+        ("flights", "does not name a Parquet file"),
+        ("flights/", "is a directory"),
+        ("flights.parquet/", "is a directory"),
+        ("parts.parquet", "is a directory"),
+        ("/data/flights.parquet", "must stay below"),
+    ],
+)
+def test_a_path_that_names_no_parquet_file_is_refused(path: str, words: str) -> None:
+    """Addresses, patterns, directories and other formats are found before anything runs, with their line."""
+    text = FLIGHTS.replace("path: flights.parquet", f"path: '{path}'")
+    found = problems(**{SOURCE_FILE: text, "features/sources/parts.parquet/a.parquet": "x"})
+    problem = next(one for one in found if one.subject == "path")
+    assert words in problem.message
+    assert problem.line is not None
+    assert "one Parquet file" in (problem.allowed or "")
+
+
+def test_ids_of_text_do_not_join_ids_of_numbers() -> None:
+    """The label's source and the spine's are both named, with the types of their event ids."""
+    ids = FLIGHTS.replace("id: int64", "id: string")
+    assert ids != FLIGHTS
+    labels = MODEL.replace("label: {source: flights", "label: {source: labels")
+    assert labels != MODEL
+    found = problems(**{"features/sources/labels.yaml": ids, MODEL_FILE: labels})
+    problem = next(one for one in found if "two types" in one.message)
+    assert "features/sources/labels.yaml is string" in problem.message
+    assert "features/sources/flights.yaml is int64" in problem.message
+    assert (problem.file, problem.subject) == (MODEL_FILE, "label.source")
+    assert problem.line is not None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "subject"),
+    [
+        ("slices: [", "slices: [__label, ", "evaluation.slices.0"),
+        ("request:\n", "request:\n      __label: {type: string, column: carrier}\n", "request.__label"),
+    ],
+)
+def test_a_name_of_the_training_sets_own_is_refused(old: str, new: str, subject: str) -> None:
+    """Columns that begin with __ are bookkeeping; a request field or slice of that name would replace them."""
+    assert old in MODEL
+    found = problems(**{MODEL_FILE: MODEL.replace(old, new)})
+    problem = next(one for one in found if "training set's own" in one.message)
+    assert (problem.file, problem.subject) == (MODEL_FILE, subject)
+    assert problem.line is not None

@@ -21,6 +21,7 @@ from bighead_ci.features.arrow import ARROW_TYPES, TIMESTAMP, features_at, numbe
 from bighead_ci.features.materialized import key_bytes, key_rows, publish, set_plans, stamp_of
 from bighead_ci.features.meaning import Feature, features_of, used_features
 from bighead_ci.features.naming import full_name
+from bighead_ci.features.source_files import read_source, view_of
 from bighead_ci.features.training_rows import (
     JoinedRows,
     select_rows,
@@ -82,7 +83,7 @@ class MemoryOfflineStore:
 
     def newest(self, source: SourceDefinition, file: Path, before: Moment) -> Moment | None:
         """The greatest of the times."""
-        found = _newest(source, pq.read_table(file), epoch_us(before))
+        found = _newest(source, read_source(view_of("", source, file, [])), epoch_us(before))
         return None if found is None else moment_of(found)
 
     def _publish(self, feature_set: VersionedFeatureSet, path: Path, until: int, online: OnlineStore) -> int:
@@ -135,14 +136,7 @@ def _known(source: SourceDefinition, rows: pa.Table, before: int) -> pa.Table:
 
 def _read(name: str, source: SourceDefinition, path: Path, columns: set[str]) -> pa.Table:
     """The columns that are needed, checked; a row each event id."""
-    wanted = columns | {column for column in (source.event_id, source.timestamp, source.known_at) if column}
-    missing = wanted - set(source.columns)
-    if missing or not path.is_file():
-        raise InputError(f"source {name}: there is no {', '.join(sorted(missing)) or path.name}")
-    missing = wanted - set(pq.read_schema(path).names)
-    if missing:
-        raise InputError(f"source {name}: the data file has no {', '.join(sorted(missing))}")
-    table = pq.read_table(path, columns=sorted(wanted))
+    table = read_source(view_of(name, source, path, columns))
     ids = table.column(source.event_id)
     if ids.null_count or len(pc.unique(ids)) != len(ids):
         raise InputError(f"source {name}: event_id {source.event_id} must be unique and not null")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyarrow as pa
 
 from bighead_ci.documents.live import Prediction
@@ -26,4 +28,13 @@ class MemoryPredictionLog:
         place = (environment, model, artifact)
         found = [one for one in self._known.values() if (one.environment, one.model, one.artifact) == place]
         latest = sorted(sorted(found, key=lambda one: one.prediction_id), key=lambda one: one.at, reverse=True)
-        return pa.Table.from_pylist([one.inputs for one in latest[:limit]])
+        rows = [one.inputs for one in latest[:limit]]
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        return pa.table({name: _column([row.get(name) for row in rows]) for name in names})
+
+
+def _column(values: list[Any]) -> pa.Array:
+    try:
+        return pa.array(values)
+    except pa.ArrowInvalid:
+        return pa.array(values, pa.float64())

@@ -15,6 +15,7 @@ from bighead_ci.documents.base import replacing
 from bighead_ci.documents.record import EvaluationResult, Slice
 from bighead_ci.documents.stage import EvaluateSpec, StageOrder
 from bighead_ci.errors import InputError
+from bighead_ci.features.source_files import read_file
 from bighead_ci.planning.stages import ARTIFACT, CONVERSION, EVALUATION, PREDICTIONS, TRAINING_SET
 from bighead_ci.ports.progress import Progress
 from bighead_ci.transforms.artifact import open_artifact
@@ -46,7 +47,7 @@ def evaluate(place: StagePlace, progress: Progress) -> EvaluationResult:
     """
     spec = place.order("evaluate", StageOrder[EvaluateSpec]).spec
     scorer = open_artifact(place.out / ARTIFACT)
-    table = pq.read_table(place.out / TRAINING_SET)
+    table = read_file(place.out / TRAINING_SET)
     rows = table.filter(pc.equal(table["__part"], "evaluate"))
     if not rows.num_rows:
         raise InputError(f"{spec.id}: the training set has no row to evaluate on; see split in model.yaml")

@@ -5,13 +5,12 @@ A failed expectation does not fail the stage: it is evidence, and the gate decid
 
 from __future__ import annotations
 
-import pyarrow.parquet as pq
-
 from bighead_ci.delivery.stages.place import StagePlace
 from bighead_ci.delivery.stages.profile import profile_columns
 from bighead_ci.delivery.stages.results import Profile
 from bighead_ci.documents.record import ExpectationResult, QualityResult
 from bighead_ci.documents.stage import BOOKKEEPING, QualitySpec, StageOrder
+from bighead_ci.features.source_files import read_file
 from bighead_ci.planning.stages import PROFILE, QUALITY, TRAINING_SET
 from bighead_ci.ports.progress import Progress
 from bighead_ci.ports.quality import ExpectationRunner
@@ -20,7 +19,7 @@ from bighead_ci.ports.quality import ExpectationRunner
 def check_quality(place: StagePlace, runner: ExpectationRunner, progress: Progress) -> QualityResult:
     """Leave what the expectations say, and the profile."""
     spec = place.order("quality", StageOrder[QualitySpec]).spec
-    table = pq.read_table(place.out / TRAINING_SET)
+    table = read_file(place.out / TRAINING_SET)
     results: list[ExpectationResult] = []
     for suite in spec.suites:
         columns = table

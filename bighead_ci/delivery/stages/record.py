@@ -19,6 +19,7 @@ from bighead_ci.documents.inputs import VersionInputs
 from bighead_ci.documents.record import EvaluationResult, QualityResult, RunResult, TrainingSetSummary
 from bighead_ci.documents.stage import RecordOrder
 from bighead_ci.errors import BugError, InputError, Problem
+from bighead_ci.features.source_files import read_file
 from bighead_ci.planning.stages import (
     DATA,
     EVALUATION,
@@ -102,7 +103,7 @@ def check_data(inputs: VersionInputs, read: dict[str, str]) -> None:
 
 def write_sample(training_set: Path, destination: Path) -> None:
     """Evenly spaced rows of the training part: the same rows on every run, and every season in them."""
-    table = pq.read_table(training_set)
+    table = read_file(training_set)
     if "__part" not in table.column_names:
         raise BugError(f"{training_set} has no column __part")
     train = table.filter(pc.equal(table["__part"], "train"))

@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # publishes no types
 
 from bighead_ci.delivery.stages.labels import class_indices, class_names
@@ -31,6 +30,7 @@ from bighead_ci.documents.artifact import (
 )
 from bighead_ci.documents.stage import StageOrder, TrainSpec
 from bighead_ci.errors import InputError, Problem
+from bighead_ci.features.source_files import read_file
 from bighead_ci.planning.stages import ARTIFACT, CONVERSION, TRAINING_SET
 from bighead_ci.ports.progress import Progress
 from bighead_ci.transforms.artifact import Scorer, open_artifact
@@ -59,7 +59,7 @@ def train(place: StagePlace, convert: Converter, progress: Progress) -> Conversi
         InputError: model.py raised, the labels do not fit the task, or the estimator cannot become ONNX faithfully.
     """
     spec = place.order("train", StageOrder[TrainSpec]).spec
-    table = pq.read_table(place.out / TRAINING_SET)
+    table = read_file(place.out / TRAINING_SET)
     part = table["__part"]
     train_rows, evaluation_rows = table.filter(pc.equal(part, "train")), table.filter(pc.equal(part, "evaluate"))
     if not train_rows.num_rows:
