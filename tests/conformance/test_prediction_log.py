@@ -143,7 +143,7 @@ def test_a_prediction_is_what_its_file_says_wherever_that_lies(tmp_path: Path, f
 
 
 def test_inputs_beyond_2_53_are_read(bench: Bench) -> None:
-    """Whole numbers alone are exact, beside fractions the nearest float64; an input that only some rows have is there."""
+    """Whole numbers alone are exact, beside fractions the nearest float64; an input of some rows only is there."""
     log, add = bench
     large = 2**53 + 1
     add(prediction(1, inputs={"id": large, "x": large}))

@@ -37,4 +37,4 @@ def _column(values: list[Any]) -> pa.Array:
     try:
         return pa.array(values)
     except pa.ArrowInvalid:
-        return pa.array(values, pa.float64())
+        return pa.array([None if value is None else float(value) for value in values])
