@@ -22,7 +22,7 @@ ARROW_TYPES: dict[ColumnType, pa.DataType] = {
     "timestamp": pa.timestamp("us", tz="UTC"),
 }
 TIMESTAMP = ARROW_TYPES["timestamp"]
-GROUP, TIME, KNOWN, EVENT_ID = "key_number", "at", "known_at", "event_id"
+GROUP, TIME, KNOWN, EVENT_ID = "key_number", "moment", "known", "event_id"
 """Columns of a table of events, beside those that are aggregated: the key's number, microseconds, and the event id."""
 
 

@@ -32,7 +32,7 @@ from oracles.events import SOURCE
 
 EVENTS_PLAIN, SPINE_PLAIN = tuple(SOURCE.columns), tuple(SPINE.columns)
 DECLARED = (
-    "id", "ID", "Id", "ts", "label", "Label", "n", "N", "gid", "never", "known", "at", "key_number", "event_id",
+    "id", "ID", "Id", "ts", "label", "Label", "n", "N", "gid", "never", "known", "moment", "at", "key_number", "event_id",
     "known_at", "c0", "c1", "C0", "f0", "f1", "k0", "s", "l", "keys", "file", "filename", "rowid", "select", "from",
     "order", "table", "group", "end", "null", "true", "count", "distinct_keys", "file_row_number", "hive_partitioning",
     "_", "_1", "x",
