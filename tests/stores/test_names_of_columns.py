@@ -32,9 +32,9 @@ from oracles.events import SOURCE
 
 EVENTS_PLAIN, SPINE_PLAIN = tuple(SOURCE.columns), tuple(SPINE.columns)
 DECLARED = (
-    "id", "ID", "Id", "ts", "label", "Label", "n", "N", "gid", "never", "known", "moment", "at", "key_number", "event_id",
-    "known_at", "c0", "c1", "C0", "f0", "f1", "k0", "s", "l", "keys", "file", "filename", "rowid", "select", "from",
-    "order", "table", "group", "end", "null", "true", "count", "distinct_keys", "file_row_number", "hive_partitioning",
+    "id", "ID", "Id", "ts", "label", "Label", "n", "N", "gid", "never", "known", "moment", "at", "key_number",
+    "event_id", "known_at", "c0", "c1", "C0", "f0", "f1", "k0", "s", "l", "keys", "file", "filename", "rowid", "select",
+    "from", "order", "table", "group", "end", "null", "true", "count", "distinct_keys", "file_row_number", "hive_partitioning",
     "_", "_1", "x",
 )  # fmt: skip
 """Names that a source may declare: SQL's, DuckDB's, ours, and some that differ by case alone."""
@@ -96,13 +96,14 @@ def results(directory: Path, events: Names, spine: Names, strange: list[str]) ->
     training_set(store, spec, [features], files, directory / "ts.parquet")
     store.materialize([features], files, START.replace(day=2), online)
     reader = FeatureReader(online)
-    back = {f"events.{events[column]}_": f"events.{column}_" for column in ("n", "s")} | {spine["place"]: "place"}
+    starts = {f"events.{events[column]}_": f"events.{column}_" for column in ("n", "s")}
 
     def plain(row: dict[str, Any]) -> dict[str, Any]:
         found = {}
         for name, value in row.items():
-            start = next((one for one in back if name == one or (one.endswith("_") and name.startswith(one))), "")
-            found[back.get(start, "") + name[len(start) :]] = value
+            start = next((one for one in starts if name.startswith(one)), None)
+            own = name if start is None else starts[start] + name.removeprefix(start)
+            found["place" if name == spine["place"] else own] = value
         return found
 
     rows = pq.ParquetFile(directory / "ts.parquet").read().to_pylist()
