@@ -34,7 +34,8 @@ EVENTS_PLAIN, SPINE_PLAIN = tuple(SOURCE.columns), tuple(SPINE.columns)
 DECLARED = (
     "id", "ID", "Id", "ts", "label", "Label", "n", "N", "gid", "never", "known", "moment", "at", "key_number",
     "event_id", "known_at", "c0", "c1", "C0", "f0", "f1", "k0", "s", "l", "keys", "file", "filename", "rowid", "select",
-    "from", "order", "table", "group", "end", "null", "true", "count", "distinct_keys", "file_row_number", "hive_partitioning",
+    "from", "order", "table", "group", "end", "null", "true", "count", "distinct_keys", "file_row_number",
+    "hive_partitioning",
     "_", "_1", "x",
 )  # fmt: skip
 """Names that a source may declare: SQL's, DuckDB's, ours, and some that differ by case alone."""
@@ -101,7 +102,7 @@ def results(directory: Path, events: Names, spine: Names, strange: list[str]) ->
     def plain(row: dict[str, Any]) -> dict[str, Any]:
         found = {}
         for name, value in row.items():
-            start = next((one for one in starts if name.startswith(one)), None)
+            start = max((one for one in starts if name.startswith(one)), key=len, default=None)
             own = name if start is None else starts[start] + name.removeprefix(start)
             found["place" if name == spine["place"] else own] = value
         return found
