@@ -73,8 +73,9 @@ class ColumnProfile(Document):
     nulls: int
     mean: float | None = None
     std: float | None = None
-    minimum: float | None = None
-    maximum: float | None = None
+    minimum: int | float | None = None
+    """An integer where no float64 is equal to it."""
+    maximum: int | float | None = None
     quantiles: list[float] = Field(default_factory=list)
     """At 0.05, 0.25, 0.5, 0.75, 0.95 for numbers."""
     top: dict[str, int] = Field(default_factory=dict)

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import great_expectations as gx
+import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from great_expectations.core.expectation_suite import ExpectationSuite
 from great_expectations.data_context.types.base import ProgressBarsConfig
 from great_expectations.exceptions import GreatExpectationsError
@@ -26,6 +28,8 @@ from bighead_ci.quality.wording import expected_text, observed_text
 from bighead_ci.words import closest
 
 _INDEX = "index"
+EXACT = 2**53
+"""Beyond it float64 has no equal for some integers."""
 
 
 class GreatExpectationRunner:
@@ -53,13 +57,28 @@ class GreatExpectationRunner:
         batch = source.add_dataframe_asset("data").add_batch_definition_whole_dataframe("data")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            validated = batch.get_batch({"dataframe": data.to_pandas()}).validate(
+            validated = batch.get_batch({"dataframe": _frame(data)}).validate(
                 ExpectationSuite(suite.replace("/", "."), expectations=configured), result_format="BASIC"
             )
         by_index = {one.expectation_config.meta[_INDEX]: one for one in validated.results}
         if by_index.keys() != set(range(len(expectations))):
             raise BugError(f"Great Expectations answered {sorted(by_index)} of {len(expectations)} expectations")
         return [_result(suite, expectation, by_index[index]) for index, expectation in enumerate(expectations)]
+
+
+def _frame(data: pa.Table) -> pd.DataFrame:
+    """The data as pandas takes it; integers beside nulls stay integers where float64 has no equal for one of them."""
+    found = data.to_pandas()
+    for name in data.column_names:
+        column = data[name]
+        if pa.types.is_integer(column.type) and column.null_count and not _all_within_float64(column):
+            found[name] = column.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+    return found
+
+
+def _all_within_float64(column: pa.ChunkedArray) -> bool:
+    ends = pc.min_max(column).as_py()
+    return ends["min"] is None or (ends["min"] >= -EXACT and ends["max"] <= EXACT)
 
 
 def _configured(suite: str, expectations: Sequence[Expectation]) -> list[Any]:

@@ -22,7 +22,9 @@ def figure(value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return NONE
     size = abs(value)
-    if size >= _LARGE:
+    if size >= _LARGE and isinstance(value, int):
+        written = f"{value:,}"
+    elif size >= _LARGE:
         written = f"{value:,.0f}"
     elif size >= _SMALL or size == 0:
         written = f"{value:.3f}"

@@ -276,3 +276,29 @@ def test_page_is_self_contained(detector: DriftDetector, tmp_path: Path) -> None
     assert 'src="http' not in text
     assert 'rel="stylesheet"' not in text
     assert list(page.parent.iterdir()) == [page]
+
+
+def test_ids_beyond_2_53_are_told_apart(runner: ExpectationRunner) -> None:
+    """Beside nulls too: no value is compared as the float64 next to it."""
+    large = 2**53
+    data = pa.table({"id": pa.array([large + 1, None, -large - 1, 2**63 - 1], pa.int64())})
+    written = [
+        {"type": "expect_column_values_to_be_in_set", "kwargs": {"column": "id", "value_set": values}}
+        for values in ([large + 1, -large - 1, 2**63 - 1], [large, -large, 2**63 - 1])
+    ]
+    suite = load_expectations(
+        MemoryTree({f"{SUITE}/expectations.yaml": yaml.safe_dump({"expectations": written})}), SUITE
+    )
+    exact, rounded = runner.run(SUITE, suite, data)
+    assert exact.success
+    assert (rounded.success, rounded.unexpected_count) == (False, 2)
+
+
+def test_columns_are_compared_whatever_they_are_called(detector: DriftDetector, tmp_path: Path) -> None:
+    """Names that libraries use themselves, that differ by case alone, or that hold quotes; values beyond 2**53."""
+    names = ["target", "prediction", "index", "id", "ID", "timestamp", "a b", 'q"u', "ü", "select", "level_0"]
+    rows = pa.array(range(2**53, 2**53 + 40_000, 20), pa.int64())
+    reference, moved = (pa.table(dict.fromkeys(names, values)) for values in (rows, rows.slice(1000)))
+    found = detector.compare(reference, moved, ("a", "b"), html=tmp_path / "page.html")
+    assert sorted(one.column for one in found.columns) == sorted(names)
+    assert len({(one.method, one.score) for one in found.columns}) == 1

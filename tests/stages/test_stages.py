@@ -32,6 +32,7 @@ from bighead_ci.documents.record import (
 )
 from bighead_ci.errors import InputError
 from bighead_ci.ports.progress import silent
+from bighead_ci.reporting.figures import figure
 from bighead_ci.transforms.artifact import artifact_digest, open_artifact
 from bighead_ci.transforms.sklearn_estimator import to_onnx
 from fakes.expectations import MemoryExpectationRunner
@@ -278,6 +279,16 @@ def test_a_profile_of_the_largest_numbers_can_be_read_back(tmp_path: Path) -> No
     assert described.mean == pytest.approx(5e307)
     assert described.std == pytest.approx(8.66e307, rel=1e-3)
     assert described.quantiles[2:] == [1e308] * 3
+
+
+def test_a_profile_of_integers_beyond_2_53_has_their_exact_ends(tmp_path: Path) -> None:
+    """The least and greatest are the numbers themselves, also once they were written and read; the mean is near."""
+    path, large = tmp_path / "profile.json", 2**53 + 1
+    Profile(columns=profile_columns(pa.table({"id": pa.array([large, None, 2**63 - 1, 3])}))).write(path)
+    (described,) = Profile.read(path).columns
+    assert (described.minimum, described.maximum) == (3.0, 2**63 - 1)
+    assert described.mean == pytest.approx((large + 2**63 + 2) / 3)
+    assert figure(described.maximum) == "9,223,372,036,854,775,807"
 
 
 READS_WORDS = CODE.replace(

@@ -34,6 +34,14 @@ def _profile(name: str, column: pa.ChunkedArray) -> ColumnProfile:
     return described
 
 
+def _end(column: pa.ChunkedArray, which: str, nearest: float) -> int | float:
+    """The least or greatest value; an integer where no float64 is equal to it."""
+    if not pa.types.is_integer(column.type):
+        return nearest
+    exact: int = pc.min_max(column)[which].as_py()
+    return nearest if nearest == exact else exact
+
+
 def _top(column: pa.ChunkedArray) -> dict[str, int]:
     counts = pc.value_counts(column.drop_null()).to_pylist()
     ranked = sorted(counts, key=lambda entry: (-entry["counts"], entry["values"]))
@@ -41,7 +49,8 @@ def _top(column: pa.ChunkedArray) -> dict[str, int]:
 
 
 def _numbers(column: pa.ChunkedArray) -> dict[str, object]:
-    values = column.drop_null().cast(pa.float64()).to_numpy()
+    # Not safe: beyond 2**53 an integer is described by the float64 next to it. Its ends are exact, below.
+    values = column.drop_null().cast(pa.float64(), safe=False).to_numpy()
     values = values[np.isfinite(values)]
     if not len(values):
         return {}
@@ -51,7 +60,7 @@ def _numbers(column: pa.ChunkedArray) -> dict[str, object]:
     return {
         "mean": float(np.ldexp(scaled.mean(), exponent)),
         "std": float(np.ldexp(scaled.std(), exponent)),
-        "minimum": float(values.min()),
-        "maximum": float(values.max()),
+        "minimum": _end(column, "min", float(values.min())),
+        "maximum": _end(column, "max", float(values.max())),
         "quantiles": [float(np.ldexp(value, exponent)) for value in np.quantile(scaled, QUANTILES)],
     }
