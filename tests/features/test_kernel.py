@@ -215,6 +215,15 @@ def test_a_window_that_begins_before_int64_does_not_wrap_around() -> None:
     same(run(the_plan, events, queries), expected(the_plan, events, queries))
 
 
+def test_a_window_moves_on_across_more_than_int64_reaches() -> None:
+    """A query long after one near the least moment has the left end of its own window."""
+    times = [-(2**63) + 5, 0, 2**62, 2**63 - 10]
+    events = [Event("k", at, number, at, number) for number, at in enumerate(times)]
+    queries: list[tuple[Any, int]] = [("k", -(2**63) + 7), ("k", 2**62 + 1), ("k", 2**63 - 5)]
+    the_plan = plan("int64", ("count", "sum", "last"))
+    same(run(the_plan, events, queries), expected(the_plan, events, queries))
+
+
 def test_moments_further_apart_than_int64_reaches_are_in_order() -> None:
     """The first and the last there are, of one key."""
     the_plan = plan("int64", ("count", "last"))

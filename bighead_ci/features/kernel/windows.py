@@ -216,7 +216,8 @@ def _left_ranks(timestamps: I64, moments: I64, window: int, hop: int, firsts: I6
     rank, left = 0, LEAST
     for query in range(moments.size):
         # A division is dear: most queries fall into the hop of the one before.
-        if query == 0 or hop == 0 or moments[query] - window - left >= hop:
+        # Subtracted one by one: from the end of int64 to a moment it may be further than int64 reaches.
+        if query == 0 or hop == 0 or moments[query] < LEAST + window + hop or moments[query] - window - hop >= left:
             left = left_end(moments[query], window, hop)
         while rank < timestamps.size and timestamps[rank] < left:
             rank += 1
