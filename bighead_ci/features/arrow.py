@@ -125,8 +125,8 @@ def sorted_events(
         ids: bring the event ids too.
     """
     source = feature_set.source
-    time = _microseconds(rows.column(source.timestamp))
-    known = _microseconds(rows.column(source.known_at)) if source.known_at else time
+    time = microseconds_of(rows.column(source.timestamp))
+    known = microseconds_of(rows.column(source.known_at)) if source.known_at else time
     order = {GROUP: pa.array(groups), TIME: time, KNOWN: known, EVENT_ID: rows.column(source.event_id)}
     names = list(dict.fromkeys(columns))
     table = pa.table({**order, **{f"c{number}": rows.column(name) for number, name in enumerate(names)}})
@@ -161,5 +161,8 @@ def features_at(
     return {feature.name: array_of(found[feature.name], feature) for feature in features}
 
 
-def _microseconds(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return column.cast(TIMESTAMP).cast(pa.int64())
+def microseconds_of(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Timestamps as integers; null for infinities as DuckDB writes them, which are no moments."""
+    moments = column.cast(TIMESTAMP).cast(pa.int64())
+    infinite = pc.or_(pc.equal(moments, GREATEST), pc.equal(moments, -GREATEST))
+    return pc.if_else(infinite, None, moments)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -19,6 +21,7 @@ from bighead_ci.documents.definition import (
     RequestField,
     SourceDefinition,
 )
+from bighead_ci.documents.stage import TimeRanges
 from bighead_ci.errors import InputError
 from bighead_ci.features.meaning import feature_schema
 from bighead_ci.features.online import FeatureReader
@@ -255,3 +258,48 @@ def test_the_newest_row_is_the_newest_that_was_known(store: OfflineStore, tmp_pa
     for before, newest in ((10_000, 3_000), (2_000, 1_000), (1_000, None)):
         found = store.newest(SOURCE, file, moment_of(before))
         assert (found and epoch_us(found)) == newest
+
+
+def test_an_infinite_time_is_in_no_window_and_leaves_the_other_times_exact(store: OfflineStore, tmp_path: Path) -> None:
+    """Parquet can hold DuckDB's infinities; beside one, the latest times there are still count to the microsecond."""
+    late = 2**60 + 1
+    events = [
+        {"id": number, "at": at, "known": 0, "k": "UA", "n": number, "x": 0.5, "s": "a"}
+        for number, at in enumerate([late, 2**63 - 1, -(2**63) + 1])
+    ]
+    sources = {"events": (SOURCE, write_events(tmp_path / "events.parquet", events))}
+    found = store.features_at(SET, sources, {"k": ["UA"] * 3}, [late, late + 1, 2**63 - 1])
+    assert found["events.n_count_12h"] == [0, 1, 0]
+
+
+@pytest.mark.parametrize("known", [2**63 - 1, -(2**63) + 1])
+def test_a_label_that_is_known_at_an_infinite_time_never_is(store: OfflineStore, tmp_path: Path, known: int) -> None:
+    """DuckDB's infinities are no moments: such a label is none, at whichever end."""
+    sources = write_sources(tmp_path)
+    path = sources["events"][1]
+    rows = pq.read_table(path)
+    times = rows["known"].cast(pa.int64()).to_pylist()
+    changed = pa.array([known, *times[1:]], pa.int64()).cast(rows.schema.field("known").type)
+    pq.write_table(rows.set_column(rows.schema.get_field_index("known"), "known", changed), path)
+    summary = training_set(store, model(as_of=None), [SET], sources, tmp_path / "ts.parquet")
+    assert 0 not in pq.read_table(tmp_path / "ts.parquet")["__event_id"].to_pylist()
+    assert summary.unlabelled == 5
+
+
+def test_before_1970_a_row_without_a_label_row_is_unlabelled(store: OfflineStore, tmp_path: Path) -> None:
+    """A negative `as_of` makes no label that is not there immature."""
+    back = timedelta(days=365 * 60)
+    sources = write_sources(tmp_path)
+    for _, path in sources.values():
+        rows = pq.read_table(path)
+        for name in {"at", "known"} & set(rows.column_names):
+            moved = pc.subtract(rows[name], pa.scalar(back, pa.duration("us")))
+            rows = rows.set_column(rows.schema.get_field_index(name), name, moved)
+        pq.write_table(rows.filter(pc.not_equal(rows["id"], 5)) if path.name == "events.parquet" else rows, path)
+    split = TimeRanges(
+        train=(START - back, START - back + 4 * HOUR), evaluate=(START - back + 5 * HOUR, START - back + 24 * HOUR)
+    )
+    spec = model(as_of=START - back + 10 * HOUR, split=split)
+    summary = training_set(store, spec, [SET], sources, tmp_path / "ts.parquet")
+    assert pq.read_table(tmp_path / "ts.parquet")["__event_id"].to_pylist() == [0, 1, 2, 6, 8]
+    assert (summary.outside_split, summary.immature, summary.unlabelled) == (1, 3, 3)

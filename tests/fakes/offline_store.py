@@ -17,7 +17,7 @@ from bighead_ci.documents.definition import SourceDefinition, VersionedFeatureSe
 from bighead_ci.documents.record import TrainingSetSummary
 from bighead_ci.documents.stage import TrainingSetSpec
 from bighead_ci.errors import InputError
-from bighead_ci.features.arrow import ARROW_TYPES, TIMESTAMP, features_at, numbered, sorted_events
+from bighead_ci.features.arrow import ARROW_TYPES, features_at, microseconds_of, numbered, sorted_events
 from bighead_ci.features.materialized import key_bytes, key_rows, publish, set_plans, stamp_of
 from bighead_ci.features.meaning import Feature, features_of, used_features
 from bighead_ci.features.naming import full_name
@@ -125,12 +125,12 @@ def _newest(source: SourceDefinition, rows: pa.Table, before: int) -> int | None
     if source.timestamp is None:
         return None
     times = _known(source, rows, before).column(source.timestamp)
-    found: int | None = pc.max(times.cast(TIMESTAMP).cast(pa.int64())).as_py()
+    found: int | None = pc.max(microseconds_of(times)).as_py()
     return found
 
 
 def _known(source: SourceDefinition, rows: pa.Table, before: int) -> pa.Table:
-    known = rows.column(source.known_at or source.timestamp).cast(TIMESTAMP).cast(pa.int64())
+    known = microseconds_of(rows.column(source.known_at or source.timestamp))
     return rows.filter(pc.fill_null(pc.less(known, before), fill_value=False))
 
 
@@ -153,13 +153,13 @@ def _joined(spec: TrainingSetSpec, tables: Mapping[str, pa.Table]) -> JoinedRows
 
     known = None
     if label.known_at:
-        known = of_label(label.known_at).cast(TIMESTAMP).cast(pa.int64())
+        known = microseconds_of(of_label(label.known_at))
     elif label.timestamp:
-        known = of_label(label.timestamp).cast(TIMESTAMP).cast(pa.int64())
+        known = microseconds_of(of_label(label.timestamp))
     return JoinedRows(
         spine=rows.select(sorted(spine_columns(spec))),
         event_id=rows.column(spine.event_id),
-        times=rows.column(spine.timestamp).cast(TIMESTAMP).cast(pa.int64()) if spine.timestamp else None,
+        times=microseconds_of(rows.column(spine.timestamp)) if spine.timestamp else None,
         label=of_label(spec.label.column),
         label_known=known,
     )

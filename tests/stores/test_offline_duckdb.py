@@ -62,18 +62,6 @@ def test_the_same_input_gives_the_same_bytes_whatever_the_chunks(sources: dict[s
     assert len(digests) == 1
 
 
-def test_an_infinite_time_is_in_no_window_and_leaves_the_other_times_exact(tmp_path: Path) -> None:
-    """Parquet can hold DuckDB's infinities; beside one, the latest times there are still count to the microsecond."""
-    late = 2**60 + 1
-    events = [
-        {"id": number, "at": at, "known": 0, "k": "UA", "n": number, "x": 0.5, "s": "a"}
-        for number, at in enumerate([late, 2**63 - 1, -(2**63) + 1])
-    ]
-    sources = {"events": (SOURCE, write_events(tmp_path / "events.parquet", events))}
-    found = DuckDBOfflineStore().features_at(SET, sources, {"k": ["UA"] * 3}, [late, late + 1, 2**63 - 1])
-    assert found["events.n_count_12h"] == [0, 1, 0]
-
-
 def test_values_that_int64_cannot_hold_are_null_and_counted(tmp_path: Path) -> None:
     """Of a whole training set some windows' sums are too large: those are null, and the summary says how many."""
     sources = write_sources(tmp_path)
@@ -89,17 +77,3 @@ def test_values_that_int64_cannot_hold_are_null_and_counted(tmp_path: Path) -> N
     many = sum(count > 1 for count in found["events.n_count_12h"].to_pylist())
     assert many > 0
     assert summary.beyond == {"events.n_sum_12h": many}
-
-
-@pytest.mark.parametrize("known", [2**63 - 1, -(2**63) + 1])
-def test_a_label_that_is_known_at_an_infinite_time_never_is(tmp_path: Path, known: int) -> None:
-    """DuckDB's infinities are no moments: such a label is none, at whichever end."""
-    sources = write_sources(tmp_path)
-    path = sources["events"][1]
-    rows = pq.read_table(path)
-    times = rows["known"].cast(pa.int64()).to_pylist()
-    changed = pa.array([known, *times[1:]], pa.int64()).cast(rows.schema.field("known").type)
-    pq.write_table(rows.set_column(rows.schema.get_field_index("known"), "known", changed), path)
-    summary = training_set(DuckDBOfflineStore(), model(as_of=None), [SET], sources, tmp_path / "ts.parquet")
-    assert 0 not in pq.read_table(tmp_path / "ts.parquet")["__event_id"].to_pylist()
-    assert summary.unlabelled == 5
