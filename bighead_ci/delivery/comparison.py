@@ -10,7 +10,7 @@ from bighead_ci.delivery.context import Context
 from bighead_ci.documents.definition import RequestField
 from bighead_ci.documents.record import DriftResult, MetricDifference, RunRecord
 from bighead_ci.documents.report import RunningVersion
-from bighead_ci.features.source_files import read_file
+from bighead_ci.features.parquet import read_file
 from bighead_ci.planning.stages import PREDICTIONS, SAMPLE
 from bighead_ci.transforms.metrics import paired_differences
 

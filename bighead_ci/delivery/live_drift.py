@@ -7,7 +7,7 @@ from pathlib import Path
 from bighead_ci.delivery.context import Context
 from bighead_ci.documents.record import DriftResult
 from bighead_ci.errors import InputError
-from bighead_ci.features.source_files import read_file
+from bighead_ci.features.parquet import read_file
 
 LATEST = 5000
 """Predictions that are compared, newest first."""

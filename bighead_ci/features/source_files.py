@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from bighead_ci.documents.definition import SourceDefinition
 from bighead_ci.errors import InputError, Problem
+from bighead_ci.features.parquet import schema_of
 from bighead_ci.features.source_values import (
     READ,
     REMEDY,
@@ -79,18 +80,6 @@ def read_source(view: View) -> pa.Table:
     with view.path.open("rb") as file:
         rows = pq.ParquetFile(file).read(names)
     return pa.table({name: _converted(view, name, rows.column(name)) for name in names})
-
-
-def read_file(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """A Parquet file as it is; `pyarrow.parquet.read_table` would take folders called `a=b` for columns."""
-    with path.open("rb") as file:
-        return pq.ParquetFile(file).read(columns if columns is None else list(columns))
-
-
-def schema_of(path: Path) -> pa.Schema:
-    """The columns of a Parquet file."""
-    with path.open("rb") as file:
-        return pq.read_schema(file)
 
 
 def _converted(view: View, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:

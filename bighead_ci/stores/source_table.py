@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from bighead_ci.documents.definition import ColumnType, SourceDefinition
-from bighead_ci.features.source_files import schema_of
+from bighead_ci.features.parquet import schema_of
 from bighead_ci.features.source_values import item_type
 
 # Only what `features.source_files` has checked is read: each of these conversions is exact then.

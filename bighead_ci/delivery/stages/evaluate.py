@@ -15,7 +15,7 @@ from bighead_ci.documents.base import replacing
 from bighead_ci.documents.record import EvaluationResult, Slice
 from bighead_ci.documents.stage import EvaluateSpec, StageOrder
 from bighead_ci.errors import InputError
-from bighead_ci.features.source_files import read_file
+from bighead_ci.features.parquet import read_file
 from bighead_ci.planning.stages import ARTIFACT, CONVERSION, EVALUATION, PREDICTIONS, TRAINING_SET
 from bighead_ci.ports.progress import Progress
 from bighead_ci.transforms.artifact import open_artifact

@@ -10,7 +10,7 @@ from bighead_ci.delivery.stages.profile import profile_columns
 from bighead_ci.delivery.stages.results import Profile
 from bighead_ci.documents.record import ExpectationResult, QualityResult
 from bighead_ci.documents.stage import BOOKKEEPING, QualitySpec, StageOrder
-from bighead_ci.features.source_files import read_file
+from bighead_ci.features.parquet import read_file
 from bighead_ci.planning.stages import PROFILE, QUALITY, TRAINING_SET
 from bighead_ci.ports.progress import Progress
 from bighead_ci.ports.quality import ExpectationRunner

@@ -19,7 +19,7 @@ from bighead_ci.documents.inputs import VersionInputs
 from bighead_ci.documents.record import EvaluationResult, QualityResult, RunResult, TrainingSetSummary
 from bighead_ci.documents.stage import RecordOrder
 from bighead_ci.errors import BugError, InputError, Problem
-from bighead_ci.features.source_files import read_file
+from bighead_ci.features.parquet import read_file
 from bighead_ci.planning.stages import (
     DATA,
     EVALUATION,

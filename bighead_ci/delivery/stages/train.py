@@ -30,7 +30,7 @@ from bighead_ci.documents.artifact import (
 )
 from bighead_ci.documents.stage import StageOrder, TrainSpec
 from bighead_ci.errors import InputError, Problem
-from bighead_ci.features.source_files import read_file
+from bighead_ci.features.parquet import read_file
 from bighead_ci.planning.stages import ARTIFACT, CONVERSION, TRAINING_SET
 from bighead_ci.ports.progress import Progress
 from bighead_ci.transforms.artifact import Scorer, open_artifact
