@@ -283,7 +283,9 @@ def _say_what_is_hidden() -> None:
 
 def _push(branch: str, force: bool) -> None:
     lease = ["--force-with-lease"] if force else []
-    done = _run(["push", "--porcelain", *lease, "origin", f"HEAD:refs/heads/{branch}"])
+    # The repository that is pushed to writes down who moved a branch: by the name that everything else here knows.
+    who = {"GIT_COMMITTER_NAME": finding.identity()}
+    done = _run(["push", "--porcelain", *lease, "origin", f"HEAD:refs/heads/{branch}"], **who)
     if done.returncode:
         words = (done.stdout + done.stderr).strip()
         if "non-fast-forward" in words or "fetch first" in words:
@@ -305,8 +307,8 @@ def _git(*arguments: str, failure: str | None = None) -> str:
     return done.stdout
 
 
-def _run(arguments: list[str]) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
+def _run(arguments: list[str], **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"} | variables
     return subprocess.run(
         ["git", *arguments],
         env=environment,

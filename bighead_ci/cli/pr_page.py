@@ -101,8 +101,7 @@ def _check_table(checks: list[Check]) -> RenderableType:
 
 
 def _reviews(pull: PullRequest) -> str:
-    latest = {r.author: r for r in pull.reviews if r.commit == pull.head}
-    words = [f"{printable(r.author)} {'approves' if r.approved else 'refuses'}" for r in latest.values()]
+    words = [f"{printable(r.author)} {'approves' if r.approved else 'refuses'}" for r in pull.last_words()]
     return ", ".join(words) or "none on this head yet"
 
 

@@ -13,6 +13,7 @@ from bighead_ci.delivery.failures import Failures
 from bighead_ci.delivery.gates import judge_canary
 from bighead_ci.delivery.main import Main
 from bighead_ci.delivery.merge import merge_judged
+from bighead_ci.delivery.proposal import Proposal
 from bighead_ci.delivery.release_files import changes_to, files_in, release_files
 from bighead_ci.delivery.release_pr import (
     goes_back,
@@ -23,10 +24,12 @@ from bighead_ci.delivery.release_pr import (
 from bighead_ci.delivery.report_files import keep_promotion
 from bighead_ci.documents.base import Document
 from bighead_ci.documents.failure import Failure
+from bighead_ci.documents.forge import PullRequestSummary
 from bighead_ci.documents.live import CanaryAnalysis
 from bighead_ci.documents.plan import ReleaseChange
 from bighead_ci.documents.release import Release
 from bighead_ci.documents.verdict import Verdict
+from bighead_ci.errors import InputError
 from bighead_ci.planning.releases import aborted, advanced, classify, retired
 from bighead_ci.policy.canary import Decision, decide, describe
 from bighead_ci.ports.progress import Progress
@@ -148,7 +151,7 @@ def _go_on(judged: _Judged) -> Step:
     new = advanced(release) if release.candidate is not None else retired(release)
     change = canary.change(new, [])
     needed, because = approvals_needed(main.desired, change)
-    pull = present if present is not None and _proposes(canary, present.head, new) else None
+    pull = present if present is not None and _proposes(canary, present, new) else None
     if pull is not None and needed > len(approvers(context.forge, context.forge.get(pull.number))):
         return canary.step("needs approval", because, pull.number)
     report = review_release(context, main, change, new, judged.analysis)
@@ -163,14 +166,17 @@ def _go_on(judged: _Judged) -> Step:
     return canary.step("retired" if change.move == "retire" else "advanced", change.description, pull.number)
 
 
-def _proposes(canary: _Canary, head: str, new: Release) -> bool:
-    """Whether a head is this very step and nothing else: it then keeps its approvals."""
+def _proposes(canary: _Canary, pull: PullRequestSummary, new: Release) -> bool:
+    """Whether merging a pull request would do this very step and nothing else: it then keeps its approvals."""
     context, main, key = canary.context, canary.main, (canary.environment, canary.model)
+    proposal = Proposal(context, pull, main)
     files = release_files(context, main.desired, *key, new)
-    base = context.repository.merge_base(main.commit, head)
     own = {*files, *files_in(main.tree, key)}
-    brought = context.repository.changed_paths(base, head)
-    return own.issuperset(brought) and not changes_to(context.repository.tree(head), key, files)
+    try:
+        brought = proposal.paths
+    except InputError:
+        return False  # it conflicts with main
+    return own.issuperset(brought) and not proposal.special and not changes_to(proposal.tree, key, files)
 
 
 def _revert(judged: _Judged) -> Step:

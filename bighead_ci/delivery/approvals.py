@@ -14,7 +14,7 @@ from bighead_ci.delivery.desired import Desired
 from bighead_ci.delivery.main import Main
 from bighead_ci.delivery.proposal import Proposal
 from bighead_ci.delivery.release_files import release_of
-from bighead_ci.documents.forge import BOT, PullRequest, PullRequestSummary
+from bighead_ci.documents.forge import BOT, PullRequest, PullRequestSummary, person
 from bighead_ci.documents.plan import Plan, ReleaseChange
 from bighead_ci.errors import InputError
 from bighead_ci.ports.forge import Forge
@@ -52,20 +52,26 @@ def approvals_needed(desired: Desired, change: ReleaseChange) -> tuple[int, str]
 def plan_approvals(desired: Desired, plan: Plan) -> int:
     """How many people must approve all that a plan holds: one at least, unless it is nothing but moves of releases.
 
-    A change of an environment's own file, which may lower its number, needs the number that main has.
+    What loosens a rule needs what the rule needed: a change of an environment's own file the number that main has, and
+    one of a gate, which guards them all, the largest of these.
     """
     releases = {(change.environment, change.model): change for change in plan.releases}
     needed = [approvals_needed(desired, change)[0] for change in releases.values()]
-    places = [place for file in plan.files if (place := place_of(file.path)) and place.kind == "environment"]
-    needed += [desired.environments[place.name].approvals for place in places if place.name in desired.environments]
+    touched = {place for file in plan.files if (place := place_of(file.path))}
+    gates = any(place.kind == "gate" for place in touched)
+    named = {place.name for place in touched if place.kind == "environment"}
+    needed += [one.approvals for name, one in desired.environments.items() if gates or name in named]
     others = any(release_of(file.path) not in releases for file in plan.files)
     return max([*needed, 1] if others or not needed else needed)
 
 
 def approvers(forge: Forge, pull: PullRequest) -> list[str]:
-    """Who approves the head and may: not its author, not the bot, nobody with a commit on it."""
-    approving = set(pull.approvals())
-    return sorted(approving - {pull.author, BOT} - forge.contributors(pull.number)) if approving else []
+    """Who approves the head and may: not its author, not the bot, nobody who made or pushed a commit on it."""
+    approving = pull.approvals()
+    if not approving:
+        return []
+    excluded = {person(one) for one in (pull.author, BOT, *forge.contributors(pull.number))}
+    return [one for one in approving if person(one) not in excluded]
 
 
 def count_approvals(context: Context, pull: PullRequestSummary, main: Main) -> Approvals:

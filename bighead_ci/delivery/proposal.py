@@ -44,6 +44,11 @@ class Proposal:
         return self.context.repository.changed_paths(self.main.commit, self.merged)
 
     @cached_property
+    def special(self) -> list[str]:
+        """What the merge would make something else than an ordinary file: executable, symbolic link, submodule."""
+        return self.context.repository.special_paths(self.main.commit, self.merged)
+
+    @cached_property
     def desired(self) -> Desired:
         """What should run after the merge."""
         return read_desired(self.tree, self.pull.head, self.main.reader)

@@ -76,7 +76,7 @@ def only_of(paths: Iterable[str], key: Key) -> bool:
 
 
 def rendering_problems(context: Context, proposal: Proposal) -> list[Problem]:
-    """Rendered files that are not what the releases of a pull request render: missing, other, or too many.
+    """What is not as the releases of a pull request would be written: files missing, other, too many, or special.
 
     The release file itself may be worded by hand. A release or environment that cannot be read has its own problems.
     """
@@ -94,11 +94,10 @@ def _problems(context: Context, proposal: Proposal, key: Key, present: list[str]
     if key in desired.unreadable or (placed is not None and key[0] not in desired.environments):
         return
     files = release_files(context, desired, *key, placed.release if placed else None)
-    # A submodule is in no listing of contents.
-    known = {*files, *present, *proposal.main.tree.files()}
-    for path in proposal.paths:
-        if rendered_for(path) == key and path not in known:
-            yield Problem(file=path, message="no release renders what is here, and it is no file")
+    for path in proposal.special:
+        if release_of(path) == key:
+            message = "is an executable, a symbolic link or a submodule"
+            yield Problem(file=path, message=message, allowed="ordinary files (mode 100644)")
     for path, content in sorted(_changes(tree, present, files).items()):
         if place_of(path) is not None:
             continue

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
@@ -15,6 +17,15 @@ PullRequestState = Literal["open", "merged", "closed"]
 CheckState = Literal["pending", "success", "failure", "error"]
 MAXIMUM_DESCRIPTION = 140
 """Characters of a check's description, on any forge."""
+
+
+def person(identity: str) -> str:
+    """An identity as it is compared: who somebody is depends on no case, accent form, space, address or hidden sign."""
+    name = re.sub(r"<[^<>]*>\s*$", "", identity.strip()) or identity
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    # Format characters (zero-width spaces, direction marks) and controls show nothing: a name with them looks the same.
+    shown = "".join(" " if sign.isspace() else sign for sign in folded if unicodedata.category(sign) != "Cf")
+    return " ".join(shown.split())
 
 
 class Comment(Document):
@@ -84,6 +95,9 @@ class PullRequest(PullRequestSummary):
         return next((c for c in self.comments if c.marker == marker), None)
 
     def approvals(self) -> list[str]:
-        """Who approves the present head; a later refusal by the same person counts."""
-        latest = {r.author: r.approved for r in self.reviews if r.commit == self.head}
-        return sorted(author for author, approved in latest.items() if approved)
+        """Who approves the present head, each person once; their last word counts."""
+        return sorted(review.author for review in self.last_words() if review.approved)
+
+    def last_words(self) -> list[Review]:
+        """The last review of the present head by each person, in the order of their first."""
+        return list({person(r.author): r for r in self.reviews if r.commit == self.head}.values())

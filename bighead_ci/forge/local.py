@@ -137,9 +137,10 @@ class LocalForge:
         return self._change(number, lambda pull: rules.with_text(pull, title, body, labels), message).summary
 
     def contributors(self, number: int) -> set[str]:
-        """Names of the authors and committers of what the pull request brings."""
+        """Names of the authors and committers of what the pull request brings, and of those who pushed it."""
         pull = self.get(number)
-        return self.repository.contributors(pull.target, pull.head)
+        span = pull.target, pull.head
+        return self.repository.contributors(*span) | self.repository.pushers(pull.source, *span)
 
     def comment(self, number: int, marker: str, body: str) -> None:
         """Post the comment of that marker, or update it in place."""

@@ -6,7 +6,15 @@ import unicodedata
 from collections.abc import Iterable
 from datetime import datetime
 
-from bighead_ci.documents.forge import MAXIMUM_DESCRIPTION, Check, CheckState, Comment, PullRequest, Review
+from bighead_ci.documents.forge import (
+    MAXIMUM_DESCRIPTION,
+    Check,
+    CheckState,
+    Comment,
+    PullRequest,
+    Review,
+    person,
+)
 from bighead_ci.errors import InputError, Problem
 
 MAXIMUM_BODY = 1_000_000
@@ -51,9 +59,9 @@ def with_review(pull: PullRequest, author: str, approved: bool, at: datetime) ->
     """
     if pull.state != "open":
         raise InputError(f"#{pull.number} is {pull.state}: it can no longer be reviewed")
-    if author == pull.author:
+    if person(author) == person(pull.author):
         raise InputError(f"{author} opened #{pull.number}: somebody else must review it")
-    said = [r for r in pull.reviews if r.author == author and r.commit == pull.head]
+    said = [r for r in pull.reviews if person(r.author) == person(author) and r.commit == pull.head]
     if said and said[-1].approved == approved:
         return pull
     review = Review(author=author, approved=approved, commit=pull.head, at=at)

@@ -23,6 +23,11 @@ from bighead_ci.ports.tree import Tree
 FULL_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 WRITTEN_DATE = re.compile(rb"^((?:author|committer) .*>) \d+ [+-]\d{4}$", re.MULTILINE)
 
+_ORDINARY, _ABSENT = "100644", "000000"
+"""Modes of a path in git's listing."""
+_PUSH = "push"
+"""How a branch's log of moves calls what `git push` did."""
+
 
 class GitRepository:
     """Implements `ports.repository.Repository` on a bare or ordinary repository.
@@ -191,10 +196,30 @@ class GitRepository:
         done = self.git.run("diff-tree", "-r", "-z", "--name-only", "--no-renames", base, head)
         return sorted(path for path in os.fsdecode(done.stdout).split("\0") if path)
 
+    def special_paths(self, base: str, head: str) -> list[str]:
+        """Paths that the second has, and the first has not, as something else than an ordinary file, sorted."""
+        done = self.git.run("diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-commit-id", base, head)
+        fields = os.fsdecode(done.stdout).split("\0")
+        modes = (about.removeprefix(":").split(" ")[:2] for about in fields[:-1:2])
+        changes = zip(modes, fields[1::2], strict=True)
+        return sorted(path for (old, new), path in changes if new not in {old, _ORDINARY, _ABSENT})
+
     def contributors(self, base: str, head: str) -> set[str]:
         """Authors and committers of the commits that the second history has and the first has not."""
         done = self.git.run("log", "-z", "--format=%an%x00%cn", self.resolve(head), f"^{self.resolve(base)}")
         return {name for name in done.stdout.decode(errors="replace").split("\0") if name}
+
+    def pushers(self, branch: str, base: str, head: str) -> set[str]:
+        """Who pushed what the second history has and the first has not to a branch, as far as its log of moves goes.
+
+        git keeps that log where `core.logAllRefUpdates` asks for it; moves by the engine are no pushes.
+        """
+        form = "--format=%H%x00%gs%x00%gn"
+        log = self.git.run("log", "-z", "--walk-reflogs", form, f"refs/heads/{branch}", "--", allowed=(0, 128))
+        fields = log.stdout.decode(errors="replace").split("\0")
+        brought = set(self.git.text("rev-list", self.resolve(head), f"^{self.resolve(base)}").split())
+        moves = zip(fields[::3], fields[1::3], fields[2::3], strict=False)
+        return {name for commit, how, name in moves if commit in brought and how.startswith(_PUSH)}
 
     def checkout(self, commit: str, directory: Path) -> None:
         """Put the files of the commit into the directory, a fresh work tree that borrows this repository's objects.

@@ -64,7 +64,7 @@ class Forge(Protocol):
         """Change title, body or labels."""
 
     def contributors(self, number: int) -> set[str]:
-        """Who made what the pull request brings: identities with a commit on it that the target lacks."""
+        """Who made or pushed what the pull request brings: the commits that the target lacks."""
 
     def comment(self, number: int, marker: str, body: str) -> None:
         """Post the comment of that marker, or update it in place."""

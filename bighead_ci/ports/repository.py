@@ -63,6 +63,12 @@ class Repository(Protocol):
     def changed_paths(self, base: str, head: str) -> list[str]:
         """Paths that differ between two commits or trees, sorted: content, mode, submodules."""
 
+    def special_paths(self, base: str, head: str) -> list[str]:
+        """Paths that the second has, and the first has not, as something else than an ordinary file, sorted.
+
+        Executable files, symbolic links, submodules.
+        """
+
     def contributors(self, base: str, head: str) -> set[str]:
         """Authors and committers of the commits that the second history has and the first has not."""
 

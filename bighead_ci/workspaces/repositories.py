@@ -37,6 +37,8 @@ def create_repositories(bare: Path, clone: Path, seed: Path, settings: Mapping[s
     """
     # Without the person's templates, which may hold hooks.
     _git("init", "--quiet", "--bare", "--initial-branch=main", "--template=", str(bare))
+    # Who pushed a branch is in its log of moves: whoever did may not approve it.
+    _git("-C", str(bare), "config", "core.logAllRefUpdates", "true")
     _git("clone", "--quiet", "--template=", str(bare), str(clone))
     _git("-C", str(clone), "symbolic-ref", "HEAD", "refs/heads/main")
     shutil.copytree(seed, clone, dirs_exist_ok=True)

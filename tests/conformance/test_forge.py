@@ -323,6 +323,24 @@ def test_contributors_are_those_with_a_commit_on_it(bench: Bench) -> None:
     assert bench.forge.contributors(pull.number) == {"ada", "eve"}
 
 
+@pytest.mark.parametrize("again", ["Grace", " GRACE  <grace@example.invalid>", "gra\u200bce", "\uff27race"])
+def test_a_person_is_one_however_the_name_is_written(bench: Bench, again: str) -> None:
+    """Case, spaces, an address, forms of letters and signs that show nothing make no second person."""
+    number = bench.opened().number
+    bench.grace.review(number, approved=True)
+    bench.acting(again).review(number, approved=True)
+    assert bench.forge.get(number).approvals() == ["grace"]
+    bench.acting(again).review(number, approved=False)
+    assert bench.forge.get(number).approvals() == []
+
+
+@pytest.mark.parametrize("author", ["Ada", "ada <ada@example.invalid>", "A\u0301da".replace("\u0301", "\u2060")])
+def test_nobody_reviews_their_own_under_another_spelling(bench: Bench, author: str) -> None:
+    """`Mallory` is `mallory`."""
+    with pytest.raises(InputError, match="somebody else"):
+        bench.acting(author).review(bench.opened().number, approved=True)
+
+
 @pytest.mark.parametrize("approved", [True, False])
 def test_nobody_reviews_their_own(bench: Bench, approved: bool) -> None:
     """As on other forges."""

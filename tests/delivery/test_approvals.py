@@ -55,6 +55,15 @@ def test_whoever_made_it_does_not_count(context: FakeContext) -> None:
     assert said(context, pull) == ("success", "1 of 1: grace")
 
 
+def test_whoever_made_it_does_not_count_under_another_spelling(context: FakeContext) -> None:
+    """The author of a commit on it, or the bot, by a name in other letters."""
+    pull = context.propose("late-v2", model_version("v2"))
+    context.repository.commit("late-v2", pull.head, {"models/late/v2/README.md": b"# v2\n"}, "card", "mallory")
+    for person in ("Mallory", "MALLORY <m@example.invalid>", "Bighead-Bot"):
+        review(context.acting(person), pull.number, approved=True)
+    assert said(context, pull) == ("pending", "0 of 1")
+
+
 def test_a_push_needs_new_approvals(context: FakeContext) -> None:
     """What was approved is one head."""
     pull = context.propose("late-v2", model_version("v2"))

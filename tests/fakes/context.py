@@ -137,6 +137,10 @@ class FakeContext:
         """Where main is."""
         return self.repository.resolve(MAIN)
 
+    def branches(self) -> dict[str, str]:
+        """Every branch → its commit."""
+        return self.repository.branches
+
     def change_main(self, changes: Mapping[str, str | None], subject: str) -> str:
         """Commit straight to main, a minute after what was before."""
         self.clock.forward(60)
@@ -144,7 +148,7 @@ class FakeContext:
 
     def propose(self, branch: str, changes: Mapping[str, str | None], author: str = "ada") -> PullRequest:
         """Push a branch that changes main, and open (or update) its pull request."""
-        parent = self.repository.branches.get(branch, self.tip)
+        parent = self.branches().get(branch, self.tip)
         self.repository.commit(branch, parent, encoded(changes), branch, author)
         opened = self.acting(author).forge.open(branch, "main", f"Change of {branch}", "")
         return self.forge.get(opened.number)

@@ -74,6 +74,11 @@ class MemoryRepository:
     def changed_paths(self, base: str, head: str) -> list[str]:
         return sorted(_changed(self._files(base), self._files(head)))
 
+    def special_paths(self, base: str, head: str) -> list[str]:
+        """Files here are all ordinary."""
+        assert self._files(base).keys() | self._files(head).keys()
+        return []
+
     def contributors(self, base: str, head: str) -> set[str]:
         brought = self.history(self.resolve(head)) - self.history(self.resolve(base))
         return {self.commits[commit].author for commit in brought}

@@ -53,7 +53,7 @@ def test_the_first_commit_holds_every_file_of_the_seed(
     assert not list((tmp_path / "w").glob("forge.git/hooks/*"))
 
 
-@pytest.mark.parametrize("after", range(7))
+@pytest.mark.parametrize("after", range(8))
 def test_a_making_that_was_killed_is_made_anew(
     tmp_path: Path, seed: Path, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
