@@ -129,7 +129,7 @@ class CanaryAnalysis(Document):
     candidate: VariantTelemetry
     stable: VariantTelemetry
     error_rise: float
-    """The least by which the share of errors has risen beyond chance; over zero where the stable has no traffic."""
+    """The least by which the share of errors has risen beyond chance; over zero where the stable has no weight."""
     score_shift: float
     """How much further the candidate's scores lie from those of its own evaluation than the stable's do from theirs.
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from bighead_ci.documents.definition import duration
 from bighead_ci.documents.live import CanaryAnalysis, VariantTelemetry
-from bighead_ci.documents.release import Release
+from bighead_ci.documents.release import ALL, Release
 from bighead_ci.documents.telemetry import Histogram, Measurement, VariantCounts
 from bighead_ci.documents.verdict import Verdict
 from bighead_ci.policy.chance import least_rise
@@ -63,9 +63,19 @@ def analyse(
         seconds=(measured.until - measured.since).total_seconds(),
         candidate=figures(candidate, after),
         stable=figures(stable, before),
-        error_rise=least_rise((after.errors, after.requests), (before.errors, before.requests)),
+        error_rise=_error_rise(weight, before, after),
         score_shift=max(0.0, shifts[1] - shifts[0]),
     )
+
+
+def _error_rise(weight: int, before: VariantCounts, after: VariantCounts) -> float:
+    """Over the old variant's share of errors while it has traffic by weight, else over zero.
+
+    Once the new variant has all of it, what still reaches the old one are strays that were under way: a sample of one
+    or two would make any share of errors look like chance.
+    """
+    strays = weight == ALL
+    return least_rise((after.errors, after.requests), (0, 0) if strays else (before.errors, before.requests))
 
 
 def figures(arm: Arm, counts: VariantCounts) -> VariantTelemetry:

@@ -47,12 +47,13 @@ def analysed(
     *,
     evaluated: tuple[list[int], list[int]] = (UNIFORM, UNIFORM),
     seconds: float = 9.0,
+    weight: int = 10,
 ) -> CanaryAnalysis:
     measured = Measurement(
         since=NOW, until=NOW + timedelta(seconds=seconds), variants={"m-v1": stable, "m-v2": candidate}
     )
     arms = Arm("m-v1", "v1", evaluated[0]), Arm("m-v2", "v2", evaluated[1])
-    return analyse("prod", "m", 10, *arms, measured)
+    return analyse("prod", "m", weight, *arms, measured)
 
 
 def drawn(low: float, high: float, number: int, seed: int = 7) -> list[int]:
@@ -118,6 +119,15 @@ def test_more_errors_are_never_a_smaller_rise(stable: VariantCounts, candidate: 
     turned = min(more, candidate.requests - candidate.errors)
     worse = candidate.model_copy(update={"errors": candidate.errors + turned})
     assert analysed(stable, worse).error_rise >= analysed(stable, candidate).error_rise
+
+
+@pytest.mark.parametrize("strays", [0, 1, 2, 3, 10])
+@pytest.mark.parametrize("errors", [0, 320])
+def test_strays_of_the_old_version_hide_no_errors_at_full_traffic(strays: int, errors: int) -> None:
+    """A third of 950 answers wrong is a rise of more than a quarter, however few requests were still under way."""
+    candidate = VariantCounts(requests=950, errors=errors, answers=950 - errors)
+    found = analysed(VariantCounts(requests=strays, answers=strays), candidate, weight=100).error_rise
+    assert found > 0.29 if errors else found == 0
 
 
 def test_a_version_that_scores_as_it_was_evaluated_has_no_shift() -> None:
