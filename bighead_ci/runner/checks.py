@@ -8,8 +8,9 @@ from pathlib import Path
 
 from bighead_ci.delivery.checks import CI, find_check
 from bighead_ci.delivery.context import Context
+from bighead_ci.delivery.outdated import WORDS
 from bighead_ci.documents.forge import PullRequestSummary
-from bighead_ci.errors import BigheadError
+from bighead_ci.errors import BigheadError, InputError
 from bighead_ci.ports.progress import Progress
 from bighead_ci.runner.backoff import Backoff, Throttle
 from bighead_ci.runner.commands import Command, Commands, advice
@@ -88,11 +89,12 @@ class PullRequestChecks:
             return
         code = check.command.exit_code() or 0
         # Done without a verdict: main went on meanwhile, which is no fault of the head.
-        failures = self._throttle.failed(name, check.head, TRIES if advice(code) in {"mend", "report"} else None)
+        asks = "done" if self._taken_back(pull, code) else advice(code)
+        failures = self._throttle.failed(name, check.head, TRIES if asks in {"mend", "report"} else None)
         then = "no more until its head moves" if failures.given_up else "to be tried again"
         log = self._commands.log_of(_log(check.number))
         self._failures.say(self.name, name, f"no verdict (exit code {code}), {then}: {log}")
-        if advice(code) != "done":
+        if asks != "done":
             self._show(check, code, given_up=failures.given_up)
 
     def _show(self, check: _Check, code: int, *, given_up: bool) -> None:
@@ -108,6 +110,11 @@ class PullRequestChecks:
     def _finished(self, pull: PullRequestSummary) -> bool:
         found = find_check(self._context.forge, pull.head, CI)
         return found is not None and found.state in {"success", "failure"}
+
+    def _taken_back(self, pull: PullRequestSummary, code: int) -> bool:
+        """Whether the check ended in the verdict `invalid`, which main outdated at once."""
+        found = find_check(self._context.forge, pull.head, CI)
+        return code == InputError.exit_code and found is not None and found.description.startswith(WORDS)
 
     def _is_under_way(self, pull: PullRequestSummary) -> bool:
         """Whether a check of it runs, on whatever head: it is waited for."""

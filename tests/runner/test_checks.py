@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bighead_ci.delivery.checks import CI, find_check
+from bighead_ci.delivery.outdated import WORDS
 from bighead_ci.documents.forge import PullRequest
 from bighead_ci.runner.checks import BACKOFF, TRIES
 from fakes.context import FakeContext, model_version
@@ -73,6 +74,20 @@ def test_a_check_that_main_outdates_again_and_again_is_never_given_up(bench: Ben
         assert len(bench.commands.started) == tries
         bench.end(0)
         poll()
+        bench.context.clock.forward(BACKOFF.longest.total_seconds())
+
+
+def test_invalid_is_a_verdict_and_no_failed_try(bench: Bench) -> None:
+    """Policy that changes during one check after another takes it back each time; the head is checked all the same."""
+    poll = bench.polls(bench.checks)
+    pull = propose(bench.context, "a")
+    for tries in range(1, 3 * TRIES):
+        poll()
+        assert len(bench.commands.started) == tries
+        bench.context.forge.set_check(pull.head, CI, "pending", WORDS)
+        bench.end(2)
+        poll()
+        assert shown(bench) == ("pending", WORDS)
         bench.context.clock.forward(BACKOFF.longest.total_seconds())
 
 
