@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from bighead_ci.delivery.context import Context
 from bighead_ci.documents.definition import RequestField
-from bighead_ci.documents.record import DriftResult, MetricDifference, RunRecord
+from bighead_ci.documents.record import DriftResult, MetricDifference, RunRecord, RunResult
 from bighead_ci.documents.report import RunningVersion
 from bighead_ci.features.parquet import read_file
 from bighead_ci.planning.stages import PREDICTIONS, SAMPLE
@@ -21,8 +21,11 @@ def differences(context: Context, record: RunRecord, running: Sequence[RunningVe
     A version of another task, or without rows in common, gives none; the gates then see that the evidence is missing.
     """
     ours_path = context.records.file(record.run_id, PREDICTIONS)
-    if ours_path is None:
-        return []
+    return [] if ours_path is None else paired(context, ours_path, running)
+
+
+def paired(context: Context, ours_path: Path, running: Sequence[RunningVersion]) -> list[MetricDifference]:
+    """The same of predictions that need not be recorded."""
     ours = read_file(ours_path)
     by_run: dict[str, list[MetricDifference]] = {}
     found: list[MetricDifference] = []
@@ -90,6 +93,17 @@ def drift(context: Context, record: RunRecord, running: Sequence[RunningVersion]
     return _measured(context, record, other, (reference, current))
 
 
+def drift_of_sample(
+    context: Context, result: RunResult, sample: Path, running: Sequence[RunningVersion]
+) -> DriftResult | None:
+    """The same as `drift`, of a run that is not recorded; nothing is kept."""
+    reference = context.records.file(running[-1].record.run_id, SAMPLE) if running else None
+    if reference is None:
+        return None
+    with TemporaryDirectory(prefix="bighead-drift-") as name:
+        return _compared(context, result, running[-1].record, (reference, sample), Path(name) / "drift.html")
+
+
 def drift_page(context: Context, record: RunRecord, running: Sequence[RunningVersion]) -> Path | None:
     """Evidently's own page about what `drift` measured."""
     others = [version for version in running if version.record.run_id != record.run_id]
@@ -99,15 +113,21 @@ def drift_page(context: Context, record: RunRecord, running: Sequence[RunningVer
 def _measured(context: Context, record: RunRecord, other: RunRecord, samples: tuple[Path, Path]) -> DriftResult:
     with TemporaryDirectory(prefix="bighead-drift-") as name:
         page, file = Path(name) / "drift.html", Path(name) / "drift.json"
-        reference, current = (read_file(path) for path in samples)
-        names = (f"training set of {other.id}", f"training set of {record.id}")
-        found = context.drift.compare(reference, current, names, html=page)
+        found = _compared(context, record, other, samples, page)
         found.write(file)
         files = {f"{_drift_name(other)}.json": file}
         if page.exists():
             files[f"{_drift_name(other)}.html"] = page
         context.records.attach(record.run_id, files)
     return found
+
+
+def _compared(
+    context: Context, ours: RunResult, other: RunRecord, samples: tuple[Path, Path], page: Path
+) -> DriftResult:
+    reference, current = (read_file(path) for path in samples)
+    names = (f"training set of {other.id}", f"training set of {ours.id}")
+    return context.drift.compare(reference, current, names, html=page)
 
 
 def _drift_name(other: RunRecord) -> str:

@@ -107,6 +107,16 @@ class PullRequestReport(Document):
     links: list[Link]
 
 
+class TrainedReport(Document):
+    """A run in a checkout, before its pull request."""
+
+    base: CommitId
+    """The commit of main that says what runs, and whose gates were asked."""
+    at: Moment
+    model: ModelReport
+    """Its record has no run id: it is not kept."""
+
+
 class ReportEntry(Document):
     """A line of the list of reports: the newest report on one pull request."""
 

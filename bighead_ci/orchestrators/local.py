@@ -11,15 +11,15 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from bighead_ci.definitions.tree import DirectoryTree
+from bighead_ci.delivery.stages.confinement import sandbox_of_run
 from bighead_ci.delivery.stages.source_data import not_as_locked
 from bighead_ci.documents.base import short, write_atomically
 from bighead_ci.documents.inputs import VersionInputs, changed_inputs
 from bighead_ci.documents.record import RunResult
-from bighead_ci.documents.sandbox import Confinement, SandboxKind, weakest
 from bighead_ci.errors import InputError, Problem
 from bighead_ci.orchestrators.dvc import DvcPipeline
 from bighead_ci.planning.dvc_pipeline import PIPELINE, dvc_yaml
-from bighead_ci.planning.stages import RECORD, STAGES
+from bighead_ci.planning.stages import RECORD
 from bighead_ci.ports.orchestrator import Outcome
 from bighead_ci.ports.progress import Progress
 
@@ -53,7 +53,7 @@ class LocalOrchestrator:
         out = checkout / directory / "out"
         result = RunResult.read(out / RECORD)
         check_inputs(inputs, result.inputs)
-        yield Outcome(result, out, timings, _sandbox(out))
+        yield Outcome(result, out, timings, sandbox_of_run(out))
         shutil.rmtree(checkout, ignore_errors=True)
 
     @contextmanager
@@ -112,12 +112,6 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def _sandbox(out: Path) -> SandboxKind:
-    """The weakest sandbox that a stage ran in."""
-    notes = [out / stage.confinement for stage in STAGES]
-    return weakest([Confinement.read(note).kind if note.is_file() else "none" for note in notes])
 
 
 def check_inputs(planned: VersionInputs, read: VersionInputs) -> None:

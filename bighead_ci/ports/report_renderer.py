@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from bighead_ci.documents.report import PromotionReport, PullRequestReport, ReportEntry
+from bighead_ci.documents.report import PromotionReport, PullRequestReport, ReportEntry, TrainedReport
 
 
 class ReportRenderer(Protocol):
@@ -17,6 +17,9 @@ class ReportRenderer(Protocol):
 
     def html(self, report: PullRequestReport, page: Path) -> None:
         """One self-contained page with plots."""
+
+    def trained(self, report: TrainedReport, page: Path) -> None:
+        """One self-contained page with plots, of a run that has no pull request yet."""
 
     def index(self, entries: Sequence[ReportEntry], page: Path) -> None:
         """One self-contained page with a line an entry, which links to its page."""

@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from bighead_ci.documents.base import write_atomically
-from bighead_ci.documents.report import ModelReport, PullRequestReport, ReportEntry
+from bighead_ci.documents.report import ModelReport, PullRequestReport, ReportEntry, TrainedReport
 from bighead_ci.reporting import charts, figures
 from bighead_ci.reporting.charts import Spec
 from bighead_ci.reporting.comparison import (
@@ -58,6 +58,13 @@ def page_of(report: PullRequestReport) -> str:
         models=[ModelView(model, place) for place, model in enumerate(failing_first(report.models))],
         dark=Markup(dark_rules()),  # noqa: S704 - colours of ours
     )
+
+
+def write_trained(report: TrainedReport, page: Path) -> None:
+    """Write the page of a run in a checkout; a reader never sees half of it."""
+    view, dark = ModelView(report.model, 0), Markup(dark_rules())  # noqa: S704 - colours of ours
+    text = _PIECES.get_template("trained.html.jinja").render(report=report, model=view, dark=dark)
+    write_atomically(page, text.encode())
 
 
 def write_index(entries: Sequence[ReportEntry], page: Path) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bighead_ci.documents.report import PromotionReport, PullRequestReport, ReportEntry
-from bighead_ci.reporting.html import write_index, write_page
+from bighead_ci.documents.report import PromotionReport, PullRequestReport, ReportEntry, TrainedReport
+from bighead_ci.reporting.html import write_index, write_page, write_trained
 from bighead_ci.reporting.markdown import pull_request_markdown
 from bighead_ci.reporting.promotion import promotion_markdown
 
@@ -29,6 +29,10 @@ class Renderer:
     def html(self, report: PullRequestReport, page: Path) -> None:
         """Write one self-contained page with plots, whole or not at all."""
         write_page(report, page)
+
+    def trained(self, report: TrainedReport, page: Path) -> None:
+        """Write the page of a run in a checkout, whole or not at all."""
+        write_trained(report, page)
 
     def index(self, entries: Sequence[ReportEntry], page: Path) -> None:
         """Write the list of reports, whole or not at all."""

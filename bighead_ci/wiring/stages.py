@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from bighead_ci.wiring.contexts import context_of, installed_engine, pipeline_of, python_environments
 from bighead_ci.workspaces import variables
-from bighead_ci.workspaces.finding import workspace_or
+from bighead_ci.workspaces.finding import find_workspace, workspace_or
 
 if TYPE_CHECKING:
+    from bighead_ci.documents.record import Timings
     from bighead_ci.orchestrators.dvc import DvcPipeline
     from bighead_ci.planning.inputs import Inputs
     from bighead_ci.ports.clock import Clock
@@ -23,6 +24,18 @@ if TYPE_CHECKING:
 def pipeline_here(checkout: Path) -> DvcPipeline:
     """DVC with the workspace's cache; without a workspace, with one in the checkout."""
     return pipeline_of(workspace_or(checkout))
+
+
+def trained_page(checkout: Path, directory: str, timings: Timings, seconds: float) -> Path:
+    """Write the page of a run; see `delivery.trained`.
+
+    Raises:
+        InputError: no workspace says what runs, or main has problems.
+    """
+    from bighead_ci.delivery.stages.place import StagePlace
+    from bighead_ci.delivery.trained import report_trained
+
+    return report_trained(context_of(find_workspace()), StagePlace(checkout, directory).out, timings, seconds)
 
 
 def data_clock_here(checkout: Path) -> Clock:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bighead_ci.documents.report import PullRequestReport
+from bighead_ci.documents.report import PullRequestReport, TrainedReport
 from bighead_ci.ports.report_renderer import ReportRenderer
 from bighead_ci.reporting.renderer import Renderer
 from fakes.renderer import PlainPages
@@ -65,6 +65,22 @@ def test_a_page_says_what_the_report_says(renderer: ReportRenderer, tmp_path: Pa
     found = page_of(renderer, report, page)
     assert found != "old"
     for word in ("flight_delay", report.models[0].record.version, report.models[0].verdict.gates[0].gate):
+        assert word in found
+
+
+def test_a_run_before_its_pull_request_has_a_page(renderer: ReportRenderer, tmp_path: Path) -> None:
+    """Its version, its gates and what it read are on it; what comes from data is text, and an older page goes."""
+    page = tmp_path / "report.html"
+    page.write_text("old")
+    model = samples.model_report(failing=True)
+    record = model.record.model_copy(update={"run_id": "", "images": {}, "parameters": {"depth": EVIL}})
+    model = model.model_copy(update={"record": record, "links": []})
+    renderer.trained(TrainedReport(base=record.commit, at=record.recorded_at, model=model), page)
+    found = page.read_text(encoding="utf-8")
+    assert found != "old"
+    assert "<script>alert" not in found
+    assert "alert(1)" in found
+    for word in ("flight_delay", record.version, model.verdict.gates[0].gate):
         assert word in found
 
 

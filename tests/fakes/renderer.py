@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 
-from bighead_ci.documents.report import PullRequestReport
+from bighead_ci.documents.report import PullRequestReport, TrainedReport
 from bighead_ci.reporting.renderer import Renderer
 
 
@@ -16,5 +16,9 @@ class PlainPages(Renderer):
         super().__init__(pictures=False)
 
     def html(self, report: PullRequestReport, page: Path) -> None:
+        """A page without plots."""
+        page.write_text(f"<!doctype html><pre>{escape(report.model_dump_json(indent=1))}</pre>\n", encoding="utf-8")
+
+    def trained(self, report: TrainedReport, page: Path) -> None:
         """A page without plots."""
         page.write_text(f"<!doctype html><pre>{escape(report.model_dump_json(indent=1))}</pre>\n", encoding="utf-8")
