@@ -81,10 +81,10 @@ def _become(order: Order) -> NoReturn:
 
 
 def _shut(order: Order) -> None:
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (order["file_bytes"], order["file_bytes"]))
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_FSIZE, order["file_bytes"])
     if order["processes"] is not None:
-        resource.setrlimit(resource.RLIMIT_NPROC, (order["processes"], order["processes"]))
+        _limit(resource.RLIMIT_NPROC, order["processes"])
     if _LINUX:  # where memory is short, this one goes first
         with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:  # noqa: PTH123 - pathlib is not worth 5 ms
             file.write("1000")
@@ -99,6 +99,13 @@ def _shut(order: Order) -> None:
     landlock.restrict([*paths["reads"], *own], paths["writes"], paths["devices"], network=order["network"])
     if program is not None:
         _set_filter(bytes.fromhex(program))
+
+
+def _limit(what: int, wanted: int) -> None:
+    """Never above what this process has itself: nobody may raise that."""
+    _, most = resource.getrlimit(what)
+    limit = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+    resource.setrlimit(what, (limit, limit))
 
 
 class _Program(ctypes.Structure):

@@ -172,7 +172,7 @@ def test_online_features_equal_offline_ones(shipped: Shipped) -> None:
     assert prediction is not None
     assert record is not None
     tree = context.repository.tree("main")
-    sources = next(context.workspace.checkouts.glob("sources-*")) / "features" / "sources"
+    sources = context.orchestrator.sources(context.main().commit, silent) / "features" / "sources"
     as_of = int(prediction.as_of.timestamp() * 1_000_000)
     for schema in record.features:
         loaded = load_feature_set(tree, *schema.set.split("/"))
