@@ -34,6 +34,13 @@ def inputs_of(changes: Mapping[str, str] = NOTHING, engine: MemoryEngine = ENGIN
 PLANNED = inputs_of()
 
 
+def check_out(_commit: str, directory: Path) -> None:
+    """Put the files of the one commit there is into a directory."""
+    for path, text in repository().items():
+        (directory / path).parent.mkdir(parents=True, exist_ok=True)
+        (directory / path).write_text(text)
+
+
 class ReadsOther(DvcPipeline):
     """A pipeline whose last stage has left a record of these inputs."""
 
@@ -59,7 +66,7 @@ def run(tmp_path: Path) -> Callable[[VersionInputs], RunResult]:
 
     def run_on(read: VersionInputs) -> RunResult:
         pipeline = ReadsOther(read, tmp_path)
-        orchestrator = LocalOrchestrator(pipeline, tmp_path / "checkouts", lambda _, path: path.mkdir())
+        orchestrator = LocalOrchestrator(pipeline, tmp_path / "checkouts", check_out)
         with orchestrator.run("a" * 40, PLANNED, silent) as outcome:
             return outcome.result
 
