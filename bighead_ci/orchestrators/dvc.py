@@ -37,6 +37,7 @@ from bighead_ci.orchestrators.data import (
 )
 from bighead_ci.planning.dvc_pipeline import PIPELINE
 from bighead_ci.ports.progress import Progress
+from bighead_ci.process_tree import attended, ended_by_signal
 from bighead_ci.processes import INSTALLER_VARIABLES, THREAD_VARIABLES, kept_environment
 
 _RUNNING = re.compile(r"^Running stage '(?P<stage>[^']+)'")
@@ -249,13 +250,16 @@ def _storage_errors(cache: Path) -> Iterator[None]:
 
 @contextmanager
 def _process(checkout: Path, targets: Sequence[str], variables: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """`dvc repro` in a process group of its own, ended with everything it started if this block is left early."""
+    """`dvc repro`, ended with everything it started if this block is left early or this process is killed.
+
+    What went on after a kill would change the files of the run that goes on from there.
+    """
     # A stage's command is `bighead` or `python`: the ones of this environment. What lies in the checkout is a
     # stranger's: nothing of it is imported here (-P), and no secret of this process gets there.
     tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     ours = {"PATH": tools, "PYTHONUNBUFFERED": "1", "DVC_NO_ANALYTICS": "1", "COLUMNS": "500"}
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "dvc", "repro", *targets],
+        attended([sys.executable, "-P", "-m", "dvc", "repro", *targets]),
         cwd=checkout,
         env={**kept_environment(*PASSED_ON, starting=OUR_VARIABLES), **ours, **variables},
         stdin=subprocess.DEVNULL,
@@ -269,7 +273,7 @@ def _process(checkout: Path, targets: Sequence[str], variables: Mapping[str, str
         yield process
     finally:
         if process.poll() is None:
-            os.killpg(process.pid, 9)
+            process.terminate()
             process.wait()
         if process.stdout:
             process.stdout.close()
@@ -329,7 +333,7 @@ def _failure(checkout: Path, code: int, watch: _Watch) -> BigheadError:
     said = "\n".join(watch.last)
     if shutil.disk_usage(checkout).free < _LEAST_FREE_BYTES:
         return RetryError(f"{checkout}: the disk is full; free some space and run it again")
-    if code < 0:
+    if ended_by_signal(code):
         return RetryError(f"the stages were killed; run it again\n{said}")
     for signs, kind, meaning in _MEANINGS:
         if signs.search(said):

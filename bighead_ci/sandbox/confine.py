@@ -10,15 +10,13 @@ import ctypes
 import json
 import os
 import resource
-import signal
-import subprocess
 import sys
-from collections.abc import Iterator
 from typing import NoReturn, TypedDict
 
+from bighead_ci.process_tree import attend, prctl
 from bighead_ci.sandbox import landlock
 
-_SET_DEATH_SIGNAL, _SET_SECCOMP, _DROP_BOUNDING, _SET_SUBREAPER, _SET_NO_NEW_PRIVILEGES = 1, 22, 24, 36, 38
+_SET_SECCOMP, _DROP_BOUNDING, _SET_NO_NEW_PRIVILEGES = 22, 24, 38
 _FILTER_MODE = 2
 _SOME_CAPABILITY_BEYOND_ALL = 64
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -52,23 +50,7 @@ class Order(TypedDict):
 def main() -> NoReturn:
     """Start it, wait for its end, end all that it left behind."""
     order: Order = json.loads(sys.argv[1])
-    parent = os.getppid()
-    _prctl(_SET_SUBREAPER, 1)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda *_: _end_all(128 + signal.SIGKILL))
-    _prctl(_SET_DEATH_SIGNAL, signal.SIGTERM)
-    if os.getppid() != parent:  # it died before we asked to be told
-        sys.exit(1)
-    child = os.fork()
-    if child == 0:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, signal.SIG_DFL)
-        _become(order)
-    while True:
-        ended, status = os.wait()
-        if ended == child:
-            code = os.waitstatus_to_exitcode(status)
-            _end_all(code if code >= 0 else 128 - code)
+    attend(lambda: _become(order))
 
 
 def _become(order: Order) -> NoReturn:
@@ -94,7 +76,7 @@ def _shut(order: Order) -> None:
         return
     for capability in range(_SOME_CAPABILITY_BEYOND_ALL):
         _LIBC.prctl(_DROP_BOUNDING, capability, 0, 0, 0)
-    _prctl(_SET_NO_NEW_PRIVILEGES, 1)
+    prctl(_SET_NO_NEW_PRIVILEGES, 1)
     own = [f"/proc/{os.getpid()}"]
     landlock.restrict([*paths["reads"], *own], paths["writes"], paths["devices"], network=order["network"])
     if program is not None:
@@ -114,61 +96,4 @@ class _Program(ctypes.Structure):
 
 def _set_filter(code: bytes) -> None:
     program = _Program(len(code) // 8, code)
-    _prctl(_SET_SECCOMP, _FILTER_MODE, ctypes.byref(program))
-
-
-def _prctl(option: int, *arguments: object) -> None:
-    if not _LINUX:
-        return
-    padded = [*arguments, 0, 0, 0, 0][:4]
-    longs = [ctypes.c_ulong(one) if isinstance(one, int) else one for one in padded]
-    if _LIBC.prctl(option, *longs) != 0:
-        error = ctypes.get_errno()
-        raise OSError(error, f"prctl {option}: {os.strerror(error)}")
-
-
-def _end_all(code: int) -> NoReturn:
-    """Kill what is left, stopping it first so that nothing is started meanwhile, until nothing is."""
-    while found := descendants(os.getpid()):
-        for number in (signal.SIGSTOP, signal.SIGKILL):
-            for pid in found:
-                try:
-                    os.kill(pid, number)
-                except ProcessLookupError:
-                    continue
-        try:
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-        except ChildProcessError:
-            continue
-    os._exit(code)
-
-
-def descendants(root: int) -> list[int]:
-    """Ids of all processes below one, the dead that nobody waited for included."""
-    children: dict[int, list[int]] = {}
-    for pid, parent in _parents():
-        children.setdefault(parent, []).append(pid)
-    found, unseen = list[int](), [root]
-    while unseen:
-        below = children.get(unseen.pop(), [])
-        found += below
-        unseen += below
-    return found
-
-
-def _parents() -> Iterator[tuple[int, int]]:
-    """Each process of this machine and its parent."""
-    if not _LINUX:
-        listed = subprocess.run(["/bin/ps", "-axo", "pid=,ppid="], capture_output=True, text=True, check=False)
-        for line in listed.stdout.splitlines():
-            pid, parent = line.split()
-            yield int(pid), int(parent)
-        return
-    for name in os.listdir("/proc"):  # noqa: PTH208 - as above
-        if name.isdigit():
-            try:
-                with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123 - as above
-                    yield int(name), int(file.read().rpartition(b")")[2].split()[1])
-            except (OSError, ValueError, IndexError):
-                continue
+    prctl(_SET_SECCOMP, _FILTER_MODE, ctypes.byref(program))

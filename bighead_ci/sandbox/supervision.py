@@ -17,7 +17,8 @@ from tempfile import TemporaryDirectory
 
 from bighead_ci.documents.sandbox import Ended, EndReason, Limits
 from bighead_ci.errors import RetryError
-from bighead_ci.sandbox.confine import Order, Paths, descendants
+from bighead_ci.process_tree import SIGNALLED, descendants, ended_by_signal
+from bighead_ci.sandbox.confine import Order, Paths
 
 LOOK_SECONDS = 0.1
 """Between two looks at what the processes hold."""
@@ -25,7 +26,6 @@ _DISK_LOOKS = 5
 """The disk is looked at once in so many looks."""
 LONGEST_LINE = 4000
 """Characters; what is longer comes in pieces."""
-_SIGNALLED = 128
 MOST_OUTPUT = 16 * 1024 * 1024
 """Bytes that are passed on; what a command prints beyond is dropped."""
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -105,9 +105,9 @@ def supervise(
         reader.join()
         if process.stdout:
             process.stdout.close()
-    code = process.returncode if process.returncode >= 0 else _SIGNALLED - process.returncode
-    if reason == "exited" and code > _SIGNALLED:
-        reason = "disk" if code == _SIGNALLED + signal.SIGXFSZ else "signalled"
+    code = process.returncode if process.returncode >= 0 else SIGNALLED - process.returncode
+    if reason == "exited" and ended_by_signal(code):
+        reason = "disk" if code == SIGNALLED + signal.SIGXFSZ else "signalled"
     return Ended(code=code, reason=reason)
 
 
