@@ -13,7 +13,7 @@ from bighead_ci.definitions.files import Files, place_of
 from bighead_ci.delivery.build import Built, ensure_record
 from bighead_ci.delivery.canary import analyse_canary
 from bighead_ci.delivery.checks import CI
-from bighead_ci.delivery.comparison import differences, drift, drift_page, package_changes, request_changes
+from bighead_ci.delivery.comparison import compare, drift, drift_page, package_changes, request_changes
 from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.desired import Desired
 from bighead_ci.delivery.gates import judge_canary, judge_pull_request
@@ -201,7 +201,7 @@ def model_report(context: Context, built: Built, desired: Desired, gates: list[G
     """One model version's record against what each environment runs now, and the gates' verdict on it."""
     record = built.record
     running = running_versions(context, desired, record.model)
-    found = differences(context, record, running)
+    found = compare(context, record, running)
     page = context.records.run_url(record.run_id)
     links = [Link(title="MLflow run", url=page)] if page else []
     moved = drift(context, record, running)
@@ -211,9 +211,10 @@ def model_report(context: Context, built: Built, desired: Desired, gates: list[G
     return ModelReport(
         record=record,
         running=running,
-        differences=found,
+        differences=found.differences,
+        uncompared=found.uncompared,
         drift=moved,
-        verdict=judge_pull_request(gates, desired, record, found, running, moved),
+        verdict=judge_pull_request(gates, desired, record, found.differences, running, moved),
         reused=built.reused,
         seconds=round(built.seconds, 1),
         request_changes=request_changes(record, running),

@@ -8,40 +8,48 @@ from tempfile import TemporaryDirectory
 
 from bighead_ci.delivery.context import Context
 from bighead_ci.documents.definition import RequestField
-from bighead_ci.documents.record import DriftResult, MetricDifference, RunRecord, RunResult
+from bighead_ci.documents.record import Comparison, DriftResult, MetricDifference, RunRecord, RunResult, Uncompared
 from bighead_ci.documents.report import RunningVersion
 from bighead_ci.features.parquet import read_file
 from bighead_ci.planning.stages import PREDICTIONS, SAMPLE
 from bighead_ci.transforms.metrics import paired_differences
+from bighead_ci.transforms.pairing import Unmatched, match_rows
 
 
-def differences(context: Context, record: RunRecord, running: Sequence[RunningVersion]) -> list[MetricDifference]:
-    """Paired differences of every metric against each environment's version.
+def compare(context: Context, record: RunRecord, running: Sequence[RunningVersion]) -> Comparison:
+    """Paired differences of every metric against each environment's version, and of whom there are none and why.
 
-    A version of another task, or without rows in common, gives none; the gates then see that the evidence is missing.
+    The gates then see that the evidence is missing.
     """
-    ours_path = context.records.file(record.run_id, PREDICTIONS)
-    return [] if ours_path is None else paired(context, ours_path, running)
+    return compare_predictions(context, context.records.file(record.run_id, PREDICTIONS), running)
 
 
-def paired(context: Context, ours_path: Path, running: Sequence[RunningVersion]) -> list[MetricDifference]:
-    """The same of predictions that need not be recorded."""
-    ours = read_file(ours_path)
-    by_run: dict[str, list[MetricDifference]] = {}
-    found: list[MetricDifference] = []
-    for version in running:
-        other = version.record
-        if other.run_id not in by_run:
-            path = context.records.file(other.run_id, PREDICTIONS)
-            by_run[other.run_id] = (
-                []
-                if path is None
-                else paired_differences(
-                    ours, read_file(path), against=version.environment, model_version=version.version
-                )
+def compare_predictions(context: Context, ours: Path | None, running: Sequence[RunningVersion]) -> Comparison:
+    """The same of predictions that need not be recorded; None: they are gone."""
+    by_run: dict[str, list[MetricDifference] | Unmatched] = {}
+    differences: list[MetricDifference] = []
+    uncompared: list[Uncompared] = []
+    for one in running:
+        run = one.record.run_id
+        if run not in by_run:
+            by_run[run] = _compared_rows(ours, context.records.file(run, PREDICTIONS), one)
+        found, where = by_run[run], one.environment
+        if isinstance(found, Unmatched):
+            uncompared.append(
+                Uncompared(against=where, model_version=one.version, reason=found.reason, changed=found.changed)
             )
-        found += [d.model_copy(update={"against": version.environment}) for d in by_run[other.run_id]]
-    return found
+        else:
+            differences += [d.model_copy(update={"against": where}) for d in found]
+    return Comparison(differences=differences, uncompared=uncompared)
+
+
+def _compared_rows(ours: Path | None, theirs: Path | None, other: RunningVersion) -> list[MetricDifference] | Unmatched:
+    if ours is None or theirs is None:
+        return Unmatched(f"the predictions of {'this run' if ours is None else other.version} are gone")
+    matched = match_rows(read_file(ours), read_file(theirs), other.version)
+    if isinstance(matched, Unmatched):
+        return matched
+    return paired_differences(matched.ours, matched.theirs, against=other.environment, model_version=other.version)
 
 
 def request_changes(record: RunRecord, running: Sequence[RunningVersion]) -> list[str]:

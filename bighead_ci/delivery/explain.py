@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bighead_ci.definitions.files import place_of
 from bighead_ci.delivery.build import record_of
 from bighead_ci.delivery.canary import analyse_canary
-from bighead_ci.delivery.comparison import differences, drift
+from bighead_ci.delivery.comparison import compare, drift
 from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.gates import judge_canary, judge_promotion, judge_pull_request
 from bighead_ci.delivery.history import past_releases, release_in
@@ -97,7 +97,7 @@ class _Asked:
         for name, record in records.items():
             if record is not None:
                 running = running_versions(self.context, self.main.desired, record.model)
-                found = differences(self.context, record, running)
+                found = compare(self.context, record, running).differences
                 moved = drift(self.context, record, running)
                 verdict = judge_pull_request([self.gate], self.main.desired, record, found, running, moved)
                 yield from self._explained(name, verdict)
@@ -124,7 +124,7 @@ class _Asked:
             incoming = new.newest
             record = context.records.by_run(incoming.run)
             running = running_versions(context, self.main.desired, model)
-            found = differences(context, record, running) if record else []
+            found = compare(context, record, running).differences if record else []
             moved = drift(context, record, running) if record else None
             verdict = judge_promotion(
                 context, [self.gate], self.main, change, record, incoming.weight, running, found, moved

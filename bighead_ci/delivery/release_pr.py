@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from bighead_ci.delivery.approvals import approvals_needed
 from bighead_ci.delivery.changelog import commits_between
-from bighead_ci.delivery.comparison import differences, drift
+from bighead_ci.delivery.comparison import compare, drift
 from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.gates import judge_canary, judge_promotion
 from bighead_ci.delivery.main import Main
@@ -17,7 +17,7 @@ from bighead_ci.delivery.running import running_versions
 from bighead_ci.documents.forge import PullRequestSummary
 from bighead_ci.documents.live import CanaryAnalysis
 from bighead_ci.documents.plan import ReleaseChange
-from bighead_ci.documents.record import RunRecord
+from bighead_ci.documents.record import Comparison, RunRecord
 from bighead_ci.documents.release import Release
 from bighead_ci.documents.report import PromotionReport
 from bighead_ci.documents.verdict import Verdict
@@ -99,12 +99,14 @@ def review_release(
     record = context.records.by_run(incoming.run) if incoming else None
     running = running_versions(context, desired, change.model)
     verdict = Verdict(occasion="promotion", gates=[])
-    found = differences(context, record, running) if record and change.move in {"promote", "advance"} else []
+    found = Comparison()
+    if record and change.move in {"promote", "advance"}:
+        found = compare(context, record, running)
     if change.move == "promote":
         weight = incoming.weight if incoming else 0
         moved = drift(context, record, running) if record else None
         gates = main.gates
-        verdict = judge_promotion(context, gates, main, change, record, weight, running, found, moved)
+        verdict = judge_promotion(context, gates, main, change, record, weight, running, found.differences, moved)
     elif change.move in {"advance", "retire"}:
         verdict = judge_canary(main.gates, analysis, old.canary if old else environment.canary)
     needed, because = approvals_needed(desired, change)
@@ -117,7 +119,8 @@ def review_release(
         summary=change.description,
         at=context.clock.now(),
         verdict=verdict,
-        differences=[one for one in found if one.against == change.environment],
+        differences=[one for one in found.differences if one.against == change.environment],
+        uncompared=[one for one in found.uncompared if one.against == change.environment],
         record=record,
         diff=release_diff(context, main, change, old, new),
         commits=_commits(context, main, change, old, record),

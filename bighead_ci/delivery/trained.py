@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bighead_ci.delivery.comparison import drift_of_sample, package_changes, paired, request_changes
+from bighead_ci.delivery.comparison import compare_predictions, drift_of_sample, package_changes, request_changes
 from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.gates import judge_pull_request
 from bighead_ci.delivery.running import running_versions
@@ -40,14 +40,15 @@ def report_trained(context: Context, out: Path, timings: Timings, seconds: float
         sandbox=sandbox_of_run(out),
     )
     running = running_versions(context, main.desired, record.model)
-    found = paired(context, out / PREDICTIONS, running)
+    found = compare_predictions(context, out / PREDICTIONS, running)
     moved = drift_of_sample(context, record, out / SAMPLE, running)
     model = ModelReport(
         record=record,
         running=running,
-        differences=found,
+        differences=found.differences,
+        uncompared=found.uncompared,
         drift=moved,
-        verdict=judge_pull_request(main.gates, main.desired, record, found, running, moved),
+        verdict=judge_pull_request(main.gates, main.desired, record, found.differences, running, moved),
         reused=False,
         seconds=round(seconds, 1),
         request_changes=request_changes(record, running),

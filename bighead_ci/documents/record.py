@@ -161,11 +161,31 @@ class MetricDifference(Document):
     against: str
     """Whose: an environment name."""
     model_version: Version
+    ours: float
     theirs: float
     difference: float
     low: float
     high: float
     rows: int
+    """How many both scored; `ours` and `theirs` are measured on these."""
+
+
+class Uncompared(Document):
+    """Why this run has no difference from what an environment serves."""
+
+    against: str
+    """Whose: an environment name."""
+    model_version: Version
+    reason: str
+    changed: bool = False
+    """Event ids of the other run stand for other rows here: an error of the source."""
+
+
+class Comparison(Document):
+    """A run against what each environment serves."""
+
+    differences: list[MetricDifference] = Field(default_factory=list)
+    uncompared: list[Uncompared] = Field(default_factory=list)
 
 
 class Timings(Document):

@@ -11,7 +11,7 @@ from bighead_ci.documents.definition import RequestField
 from bighead_ci.documents.image import Reference
 from bighead_ci.documents.live import CanaryAnalysis
 from bighead_ci.documents.plan import Move, Plan
-from bighead_ci.documents.record import DriftResult, MetricDifference, RunRecord
+from bighead_ci.documents.record import DriftResult, MetricDifference, RunRecord, Uncompared
 from bighead_ci.documents.verdict import Verdict
 
 ReportState = Literal["passed", "failed", "invalid", "error"]
@@ -41,6 +41,7 @@ class ModelReport(Document):
     running: list[RunningVersion]
     """The stable variant of each environment that serves the model."""
     differences: list[MetricDifference]
+    uncompared: list[Uncompared] = Field(default_factory=list)
     drift: DriftResult | None
     """Of the training set against the one of what the last environment in line serves; None when nothing does."""
     verdict: Verdict
@@ -69,6 +70,7 @@ class PromotionReport(Document):
     at: Moment
     verdict: Verdict
     differences: list[MetricDifference]
+    uncompared: list[Uncompared] = Field(default_factory=list)
     record: RunRecord | None
     diff: str
     """Unified diff of the release file."""

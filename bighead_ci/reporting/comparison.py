@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from bighead_ci.documents.metrics import METRICS
-from bighead_ci.documents.record import Metric, MetricDifference, RunRecord, Slice
+from bighead_ci.documents.record import Metric, MetricDifference, RunRecord, Slice, Uncompared
 from bighead_ci.documents.report import ModelReport, RunningVersion
 from bighead_ci.documents.verdict import RuleResult, Verdict
 
@@ -38,13 +38,26 @@ class MetricRow:
     name: str
     mine: Metric
     theirs: list[float | None]
-    """In the order of `ModelReport.running`."""
+    """In the order of `compared_on_all`."""
     deltas: list[Delta]
-    """In the order of `distinct_runs`."""
+    """In the order of `distinct_runs` of these."""
     base: Delta
     """From the baseline."""
     gates: list[tuple[str, bool]]
     """(gate, passed) of the gates whose rules read this metric."""
+
+
+@dataclass(frozen=True)
+class OtherRows:
+    """A run that serves, whose figures are of other rows than this run's: they may not stand beside these."""
+
+    name: str
+    """`staging, prod v1`."""
+    record: RunRecord
+    shared: list[MetricDifference]
+    """Both runs on the rows that both scored, by metric; empty where nothing could be compared."""
+    uncompared: Uncompared | None
+    """Why not."""
 
 
 @dataclass(frozen=True)
@@ -81,14 +94,36 @@ def label(running: RunningVersion) -> str:
     return f"{running.environment} {running.version}"
 
 
-def distinct_runs(model: ModelReport) -> list[tuple[str, RunRecord]]:
+def distinct_runs(running: Sequence[RunningVersion]) -> list[tuple[str, RunRecord]]:
     """Each record that serves somewhere, once, with where: (`staging, prod v1`, record)."""
     places: dict[str, list[RunningVersion]] = {}
-    for running in model.running:
-        places.setdefault(running.record.run_id, []).append(running)
+    for one in running:
+        places.setdefault(one.record.run_id, []).append(one)
     return [
         (f"{', '.join(place.environment for place in group)} {group[0].version}", group[0].record)
         for group in places.values()
+    ]
+
+
+def compared_on_all(model: ModelReport) -> list[RunningVersion]:
+    """What runs and scored every row that this run was evaluated on: its figures there may stand beside these."""
+    rows = {one.against: one.rows for one in model.differences}
+    return [one for one in model.running if rows.get(one.environment) == model.record.evaluation.rows]
+
+
+def other_rows(model: ModelReport) -> list[OtherRows]:
+    """The other runs: compared on some of the rows, or not at all."""
+    beside = {one.environment for one in compared_on_all(model)}
+    left = [one for one in model.running if one.environment not in beside]
+    first = {one.record.run_id: one.environment for one in reversed(left)}
+    return [
+        OtherRows(
+            name=name,
+            record=record,
+            shared=[one for one in model.differences if one.against == first[record.run_id]],
+            uncompared=next((one for one in model.uncompared if one.against == first[record.run_id]), None),
+        )
+        for name, record in distinct_runs(left)
     ]
 
 
@@ -114,16 +149,16 @@ def difference_from(
 def metric_rows(model: ModelReport) -> list[MetricRow]:
     """All metrics, the primary one first."""
     evaluation = model.record.evaluation
-    base = baseline(model)
+    base, beside = baseline(model), compared_on_all(model)
     places: dict[str, str] = {}
-    for running in model.running:
+    for running in beside:
         places.setdefault(running.record.run_id, running.environment)
     names = sorted(evaluation.metrics, key=lambda name: (name != evaluation.primary, name))
     return [
         MetricRow(
             name=name,
             mine=evaluation.metrics[name],
-            theirs=[_theirs(model, running, name) for running in model.running],
+            theirs=[_theirs(model, running, name) for running in beside],
             deltas=[_delta(model, name, environment) for environment in places.values()],
             base=_delta(model, name, base.environment if base else None),
             gates=_gates_on(model.verdict, name, primary=name == evaluation.primary),
@@ -138,12 +173,8 @@ def _delta(model: ModelReport, metric: str, environment: str | None) -> Delta:
 
 
 def _theirs(model: ModelReport, running: RunningVersion, metric: str) -> float | None:
-    """On the rows both scored when that was measured, else what the other run's own record says."""
     measured = difference_from(model.differences, metric, running.environment)
-    if measured:
-        return measured.theirs
-    recorded = running.record.evaluation.metrics.get(metric)
-    return recorded.value if recorded else None
+    return measured.theirs if measured else None
 
 
 def _gates_on(verdict: Verdict, metric: str, *, primary: bool) -> list[tuple[str, bool]]:
@@ -169,9 +200,12 @@ def gate_counts(verdicts: Sequence[Verdict]) -> tuple[int, int]:
 
 
 def slice_changes(model: ModelReport) -> list[SliceChange]:
-    """Every slice with the primary metric, the one that lost most first; without a baseline in the order measured."""
+    """Every slice with the primary metric, the one that lost most first; without a baseline in the order measured.
+
+    A baseline that was evaluated on other rows is none: its slices hold other rows too.
+    """
     primary = model.record.evaluation.primary
-    base = baseline(model)
+    base = slice_baseline(model)
     theirs = {(s.column, s.value): s for s in base.record.evaluation.slices} if base else {}
     changes = [
         _slice_change(primary, mine, theirs.get((mine.column, mine.value)))
@@ -179,6 +213,17 @@ def slice_changes(model: ModelReport) -> list[SliceChange]:
         if primary in mine.metrics
     ]
     return sorted(changes, key=lambda change: (change.gain is None, change.gain or 0.0))
+
+
+def slice_baseline(model: ModelReport) -> RunningVersion | None:
+    """The baseline, if it and this run were evaluated on the very same rows."""
+    base = baseline(model)
+    same = (
+        base in compared_on_all(model) and base.record.evaluation.rows == model.record.evaluation.rows
+        if base
+        else False
+    )
+    return base if same else None
 
 
 def _slice_change(primary: str, mine: Slice, theirs: Slice | None) -> SliceChange:
@@ -225,6 +270,14 @@ def input_differences(model: ModelReport) -> tuple[list[str], list[str]]:
     return [c for c in mine if c not in theirs], [c for c in theirs if c not in mine]
 
 
+def primary_figure(row: MetricRow, rows: int) -> tuple[float, str]:
+    """The figure that may stand beside the difference from the baseline, and its rows if these are not all `rows`."""
+    measured = row.base.measured
+    if measured is None or measured.rows == rows:
+        return row.mine.value, ""
+    return measured.ours, f"on {measured.rows:,} common rows"
+
+
 def failing_first(models: Sequence[ModelReport]) -> list[ModelReport]:
     """The models in the order in which a reviewer wants them."""
     return sorted(models, key=lambda model: model.verdict.passed)
@@ -250,5 +303,5 @@ def other_seconds(model: ModelReport) -> float:
 
 def names_of_runs(model: ModelReport) -> dict[str, str]:
     """Environment → what to call the run that serves there, the same words for the same run."""
-    words = {run.run_id: name for name, run in distinct_runs(model)}
+    words = {run.run_id: name for name, run in distinct_runs(model.running)}
     return {running.environment: words[running.record.run_id] for running in model.running}

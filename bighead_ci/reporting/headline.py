@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from bighead_ci.documents.metrics import title
 from bighead_ci.documents.report import ModelReport, PullRequestReport
-from bighead_ci.reporting.comparison import baseline, gate_counts, label, metric_rows
+from bighead_ci.reporting.comparison import baseline, gate_counts, label, metric_rows, primary_figure
 from bighead_ci.reporting.figures import figure, plural, seconds, signed
 
 
@@ -72,5 +72,6 @@ def _primary(model: ModelReport) -> list[str]:
         return []
     base, row = baseline(model), rows[0]
     measured = row.base.measured
-    against = f" ({signed(measured.difference)} vs {label(base)})" if base and measured else ""
-    return [f"{title(row.name)} {figure(row.mine.value)}{against}"]
+    value, where = primary_figure(row, model.record.evaluation.rows)
+    against = f" ({signed(measured.difference)} vs {label(base)}{where and ', ' + where})" if base and measured else ""
+    return [f"{title(row.name)} {figure(value)}{against}"]

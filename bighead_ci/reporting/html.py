@@ -14,6 +14,7 @@ from bighead_ci.reporting import charts, figures
 from bighead_ci.reporting.charts import Spec
 from bighead_ci.reporting.comparison import (
     baseline,
+    compared_on_all,
     distinct_runs,
     failing_first,
     gate_counts,
@@ -21,8 +22,11 @@ from bighead_ci.reporting.comparison import (
     label,
     metric_rows,
     names_of_runs,
+    other_rows,
     other_seconds,
     parameter_differences,
+    primary_figure,
+    slice_baseline,
     slice_changes,
     unmeasured_inputs,
     worse_slices,
@@ -85,11 +89,16 @@ class ModelView:
         self.title = self.record.id.replace("/", " ")
         self.gates_passed, self.gates_applied = gate_counts([model.verdict])
         self.metrics = metric_rows(model)
-        now = [f"{running.environment} now ({running.version})" for running in model.running]
-        deltas = [f"Δ vs {name} [95 %]" for name, _ in distinct_runs(model)]
+        beside = compared_on_all(model)
+        now = [f"{running.environment} now ({running.version})" for running in beside]
+        deltas = [f"Δ vs {name} [95 %]" for name, _ in distinct_runs(beside)]
         self.metric_columns = ["metric", "this PR [95 %]", *now, *deltas, "gates that read it"]
         self.metric_numbers = range(2, 2 + len(now))
-        self.rows_compared = max((difference.rows for difference in model.differences), default=0)
+        self.rows_compared = self.record.evaluation.rows if beside else 0
+        self.other_rows = other_rows(model)
+        first = self.metrics[0] if self.metrics else None
+        self.primary, self.primary_rows = primary_figure(first, self.record.evaluation.rows) if first else (0.0, "")
+        self.slices_against = label(base) if (base := slice_baseline(model)) else ""
         self.other_seconds = other_seconds(model)
         self.unmeasured = unmeasured_inputs(model)
         self.slices = slice_changes(model)
@@ -99,7 +108,7 @@ class ModelView:
         self.packages = {lock: changes for lock, changes in model.package_changes.items() if changes}
         self.expectations = sorted(self.record.quality.results, key=lambda r: r.success)
         self.gates = sorted(model.verdict.gates, key=lambda g: (not g.applied, g.passed))
-        self._others = {name: run.evaluation for name, run in distinct_runs(model)}
+        self._others = {name: run.evaluation for name, run in distinct_runs(model.running)}
 
     def plots(self) -> list[Markup]:
         """Whatever can be drawn of the evaluation: differences, scores, curves, confusion."""
@@ -126,7 +135,9 @@ class ModelView:
         if not self.slices:
             return Markup()
         primary = self.record.evaluation.primary
-        return _plot(charts.slices(self.slices[:_SLICES], primary, self.against), f"{primary} of {self.title} by slice")
+        return _plot(
+            charts.slices(self.slices[:_SLICES], primary, self.slices_against), f"{primary} of {self.title} by slice"
+        )
 
     def drift_plot(self) -> Markup:
         """Distance of each column from the reference."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bighead_ci.documents.base import short
 from bighead_ci.documents.plan import Plan
 from bighead_ci.documents.report import ModelReport, PullRequestReport
-from bighead_ci.reporting.comparison import failing_first, gate_counts, metric_rows
+from bighead_ci.reporting.comparison import failing_first, gate_counts, metric_rows, primary_figure
 from bighead_ci.reporting.escaping import code, details, fence, link, table, text
 from bighead_ci.reporting.figures import figure, moment, plural, seconds, signed
 from bighead_ci.reporting.gates import WHAT_TO_DO, failing_rules
@@ -76,11 +76,12 @@ def _overview(models: Sequence[ModelReport]) -> str:
     for model in models:
         passed, applied = gate_counts([model.verdict])
         first = metric_rows(model)[:1]
+        value, where = primary_figure(first[0], model.record.evaluation.rows) if first else (0.0, "")
         drift, quality = model.drift, model.record.quality
         rows.append(
             [
                 f"{'✅' if model.verdict.passed else '❌'} {code(model.record.id)}",
-                f"{text(first[0].name)} {figure(first[0].mine.value)}" if first else "–",
+                f"{text(first[0].name)} {figure(value)} {where}".strip() if first else "–",
                 f"{signed(first[0].base.measured.difference)} {first[0].base.outcome}"
                 if first and first[0].base.measured
                 else "nothing to compare with",

@@ -12,7 +12,6 @@ from bighead_ci.reporting import charts
 from bighead_ci.reporting.comparison import outcome
 from bighead_ci.reporting.escaping import GAP, code, details, fence, table, text
 from bighead_ci.reporting.figures import (
-    NONE,
     figure,
     histogram_mean,
     interval,
@@ -53,7 +52,7 @@ def promotion_markdown(report: PromotionReport, *, pictures: bool) -> str:
         applied = sum(g.applied for g in report.verdict.gates)
         heading = f"**Gates, evaluated at {moment(report.at)} with main's policies**: {passed} of {applied} pass"
         blocks.append(Block(f"{heading}\n\n{gate_table(report.verdict)}", 40, "gate table"))
-    if report.differences:
+    if report.differences or report.uncompared:
         blocks.append(Block(_differences(report), 30, "metric table"))
     if report.commits:
         blocks.append(Block(_commits(report), 50, "list of commits"))
@@ -178,17 +177,23 @@ def worst_nulls(analysis: CanaryAnalysis) -> list[str]:
 
 
 def _differences(report: PromotionReport) -> str:
-    mine = report.record.evaluation.metrics if report.record else {}
     rows = [
         [
             text(d.metric),
-            figure(mine[d.metric].value) if d.metric in mine else NONE,
+            figure(d.ours),
             f"{figure(d.theirs)} ({text(d.against)} {d.model_version})",
             f"**{signed(d.difference)}**{GAP}{interval(d.low, d.high, sign=True)} {MARK[outcome(d)]}",
+            f"{d.rows:,}",
         ]
         for d in report.differences
     ]
-    return "**Against what runs**\n\n" + table(["metric", "this", "theirs", "Δ [95 %]"], rows, most=40)
+    blocks = ["**Against what runs**, both on the rows that both scored"]
+    if rows:
+        blocks.append(table(["metric", "this", "theirs", "Δ [95 %]", "rows"], rows, numbers=(4,), most=40))
+    for one in report.uncompared:
+        whose = f"{text(one.against)} {one.model_version}"
+        blocks.append(f"{'❌' if one.changed else '⚠️'} Not compared with {whose}: {text(one.reason, 600)}.")
+    return "\n\n".join(blocks)
 
 
 def _commits(report: PromotionReport) -> str:

@@ -8,17 +8,22 @@ from bighead_ci.reporting import charts
 from bighead_ci.reporting.comparison import (
     Delta,
     MetricRow,
+    OtherRows,
     SliceChange,
     baseline,
+    compared_on_all,
     distinct_runs,
     gate_counts,
     input_differences,
     label,
     metric_rows,
     names_of_runs,
+    other_rows,
     other_seconds,
+    outcome,
     parameter_differences,
     seconds_that_ran,
+    slice_baseline,
     slice_changes,
     unmeasured_inputs,
     worse_slices,
@@ -56,7 +61,7 @@ class ModelSection:
         self.model = model
         self.record = model.record
         self.base = baseline(model)
-        self.runs = distinct_runs(model)
+        self.runs = distinct_runs(model.running)
         self.titled = not alone
         self.pictures = pictures
         dispensable = model.verdict.passed and not alone
@@ -89,9 +94,9 @@ class ModelSection:
         return details(f"Gates of {self.name}, rule by rule", gate_table(self.model.verdict))
 
     def _metrics(self) -> str:
-        running = self.model.running
-        now = [text(f"{r.environment} now ({r.version})") for r in running]
-        deltas = [f"Δ vs {text(name)} [95 %]" for name, _ in self.runs]
+        beside = compared_on_all(self.model)
+        now = [text(f"{r.environment} now ({r.version})") for r in beside]
+        deltas = [f"Δ vs {text(name)} [95 %]" for name, _ in distinct_runs(beside)]
         rows = [self._metric_row(row) for row in metric_rows(self.model)]
         lines = []
         if self.titled:
@@ -100,14 +105,28 @@ class ModelSection:
             lines.append(f"#### {mark} {self.name}: {passed} of {plural(applied, 'gate')}")
         head = ["metric", "this PR [95 %]", *now, *deltas, "gate"]
         lines.append(table(head, rows, most=_METRICS) if rows else "No metric: the evaluation measured nothing.")
-        if not running:
+        if not self.model.running:
             lines.append(f"Nothing serves {self.record.model} yet: there is nothing to compare with.")
-        elif self.model.differences:
-            rows_both = max(d.rows for d in self.model.differences)
-            lines.append(f"Δ is this PR less what runs, paired over the {rows_both:,} rows that both scored.")
-        else:
-            lines.append("No difference could be measured: no rows that both scored, or another task.")
-        return "\n\n".join(lines)
+        if beside:
+            evaluated = self.record.evaluation.rows
+            lines.append(f"Δ is this PR less what runs, paired over the {evaluated:,} rows that both scored.")
+        return "\n\n".join([*lines, *map(self._on_other_rows, other_rows(self.model))])
+
+    def _on_other_rows(self, other: OtherRows) -> str:
+        """Figures of other rows stand apart, with their count."""
+        name, own = text(other.name), other.record.evaluation
+        if other.shared:
+            head = ["metric", "this PR", name, "Δ [95 %]"]
+            rows = [
+                [text(d.metric), figure(d.ours), figure(d.theirs), _delta(Delta(d, outcome(d)))] for d in other.shared
+            ]
+            counts = f"{other.shared[0].rows:,} of this PR's {self.record.evaluation.rows:,} rows"
+            return f"Against {name}, both on the {counts} that both scored:\n\n{table(head, rows, most=_METRICS)}"
+        why = other.uncompared.reason if other.uncompared else "no difference was measured"
+        mark = "❌" if other.uncompared and other.uncompared.changed else "⚠️"
+        metrics = ", ".join(f"{text(n)} {figure(m.value)}" for n, m in [*own.metrics.items()][:_METRICS])
+        recorded = f"On its own {own.rows:,} rows it had: {metrics}." if metrics else ""
+        return f"{mark} **Not compared with {name}**: {text(why, 600)}.\n\n{recorded}".strip()
 
     @staticmethod
     def _metric_row(row: MetricRow) -> list[str]:
@@ -210,8 +229,11 @@ class ModelSection:
         if not slices:
             return []
         total = plural(len(slices), "slice")
-        if not self.base:
-            return [f"**Slices**: {total}, nothing to compare with"]
+        if not slice_baseline(self.model):
+            why = (
+                "nothing to compare with" if not self.base else f"{text(label(self.base))} was evaluated on other rows"
+            )
+            return [f"**Slices**: {total}, {why}"]
         if not worse:
             return [f"**Slices**: none of {total} got worse on {text(self.record.evaluation.primary)}"]
         clear = sum(change.clear for change in worse)
@@ -273,7 +295,8 @@ class ModelSection:
         changes = worse_slices(self.model) or slice_changes(self.model)
         if not changes:
             return ""
-        head = ["slice", "rows", f"{primary} here", text(label(self.base)) if self.base else NONE, "gain", ""]
+        base = slice_baseline(self.model)
+        head = ["slice", "rows", f"{primary} here", text(label(base)) if base else NONE, "gain", ""]
         worse = bool(worse_slices(self.model))
         title = f"Slices of {self.name} that got worse" if worse else f"Slices of {self.name}, least gain first"
         rows = [self._slice_row(c) for c in changes]

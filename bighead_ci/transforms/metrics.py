@@ -72,25 +72,20 @@ def measure(truth: Integers, scores: Floats, resamples: Resamples) -> dict[str, 
 
 
 def paired_differences(
-    ours: pa.Table, theirs: pa.Table, against: str, model_version: str, samples: int = 200, seed: int = 0
+    mine: pa.Table, other: pa.Table, against: str, model_version: str, samples: int = 200, seed: int = 0
 ) -> list[MetricDifference]:
-    """Ours minus theirs on the rows that both scored, by metric; empty when tasks or rows have nothing in common.
+    """Ours minus theirs by metric, on the same rows in the same order, as `pairing.match_rows` gives them.
 
     Args:
-        ours: `predictions.parquet` of one record: `__event_id`, `label`, `score` or `score_<class>` columns.
-        theirs: The same of another. The truth is our label: what both are held to now.
+        mine: `predictions.parquet` of one record, some of its rows.
+        other: The same rows of another record.
         against: Environment that serves the other.
         model_version: The other's version.
         samples: How many bootstrap samples.
         seed: Of the bootstrap.
     """
-    classes = prediction_classes(ours)
-    if classes != prediction_classes(theirs):
-        return []
-    mine, other = _common_rows(ours, theirs)
+    classes = prediction_classes(mine)
     truth = prediction_truth(mine, classes)
-    if not len(truth):
-        return []
     resamples = Resamples.draw(len(truth), samples, seed)
     our_scores, their_scores = prediction_scores(mine, classes), prediction_scores(other, classes)
     our_points, their_points = _point(truth, our_scores), _point(truth, their_scores)
@@ -105,6 +100,7 @@ def paired_differences(
                 metric=name,
                 against=against,
                 model_version=model_version,
+                ours=our_points[name],
                 theirs=their_points[name],
                 difference=our_points[name] - their_points[name],
                 low=low,
@@ -115,9 +111,14 @@ def paired_differences(
     return found
 
 
-def predictions_table(event_ids: pa.ChunkedArray, truth: Integers, scores: Floats, classes: Sequence[str]) -> pa.Table:
-    """What `predictions.parquet` holds: with two classes the label is 0 or 1, else the class's name."""
-    columns: dict[str, object] = {"__event_id": event_ids}
+def predictions_table(rows: pa.Table, truth: Integers, scores: Floats, classes: Sequence[str]) -> pa.Table:
+    """What `predictions.parquet` holds of rows of a training set: with two classes the label is 0 or 1, else its name.
+
+    The time is there to tell whether an event id still means its row; it is null where the spine has none.
+    """
+    timed = "__timestamp" in rows.column_names
+    times = rows["__timestamp"] if timed else pa.nulls(rows.num_rows, pa.timestamp("us"))
+    columns: dict[str, object] = {"__event_id": rows["__event_id"], "__timestamp": times}
     if len(classes) == BINARY:
         return pa.table(columns | {"label": truth, "score": scores[:, 1]})
     names = np.array(classes, dtype=object)
@@ -189,17 +190,6 @@ def score_histogram(scores: Floats, bins: int = SCORE_BINS) -> list[int]:
     values = scores[:, 1] if scores.shape[1] == BINARY else scores.max(axis=1)
     counts: list[int] = np.histogram(np.clip(values, 0, 1), bins=bins, range=(0, 1))[0].tolist()
     return counts
-
-
-def _common_rows(ours: pa.Table, theirs: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """The rows of both with the same event, each once and in our order."""
-    try:
-        events = theirs["__event_id"].cast(ours["__event_id"].type)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return ours.slice(0, 0), theirs.slice(0, 0)
-    where = pc.index_in(ours["__event_id"], value_set=events)
-    found = pc.is_valid(where)
-    return ours.filter(found), theirs.take(pc.drop_null(where))
 
 
 def _row_losses(truth: Integers, scores: Floats) -> dict[str, Floats]:

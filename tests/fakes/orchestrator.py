@@ -173,7 +173,7 @@ class MemoryOrchestrator:
                 "task": "binary",
                 "artifact_bytes": 1000,
                 "data": {data.path: data.digest for data in training_set.data.values()},
-                "evaluation": sample.evaluation.model_copy(update={"metrics": metrics, "slices": []}),
+                "evaluation": sample.evaluation.model_copy(update={"metrics": metrics, "slices": [], "rows": ROWS}),
             }
         )
 
@@ -185,6 +185,7 @@ def _write_tables(out: Path, skill: float) -> None:
     noise = np.random.default_rng(0).normal(0, 1, ROWS)
     positive = 1 / (1 + np.exp(-(skill * 2 * (truth - 0.5) + noise)))
     scores = np.column_stack([1 - positive, positive])
-    pq.write_table(predictions_table(pa.chunked_array([events]), truth, scores, ["0", "1"]), out / PREDICTIONS)
+    rows = pa.table({"__event_id": events})
+    pq.write_table(predictions_table(rows, truth, scores, ["0", "1"]), out / PREDICTIONS)
     table = {"distance": events[events % 4 != 0] * 10}
     pq.write_table(pa.table(table), out / SAMPLE)

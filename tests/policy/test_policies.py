@@ -41,7 +41,15 @@ def judge(name: str, occasion: Occasion, evidence: dict[str, Any]) -> GateResult
 def difference(metric: str, low: float, high: float, against: str = "prod") -> MetricDifference:
     middle = (low + high) / 2
     return MetricDifference(
-        metric=metric, against=against, model_version="v1", theirs=0.7, difference=middle, low=low, high=high, rows=100
+        metric=metric,
+        against=against,
+        model_version="v1",
+        ours=0.7 + middle,
+        theirs=0.7,
+        difference=middle,
+        low=low,
+        high=high,
+        rows=100,
     )
 
 

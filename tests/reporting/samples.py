@@ -266,8 +266,9 @@ def differences(auc: float, against: list[str], theirs: float) -> list[MetricDif
     here, there = evaluation(auc).metrics, evaluation(theirs).metrics
     return [
         MetricDifference(
-            metric=metric, against=environment, model_version="v1", theirs=there[metric].value,
-            difference=(d := here[metric].value - there[metric].value), low=d - 0.011, high=d + 0.011, rows=48_210,
+            metric=metric, against=environment, model_version="v1", ours=here[metric].value,
+            theirs=there[metric].value, difference=(d := here[metric].value - there[metric].value),
+            low=d - 0.011, high=d + 0.011, rows=48_210,
         )
         for environment in against
         for metric in ("auc", "accuracy", "log_loss", "brier")

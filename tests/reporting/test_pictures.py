@@ -12,7 +12,15 @@ from bighead_ci.reporting import charts, pictures
 from bighead_ci.reporting.figures import figure, milliseconds, percent, seconds, signed, size, sparkline
 
 DIFFERENCE = MetricDifference(
-    metric="log_loss", against="prod", model_version="v1", theirs=0.5, difference=-0.02, low=-0.03, high=-0.01, rows=9
+    metric="log_loss",
+    against="prod",
+    model_version="v1",
+    ours=0.48,
+    theirs=0.5,
+    difference=-0.02,
+    low=-0.03,
+    high=-0.01,
+    rows=9,
 )
 
 

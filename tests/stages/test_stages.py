@@ -76,7 +76,7 @@ def test_the_stages_lead_from_rows_to_a_package(tmp_path: Path) -> None:
     assert record.data == {"features/sources/flights.parquet": DATA_MD5}
     assert pq.read_table(place.out / "training_sample.parquet").column_names == INPUTS
     predictions = pq.read_table(place.out / "predictions.parquet")
-    assert predictions.column_names == ["__event_id", "label", "score"]
+    assert predictions.column_names == ["__event_id", "__timestamp", "label", "score"]
     assert predictions["__event_id"].to_pylist() == evaluated()
 
 
@@ -132,7 +132,7 @@ def test_more_than_two_classes_are_scored_by_name(tmp_path: Path) -> None:
     train(place, to_onnx, silent)
     result = evaluate(place, silent)
     predictions = pq.read_table(place.out / "predictions.parquet")
-    assert predictions.column_names == ["__event_id", "label", "score_high", "score_low", "score_middle"]
+    assert predictions.column_names == ["__event_id", "__timestamp", "label", "score_high", "score_low", "score_middle"]
     assert result.classes == ["high", "low", "middle"]
     assert (result.roc, result.calibration) == ([], [])
 

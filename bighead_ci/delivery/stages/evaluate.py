@@ -72,7 +72,7 @@ def evaluate(place: StagePlace, progress: Progress) -> EvaluationResult:
         conversion_error=Conversion.read(place.out / CONVERSION).largest,
     )
     with replacing(place.leaving(PREDICTIONS)) as beside:
-        pq.write_table(predictions_table(rows["__event_id"], truth, scores, classes), beside)
+        pq.write_table(predictions_table(rows, truth, scores, classes), beside)
     result.write(place.leaving(EVALUATION))
     shown = ", ".join(f"{name} {metric.value:.4f}" for name, metric in metrics.items())
     progress(f"{shown} on {len(truth):,} rows")
