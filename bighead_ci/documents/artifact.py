@@ -18,7 +18,7 @@ class ArtifactInput(Document):
     """One named input of the ONNX graph, a column."""
 
     name: str
-    """Request field, or `set.feature`."""
+    """Request field, or `set.feature`. The graph knows its place alone."""
     type: ColumnType
     size: int | None = None
 
@@ -40,7 +40,7 @@ class GoldenRows(Document):
 class ArtifactManifest(Document):
     """`artifact.json`: all that serving needs to know besides the parameters."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     model: Name
     version: Version
     task: Literal["binary", "multiclass"]

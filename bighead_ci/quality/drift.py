@@ -25,6 +25,7 @@ from evidently.presets import DataDriftPreset
 
 from bighead_ci.documents.base import replacing
 from bighead_ci.documents.record import ColumnDrift, DriftResult
+from bighead_ci.quality.harmless import harmless
 from bighead_ci.quality.samples import EXPECTED_ROWS, Comparable, comparable, sample
 
 MAX_ROWS = 5000
@@ -34,6 +35,11 @@ MISSING_THRESHOLD = 0.1
 _CHANCE = 3.0
 """Standard errors that a difference of shares must exceed: between few rows it is mostly noise."""
 _SMALLEST_P = 1e-300
+CONTENT_POLICY = (
+    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src 'unsafe-inline'; "
+    "style-src 'unsafe-inline'; img-src data: blob:; font-src data:\">"
+)
+"""Of the page: a browser that reads it reaches nobody."""
 
 
 class EvidentlyDriftDetector:
@@ -67,6 +73,7 @@ class EvidentlyDriftDetector:
 
 
 def _measured(both: Comparable, html: Path | None) -> list[ColumnDrift]:
+    both, before = harmless(both)
     names = [*both.numbers, *both.categories]
     if not names:
         return []
@@ -81,16 +88,19 @@ def _measured(both: Comparable, html: Path | None) -> list[ColumnDrift]:
         if html is not None:
             _save_page(snapshot, html)
     answers = [one for one in snapshot.dict()["metrics"] if one["config"]["type"].endswith(":ValueDrift")]
-    return [_column(one["config"], float(one["value"])) for one in answers]
+    return [_column(before[one["config"]["column"]], one["config"], float(one["value"])) for one in answers]
 
 
 def _save_page(snapshot: Any, html: Path) -> None:
+    """Evidently's page, which may run what it brings and load nothing."""
     with replacing(html) as beside:
         snapshot.save_html(str(beside))
+        page = beside.read_text(encoding="utf-8")
+        beside.write_text(page.replace("<head>", f"<head>{CONTENT_POLICY}", 1), encoding="utf-8")
 
 
-def _column(config: dict[str, Any], value: float) -> ColumnDrift:
-    name, method, threshold = config["column"], config["method"], float(config["threshold"])
+def _column(name: str, config: dict[str, Any], value: float) -> ColumnDrift:
+    method, threshold = config["method"], float(config["threshold"])
     if method.endswith("p_value"):
         # A test that cannot tell the samples apart at all answers NaN.
         p_value = 1.0 if math.isnan(value) else min(max(value, _SMALLEST_P), 1.0)

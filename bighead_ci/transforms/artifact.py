@@ -26,6 +26,15 @@ FILES = (MANIFEST, GOLDEN, GRAPH)
 OUTPUT = "probabilities"
 """The graph's only output: (rows, classes)."""
 
+
+def graph_input(index: int) -> str:
+    """What the graph calls the input that the manifest has at a place.
+
+    Names in a graph are the engine's own: no column's name can meet one that a converter uses inside.
+    """
+    return f"input_{index}"
+
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -48,7 +57,7 @@ class Scorer:
     def __init__(self, manifest: ArtifactManifest, graph: bytes) -> None:
         self.manifest = manifest
         self._session = _session(graph)
-        self._columns = [(item, _reader(item)) for item in manifest.inputs]
+        self._columns = [(item, graph_input(index), _reader(item)) for index, item in enumerate(manifest.inputs)]
         self._local = threading.local()
 
     def score(self, columns: Mapping[str, npt.NDArray[Any]]) -> Floats:
@@ -62,12 +71,12 @@ class Scorer:
             InputError: an input is missing, or its values are not of its type and size (all problems at once).
         """
         problems, feeds = [], {}
-        for item in self.manifest.inputs:
+        for item, called, _ in self._columns:
             if item.name not in columns:
                 problems.append(f"input {item.name} is missing")
                 continue
             try:
-                feeds[item.name] = feed(item, columns[item.name])
+                feeds[called] = feed(item, columns[item.name])
             except (ValueError, TypeError) as error:
                 problems.append(f"input {item.name}: {error}")
         if problems:
@@ -83,10 +92,10 @@ class Scorer:
             InputError: a value is not of its input's type or size.
         """
         feeds = self._feeds()
-        for item, read in self._columns:
+        for item, called, read in self._columns:
             value = inputs.get(item.name)
             try:
-                feeds[item.name][0] = read(value)
+                feeds[called][0] = read(value)
             except (ValueError, TypeError) as error:
                 raise InputError(f"input {item.name}: {value!r} is not {_described(item)}") from error
         scores: list[float] = self._run(feeds)[0].tolist()
@@ -96,8 +105,8 @@ class Scorer:
         found: dict[str, npt.NDArray[Any]] | None = getattr(self._local, "feeds", None)
         if found is None:
             found = self._local.feeds = {
-                item.name: np.zeros((1, item.size or 1), dtype=object if item.type == "string" else np.float32)
-                for item in self.manifest.inputs
+                called: np.zeros((1, item.size or 1), dtype=object if item.type == "string" else np.float32)
+                for item, called, _ in self._columns
             }
         return found
 
@@ -216,11 +225,11 @@ def _session(graph: bytes) -> ort.InferenceSession:
 
 def _check_graph(scorer: Scorer, directory: Path) -> None:
     problems = []
-    declared = {item.name: item for item in scorer.manifest.inputs}
+    declared = {graph_input(index): item for index, item in enumerate(scorer.manifest.inputs)}
     graph = {item.name: item for item in scorer._session.get_inputs()}  # noqa: SLF001 - same module
     for name in sorted(declared.keys() | graph.keys()):
         if name not in graph:
-            problems.append(f"the graph has no input {name}")
+            problems.append(f"the graph has no {name} ({declared[name].name})")
         elif name not in declared:
             problems.append(f"the manifest has no input {name}")
         else:
@@ -228,7 +237,8 @@ def _check_graph(scorer: Scorer, directory: Path) -> None:
             actual = graph[name].type, graph[name].shape[-1]
             if wanted != actual:
                 problems.append(
-                    f"input {name} is {actual[0]} x {actual[1]} in the graph, {wanted[0]} x {wanted[1]} here"
+                    f"{name} ({declared[name].name}) is {actual[0]} x {actual[1]} in the graph, "
+                    f"{wanted[0]} x {wanted[1]} here"
                 )
     outputs = [item.name for item in scorer._session.get_outputs()]  # noqa: SLF001 - same module
     if outputs != [OUTPUT]:

@@ -1,4 +1,4 @@
-"""Finishes a converted graph: input names as columns are called, one output, standard operators, nothing outside."""
+"""Finishes a converted graph: names of ours alone, one output, standard operators, nothing outside."""
 
 from __future__ import annotations
 
@@ -9,44 +9,66 @@ from onnx import ModelProto, TensorProto
 
 from bighead_ci.documents.artifact import ArtifactInput
 from bighead_ci.errors import BugError
-from bighead_ci.transforms.artifact import OUTPUT
+from bighead_ci.transforms.artifact import OUTPUT, graph_input
 
 
-def finish(model: ModelProto, inputs: Sequence[ArtifactInput], names: Sequence[str]) -> bytes:
-    """Serialize the graph with its inputs renamed and in order, and `probabilities` as its only output.
+def finish(model: ModelProto, inputs: Sequence[ArtifactInput], names: Sequence[str], output: str) -> bytes:
+    """Serialize the graph with every name replaced by one of ours and `probabilities` as its only output.
 
     Args:
         model: The converted graph.
         inputs: The estimator's inputs.
         names: What the converter called them, in the same order; one the graph does not use may be absent from it.
+        output: What the converter called the scores.
 
     Raises:
         BugError: the graph has other inputs, lacks the output, or keeps weights outside the file.
     """
     graph = model.graph
-    called = dict(zip(names, (item.name for item in inputs), strict=True))
-    strangers = [item.name for item in graph.input if item.name not in called]
-    if strangers or OUTPUT not in [item.name for item in graph.output]:
+    strangers = [item.name for item in graph.input if item.name not in names]
+    if strangers or output not in [item.name for item in graph.output]:
         raise BugError(f"converted graph: unexpected inputs {strangers}, outputs {[o.name for o in graph.output]}")
     if any(tensor.data_location == TensorProto.EXTERNAL for tensor in graph.initializer):
         raise BugError("converted graph: weights outside the file")
-    for node in _nodes(graph):
-        node.input[:] = [called.get(name, name) for name in node.input]
-    del graph.input[:]
-    graph.input.extend(_value(item) for item in inputs)
-    kept = [item for item in graph.output if item.name == OUTPUT]
+    kept = [item for item in graph.output if item.name == output]
     del graph.output[:]
     graph.output.extend(kept)
     _drop_unused(model)
+    _rename(graph, {name: graph_input(index) for index, name in enumerate(names)} | {output: OUTPUT})
+    del graph.input[:]
+    graph.input.extend(_value(index, item) for index, item in enumerate(inputs))
     _drop_metadata(model)
     onnx.checker.check_model(model)
     data: bytes = model.SerializeToString(deterministic=True)
     return data
 
 
-def _value(item: ArtifactInput) -> onnx.ValueInfoProto:
+def _value(index: int, item: ArtifactInput) -> onnx.ValueInfoProto:
     kind = TensorProto.STRING if item.type == "string" else TensorProto.FLOAT
-    return onnx.helper.make_tensor_value_info(item.name, kind, [None, item.size or 1])
+    return onnx.helper.make_tensor_value_info(graph_input(index), kind, [None, item.size or 1])
+
+
+def _rename(graph: onnx.GraphProto, ours: dict[str, str]) -> None:
+    """Name every value and node by a number, in order, but for those that have a name already."""
+
+    def name(theirs: str) -> str:
+        return ours.setdefault(theirs, f"value_{len(ours)}") if theirs else ""  # an optional input that is left out
+
+    for inside in _graphs(graph):
+        for value in [*inside.input, *inside.output, *inside.initializer]:
+            value.name = name(value.name)
+        for node in inside.node:
+            node.input[:] = [name(one) for one in node.input]
+            node.output[:] = [name(one) for one in node.output]
+    for index, node in enumerate(_nodes(graph)):
+        node.name = f"node_{index}"
+
+
+def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    """The graph and those inside its nodes."""
+    yield graph
+    for node in _nodes(graph):
+        yield from _inside(node)
 
 
 def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
@@ -57,9 +79,14 @@ def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
 
 def _within(node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
     yield node
+    for graph in _inside(node):
+        yield from _nodes(graph)
+
+
+def _inside(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
+    """The graphs that a node holds itself."""
     for attribute in node.attribute:
-        for graph in [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]:
-            yield from _nodes(graph)
+        yield from [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]
 
 
 def _drop_unused(model: ModelProto) -> None:

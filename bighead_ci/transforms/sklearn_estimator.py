@@ -44,7 +44,8 @@ def to_onnx(estimator: Any, inputs: Sequence[ArtifactInput]) -> bytes:
     except Exception as error:
         step = type(estimator).__name__
         raise InputError(f"{step} cannot be turned into ONNX: {_first_line(error)}") from error
-    return finish(model, inputs, [item.name for item in model.graph.input])
+    # A classifier's outputs are the label and then the scores, whatever the converter had to call them.
+    return finish(model, inputs, [item.name for item in model.graph.input], model.graph.output[-1].name)
 
 
 def _first_line(error: Exception) -> str:

@@ -113,7 +113,7 @@ class TorchClassifier:
             raise InputError(f"the network cannot be turned into ONNX: {str(error).strip().splitlines()[0]}") from error
         if program is None:
             raise InputError("the network cannot be turned into ONNX")
-        return finish(program.model_proto, inputs, names)
+        return finish(program.model_proto, inputs, names, OUTPUT)
 
     def _network(self) -> nn.Module:
         if self._fitted is None:

@@ -53,7 +53,7 @@ def write_tiny_artifact(directory: Path, *, version: str = "v1", slope: float = 
 
 
 def _graph(slope: float) -> onnx.ModelProto:
-    inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, 1]) for name in FIELDS]
+    inputs = [helper.make_tensor_value_info(f"input_{i}", TensorProto.FLOAT, [None, 1]) for i in range(len(FIELDS))]
     output = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [None, 2])
     constants = {
         "slope": np.array([[slope]], dtype=np.float32),
@@ -62,9 +62,9 @@ def _graph(slope: float) -> onnx.ModelProto:
         "one": np.array([[1.0]], dtype=np.float32),
     }
     nodes = [
-        helper.make_node("Mul", ["distance", "slope"], ["a"]),
-        helper.make_node("IsNaN", ["delay"], ["missing"]),
-        helper.make_node("Where", ["missing", "none", "delay"], ["known_delay"]),
+        helper.make_node("Mul", ["input_0", "slope"], ["a"]),
+        helper.make_node("IsNaN", ["input_1"], ["missing"]),
+        helper.make_node("Where", ["missing", "none", "input_1"], ["known_delay"]),
         helper.make_node("Mul", ["known_delay", "half"], ["b"]),
         helper.make_node("Add", ["a", "b"], ["logit"]),
         helper.make_node("Sigmoid", ["logit"], ["positive"]),

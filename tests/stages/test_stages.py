@@ -166,6 +166,15 @@ class Lazy:
 def build(parameters):
     return Lazy()
 """
+SHY = """\
+class Shy:
+    def fit(self, X, y): ...
+    def predict_proba(self, X): ...
+    def to_onnx(self, inputs):
+        raise ValueError("not me")
+def build(parameters):
+    return Shy()
+"""
 BROKEN = {
     "import": ("import nothing_like_this\n", "models/late/v1/model.py:1: import: ModuleNotFoundError"),
     "syntax": ("x = 1\ndef build(:\n", "models/late/v1/model.py:2: import: SyntaxError"),
@@ -177,6 +186,7 @@ BROKEN = {
         LAZY,
         "models/late/v1/model.py:3: fit: ValueError: too lazy",
     ),
+    "to_onnx": (SHY, "models/late/v1/model.py:5: to_onnx: ValueError: not me"),
 }
 
 

@@ -21,7 +21,7 @@ from bighead_ci.transforms.onnx_file import foreign_domains
 INPUTS = [ArtifactInput(name="x", type="float64"), ArtifactInput(name="carrier", type="string")]
 
 
-def graph(input_name: str = "x", domain: str = "") -> onnx.ModelProto:
+def graph(input_name: str = "input_0", domain: str = "") -> onnx.ModelProto:
     """The scores are (1 - sigmoid(x), sigmoid(x)); the text is not looked at."""
     nodes = [
         helper.make_node("Sigmoid", [input_name], ["positive"], domain=domain),
@@ -33,7 +33,7 @@ def graph(input_name: str = "x", domain: str = "") -> onnx.ModelProto:
         "tiny",
         [
             helper.make_tensor_value_info(input_name, TensorProto.FLOAT, [None, 1]),
-            helper.make_tensor_value_info("carrier", TensorProto.STRING, [None, 1]),
+            helper.make_tensor_value_info("input_1", TensorProto.STRING, [None, 1]),
         ],
         [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [None, 2])],
         [helper.make_tensor("one", TensorProto.FLOAT, [1], [1.0])],
@@ -104,17 +104,17 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
 
 
 def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
-    """A manifest of a later format is not guessed at."""
+    """A manifest of another format is not guessed at."""
     artifact = write(tmp_path / "artifact")
     manifest = json.loads((artifact / "artifact.json").read_text())
-    (artifact / "artifact.json").write_text(json.dumps(manifest | {"format": 2}))
+    (artifact / "artifact.json").write_text(json.dumps(manifest | {"format": 1}))
     with pytest.raises(InputError, match="known format: format"):
         open_artifact(artifact)
 
 
 def test_inputs_that_are_not_the_manifests_are_refused(tmp_path: Path) -> None:
     """What the graph lacks and what it has too much."""
-    with pytest.raises(InputError, match="the graph has no input x; the manifest has no input y"):
+    with pytest.raises(InputError, match=r"the graph has no input_0 \(x\); the manifest has no input y"):
         open_artifact(write(tmp_path / "artifact", graph("y")))
 
 

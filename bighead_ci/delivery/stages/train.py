@@ -68,8 +68,7 @@ def train(place: StagePlace, convert: Converter, progress: Progress) -> Conversi
     with code_directory(place, spec) as directory:
         code = ModelCode(directory / "model.py", f"{spec.path}/model.py")
         estimator = _fit(spec, code, train_rows, classes, progress)
-        with code.blaming("predict_proba"):
-            graph = estimator.to_onnx(spec.inputs) if hasattr(estimator, "to_onnx") else convert(estimator, spec.inputs)
+        graph = _converted(estimator, spec, convert, code)
         columns = _appended(
             input_columns(evaluation_rows, spec.inputs), authored_columns(spec.golden_rows, spec.inputs)
         )
@@ -122,6 +121,14 @@ def _fit(spec: TrainSpec, code: ModelCode, rows: pa.Table, classes: list[str], p
         with code.blaming("fit"):
             estimator.fit(frame, truth)
     return estimator
+
+
+def _converted(estimator: Any, spec: TrainSpec, convert: Converter, code: ModelCode) -> bytes:
+    if not hasattr(estimator, "to_onnx"):
+        return convert(estimator, spec.inputs)
+    with code.blaming("to_onnx"):
+        graph: bytes = estimator.to_onnx(spec.inputs)
+    return graph
 
 
 def _probabilities(estimator: Any, columns: Columns, classes: list[str], shown: str) -> Floats:
