@@ -14,7 +14,7 @@ from bighead_ci.cli.output import say
 from bighead_ci.delivery.materialize import materialize
 from bighead_ci.demo.seed import MOMENT, write_seed
 from bighead_ci.demo.ship import Ship
-from bighead_ci.workspaces.lifecycle import create_workspace, end_workspace
+from bighead_ci.workspaces.lifecycle import end_workspace
 from bighead_ci.workspaces.runner_process import start_runner
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,7 +25,7 @@ def shipped_flights() -> Iterator[Ship]:
     """v2 serves in staging and v1 in prod, next to each other as before a canary; everything is stopped afterwards."""
     with tempfile.TemporaryDirectory(prefix="bighead-bench-") as name:
         directory = Path(name) / "workspace"
-        workspace = create_workspace(directory, write_seed(ROOT, Path(name) / "seed"), MOMENT)
+        workspace = wiring.create_workspace(directory, write_seed(ROOT, Path(name) / "seed"), MOMENT)
         context = wiring.context_of(workspace)
         try:
             start_runner(workspace)

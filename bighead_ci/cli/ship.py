@@ -15,7 +15,7 @@ from bighead_ci.demo.seed import MOMENT, write_seed
 from bighead_ci.demo.ship import Ship
 from bighead_ci.errors import BigheadError, InputError
 from bighead_ci.workspaces.layout import Workspace
-from bighead_ci.workspaces.lifecycle import create_workspace, discard_workspace, end_workspace, workspace_in
+from bighead_ci.workspaces.lifecycle import discard_workspace, end_workspace, workspace_in
 from bighead_ci.workspaces.runner_process import start_runner
 
 EXAMPLES = Path(bighead_ci.__file__).resolve().parent.parent
@@ -57,7 +57,7 @@ def _ship(directory: Path) -> None:
         say(f"replacing {directory}, which an earlier run left")
     discard_workspace(directory, lambda earlier: wiring.context_of(earlier).stop_environment)
     seed = write_seed(EXAMPLES, directory / "seed")
-    workspace = create_workspace(directory, seed, MOMENT)
+    workspace = wiring.create_workspace(directory, seed, MOMENT)
     start_runner(workspace)  # first, so that the routers have the ports that were found free
     context = wiring.context_of(workspace)
     Ship(context, directory / "clone", EXAMPLES).play()

@@ -8,7 +8,7 @@ import click
 
 from bighead_ci import wiring
 from bighead_ci.cli.output import answer, json_option, reports_errors, utc_moment
-from bighead_ci.workspaces.lifecycle import create_workspace, end_workspace
+from bighead_ci.workspaces.lifecycle import end_workspace
 
 
 @click.group("workspace")
@@ -29,7 +29,7 @@ def workspace_command() -> None:
 @reports_errors
 def init_command(directory: Path, seed: Path, at: str | None, as_json: bool) -> None:
     """Make DIRECTORY with a bare repository (forge.git), a clone of it (clone) and a state directory (state)."""
-    made = create_workspace(directory, seed, utc_moment(at) if at else None)
+    made = wiring.create_workspace(directory, seed, utc_moment(at) if at else None)
     answer(made.model_dump(mode="json"), f"workspace in {directory}: work in {directory / 'clone'}", as_json)
 
 

@@ -35,6 +35,7 @@ from bighead_ci.orchestrators.data import (
     stages_that_make,
     unchanged_lock,
 )
+from bighead_ci.orchestrators.dvc_settings import share_cache
 from bighead_ci.planning.dvc_pipeline import PIPELINE
 from bighead_ci.ports.progress import Progress
 from bighead_ci.process_tree import attended, ended_by_signal
@@ -157,7 +158,7 @@ class DvcPipeline:
     @contextmanager
     def _locked(self, checkout: Path) -> Iterator[None]:
         with _storage_errors(self.cache), _only_one(checkout):
-            _configure(checkout, self.cache)
+            share_cache(checkout, self.cache)
             forget_failure(checkout)
             _clear_dead_locks(checkout / ".dvc" / "tmp" / "rwlock")
             yield
@@ -169,21 +170,6 @@ def _data_shell(checkout: Path) -> Path:
     _write_if_changed(file, f'#!/bin/sh\nexec "{sys.executable}" -P -m {DATA_COMMAND} "$@"\n')
     file.chmod(0o700)
     return file
-
-
-def _configure(checkout: Path, cache: Path) -> None:
-    """Point this checkout's DVC to the shared cache, in the file that git never sees."""
-    cache.mkdir(parents=True, exist_ok=True)
-    lines = [
-        "[core]",
-        "    analytics = false",
-        "    check_update = false",
-        "    no_scm = true",
-        f"    site_cache_dir = {cache.resolve() / 'site'}",
-        "[cache]",
-        f"    dir = {cache.resolve() / 'content'}",
-    ]
-    _write_if_changed(checkout / ".dvc" / "config.local", "\n".join(lines) + "\n")
 
 
 def _write_if_changed(path: Path, text: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from bighead_ci.documents.forge import BOT
 from bighead_ci.errors import BugError
 from bighead_ci.ports.clock import Clock
 from bighead_ci.ports.repository import MAIN
-from bighead_ci.workspaces import variables
+from bighead_ci.workspaces import lifecycle, variables
 from bighead_ci.workspaces.finding import find_workspace
 from bighead_ci.workspaces.layout import WORKSPACE_FILE, Workspace
 from bighead_ci.workspaces.variables import silence_libraries
@@ -230,6 +230,19 @@ def pipeline_of(workspace: Workspace) -> DvcPipeline:
 
     exists = (workspace.state / WORKSPACE_FILE).exists()
     return DvcPipeline(workspace.dvc_cache, {variables.STATE: str(workspace.state)} if exists else {})
+
+
+def create_workspace(directory: Path, seed: Path, moment: datetime | None) -> Workspace:
+    """A workspace, in whose clone DVC shares the data with the checks.
+
+    Raises:
+        InputError: the directory has a workspace already, or cannot be written.
+    """
+    from bighead_ci.orchestrators.dvc_settings import share_cache
+
+    return lifecycle.create_workspace(
+        directory, seed, moment, lambda workspace, clone: share_cache(clone, workspace.dvc_cache)
+    )
 
 
 def python_environments(workspace: Workspace) -> PythonEnvironments:

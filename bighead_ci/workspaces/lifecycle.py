@@ -20,10 +20,18 @@ BEGUN_FILE = "begun"
 """In the state of a workspace that is being made: what lies beside it is no one's work yet."""
 
 
-def create_workspace(directory: Path, seed: Path, moment: datetime | None) -> Workspace:
+def create_workspace(
+    directory: Path, seed: Path, moment: datetime | None, prepare: Callable[[Workspace, Path], None]
+) -> Workspace:
     """Bare repository, clone and state; the seed's files are the first commit.
 
     What a call that was killed or failed had made is made anew.
+
+    Args:
+        directory: Where it is made.
+        seed: Its files become the first commit.
+        moment: The time that it lives at; None: now.
+        prepare: What else the clone needs to work with the workspace.
 
     Raises:
         InputError: the directory has a workspace already, or cannot be written.
@@ -42,6 +50,7 @@ def create_workspace(directory: Path, seed: Path, moment: datetime | None) -> Wo
         workspace.state.mkdir(parents=True, exist_ok=True)
         begun.touch()
         create_repositories(workspace.forge, clone, seed, {variables.STATE_SETTING: str(workspace.state)})
+        prepare(workspace, clone)
         workspace.write(workspace.state / WORKSPACE_FILE)
         begun.unlink()
     except OSError as error:

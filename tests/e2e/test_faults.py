@@ -20,7 +20,7 @@ from bighead_ci.demo.seed import MOMENT, write_seed
 from bighead_ci.demo.steps import Steps
 from bighead_ci.workspaces.finding import environment_of
 from bighead_ci.workspaces.layout import Workspace
-from bighead_ci.workspaces.lifecycle import create_workspace, end_workspace
+from bighead_ci.workspaces.lifecycle import end_workspace
 from bighead_ci.workspaces.runner_process import runner_pid, start_runner
 from fakes.waiting import until
 
@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def steps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Steps]:
     """A workspace without a runner: the test runs the checks itself."""
     directory = tmp_path_factory.mktemp("faults") / "workspace"
-    workspace = create_workspace(directory, write_seed(ROOT, directory / "seed"), MOMENT)
+    workspace = wiring.create_workspace(directory, write_seed(ROOT, directory / "seed"), MOMENT)
     context = wiring.context_of(workspace)
     yield Steps(context, directory / "clone", ROOT)
     end_workspace(workspace, context.stop_environment)
@@ -144,7 +144,7 @@ def living(workspace: Workspace) -> list[list[str]]:
 def test_stop_leaves_nothing_running(tmp_path: Path, killed: bool) -> None:
     """Neither runner nor routers nor a check under way with its stages; also if the runner was killed before."""
     directory = tmp_path / "workspace"
-    workspace = create_workspace(directory, write_seed(ROOT, tmp_path / "seed"), MOMENT)
+    workspace = wiring.create_workspace(directory, write_seed(ROOT, tmp_path / "seed"), MOMENT)
     command = [sys.executable, "-m", "bighead_ci", "stop", str(directory)]
     try:
         start_runner(workspace)

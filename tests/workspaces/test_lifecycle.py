@@ -10,6 +10,7 @@ import pytest
 from bighead_ci.definitions.tree import blob_id
 from bighead_ci.errors import InputError
 from bighead_ci.workspaces import repositories
+from bighead_ci.workspaces.layout import Workspace
 from bighead_ci.workspaces.lifecycle import create_workspace, workspace_in
 from fakes.repositories import git, opinionated_git
 
@@ -32,6 +33,10 @@ def seed(tmp_path: Path) -> Path:
     return directory
 
 
+def make(directory: Path, seed: Path) -> Workspace:
+    return create_workspace(directory, seed, None, lambda *_: None)
+
+
 def first_commit(directory: Path) -> dict[str, str]:
     """Path → content id of what main holds."""
     listed = git(directory / "forge.git", "ls-tree", "-r", "main").splitlines()
@@ -45,7 +50,7 @@ def test_the_first_commit_holds_every_file_of_the_seed(
     """Byte for byte, but for what its own .gitignore leaves out; nobody's signing, hooks or patterns count."""
     if opinionated:
         opinionated_git(tmp_path / "home", monkeypatch)
-    create_workspace(tmp_path / "w", seed, None)
+    make(tmp_path / "w", seed)
     monkeypatch.delenv("GIT_CONFIG_GLOBAL", raising=False)
     assert first_commit(tmp_path / "w") == {name: blob_id(text.encode()) for name, text in FILES.items()}
     assert git(tmp_path / "w" / "clone", "status", "--porcelain") == ""
@@ -69,9 +74,9 @@ def test_a_making_that_was_killed_is_made_anew(
     with monkeypatch.context() as patch:
         patch.setattr(repositories, "_git", killed)
         with pytest.raises(KeyboardInterrupt):
-            create_workspace(tmp_path / "w", seed, None)
+            make(tmp_path / "w", seed)
     assert workspace_in(tmp_path / "w") is None
-    made = create_workspace(tmp_path / "w", seed, None)
+    made = make(tmp_path / "w", seed)
     assert workspace_in(tmp_path / "w") == made
     assert sorted(first_commit(tmp_path / "w")) == sorted(FILES)
 
@@ -82,9 +87,9 @@ def test_what_somebody_else_has_there_is_not_touched(tmp_path: Path, seed: Path)
     mine.parent.mkdir(parents=True)
     mine.write_text("work")
     with pytest.raises(InputError, match=r"already there: .*clone"):
-        create_workspace(tmp_path / "w", seed, None)
+        make(tmp_path / "w", seed)
     assert mine.read_text() == "work"
     shutil.rmtree(mine.parent)
-    create_workspace(tmp_path / "w", seed, None)
+    make(tmp_path / "w", seed)
     with pytest.raises(InputError, match="has a workspace already"):
-        create_workspace(tmp_path / "w", seed, None)
+        make(tmp_path / "w", seed)
