@@ -105,7 +105,8 @@ def advance_command(as_json: bool) -> None:
 @click.option(
     "--to",
     default=None,
-    help="Commit whose release to restore; default: the latest where another version or artifact served alone.",
+    help="Commit whose release to restore; default: the latest where another version or artifact served alone and "
+    "was not taken back.",
 )
 @click.option("--check", "only_check", is_flag=True, help="Only say whether it would work; change nothing.")
 @json_option
@@ -114,7 +115,7 @@ def rollback_command(model: str, environment: str, to: str | None, only_check: b
     """Open the pull request that takes MODEL back, or say beforehand whether that is possible (`--check`)."""
     context = wiring.context(finding.identity())
     if not only_check:
-        pull = rollback(context, model, environment, to)
+        pull = rollback(context, model, environment, to, say)
         text = f"#{pull.number} {pull.title}\nonce its checks ran: bighead pr merge {pull.number}"
         answer({"pull_request": pull.number, "title": pull.title}, text, as_json)
         return
@@ -125,6 +126,7 @@ def rollback_command(model: str, environment: str, to: str | None, only_check: b
         if check.possible
         else f"{model} in {environment} can NOT go back to {split} ({check.target[:10]}):"
     ]
+    lines += [f"  skipped: {one}" for one in check.skipped]
     lines += [f"  {'ok ' if p.holds else 'NO '} {p.what}: {p.detail}" for p in check.preconditions]
     lines += [f"by command:  bighead rollback {model} --env {environment}", f"by hand:     {check.git}"]
     answer(check.model_dump(mode="json") | {"possible": check.possible}, "\n".join(lines), as_json)

@@ -16,6 +16,7 @@ from bighead_ci.delivery.proposal import Proposal
 from bighead_ci.delivery.release_files import release_of
 from bighead_ci.documents.forge import BOT, PullRequest, PullRequestSummary, person
 from bighead_ci.documents.plan import Plan, ReleaseChange
+from bighead_ci.documents.report import ApprovalRule
 from bighead_ci.errors import InputError
 from bighead_ci.ports.forge import Forge
 
@@ -49,20 +50,33 @@ def approvals_needed(desired: Desired, change: ReleaseChange) -> tuple[int, str]
     return 0, "authorised by the approved promotion" if change.move != "rollback" else "a rollback needs nobody"
 
 
-def plan_approvals(desired: Desired, plan: Plan) -> int:
-    """How many people must approve all that a plan holds: one at least, unless it is nothing but moves of releases.
+def approval_rules(desired: Desired, plan: Plan) -> list[ApprovalRule]:
+    """How many people must approve all that a plan holds, and why; the largest number holds, and stands first.
 
-    What loosens a rule needs what the rule needed: a change of an environment's own file the number that main has, and
-    one of a gate, which guards them all, the largest of these.
+    One at least, unless it is nothing but moves of releases. What loosens a rule needs what the rule needed: a change
+    of an environment's own file the number that main has, and one of a gate, which guards them all, the largest of all.
     """
     releases = {(change.environment, change.model): change for change in plan.releases}
-    needed = [approvals_needed(desired, change)[0] for change in releases.values()]
+    moves = [approvals_needed(desired, change) for change in releases.values()]
+    found = [ApprovalRule(people=people, because=because) for people, because in moves]
     touched = {place for file in plan.files if (place := place_of(file.path))}
-    gates = any(place.kind == "gate" for place in touched)
-    named = {place.name for place in touched if place.kind == "environment"}
-    needed += [one.approvals for name, one in desired.environments.items() if gates or name in named]
-    others = any(release_of(file.path) not in releases for file in plan.files)
-    return max([*needed, 1] if others or not needed else needed)
+    gates = sorted(place.file for place in touched if place.kind == "gate")
+    named = {place.name: place.file for place in touched if place.kind == "environment"}
+    for name, one in desired.environments.items():
+        if name in named:
+            why = f"{named[name]} changes, and main's asks for as many: what loosens a rule needs what the rule needed"
+            found.append(ApprovalRule(people=one.approvals, because=why))
+        if gates:
+            why = f"{', '.join(gates)} changes: gates guard every environment, and {name} asks for as many"
+            found.append(ApprovalRule(people=one.approvals, because=why))
+    if not found or any(release_of(file.path) not in releases for file in plan.files):
+        found.append(ApprovalRule(people=1, because="more than moves of releases changes"))
+    return sorted(found, key=lambda rule: -rule.people)
+
+
+def plan_approvals(desired: Desired, plan: Plan) -> int:
+    """How many people must approve all that a plan holds."""
+    return approval_rules(desired, plan)[0].people
 
 
 def approvers(forge: Forge, pull: PullRequest) -> list[str]:

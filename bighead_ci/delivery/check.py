@@ -10,6 +10,7 @@ from contextlib import suppress
 from bighead_ci.definitions.check import check_tree
 from bighead_ci.definitions.check_paths import output_problems
 from bighead_ci.definitions.files import Files, place_of
+from bighead_ci.delivery.approvals import approval_rules
 from bighead_ci.delivery.build import Built, ensure_record
 from bighead_ci.delivery.canary import analyse_canary
 from bighead_ci.delivery.checks import CI
@@ -179,6 +180,7 @@ class _Run:
             problems=problems or [],
             models=models,
             moves=self.moves,
+            approvals=approval_rules(self.main.desired, self.plan) if self.plan else [],
             seconds=0.0,
             reproduce=[
                 f"git fetch origin {shlex.quote(pull.source)} && git checkout {pull.head[:10]}",

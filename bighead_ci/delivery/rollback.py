@@ -10,6 +10,7 @@ from bighead_ci.delivery.main import Main
 from bighead_ci.delivery.release_files import files_in, only_of
 from bighead_ci.delivery.release_log import ReleaseEdit
 from bighead_ci.delivery.release_pr import open_release_pr, review_release
+from bighead_ci.delivery.taken_back import Served, served, taken_back
 from bighead_ci.documents.base import Document, short
 from bighead_ci.documents.definition import FeatureSchema
 from bighead_ci.documents.forge import PullRequestSummary
@@ -18,6 +19,7 @@ from bighead_ci.documents.release import Release, Variant, release_path, rendere
 from bighead_ci.errors import InputError
 from bighead_ci.features.meaning import feature_schema
 from bighead_ci.planning.releases import classify, without_standby
+from bighead_ci.ports.progress import Progress, silent
 from bighead_ci.ports.tree import Tree
 
 _STAND_ON_MAIN = "git fetch origin && git switch --detach origin/main"
@@ -39,6 +41,8 @@ class RollbackCheck(Document):
     model: str
     target: str
     """Commit whose release would be restored."""
+    skipped: list[str]
+    """Later releases that were taken back: which, and by which commit."""
     release: Release
     preconditions: list[Precondition]
     git: str
@@ -62,6 +66,8 @@ class _WayBack:
     release: Release
     undone: list[ReleaseEdit]
     """What was done to the release since, newest first."""
+    skipped: list[str]
+    """What lies between and was taken back."""
 
     def change(self) -> ReleaseChange:
         """The move; refused as its checks would."""
@@ -71,8 +77,8 @@ class _WayBack:
 def check_rollback(context: Context, model: str, environment: str, to: str | None = None) -> RollbackCheck:
     """Find the release to go back to and check that all it needs still exists, and that going there is allowed.
 
-    Without `to`: the latest release in which another version (or artifact) had all the traffic. Else the release that
-    main had at that commit.
+    Without `to`: the latest release in which another version (or artifact) had all the traffic, and which was not taken
+    back itself. Else the release that main had at that commit.
 
     Raises:
         InputError: nothing serves, or there is nothing to go back to.
@@ -87,25 +93,35 @@ def _find(context: Context, model: str, environment: str, to: str | None) -> _Wa
     if current is None:
         raise InputError(f"{model} has no release in {environment}")
     edits = main.log.of(environment, model)
+    skipped: list[str] = []
     if to is None:
-        position, release = _latest_other(main, current, edits)
+        position, release, skipped = _latest_other(main, current, edits)
     else:
         position, release = _at(context, main, current, edits, to)
     target = edits[position].commit.id
-    return _WayBack(main, environment, model, current, target, release, edits[:position])
+    return _WayBack(main, environment, model, current, target, release, edits[:position], skipped)
 
 
-def _latest_other(main: Main, current: Release, edits: list[ReleaseEdit]) -> tuple[int, Release]:
-    """The latest edit after which another artifact had all the traffic: its position and its release."""
-    newest = current.variants[-1]
+def _latest_other(main: Main, current: Release, edits: list[ReleaseEdit]) -> tuple[int, Release, list[str]]:
+    """The latest edit after which another artifact had all the traffic, that nobody took back, and what was skipped."""
+    newest, bad = served(current.newest), taken_back(main, edits)
+    skipped: dict[Served, str] = {}
     for position, edit in list(enumerate(edits))[1:]:
         release, _ = main.reader.attempt(edit.environment, edit.model, edit.after)
-        if release is not None and release.candidate is None:
-            stable = release.stable
-            if (stable.artifact, stable.image) != (newest.artifact, newest.image):
-                return position, without_standby(release)
+        if release is None or release.candidate is not None or (one := served(release.stable)) == newest:
+            continue
+        if one not in bad:
+            return position, without_standby(release), list(skipped.values())
+        by, name = bad[one].commit, release.called(release.stable)
+        skipped.setdefault(one, f"{name} of {edit.commit.id[:10]}, taken back by {by.id[:10]} ({by.subject})")
     model, environment = edits[0].model, edits[0].environment
-    raise InputError(f"{model} has no other release in {environment} before the present one to go back to")
+    none = f"{model} has no other release in {environment} before the present one to go back to"
+    if skipped:
+        none += (
+            f", but {'; '.join(skipped.values())}: if that is wanted, "
+            f"`bighead rollback {model} --env {environment} --to COMMIT` names it"
+        )
+    raise InputError(none)
 
 
 def _at(context: Context, main: Main, current: Release, edits: list[ReleaseEdit], to: str) -> tuple[int, Release]:
@@ -137,6 +153,7 @@ def _check(context: Context, way: _WayBack) -> RollbackCheck:
         environment=way.environment,
         model=way.model,
         target=way.target,
+        skipped=way.skipped,
         release=way.release,
         preconditions=preconditions,
         git=f"{_STAND_ON_MAIN} && {_by_hand(context, way)} && git push origin HEAD:main",
@@ -195,8 +212,10 @@ def _feature_precondition(tree: Tree, variant: Variant, schema: FeatureSchema) -
     return Precondition(what=what, holds=same, detail="same meaning" if same else "its meaning changed since")
 
 
-def rollback(context: Context, model: str, environment: str, to: str | None = None) -> PullRequestSummary:
-    """Open the pull request that restores the old release; it needs nobody's approval.
+def rollback(
+    context: Context, model: str, environment: str, to: str | None = None, progress: Progress = silent
+) -> PullRequestSummary:
+    """Open the pull request that restores the old release; it needs nobody's approval. What it skips is said.
 
     Raises:
         InputError: something the old release needs is gone, or it may not be gone back to; names all of it.
@@ -208,5 +227,8 @@ def rollback(context: Context, model: str, environment: str, to: str | None = No
         raise InputError(f"cannot roll {model} in {environment} back to {check.target[:10]}: {missing}")
     change = way.change()
     report = review_release(context, way.main, change, way.release)
-    message = f"Back to the release of {way.target}"
+    skipped = [f"skipped: {one}" for one in way.skipped]
+    for line in skipped:
+        progress(line)
+    message = "\n".join([f"Back to the release of {way.target}", *skipped])
     return open_release_pr(context, way.main, change, way.release, report, message)

@@ -88,6 +88,14 @@ class PromotionReport(Document):
     request: dict[str, RequestField]
 
 
+class ApprovalRule(Document):
+    """How many people must approve a pull request, for one reason."""
+
+    people: int
+    because: str
+    """For people: what changes, and which rule says so."""
+
+
 class PullRequestReport(Document):
     """The one report on a pull request."""
 
@@ -103,6 +111,8 @@ class PullRequestReport(Document):
     models: list[ModelReport]
     moves: list[PromotionReport] = Field(default_factory=list)
     """What each release that it edits would mean."""
+    approvals: list[ApprovalRule] = Field(default_factory=list)
+    """Who must approve it: the largest number holds."""
     seconds: float
     reproduce: list[str]
     """Commands that give the same on a laptop."""

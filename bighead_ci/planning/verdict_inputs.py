@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bighead_ci.definitions.files import Files, Place
+from bighead_ci.definitions.files import RUN, Files, Place, place_of
 from bighead_ci.documents.plan import Plan, ReleaseChange
 from bighead_ci.documents.release import release_path, rendered_directory
 from bighead_ci.planning.dependencies import dependency_paths
 from bighead_ci.planning.meaning import DATA_LOCK
+from bighead_ci.planning.specs import is_unread
 
 POLICIES = "policies"
 
@@ -25,7 +26,27 @@ def verdict_inputs(plan: Plan, files: Files) -> set[str]:
         found |= {POLICIES, DATA_LOCK, *dependency_paths(files, model.model, model.version)}
     for change in plan.releases:
         found |= _release_inputs(change, files)
-    return found
+    return found | _freezing(plan, files)
+
+
+def _freezing(plan: Plan, files: Files) -> set[str]:
+    """Releases that say whether what a plan edits or removes in place is frozen; what is new is frozen by none."""
+    touched_places = {place for file in plan.files if (place := place_of(file.path)) and _is_meant(file.path, place)}
+    models = {(place.name, place.of) for place in touched_places if place.kind == "model"}
+    if any(place.kind in {"feature-set", "source"} for place in touched_places):
+        models |= {
+            (name, version) for one in plan.impacts for name, _, version in (id_.partition("/") for id_ in one.models)
+        }
+    added = {file.path for file in plan.files if file.change == "added"}
+    edited = {name for name, version in models if Place("model", name, version).file not in added}
+    environments = [place.name for place in files.places if place.kind == "environment"]
+    return {release_path(environment, name) for environment in environments for name in edited}
+
+
+def _is_meant(path: str, place: Place) -> bool:
+    """Whether a change of the file may be refused of what serves: a card, or what its next run is made of, is not."""
+    file = path.removeprefix(f"{place.folder}/")
+    return place.kind != "model" or (file != RUN and not is_unread(file))
 
 
 def _release_inputs(change: ReleaseChange, files: Files) -> set[str]:

@@ -10,6 +10,11 @@ from bighead_ci.reporting.comparison import baseline, gate_counts, label, metric
 from bighead_ci.reporting.figures import figure, plural, seconds, signed
 
 
+def must_approve(report: PullRequestReport) -> int:
+    """How many people must approve it."""
+    return max((rule.people for rule in report.approvals), default=0)
+
+
 def headline(report: PullRequestReport) -> str:
     """The verdict in one line."""
     took = seconds(report.seconds)
@@ -25,6 +30,8 @@ def headline(report: PullRequestReport) -> str:
         reused = sum(model.reused for model in report.models)
         counts = ((len(report.models) - reused, "trained"), (reused, "reused"))
         parts.append(", ".join(f"{n} {what}" for n, what in counts if n))
+    if (people := must_approve(report)) > 1:
+        parts.append(f"{people} people must approve")
     return " · ".join([*parts, took])
 
 

@@ -11,7 +11,7 @@ from bighead_ci.reporting.comparison import failing_first, gate_counts, metric_r
 from bighead_ci.reporting.escaping import code, details, fence, link, table, text
 from bighead_ci.reporting.figures import figure, moment, plural, seconds, signed
 from bighead_ci.reporting.gates import WHAT_TO_DO, failing_rules
-from bighead_ci.reporting.headline import advice, headline
+from bighead_ci.reporting.headline import advice, headline, must_approve
 from bighead_ci.reporting.section import ModelSection
 from bighead_ci.reporting.shortening import Block, fit
 
@@ -117,6 +117,9 @@ def _plan_blocks(report: PullRequestReport) -> list[Block]:
     if plan.removed_models:
         notes.append("**Removed models**: " + ", ".join(code(name) for name in plan.removed_models[:50]))
     notes += [f"**Release** {r.move} {r.model} in {r.environment}: {text(r.description)}" for r in plan.releases[:50]]
+    if (people := must_approve(report)) > 1:
+        reasons = "; ".join(text(rule.because, 300) for rule in report.approvals if rule.people == people)
+        notes.append(f"**Approvals**: {people} people must approve: {reasons}")
     if notes:
         blocks.append(Block("\n".join(f"- {note}" for note in notes)))
     return blocks

@@ -13,6 +13,7 @@ from bighead_ci.delivery.rollback import rollback
 from bighead_ci.documents.forge import PullRequest
 from bighead_ci.errors import InputError
 from bighead_ci.ports.progress import silent
+from bighead_ci.reporting.renderer import Renderer
 from fakes.context import FakeContext
 from fakes.git_context import GitContext
 from fakes.shipping import ship
@@ -134,15 +135,28 @@ def special(story: GitContext, kind: str) -> str:
     return path
 
 
-def test_a_rule_is_loosened_by_as_many_as_the_rule_asked_for(story: GitContext) -> None:
-    """Where two people had to approve, two have to approve that none has to."""
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("approvals: 2", "approvals: 0"),
+        ("steps: [10, 50, 100]", "steps: [100]"),
+        ("person_above: 5", "person_above: 100"),
+    ],
+)
+def test_a_rule_is_loosened_by_as_many_as_the_rule_asked_for(story: GitContext, before: str, after: str) -> None:
+    """Where two people had to approve, two approve that none has to, or that no canary goes first; it says why."""
     story.edit(PROD, "promotes_from: staging\n", "promotes_from: staging\napprovals: 2\n")
+    story.edit(PROD, "minimum_requests: 200", "minimum_requests: 200, person_above: 5")
     story.git("push", "--quiet", "origin", "main")
     story.git("checkout", "--quiet", "-b", "loose")
-    story.edit(PROD, "approvals: 2", "approvals: 0")
+    story.edit(PROD, before, after)
     pull = story.pull("loose")
-    check_pull_request(story, pull.number, silent)
+    report = check_pull_request(story, pull.number, silent)
     assert approvals(story, pull) == "0 of 2"
+    assert (report.approvals[0].people, PROD in report.approvals[0].because) == (2, True)
+    comment = Renderer(pictures=False).markdown(report)
+    assert "2 people must approve" in comment.splitlines()[0]
+    assert "what loosens a rule needs what the rule needed" in comment
 
 
 def test_a_gate_is_changed_by_as_many_as_the_strictest_environment_asks_for(story: GitContext) -> None:
@@ -152,5 +166,6 @@ def test_a_gate_is_changed_by_as_many_as_the_strictest_environment_asks_for(stor
     story.git("checkout", "--quiet", "-b", "loose")
     story.edit(GATE, "at_least: 0.6}", "at_least: 0.1}")
     pull = story.pull("loose")
-    check_pull_request(story, pull.number, silent)
+    report = check_pull_request(story, pull.number, silent)
     assert approvals(story, pull) == "0 of 2"
+    assert "gates guard every environment, and prod asks for as many" in report.approvals[0].because
