@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -23,16 +23,19 @@ from bighead_ci.definitions.scaffold import (
     latest,
     new_feature_set,
     new_model,
-    new_source,
 )
 from bighead_ci.definitions.schema import PUBLISHED, json_schema
+from bighead_ci.definitions.source_scaffold import PIPELINE, RAW, NewSource, data_import, new_source
 from bighead_ci.definitions.tree import DirectoryTree, OverlaidTree
 from bighead_ci.documents.base import write_atomically
+from bighead_ci.documents.definition import ColumnType
 from bighead_ci.errors import InputError, Problem
+from bighead_ci.features.data_file import DataFile, describe
 from bighead_ci.planning.dvc_pipeline import dvc_yaml
 from bighead_ci.planning.inputs import Inputs
 from bighead_ci.planning.versions import version_problems
 from bighead_ci.ports.tree import Tree
+from bighead_ci.words import closest
 
 checkout_option = click.option(
     "--checkout",
@@ -159,9 +162,7 @@ def new_model_command(checkout: Path, as_json: bool, **given: Any) -> None:
         fields = {field: given[field] for field in ("source", "label", "label_source", "task", "owner")}
         files = new_model(tree, name, NewModel(**fields))
     else:
-        raise InputError(
-            f"there is no model {name} to copy: give --source and --label for the template, or --from other_model/v1"
-        )
+        raise InputError(_nothing_to_copy(tree, "model", name, "--source and --label for the template"))
     _finish(checkout, tree, files, as_json, "edit model.yaml and model.py, then `bighead check`")
 
 
@@ -191,16 +192,19 @@ def new_feature_set_command(checkout: Path, as_json: bool, **given: Any) -> None
     elif given["source"] and given["key"]:
         files = new_feature_set(tree, name, given["source"], given["key"], given["owner"])
     else:
-        raise InputError(f"there is no feature set {name} to copy: give --source and --key")
+        raise InputError(_nothing_to_copy(tree, "feature-set", name, "--source and --key"))
     _finish(checkout, tree, files, as_json, "edit feature_set.yaml, then `bighead check`")
 
 
 @new_command.command("source")
 @click.argument("name")
-@click.option("--column", "columns", multiple=True, required=True, metavar="NAME:TYPE",
+@click.option("--from", "data", type=click.Path(path_type=Path), default=None,
+              help="Parquet or CSV file that holds its rows; without it, its columns are given.")  # fmt: skip
+@click.option("--column", "columns", multiple=True, metavar="NAME:TYPE",
               help="Repeatable; types: int64, float64, string, bool, timestamp.")  # fmt: skip
-@click.option("--event-id", required=True, help="Column that is unique per row.")
+@click.option("--event-id", default=None, help="Column that is unique per row.")
 @click.option("--timestamp", default=None, help="Column that says when the event happened.")
+@click.option("--no-timestamp", is_flag=True, help="No column says when: no feature set can read it.")
 @click.option("--known-at", default=None, help="Column that says when the row became known.")
 @click.option("--owner", required=True, help="Team that answers for it.")
 @checkout_option
@@ -209,15 +213,86 @@ def new_feature_set_command(checkout: Path, as_json: bool, **given: Any) -> None
 def new_source_command(checkout: Path, as_json: bool, **given: Any) -> None:
     """Write the definition of source NAME; its data is the Parquet file NAME.parquet beside it, kept by DVC.
 
+    With --from it also writes the stage that makes that file, in the root dvc.yaml. The types of the columns are found
+    once, from all rows; --column says another. CSV is UTF-8 with commas and one header row; times without a zone are
+    UTC.
+
     \b
+    bighead new source bags --from ~/bags.csv --owner baggage --event-id bag_id --timestamp seen_at
     bighead new source bags --owner baggage --event-id bag_id --timestamp seen_at \\
         --column bag_id:int64 --column seen_at:timestamp --column carrier:string --column late:bool
     """  # noqa: D301 - click's \b keeps the lines
-    tree = DirectoryTree(checkout)
+    tree, name, path = DirectoryTree(checkout), given["name"], given["data"]
     columns = dict(_column(text) for text in given["columns"])
     times = {"timestamp": given["timestamp"], "known_at": given["known_at"]}
-    files = new_source(tree, given["name"], columns, given["event_id"], times, given["owner"])
-    _finish(checkout, tree, files, as_json, "add the stage that makes its Parquet file to dvc.yaml, then `dvc repro`")
+    if path is None:
+        if not columns or not given["event_id"]:
+            raise InputError("give --from FILE.parquet (or FILE.csv), or each --column NAME:TYPE and --event-id")
+        files = new_source(tree, name, NewSource(columns, given["event_id"], times, given["owner"]))
+        then = f"add the stage that makes its Parquet file to {PIPELINE}, then `dvc repro {PIPELINE}`"
+        _finish(checkout, tree, files, as_json, then)
+        return
+    data = describe(path, columns)
+    _check_choice(data, given)
+    found = {one.name: one.kind for one in data.columns}
+    sizes = {one.name: one.size for one in data.columns if one.size is not None}
+    raw = _raw_path(checkout, name, path)
+    files = new_source(tree, name, NewSource(found, given["event_id"], times, given["owner"], sizes))
+    more = data_import(tree, name, data, raw)
+    _refuse_problems(tree, files)
+    _write_source(checkout, files | more, path, raw)
+    written = sorted([*files, *more])
+    then = f"`dvc repro {PIPELINE}` makes features/sources/{name}.parquet; commit all but the data"
+    lines = [*(f"  {one.name}: {one.kind}" for one in data.columns)]
+    lines += [f"  left out {column}: {why}" for column, why in data.left_out.items()]
+    lines += [*(f"wrote {one}" for one in written), f"next: {then}"]
+    described = {"columns": found, "left_out": dict(data.left_out), "data": raw}
+    answer({"written": written, "next": then} | described, "\n".join(lines), as_json)
+
+
+def _check_choice(data: DataFile, given: Mapping[str, Any]) -> None:
+    """Nothing is chosen for a person: which row it is, and when it happened.
+
+    Raises:
+        InputError: something is not said, or is no such column.
+    """
+    problems = []
+    if given["event_id"] not in data.event_ids:
+        problems.append(_choice("--event-id", given["event_id"], "is unique and never null", data.event_ids))
+    if given["no_timestamp"] and (given["timestamp"] or given["known_at"]):
+        problems.append("--no-timestamp goes with neither --timestamp nor --known-at")
+    elif not given["no_timestamp"] and given["timestamp"] not in data.times:
+        words = "says when the event happened (else give --no-timestamp)"
+        problems.append(_choice("--timestamp", given["timestamp"], words, data.times))
+    if given["known_at"] and given["known_at"] not in data.times:
+        problems.append(_choice("--known-at", given["known_at"], "is a time", data.times))
+    if problems:
+        lines = [f"  {one.name}: {one.kind}" for one in data.columns]
+        lines += [f"  left out {column}: {why}" for column, why in data.left_out.items()]
+        raise InputError("\n".join([*problems, f"columns of {data.path}:", *lines]))
+
+
+def _choice(option: str, value: str | None, words: str, allowed: list[str]) -> str:
+    said = f"{option} {value} is none that" if value else f"give {option}: a column that"
+    return f"{said} {words}; of these: {', '.join(allowed) or 'none'}"
+
+
+def _raw_path(checkout: Path, name: str, path: Path) -> str:
+    """Where the stage reads the file: where it is, if it is in the repository."""
+    if path.resolve().is_relative_to(checkout.resolve()):
+        return path.resolve().relative_to(checkout.resolve()).as_posix()
+    return f"{RAW}/{name}{path.suffix.lower()}"
+
+
+def _write_source(checkout: Path, files: Mapping[str, bytes], path: Path, raw: str) -> None:
+    """Write a source with its import; the definition comes last, so that what was cut short can be seen."""
+    if not (checkout / raw).exists():
+        (checkout / raw).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, checkout / raw)
+    elif (checkout / raw).read_bytes() != path.read_bytes():
+        raise InputError(f"{raw} exists already and holds something else; delete it, or choose another name")
+    for file in sorted(files, key=lambda one: one.endswith(".yaml") and one != PIPELINE):
+        write_atomically(checkout / file, files[file])
 
 
 @click.command("schema")
@@ -228,11 +303,17 @@ def schema_command(kind: str) -> None:
     click.echo(json.dumps(json_schema(kind), indent=1))
 
 
-def _column(text: str) -> tuple[str, str]:
+def _column(text: str) -> tuple[str, ColumnType]:
     name, colon, kind = text.partition(":")
     if not (name and colon and kind):
         raise InputError(f"--column {text!r} must be NAME:TYPE, as late:bool")
-    return name, kind
+    known: tuple[ColumnType, ...] = get_args(ColumnType)
+    for one in known:
+        if one == kind:
+            return name, one
+    meant = closest(kind, known)
+    more = f"; did you mean {meant!r}?" if meant else ""
+    raise InputError(f"--column {text!r}: {kind} is no type; types: {', '.join(known)}{more}")
 
 
 def _original(tree: Tree, kind: Kind, name: str, given: str | None) -> Place | None:
@@ -249,15 +330,31 @@ def _original(tree: Tree, kind: Kind, name: str, given: str | None) -> Place | N
     return found
 
 
+def _nothing_to_copy(tree: Tree, kind: Kind, name: str, options: str) -> str:
+    """What to give instead, of what the repository has."""
+    files = Files(tree)
+    said = f"there is no {kind.replace('-', ' ')} {name} to copy: give {options}"
+    others = sorted(place for place in files.places if place.kind == kind)
+    if others:
+        said += f", or --from {others[-1].name}/{others[-1].of}"
+    if not files.names("source"):
+        return f"{said}; there is no source yet: begin with `bighead new source`"
+    return f"{said}; sources: {', '.join(files.names('source'))}"
+
+
 def _finish(checkout: Path, tree: Tree, files: Mapping[str, bytes], as_json: bool, then: str) -> None:
     """Check what the repository would be, then write it; the answer lists the files."""
     whole = _with_pipelines(tree, files)
-    problems = check_tree(OverlaidTree(tree, whole), whole)
-    if problems:
-        raise InputError(problems)
+    _refuse_problems(tree, whole)
     _write_new(checkout, whole)
     lines = [*(f"wrote {path}" for path in sorted(whole)), f"next: {then}"]
     answer({"written": sorted(whole), "next": then}, "\n".join(lines), as_json)
+
+
+def _refuse_problems(tree: Tree, files: Mapping[str, bytes]) -> None:
+    problems = check_tree(OverlaidTree(tree, files), files)
+    if problems:
+        raise InputError(problems)
 
 
 def _with_pipelines(tree: Tree, files: Mapping[str, bytes]) -> dict[str, bytes]:

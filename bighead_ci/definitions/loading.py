@@ -154,6 +154,7 @@ def absent(files: Files, place: Place) -> Problem:
     )
     allowed = ", ".join(known[:_MOST_NAMES]) + (" …" if len(known) > _MOST_NAMES else "")
     message = f"there is no such {_WORDS[place.kind]}"
-    return Problem(
-        file=place.file, message=message, value=wanted, allowed=allowed or "none yet", suggestion=closest(wanted, known)
-    )
+    if not known:
+        begin = f"none yet: begin with `bighead new {place.kind}`"
+        allowed = begin if place.kind in {"source", "feature-set", "model"} else "none yet"
+    return Problem(file=place.file, message=message, value=wanted, allowed=allowed, suggestion=closest(wanted, known))

@@ -82,13 +82,6 @@ aggregations:
     operations: [{operations}]
     windows: [1d, 7d]
 """
-_SOURCE = """\
-owner: {owner}
-description: What is one row, and where does it come from?
-path: {name}.parquet
-event_id: {event_id}
-{times}columns:
-{columns}"""
 
 
 @dataclass(frozen=True)
@@ -189,36 +182,6 @@ def new_feature_set(tree: Tree, name: str, source: str, key: Sequence[str], owne
         f"{folder}/feature_set.yaml": text.encode(),
         f"{folder}/expectations.yaml": _expectations(feature_name(column, "count", "7d")).encode(),
     }
-
-
-def new_source(
-    tree: Tree, name: str, columns: Mapping[str, str], event_id: str, times: Mapping[str, str | None], owner: str
-) -> dict[str, bytes]:
-    """A source's definition.
-
-    Args:
-        tree: The files, to refuse a name that is taken.
-        name: The source.
-        columns: Column → type.
-        event_id: The column that is unique per row.
-        times: `timestamp` and `known_at` → column, None for neither.
-        owner: Who answers for it.
-
-    Raises:
-        InputError: the name is taken.
-    """
-    check_name(name)
-    place = Place("source", name)
-    if place in Files(tree).places:
-        raise InputError(f"{place.file} exists already; edit it, or choose another name")
-    text = _SOURCE.format(
-        owner=json.dumps(owner),
-        name=name,
-        event_id=event_id,
-        times="".join(f"{field}: {column}\n" for field, column in times.items() if column),
-        columns="".join(f"  {column}: {kind}\n" for column, kind in columns.items()),
-    )
-    return {place.file: text.encode()}
 
 
 def check_name(name: str) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bighead_ci.definitions.scaffold import NewModel, new_model, new_source
+from bighead_ci.definitions.scaffold import NewModel, new_model
+from bighead_ci.definitions.source_scaffold import NewSource, new_source
 from bighead_ci.definitions.tree import DirectoryTree
 from bighead_ci.orchestrators.dvc import DvcPipeline
 from bighead_ci.planning.dvc_pipeline import dvc_yaml
@@ -68,7 +69,7 @@ def begin_bags(directory: Path, pipeline: DvcPipeline) -> Path:
     write(directory, {path: text.encode() for path, text in begun.items()})
     write(directory, {"features/sources/import_bags.py": IMPORT.encode()})
     times = {"timestamp": "at", "known_at": None}
-    write(directory, new_source(DirectoryTree(directory), "bags", COLUMNS, "bag", times, "baggage"))
+    write(directory, new_source(DirectoryTree(directory), "bags", NewSource(COLUMNS, "bag", times, "baggage")))
     pipeline.import_sources(directory, lambda _: None)
     write(directory, new_model(DirectoryTree(directory), "bags", NewModel(source="bags", label="late")))
     code = (directory / BAGS / "model.py").read_text()
