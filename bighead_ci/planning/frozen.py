@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from bighead_ci.definitions.files import RUN, Kind, Place, next_version
+from bighead_ci.definitions.files import RUN, Files, Kind, Place, next_version
+from bighead_ci.documents.release import release_path
 from bighead_ci.errors import InputError, Problem
 from bighead_ci.planning.meaning import Definitions, meaning
 from bighead_ci.planning.specs import is_unread
@@ -15,7 +16,7 @@ def frozen_problems(base: Definitions, head: Definitions, touched: Mapping[Place
     """Edits in place of what an environment serves, by the releases of `base`.
 
     The card (README.md), owner and description may change; so may what its next run is made of (run.yaml),
-    expectations of a feature set, and data.
+    expectations of a feature set, and data. What is removed must serve nowhere in `head` any more.
     """
     return list(_Frozen(base, head).problems(touched))
 
@@ -25,14 +26,16 @@ class _Frozen:
         self.base = base
         self.head = head
         self.users = Users(base.files)
-        self._environments: list[str] | None = None
 
     def problems(self, touched: Mapping[Place, list[str]]) -> Iterator[Problem]:
         for place, files in touched.items():
             if not self.base.files.has(place.file):
                 continue
+            gone = not self.head.files.has(place.file)
             if place.kind == "model":
-                yield from self._model(place, files)
+                yield from self._removal(place) if gone else self._model(place, files)
+            elif gone and place.kind in {"feature-set", "source"}:
+                yield from self._used(place)
             elif place.kind == "feature-set" and "feature_set.yaml" in files:
                 yield from self._feature_set(place)
             elif place.kind == "source":
@@ -40,18 +43,21 @@ class _Frozen:
 
     def released_in(self, model: Place) -> list[str]:
         """Environments whose release has a variant of the model version."""
-        if self._environments is None:
-            self._environments = sorted(
-                path.split("/")[1]
-                for path in self.base.files.ids
-                if path.startswith("environments/") and path.endswith("/environment.yaml")
+        return _released_in(self.base.files, model)
+
+    def _removal(self, place: Place) -> Iterator[Problem]:
+        """A version may go with its releases: in the same change, or after them."""
+        still = _released_in(self.head.files, place)
+        if still:
+            releases = " ".join(release_path(environment, place.name) for environment in still)
+            yield Problem(
+                file=place.folder,
+                message=f"{place.name}/{place.of} serves in {', '.join(still)} and may not be removed while it does",
+                allowed=(
+                    f"remove its releases in the same pull request, or first (git rm {releases}), or promote another "
+                    "version and let this one be retired; how to delete or rename a model: docs/releases.md"
+                ),
             )
-        found = []
-        for environment in self._environments:
-            release = self.base.files.release(environment, model.name)
-            if release is not None and any(variant.version == model.of for variant in release.variants):
-                found.append(environment)
-        return found
 
     def _model(self, place: Place, files: list[str]) -> Iterator[Problem]:
         changed = [
@@ -96,6 +102,16 @@ class _Frozen:
                 suggestion=f"features/{place.name}/{self._next('feature-set', place.name)}",
             )
 
+    def _used(self, place: Place) -> Iterator[Problem]:
+        """A feature set or source goes after what serves by it."""
+        users = [(user, still) for user in self.users.models(place) if (still := _released_in(self.head.files, user))]
+        if users:
+            yield Problem(
+                file=place.file,
+                message=f"is used by {_served(users)} and may not be removed while that serves",
+                allowed="remove their releases in the same pull request, or first: docs/releases.md",
+            )
+
     def _source(self, place: Place) -> Iterator[Problem]:
         users = [
             (user, where)
@@ -125,6 +141,17 @@ class _Frozen:
 
     def _next(self, kind: Kind, name: str) -> str:
         return next_version(self.base.files.places | self.head.files.places, kind, name)
+
+
+def _released_in(files: Files, model: Place) -> list[str]:
+    """Environments whose release, in these files, has a variant of the model version."""
+    environments = sorted(place.of for place in files.places if place.kind == "release" and place.name == model.name)
+    found = []
+    for environment in environments:
+        release = files.release(environment, model.name)
+        if release is not None and any(variant.version == model.of for variant in release.variants):
+            found.append(environment)
+    return found
 
 
 def _served(users: list[tuple[Place, list[str]]]) -> str:

@@ -146,10 +146,10 @@ def test_the_blast_radius_names_columns_and_models() -> None:
         ({"models/late/v1/model.py": "x = 1\n"}, "late/v1 serves in prod and may not be edited in place (model.py)"),
         ({MODEL_FILE: MODEL.replace("primary: auc", "primary: brier")}, "may not be edited in place (model.yaml)"),
         ({SET_FILE: DELAYS.replace("[1h, 7d]", "[2h, 7d]")}, "delays/v1 is used by late/v1 (serves in prod)"),
-        ({SET_FILE: None, "features/delays/v1/expectations.yaml": None}, "delays/v1 is used by late/v1"),
+        ({SET_FILE: None}, "delays/v1/feature_set.yaml: is used by late/v1 (serves in prod) and may not be removed"),
+        ({SOURCE_FILE: None}, "is used by late/v1 (serves in prod) and may not be removed while that serves"),
         ({SOURCE_FILE: FLIGHTS.replace("distance: int64", "distance: float64")}, "source flights is used by late/v1"),
         ({SOURCE_FILE: FLIGHTS.replace("known_at: known\n", "")}, "source flights is used by late/v1"),
-        (dict.fromkeys(model_files("models/late/v1")), "late/v1 serves in prod and may not be edited in place"),
     ],
 )
 def test_what_serves_may_not_be_edited_in_place(changes: Mapping[str, str | None], words: str) -> None:
@@ -161,6 +161,25 @@ def test_a_frozen_version_suggests_the_next() -> None:
     """The message offers the next free version."""
     before: dict[str, str | None] = {**WITH_RELEASE, **model_files("models/late/v7")}
     assert "did you mean 'models/late/v8'?" in refused({"models/late/v1/model.py": "x = 1\n"}, before)
+
+
+def test_the_removal_of_what_serves_says_how_to_remove_it() -> None:
+    """No new version is offered: the release goes first or with it. Renaming is a removal too."""
+    gone: dict[str, str | None] = dict.fromkeys(model_files("models/late/v1"))
+    for changes in (gone, gone | model_files("models/tardy/v1")):
+        words = refused(changes, WITH_RELEASE)
+        assert "models/late/v1: late/v1 serves in prod and may not be removed while it does" in words
+        assert "in the same pull request, or first (git rm environments/prod/late.yaml)" in words
+        assert "how to delete or rename a model: docs/releases.md" in words
+        assert "did you mean" not in words
+
+
+def test_a_model_is_removed_together_with_its_releases() -> None:
+    """One change takes away the version and what says that it serves."""
+    gone: dict[str, str | None] = dict.fromkeys([*model_files("models/late/v1"), RELEASE_FILE])
+    found = plan(gone, WITH_RELEASE)
+    assert found.removed_models == ["late/v1"]
+    assert [(change.move, change.description) for change in found.releases] == [("remove", "v1 no longer serves")]
 
 
 @pytest.mark.parametrize(
