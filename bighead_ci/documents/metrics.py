@@ -40,7 +40,8 @@ METRICS: dict[str, MetricDefinition] = {
     for one in (
         MetricDefinition(
             "auc", "AUC", True, 0.0, 1.0,
-            "area under the ROC curve; with more than two classes the mean of one class against the rest",
+            "area under the ROC curve; with more than two classes the mean of one class against the rest, over the "
+            "classes that the evaluation rows hold",
         ),
         MetricDefinition(
             "log_loss", "log loss", False, 0.0, math.inf, "mean negative logarithm of the score of the true class"

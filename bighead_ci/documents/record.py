@@ -153,6 +153,11 @@ class EvaluationResult(Document):
     conversion_error: float
     """Largest difference between the framework's own scores and the artifact's, on evaluation and golden rows."""
 
+    @property
+    def absent_classes(self) -> list[str]:
+        """Classes of the model that no evaluation row is of."""
+        return [name for name, row in zip(self.classes, self.confusion, strict=False) if not sum(row)]
+
 
 class MetricDifference(Document):
     """This run against another on the rows both scored; the interval is of the paired difference."""

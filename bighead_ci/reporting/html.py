@@ -13,6 +13,7 @@ from bighead_ci.documents.report import ModelReport, PullRequestReport, ReportEn
 from bighead_ci.reporting import charts, figures
 from bighead_ci.reporting.charts import Spec
 from bighead_ci.reporting.comparison import (
+    absent_classes,
     baseline,
     compared_on_all,
     distinct_runs,
@@ -96,6 +97,7 @@ class ModelView:
         self.metric_numbers = range(2, 2 + len(now))
         self.rows_compared = self.record.evaluation.rows if beside else 0
         self.other_rows = other_rows(model)
+        self.absent_classes = absent_classes(model)
         first = self.metrics[0] if self.metrics else None
         self.primary, self.primary_rows = primary_figure(first, self.record.evaluation.rows) if first else (0.0, "")
         self.slices_against = label(base) if (base := slice_baseline(model)) else ""

@@ -10,6 +10,7 @@ from bighead_ci.reporting.comparison import (
     MetricRow,
     OtherRows,
     SliceChange,
+    absent_classes,
     baseline,
     compared_on_all,
     distinct_runs,
@@ -163,6 +164,7 @@ class ModelSection:
         items = [
             *self._unheld(),
             self._quality(),
+            *self._absent(),
             *self._beyond(),
             self._drift_line(),
             *self._callers(),
@@ -195,6 +197,10 @@ class ModelSection:
         if len(failed) > _FAILED:
             lines.append(f"  - … and {len(failed) - _FAILED:,} more")
         return "\n".join(lines)
+
+    def _absent(self) -> list[str]:
+        words = absent_classes(self.model)
+        return [f"⚠️ **Classes**: {text(words, 400)}"] if words else []
 
     def _beyond(self) -> list[str]:
         beyond = self.record.training_set.beyond

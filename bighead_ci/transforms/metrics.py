@@ -60,9 +60,22 @@ class Resamples:
             yield self.counts[start : start + step].astype(kind)
 
 
-def measure(truth: Integers, scores: Floats, resamples: Resamples) -> dict[str, Metric]:
-    """Each metric that these rows define (auc needs two classes among them), with its interval."""
-    points, samples = _point(truth, scores), _sampled(truth, scores, resamples)
+def occurring(truth: Integers) -> list[int]:
+    """The classes that some row is of."""
+    found: list[int] = np.unique(truth).tolist()
+    return found
+
+
+def measure(
+    truth: Integers, scores: Floats, resamples: Resamples, classes: Sequence[int] | None = None
+) -> dict[str, Metric]:
+    """Each metric that these rows define, with its interval.
+
+    With more than two classes auc is the mean over `classes` of one against the rest, by default over those that occur;
+    where one of them has no row, or all rows, there is none.
+    """
+    over = occurring(truth) if classes is None else classes
+    points, samples = _point(truth, scores, over), _sampled(truth, scores, resamples, over)
     measured = {}
     for name in METRICS:
         if np.isfinite(points[name]):
@@ -88,8 +101,9 @@ def paired_differences(
     truth = prediction_truth(mine, classes)
     resamples = Resamples.draw(len(truth), samples, seed)
     our_scores, their_scores = prediction_scores(mine, classes), prediction_scores(other, classes)
-    our_points, their_points = _point(truth, our_scores), _point(truth, their_scores)
-    our_samples, their_samples = _sampled(truth, our_scores, resamples), _sampled(truth, their_scores, resamples)
+    over = occurring(truth)
+    our_points, their_points = (_point(truth, scores, over) for scores in (our_scores, their_scores))
+    our_samples, their_samples = (_sampled(truth, scores, resamples, over) for scores in (our_scores, their_scores))
     found = []
     for name in METRICS:
         if not np.isfinite(our_points[name]):
@@ -205,15 +219,15 @@ def _row_losses(truth: Integers, scores: Floats) -> dict[str, Floats]:
     }
 
 
-def _point(truth: Integers, scores: Floats) -> dict[str, float]:
+def _point(truth: Integers, scores: Floats, over: Sequence[int]) -> dict[str, float]:
     once = np.ones((1, len(truth)))
     values = {
         name: float(losses.mean()) if len(truth) else np.nan for name, losses in _row_losses(truth, scores).items()
     }
-    return values | {"auc": float(_auc_over_classes(truth, scores, [once])[0])}
+    return values | {"auc": float(_auc_over_classes(truth, scores, [once], over)[0])}
 
 
-def _sampled(truth: Integers, scores: Floats, resamples: Resamples) -> dict[str, Floats]:
+def _sampled(truth: Integers, scores: Floats, resamples: Resamples, over: Sequence[int]) -> dict[str, Floats]:
     losses = _row_losses(truth, scores)
     stacked = np.stack(list(losses.values()), axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -222,12 +236,14 @@ def _sampled(truth: Integers, scores: Floats, resamples: Resamples) -> dict[str,
     values = {name: table[:, index] for index, name in enumerate(losses)}
     # Counts up to here are exact in float32, which is twice as fast.
     kind = np.float32 if len(truth) <= _EXACT_IN_FLOAT32 else np.float64
-    return values | {"auc": _auc_over_classes(truth, scores, resamples.chunks(kind))}
+    return values | {"auc": _auc_over_classes(truth, scores, resamples.chunks(kind), over)}
 
 
-def _auc_over_classes(truth: Integers, scores: Floats, chunks: Iterable[npt.NDArray[Any]]) -> Floats:
+def _auc_over_classes(
+    truth: Integers, scores: Floats, chunks: Iterable[npt.NDArray[Any]], over: Sequence[int]
+) -> Floats:
     """Area under the ROC curve for each row of weights; with more than two classes the mean of one against the rest."""
-    wanted = [1] if scores.shape[1] == BINARY else list(range(scores.shape[1]))
+    wanted = [1] if scores.shape[1] == BINARY else over
     ranked = [_Ranked.of(truth == index, scores[:, index]) for index in wanted]
     return np.concatenate([np.mean([rank.auc(weights) for rank in ranked], axis=0) for weights in chunks])
 

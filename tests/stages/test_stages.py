@@ -137,6 +137,37 @@ def test_more_than_two_classes_are_scored_by_name(tmp_path: Path) -> None:
     assert (result.roc, result.calibration) == ([], [])
 
 
+THREE = MODEL.replace("task: binary", "task: multiclass")
+
+
+def labels(*of_evaluation: str) -> pa.Array:
+    """Of all rows: three classes to train on, these to evaluate on, in turn."""
+    names = np.array(["high", "low", "middle"], dtype=object)[np.arange(ROWS) % 3]
+    for place, row in enumerate(evaluated()):
+        names[row] = of_evaluation[place % len(of_evaluation)]
+    return pa.array(names)
+
+
+def test_an_absent_class_of_the_evaluation_is_named(tmp_path: Path) -> None:
+    """Two of three classes define every metric; the third is said to be absent."""
+    place = place_with_rows(tmp_path, model=THREE, late=labels("high", "middle"))
+    train(place, to_onnx, silent)
+    said: list[str] = []
+    result = evaluate(place, said.append)
+    assert result.absent_classes == ["low"]
+    assert set(result.metrics) == {"auc", "accuracy", "log_loss", "brier"}
+    assert said[-1] == "no evaluation row is of class low"
+
+
+def test_evaluation_rows_of_one_class_are_said_to_be_that(tmp_path: Path) -> None:
+    """Only then; and it says which class, and where to look."""
+    place = place_with_rows(tmp_path, model=THREE, late=labels("middle"))
+    train(place, to_onnx, silent)
+    words = "late/v1: auc is not defined: all .* evaluation rows are of one class, middle; see split in model.yaml"
+    with pytest.raises(InputError, match=words):
+        evaluate(place, silent)
+
+
 def test_quality_asks_feature_sets_about_the_columns_taken(tmp_path: Path) -> None:
     """A set's expectation on a feature that the model does not take is left out; a failure does not fail the stage."""
     place = place_with_rows(tmp_path, hour=pa.array([None] + [3] * 599))

@@ -135,6 +135,30 @@ def test_a_metric_that_the_rows_do_not_define_is_left_out() -> None:
     assert roc(truth, scores) == []
 
 
+def test_an_absent_class_is_left_out_of_the_mean() -> None:
+    """One of three has no row: each of the other two is held against the rest; bootstrap and comparison do the same."""
+    truth, scores = three_classes(400)
+    kept = truth != 1
+    truth, scores = truth[kept], scores[kept]
+    expected = np.mean([reference.roc_auc_score(truth == one, scores[:, one]) for one in (0, 2)])
+    measured = measure(truth, scores, Resamples.draw(len(truth), 50))
+    assert measured["auc"].value == pytest.approx(expected)
+    assert measured["auc"].low < expected < measured["auc"].high
+    rows = predictions_table(pa.table({"__event_id": np.arange(len(truth))}), truth, scores, ["a", "b", "c"])
+    found = {d.metric: d for d in paired_differences(rows, rows, against="prod", model_version="v1")}
+    assert found["auc"].ours == pytest.approx(expected)
+    assert "auc" not in measure(truth[truth == 2], scores[truth == 2], Resamples.draw(int((truth == 2).sum()), 50))
+
+
+def test_a_mean_over_given_classes_needs_all_of_them() -> None:
+    """A slice that lacks a class has no auc that could stand beside the one of all rows."""
+    truth, scores = three_classes(400)
+    some = truth != 1
+    resamples = Resamples.draw(400, 50)
+    assert "auc" not in measure(truth[some], scores[some], resamples.at(some), [0, 1, 2])
+    assert "accuracy" in measure(truth[some], scores[some], resamples.at(some), [0, 1, 2])
+
+
 def test_paired_differences_are_ours_minus_theirs() -> None:
     """Both figures are of the same rows, and the interval is of their difference."""
     truth, ours = noisy(2000, signal=0.4)

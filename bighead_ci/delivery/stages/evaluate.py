@@ -25,6 +25,7 @@ from bighead_ci.transforms.metrics import (
     calibration,
     confusion,
     measure,
+    occurring,
     predictions_table,
     roc,
     score_histogram,
@@ -57,7 +58,7 @@ def evaluate(place: StagePlace, progress: Progress) -> EvaluationResult:
     resamples = Resamples.draw(len(truth), settings.bootstrap_samples)
     metrics = measure(truth, scores, resamples)
     if settings.primary not in metrics:
-        raise InputError(f"{spec.id}: {settings.primary} is not defined: the evaluation rows hold one class")
+        raise InputError(f"{spec.id}: {settings.primary} is not defined: {_why_undefined(truth, classes)}")
     binary = spec.task == "binary"
     result = EvaluationResult(
         primary=settings.primary,
@@ -76,7 +77,16 @@ def evaluate(place: StagePlace, progress: Progress) -> EvaluationResult:
     result.write(place.leaving(EVALUATION))
     shown = ", ".join(f"{name} {metric.value:.4f}" for name, metric in metrics.items())
     progress(f"{shown} on {len(truth):,} rows")
+    if result.absent_classes:
+        progress(f"no evaluation row is of class {', '.join(result.absent_classes)}")
     return result
+
+
+def _why_undefined(truth: Integers, classes: list[str]) -> str:
+    held = occurring(truth)
+    if len(held) == 1:
+        return f"all {len(truth):,} evaluation rows are of one class, {classes[held[0]]}; see split in model.yaml"
+    return "a score of the evaluation rows is no finite number"
 
 
 def _slices(rows: pa.Table, column: str, truth: Integers, scores: Floats, resamples: Resamples) -> list[Slice]:
@@ -88,6 +98,6 @@ def _slices(rows: pa.Table, column: str, truth: Integers, scores: Floats, resamp
         if count < LEAST_SLICE_ROWS:
             continue
         chosen = np.flatnonzero(values == name)
-        metrics = measure(truth[chosen], scores[chosen], resamples.at(chosen))
+        metrics = measure(truth[chosen], scores[chosen], resamples.at(chosen), occurring(truth))
         found.append(Slice(column=column, value=name, rows=count, metrics=metrics))
     return found
