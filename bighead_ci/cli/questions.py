@@ -110,11 +110,12 @@ def drift_command(model: str, environment: str, as_json: bool) -> None:
 def _drift_table(found: DriftResult, page: Path) -> Table:
     title = f"{found.drifted} of {len(found.columns)} inputs drifted: {found.current} against {found.reference}"
     table = Table(title=title, title_justify="left", caption=str(page), caption_justify="left")
-    for column in ("input", "method", "score", "threshold", ""):
+    for column in ("input", "method", "score", "threshold", "of the scores", ""):
         table.add_column(column, overflow="fold")
     for one in found.columns:
-        mark = "drifted" if one.drifted else ""
-        table.add_row(one.column, one.method, f"{one.score:.3f}", f"{one.threshold:.3f}", mark)
+        mark = "drifted" if one.matters else "drifted, little used" if one.drifted else ""
+        weight = "" if one.importance is None else f"{one.importance:.1%}"
+        table.add_row(one.column, one.method, f"{one.score:.3f}", f"{one.threshold:.3f}", weight, mark)
     return table
 
 

@@ -38,6 +38,7 @@ _CANDIDATE = (
     "candidate.quality.failures",
     "candidate.drift.drifted",
     "candidate.drift.columns",
+    "candidate.drift.important",
     "candidate.drift.reference",
     "candidate.conversion_error",
     "candidate.artifact_bytes",

@@ -135,7 +135,7 @@ def _compared(
 ) -> DriftResult:
     reference, current = (read_file(path) for path in samples)
     names = (f"training set of {other.id}", f"training set of {ours.id}")
-    return context.drift.compare(reference, current, names, html=page)
+    return context.drift.compare(reference, current, names, html=page).weighed(ours.evaluation.importance)
 
 
 def _drift_name(other: RunRecord) -> str:

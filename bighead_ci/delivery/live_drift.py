@@ -31,6 +31,7 @@ def live_drift(context: Context, model: str, environment: str, page: Path) -> Dr
     if release is None:
         raise InputError(f"{model} does not serve in {environment}")
     stable = release.stable
+    record = context.records.by_run(stable.run)
     sample = context.records.file(stable.run, "training_sample.parquet")
     if sample is None:
         raise InputError(f"the record {stable.run} of {model}/{stable.version} holds no sample of its training set")
@@ -39,4 +40,5 @@ def live_drift(context: Context, model: str, environment: str, page: Path) -> Dr
         raise InputError(f"no prediction of {model}/{stable.version} in {environment} is logged yet")
     page.parent.mkdir(parents=True, exist_ok=True)
     names = (f"training set of {model}/{stable.version}", f"latest {live.num_rows} predictions in {environment}")
-    return context.drift.compare(read_file(sample), live, names, html=page)
+    found = context.drift.compare(read_file(sample), live, names, html=page)
+    return found.weighed(record.evaluation.importance if record else {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import Field
@@ -14,6 +15,8 @@ from bighead_ci.documents.sandbox import SandboxKind
 
 SCORE_BINS = 20
 """Equal bins over [0, 1] in which scores are counted, by evaluation, by a model's process and by what compares them."""
+LEAST_IMPORTANCE = 0.02
+"""Share of the scores' movement below which an input that drifts is no news."""
 
 
 class TrainingSetSummary(Document):
@@ -91,6 +94,16 @@ class ColumnDrift(Document):
     """Distance by `method`, larger is further."""
     threshold: float
     drifted: bool
+    """Beyond the threshold, and further than chance explains."""
+    chance: float = 0.0
+    """How probable it is that among all columns of two samples of one distribution any lies as far apart."""
+    importance: float | None = None
+    """Share of all that the model's scores owe to its inputs; None where that was not measured."""
+
+    @property
+    def matters(self) -> bool:
+        """Whether it drifted and the scores rest on it, as far as that is known."""
+        return self.drifted and (self.importance is None or self.importance >= LEAST_IMPORTANCE)
 
 
 class DriftResult(Document):
@@ -102,12 +115,23 @@ class DriftResult(Document):
     reference_rows: int
     current_rows: int
     columns: list[ColumnDrift]
-    """Furthest first."""
+    """Furthest first; once weighed, those that matter before the others."""
 
     @property
     def drifted(self) -> int:
         """How many columns drifted."""
         return sum(column.drifted for column in self.columns)
+
+    @property
+    def matters(self) -> list[str]:
+        """Columns that drifted and that the scores rest on."""
+        return [column.column for column in self.columns if column.matters]
+
+    def weighed(self, importance: Mapping[str, float]) -> DriftResult:
+        """With the importance of each column: those that matter first, the most important before."""
+        columns = [one.model_copy(update={"importance": importance.get(one.column)}) for one in self.columns]
+        ranked = sorted(columns, key=lambda one: (not one.matters, -(one.importance or 0.0) if one.matters else 0.0))
+        return self.model_copy(update={"columns": ranked})
 
 
 class Metric(Document):
@@ -152,6 +176,8 @@ class EvaluationResult(Document):
     """`SCORE_BINS` equal bins of the score over [0, 1] (binary: of the positive class; else of the highest)."""
     conversion_error: float
     """Largest difference between the framework's own scores and the artifact's, on evaluation and golden rows."""
+    importance: dict[str, float] = Field(default_factory=dict)
+    """Input → share of how far scores move when its values are exchanged between rows; empty in older records."""
 
     @property
     def absent_classes(self) -> list[str]:

@@ -151,6 +151,7 @@ def candidate(record: RunRecord, drift: DriftResult | None) -> dict[str, Any]:
         else {
             "drifted": drift.drifted,
             "columns": [column.column for column in drift.columns if column.drifted],
+            "important": drift.matters,
             "reference": drift.reference,
         },
         "conversion_error": evaluation.conversion_error,

@@ -11,7 +11,6 @@ import pandas as pd
 MAX_CATEGORIES = 50
 """Of a column of categories; the rarer ones are compared together."""
 OTHER = "(other)"
-KNOWN = "(known)"
 TESTED_ROWS = 1000
 """Up to this many reference rows Evidently tests instead of measuring a distance."""
 EXPECTED_ROWS = 5
@@ -28,10 +27,12 @@ class Comparable:
     current: pd.DataFrame
     numbers: list[str]
     categories: list[str]
+    identifiers: list[str]
+    """Texts of which hardly any comes often enough to be compared by itself."""
     constant: list[str]
     """One and the same value everywhere in both, or too few rows to tell values apart."""
-    without_values: dict[str, tuple[float, float]]
-    """Column → share of missing values in reference and current, at least one of which is 1."""
+    without_values: dict[str, tuple[pd.Series, pd.Series]]
+    """Column → which values are missing in reference and current; in one of them all are."""
 
 
 def sample(data: pd.DataFrame, rows: int) -> pd.DataFrame:
@@ -50,7 +51,7 @@ def comparable(reference: pd.DataFrame, current: pd.DataFrame) -> Comparable:
     """
     tested = min(len(reference), len(current)) <= TESTED_ROWS
     pairs: dict[str, tuple[pd.Series, pd.Series]] = {}
-    numbers = set()
+    numbers, identifiers = set(), set()
     for name in reference.columns:
         if name not in current.columns or _is_incomparable(reference[name]) or _is_incomparable(current[name]):
             continue
@@ -58,26 +59,30 @@ def comparable(reference: pd.DataFrame, current: pd.DataFrame) -> Comparable:
             numbers.add(str(name))
             pairs[str(name)] = _numbers(reference[name]), _numbers(current[name])
         else:
-            merge = _merge_for_test if tested else _merge_rare
-            pairs[str(name)] = merge(_texts(reference[name]), _texts(current[name]))
+            texts = _texts(reference[name]), _texts(current[name])
+            merged = (_merge_for_test if tested else _merge_rare)(*texts)
+            pairs[str(name)] = merged or texts
+            if merged is None:
+                identifiers.add(str(name))
     left = sample(
         pd.DataFrame({name: ours for name, (ours, _) in pairs.items()}), TESTED_ROWS if tested else len(reference)
     )
-    return _classified(left, pd.DataFrame({name: theirs for name, (_, theirs) in pairs.items()}), numbers)
+    return _classified(left, pd.DataFrame({name: theirs for name, (_, theirs) in pairs.items()}), numbers, identifiers)
 
 
-def _classified(reference: pd.DataFrame, current: pd.DataFrame, numbers: set[str]) -> Comparable:
-    kinds: dict[str, list[str]] = {"numbers": [], "categories": [], "constant": []}
-    without: dict[str, tuple[float, float]] = {}
+def _classified(reference: pd.DataFrame, current: pd.DataFrame, numbers: set[str], identifiers: set[str]) -> Comparable:
+    kinds: dict[str, list[str]] = {"numbers": [], "categories": [], "identifiers": [], "constant": []}
+    without: dict[str, tuple[pd.Series, pd.Series]] = {}
     for name in reference.columns:
         ours, theirs = reference[name], current[name]
         if ours.isna().all() or theirs.isna().all():
-            without[name] = (float(ours.isna().mean()), float(theirs.isna().mean()))
+            without[name] = (ours.isna(), theirs.isna())
         elif _is_constant(pd.concat([ours, theirs]).dropna()):
             kinds["constant"].append(name)
         else:
-            kinds["numbers" if name in numbers else "categories"].append(name)
-    names = [*kinds["numbers"], *kinds["categories"]]
+            kind = "numbers" if name in numbers else "identifiers" if name in identifiers else "categories"
+            kinds[kind].append(name)
+    names = [*kinds["numbers"], *kinds["categories"], *kinds["identifiers"]]
     return Comparable(reference[names], current[names], **kinds, without_values=without)
 
 
@@ -114,24 +119,21 @@ def _merge_rare(ours: pd.Series, theirs: pd.Series) -> tuple[pd.Series, pd.Serie
     return _rest_merged(_by_size(shares)[-(MAX_CATEGORIES - 1) :], ours, theirs)
 
 
-def _merge_for_test(ours: pd.Series, theirs: pd.Series) -> tuple[pd.Series, pd.Series]:
-    """Merge until every category can be expected often enough in the current rows; else one odd row is proof.
+def _merge_for_test(ours: pd.Series, theirs: pd.Series) -> tuple[pd.Series, pd.Series] | None:
+    """Merge until every category can be expected often enough in the smaller sample; else one odd row is proof.
 
-    Values that the reference lacks are expected never. If too little is left to compare, known values are compared
-    with new ones.
+    How often, is asked of both samples together: what only one of them happens to have is not rarer in the other by
+    chance. None where too little is left to compare.
     """
-    expected = ours.value_counts(normalize=True) * theirs.count()
-    expected = expected.reindex(expected.index.union(theirs.dropna().unique()), fill_value=0.0)
+    expected = ours.value_counts().add(theirs.value_counts(), fill_value=0)
+    expected *= min(ours.count(), theirs.count()) / max(expected.sum(), 1)
     order = _by_size(expected)
     rare = max(int((expected < EXPECTED_ROWS).sum()), len(order) - MAX_CATEGORIES)
     while 0 < rare < len(order) and expected[order[:rare]].sum() < EXPECTED_ROWS:
         rare += 1
     if rare <= 0:
         return ours, theirs
-    if rare < len(order):
-        return _rest_merged(order[rare:], ours, theirs)
-    known = set(ours.dropna())
-    return _rest_merged([KNOWN], ours.where(ours.isna(), KNOWN), theirs.where(~theirs.isin(known), KNOWN))
+    return _rest_merged(order[rare:], ours, theirs) if rare < len(order) else None
 
 
 def _by_size(sizes: pd.Series) -> list[str]:

@@ -20,6 +20,7 @@ MINE, BAD = "#0969da", "#cf222e"
 OTHERS = ("#bc4c00", "#8250df", "#9a6700", "#59636e")
 """One for each run that serves somewhere; this run is `MINE`."""
 
+_DRIFT_STATES = ("drifted", "drifted, little used", "steady")
 THIS = "this PR"
 _FONT = "Liberation Sans"
 _CURVE_POINTS = 24
@@ -247,16 +248,16 @@ def drift(columns: Sequence[ColumnDrift], width: int = 300) -> Spec:
         {
             "column": c.column[:60],
             "share": round(min(c.score / c.threshold, 100.0), 4),
-            "state": "drifted" if c.drifted else "steady",
+            "state": _DRIFT_STATES[0 if c.matters else 1 if c.drifted else 2],
         }
         for c in columns
         if c.threshold > 0 and math.isfinite(c.score)
     ]
     x: Spec = {"field": "share", "type": "quantitative", "title": "distance ÷ threshold: past 1 it drifted"}
     y: Spec = {"field": "column", "type": "nominal", "sort": None, "title": None, "axis": {"grid": False}}
-    scale = {"domain": ["drifted", "steady"], "range": [BAD, MINE]}
+    scale = {"domain": list(_DRIFT_STATES), "range": [BAD, MUTED, MINE]}
     return chart(
-        title="Columns by distance, furthest first",
+        title="Columns by distance",
         width=width,
         height={"step": 20},
         data={"values": rows},

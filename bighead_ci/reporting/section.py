@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bighead_ci.documents.base import short
+from bighead_ci.documents.record import DriftResult
 from bighead_ci.documents.report import ModelReport
 from bighead_ci.reporting import charts
 from bighead_ci.reporting.comparison import (
@@ -74,7 +75,7 @@ class ModelSection:
         """What a reviewer compares: metrics, pictures, quality, drift, callers, slices, cost, scores."""
         blocks = [Block(self._metrics(), self.core, "model section"), *self._pictures()]
         blocks.append(Block(self._summary(), self.core, "summary list"))
-        if self.model.drift and self.model.drift.drifted:
+        if self.model.drift and self.model.drift.matters:
             blocks.append(Block(self._drift(), self.sooner + 20, "drift table"))
         blocks.append(Block(self._scores(), self.sooner + 30, "score distribution"))
         return blocks
@@ -83,6 +84,7 @@ class ModelSection:
         """What can be opened."""
         blocks = [
             Block(self._slices(), self.sooner + 60, "slice section"),
+            Block(self._little_used_drift(), self.sooner + 62, "drift section"),
             Block(self._gates(), self.sooner + 65, "gate section"),
             Block(self._changes(), self.sooner + 70, "difference section"),
         ]
@@ -279,22 +281,46 @@ class ModelSection:
             return "**Drift**: nothing to compare the training set with"
         left = unmeasured_inputs(self.model)
         beside = f"; {plural(len(left), 'input')} could not be compared (new, a list or a time)" if left else ""
-        first = drift.columns[0]
-        furthest = f"; furthest {code(first.column)}, {figure(first.score)} of {figure(first.threshold)} allowed"
-        return (
-            f"{'⚠️' if drift.drifted else '✅'} **Drift**: {drift.drifted or 'none'} of "
-            f"{plural(len(drift.columns), 'column')} moved against {text(drift.reference)}"
-            f"{'' if drift.drifted else furthest}{beside}"
+        words = (
+            f"{drift.drifted or 'none'} of {plural(len(drift.columns), 'column')} moved against {text(drift.reference)}"
         )
+        return f"{'⚠️' if drift.matters else '✅'} **Drift**: {words}{self._weight(drift)}{beside}"
+
+    @staticmethod
+    def _weight(drift: DriftResult) -> str:
+        """What of it the scores rest on; if nothing moved, what came nearest."""
+        first = drift.columns[0]
+        if not drift.drifted:
+            furthest = max(drift.columns, key=lambda one: one.score / one.threshold)
+            by_chance = "; further than allowed but not than chance:" if furthest.score >= furthest.threshold else ""
+            figures = f"{figure(furthest.score)} of {figure(furthest.threshold)} allowed"
+            return f"{by_chance or '; furthest'} {code(furthest.column)}, {figures}"
+        if not drift.matters:
+            return "; the scores rest on none of them"
+        if first.importance is None:
+            return ""
+        return f"; {code(first.column)} carries {percent(first.importance)} of the scores"
 
     def _drift(self) -> str:
         columns = self.model.drift.columns if self.model.drift else []
         rows = [
-            [code(c.column), text(c.method), figure(c.score), figure(c.threshold), "⚠️ yes" if c.drifted else "no"]
+            [
+                code(c.column),
+                text(c.method),
+                figure(c.score),
+                figure(c.threshold),
+                NONE if c.importance is None else percent(c.importance),
+                "⚠️ yes" if c.matters else "little used" if c.drifted else "no",
+            ]
             for c in columns
         ]
-        head = ["column that drifted furthest", "how it is measured", "distance", "threshold", "drifted"]
-        return table(head, rows, numbers=(2, 3), most=_DRIFTED)
+        head = ["column", "how it is measured", "distance", "threshold", "of the scores", "drifted"]
+        return table(head, rows, numbers=(2, 3, 4), most=_DRIFTED)
+
+    def _little_used_drift(self) -> str:
+        """Of columns that the scores rest little on, for whoever opens it."""
+        drift = self.model.drift
+        return details(f"Drift of {self.name}", self._drift()) if drift and drift.drifted and not drift.matters else ""
 
     def _slices(self) -> str:
         primary = text(self.record.evaluation.primary)

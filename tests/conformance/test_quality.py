@@ -180,13 +180,36 @@ def test_moved_column_drifts_and_comes_first(detector: DriftDetector, rows: int)
     assert (result.reference_rows, result.current_rows) == (4000, rows)
     ratios = [column.score / column.threshold for column in result.columns]
     assert ratios == sorted(ratios, reverse=True)
-    assert all(column.drifted == (column.score >= column.threshold) for column in result.columns)
+    assert all(column.score >= column.threshold for column in result.columns if column.drifted)
 
 
 @pytest.mark.parametrize("rows", [30, 4000])
 def test_same_distribution_does_not_drift(detector: DriftDetector, rows: int) -> None:
     """Rows from where the reference came from show no drift, few or many."""
     assert compare(detector, normal(4000, 1), normal(rows, 3), ("a", "b")).drifted == 0
+
+
+@pytest.mark.parametrize("rows", [(60, 30), (3000, 200), (1500, 1500), (4000, 4000)])
+def test_none_of_many_columns_drifts_by_chance(detector: DriftDetector, rows: tuple[int, int]) -> None:
+    """Sixty columns of one distribution, one in twenty of them odd: few rows and many, few values and more."""
+    random = np.random.default_rng(5)
+    samples = [
+        pd.DataFrame(
+            {f"n{number}": random.normal(size=count) for number in range(30)}
+            | {f"c{number}": random.integers(0, 2 + number**2, count).astype(str) for number in range(30)}
+        )
+        for count in rows
+    ]
+    found = compare(detector, samples[0], samples[1], ("a", "b"))
+    assert len(found.columns) == 60
+    assert [one.column for one in found.columns if one.drifted] == []
+
+
+def test_identifiers_that_are_new_drift(detector: DriftDetector) -> None:
+    """Of ids few come twice; that none of them was seen before is more than chance."""
+    random = np.random.default_rng(3)
+    seen, new = (pd.DataFrame({"id": random.integers(low, low + 500, 400).astype(str)}) for low in (0, 10_000))
+    assert compare(detector, seen, new, ("a", "b")).drifted == 1
 
 
 def test_same_data_gives_the_same_result(detector: DriftDetector) -> None:

@@ -67,14 +67,16 @@ def _values(column: pa.ChunkedArray) -> list[Any]:
 
 def _distance(name: str, method: str, ours: Sequence[Any], theirs: Sequence[Any]) -> ColumnDrift:
     if not ours or not theirs:
-        return ColumnDrift(column=name, method=method, score=0.0, threshold=1.0, drifted=False)
+        return ColumnDrift(column=name, method=method, score=0.0, threshold=1.0, drifted=False, chance=1.0)
     if not all(isinstance(one, bool | int | float) for one in (*ours, *theirs)):
         ours, theirs = [str(one) for one in ours], [str(one) for one in theirs]
     values = np.unique(np.array([*ours, *theirs]))
     below = [np.searchsorted(np.sort(np.array(side)), values, side="right") / len(side) for side in (ours, theirs)]
     score = float(np.abs(below[0] - below[1]).max())
     threshold = STRICTNESS * math.sqrt((len(ours) + len(theirs)) / (len(ours) * len(theirs)))
-    return ColumnDrift(column=name, method=method, score=score, threshold=threshold, drifted=score >= threshold)
+    chance = min(1.0, 2 * math.exp(-2 * (STRICTNESS * score / threshold) ** 2))
+    drifted = score >= threshold
+    return ColumnDrift(column=name, method=method, score=score, threshold=threshold, drifted=drifted, chance=chance)
 
 
 def _write_page(page: Path, columns: Sequence[ColumnDrift]) -> None:

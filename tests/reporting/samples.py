@@ -130,6 +130,7 @@ def _quality(failing: bool) -> QualityResult:
 def _drift(reference: str) -> DriftResult:
     scores = [0.231, 0.164, 0.142, 0.061, 0.044, 0.031, 0.022, 0.013, 0.009, 0.002]
     columns = [COLUMNS[i] for i in (6, 8, 4, 9, 7, 5, 2, 0, 1, 3)]
+    weights = [0.012, 0.31, 0.004, 0.09, 0.11, 0.14, 0.08, 0.15, 0.06, 0.044]
     return DriftResult(
         reference=reference,
         current="training set of flight_delay/v2",
@@ -142,10 +143,11 @@ def _drift(reference: str) -> DriftResult:
                 score=score,
                 threshold=0.1,
                 drifted=score > 0.1,
+                chance=0.0 if score > 0.1 else 1.0,
             )
             for column, score in zip(columns, scores, strict=True)
         ],
-    )
+    ).weighed(dict(zip(columns, weights, strict=True)))
 
 
 def _profile() -> list[ColumnProfile]:

@@ -64,6 +64,7 @@ def test_the_stages_lead_from_rows_to_a_package(tmp_path: Path) -> None:
     assert conversion.beyond_tolerance == 0
     assert conversion.rows == len(evaluated()) + 1
     assert EvaluationResult.read(place.out / "evaluation.json") == result
+    assert sum(result.importance.values()) == pytest.approx(1.0)
     assert result.metrics["auc"].value > 0.9
     assert result.conversion_error == conversion.largest <= 1e-5
     assert {one.value for one in result.slices} == {"AA", "DL", "UA"}

@@ -20,6 +20,7 @@ from bighead_ci.planning.stages import ARTIFACT, CONVERSION, EVALUATION, PREDICT
 from bighead_ci.ports.progress import Progress
 from bighead_ci.transforms.artifact import open_artifact
 from bighead_ci.transforms.columns import input_columns
+from bighead_ci.transforms.importance import permutation_importance
 from bighead_ci.transforms.metrics import (
     Resamples,
     calibration,
@@ -54,7 +55,8 @@ def evaluate(place: StagePlace, progress: Progress) -> EvaluationResult:
         raise InputError(f"{spec.id}: the training set has no row to evaluate on; see split in model.yaml")
     classes, settings = scorer.manifest.classes, spec.evaluation
     truth = class_indices(rows["__label"], classes, "evaluation rows")
-    scores = scorer.score(input_columns(rows, scorer.manifest.inputs))
+    columns = input_columns(rows, scorer.manifest.inputs)
+    scores = scorer.score(columns)
     resamples = Resamples.draw(len(truth), settings.bootstrap_samples)
     metrics = measure(truth, scores, resamples)
     if settings.primary not in metrics:
@@ -71,6 +73,7 @@ def evaluate(place: StagePlace, progress: Progress) -> EvaluationResult:
         classes=classes,
         score_histogram=score_histogram(scores),
         conversion_error=Conversion.read(place.out / CONVERSION).largest,
+        importance=permutation_importance(scorer.score, columns),
     )
     with replacing(place.leaving(PREDICTIONS)) as beside:
         pq.write_table(predictions_table(rows, truth, scores, classes), beside)
