@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.table import Table
@@ -15,6 +18,7 @@ from bighead_ci.delivery.live_drift import live_drift
 from bighead_ci.delivery.status import Status, status
 from bighead_ci.delivery.trace import Trace, trace
 from bighead_ci.documents.base import short
+from bighead_ci.documents.live import Prediction
 from bighead_ci.documents.record import DriftResult
 from bighead_ci.wiring.duties import reasons
 from bighead_ci.workspaces.runner_process import runner_pid
@@ -88,7 +92,7 @@ def _history_table(spans: list[ServedSpan]) -> Table:
 def trace_command(prediction_id: str, as_json: bool) -> None:
     """Follow a prediction: variant → artifact → run → training set → features → commit."""
     found = trace(wiring.context(), prediction_id)
-    answer(found.model_dump(mode="json"), _trace_text(found), as_json)
+    answer(found.model_dump(mode="json"), trace_text(found), as_json)
 
 
 @click.command("drift")
@@ -119,11 +123,34 @@ def _drift_table(found: DriftResult, page: Path) -> Table:
     return table
 
 
-def _trace_text(found: Trace) -> str:
+def _seen(prediction: Prediction) -> list[str]:
+    """The request, and what was found of each feature set, with the moment up to which it knew events, and its age."""
+    sets = {name.split("/")[0]: name for name in prediction.known_until}
+    features: dict[str, dict[str, Any]] = {}
+    for name, value in prediction.inputs.items():
+        prefix, dot, feature = name.partition(".")
+        if dot:
+            features.setdefault(prefix, {})[feature] = value
+    lines = [f"{'request':13} {_values(prediction.request)}"]
+    for prefix, values in features.items():
+        place = sets.get(prefix, prefix)
+        until = prediction.known_until.get(place)
+        age = "" if until is None else f"as of {until:%Y-%m-%d %H:%M:%S} UTC ({prediction.as_of - until} before): "
+        lines.append(f"{place:13} {age}{_values(values)}")
+    return lines
+
+
+def _values(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {json.dumps(value, ensure_ascii=False)}" for name, value in values.items())
+
+
+def trace_text(found: Trace) -> str:
+    """What a terminal shows of a trace."""
     p = found.prediction
     lines = [
         f"prediction    {p.prediction_id} at {p.at:%Y-%m-%d %H:%M:%S} UTC, scores {p.scores}",
         f"variant       {p.variant} of {p.model} in {p.environment}; features as of {p.as_of:%Y-%m-%d %H:%M:%S} UTC",
+        *_seen(p),
         f"artifact      {p.artifact}",
     ]
     if found.span:

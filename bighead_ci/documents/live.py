@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from bighead_ci.documents.base import CommitId, Digest, Document, Moment, Name, Version
 from bighead_ci.documents.definition import Serving
@@ -150,6 +150,8 @@ class Prediction(Document):
     artifact: Digest
     as_of: Moment
     """The instant features were looked up for."""
+    known_until: dict[str, Moment] = Field(default_factory=dict)
+    """Feature set → before which moment events had to be known to be in what was looked up."""
     request: dict[str, Any]
     inputs: dict[str, Any]
     scores: list[float]

@@ -88,6 +88,10 @@ class FeatureReader:
         """The moment (UTC microseconds) up to which the published set knows events."""
         return self._current(set_id).stored.until
 
+    def known_until(self) -> dict[str, int]:
+        """Set → the moment (UTC microseconds) up to which what `fetch` read last knows events."""
+        return {set_id: self._loaded[set_id].stored.until for set_id in self._wanted}
+
     def fetch(self, keys: Mapping[str, Mapping[str, Any]], as_of_us: int) -> dict[str, FeatureValue]:
         """Features at a moment, equal to the offline computation over events known before each set's `until`.
 

@@ -39,6 +39,7 @@ SCHEMA = pa.schema(
         ("variant", pa.string()),
         ("artifact", pa.string()),
         ("as_of", pa.timestamp("us", tz="UTC")),
+        ("known_until", pa.string()),  # JSON object: set → microseconds
         ("request", pa.string()),  # JSON object
         ("inputs", pa.string()),  # JSON object
         ("scores", pa.list_(pa.float64())),
@@ -55,6 +56,8 @@ class LogRow(NamedTuple):
     """By the machine's clock."""
     as_of_us: int
     """The instant features were looked up for."""
+    known_until: dict[str, int]
+    """By set, of the features."""
     request: dict[str, Any]
     inputs: dict[str, Any]
     scores: list[float]
@@ -139,6 +142,7 @@ class PredictionLogWriter:
             "variant": [config.variant] * count,
             "artifact": [config.artifact] * count,
             "as_of": [row.as_of_us for row in rows],
+            "known_until": [json.dumps(row.known_until) for row in rows],
             "request": [json.dumps(row.request) for row in rows],
             "inputs": [json.dumps(row.inputs) for row in rows],
             "scores": [row.scores for row in rows],

@@ -36,6 +36,9 @@ class FeatureLookup(Protocol):
     def fetch(self, keys: Mapping[str, Mapping[str, Any]], as_of_us: int) -> dict[str, int | float | str | None]:
         """`<set>.<feature>` → value, of all sets that keys are given for; a null key is one that nobody stored."""
 
+    def known_until(self) -> dict[str, int]:
+        """Set → the moment (UTC microseconds) up to which what was fetched last knows events."""
+
 
 class Predictor:
     """Answers requests of one variant."""
@@ -103,6 +106,7 @@ class Predictor:
                 prediction_id=answer["prediction_id"],
                 at_us=at_us,
                 as_of_us=as_of_us,
+                known_until=self._features.known_until() if self._features is not None else {},
                 request=checked.fields,
                 inputs=inputs,
                 scores=scores,

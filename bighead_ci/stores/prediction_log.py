@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from bighead_ci.documents.base import moment_of
 from bighead_ci.documents.live import Prediction
 from bighead_ci.stores.source_table import literal_file
 
@@ -39,16 +40,17 @@ class ParquetPredictionLog:
             return []
         with duckdb.connect() as connection:
             connection.execute("set TimeZone = 'UTC'")
-            columns = ", ".join(f'"{column}"' for column in COLUMNS)
-            statement = (
-                f"select {columns} from read_parquet(?, hive_partitioning = false, union_by_name = false) {clause}"  # noqa: S608 - constants only
-            )
-            found = connection.execute(statement, [files, *parameters]).fetchall()
-        return [dict(zip(COLUMNS, row, strict=True)) for row in found]
+            # Processes of several engines wrote these files: an older one's lack columns, each known by its name.
+            statement = f"select * from read_parquet(?, hive_partitioning = false, union_by_name = true) {clause}"  # noqa: S608 - constants only
+            found = connection.execute(statement, [files, *parameters])
+            names = [about[0] for about in found.description or []]
+            return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
 def _prediction(row: dict[str, Any]) -> Prediction:
-    return Prediction.model_validate(row | {"request": json.loads(row["request"]), "inputs": json.loads(row["inputs"])})
+    until = {name: moment_of(at) for name, at in json.loads(row.get("known_until") or "{}").items()}
+    read = {"request": json.loads(row["request"]), "inputs": json.loads(row["inputs"]), "known_until": until}
+    return Prediction.model_validate({name: row[name] for name in COLUMNS if name in row} | read)
 
 
 def _table(rows: list[dict[str, Any]]) -> pa.Table:

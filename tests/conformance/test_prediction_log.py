@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from bighead_ci.documents.base import digest_of
@@ -34,7 +35,8 @@ def parquet(directory: Path) -> Bench:
         config = a_config(directory, **fields)
         writer = PredictionLogWriter(root, config, ServingMetrics(config, []))
         at, as_of = ((moment - EPOCH) // timedelta(microseconds=1) for moment in (one.at, one.as_of))
-        writer.put(LogRow(one.prediction_id, at, as_of, one.request, one.inputs, one.scores, one.milliseconds))
+        until = {name: (moment - EPOCH) // timedelta(microseconds=1) for name, moment in one.known_until.items()}
+        writer.put(LogRow(one.prediction_id, at, as_of, until, one.request, one.inputs, one.scores, one.milliseconds))
         writer.close()
 
     return ParquetPredictionLog(root), add
@@ -63,6 +65,7 @@ def prediction(number: int, **changes: Any) -> Prediction:
         "variant": "late-v1-00000000",
         "artifact": OURS,
         "as_of": AT - timedelta(days=1),
+        "known_until": {"delays/v1": AT - timedelta(days=1, hours=2, microseconds=1)},
         "request": {"distance": number, "tail": None},
         "inputs": {"distance": float(number), "delays.mean_7d": None, "tail": "N1"},
         "scores": [0.25, 0.75],
@@ -140,6 +143,20 @@ def test_a_prediction_is_what_its_file_says_wherever_that_lies(tmp_path: Path, f
     add(prediction(1))
     assert log.find("p1") == prediction(1)
     assert log.inputs("prod", "late", OURS, 10).num_rows == 1
+
+
+def test_a_prediction_that_an_older_engine_logged_is_read(tmp_path: Path) -> None:
+    """A file without the moments of feature sets, beside one that has them, and alone."""
+    log, add = parquet(tmp_path)
+    add(prediction(1))
+    (file,) = (tmp_path / "predictions").rglob("*.parquet")
+    older = pq.ParquetFile(file).read().drop_columns(["known_until"])
+    add(prediction(2))
+    pq.write_table(older, file)
+    assert [log.find(f"p{number}") for number in (1, 2)] == [prediction(1, known_until={}), prediction(2)]
+    for other in set((tmp_path / "predictions").rglob("*.parquet")) - {file}:
+        other.unlink()
+    assert log.find("p1") == prediction(1, known_until={})
 
 
 def test_inputs_beyond_2_53_are_read(bench: Bench) -> None:

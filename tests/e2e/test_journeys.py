@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from contextlib import closing
+from datetime import datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -129,6 +130,16 @@ def test_trace_follows_a_prediction_to_its_commit(shipped: Shipped) -> None:
     ]
     assert shipped.context.repository.resolve(record["commit"]) == record["commit"]
     assert {v["artifact"] for v in found["span"]["release"]["variants"]} == {record["artifact"]}
+
+
+def test_trace_shows_what_the_model_saw(shipped: Shipped) -> None:
+    """The request, every input, and of each feature set the moment up to which it knew events."""
+    found = shipped.bighead("trace", shipped.facts.prediction)
+    seen, sets = found["prediction"], {f["set"] for f in found["record"]["features"]}
+    assert seen["known_until"].keys() == sets
+    as_of = datetime.fromisoformat(seen["as_of"])
+    assert all(datetime.fromisoformat(until) <= as_of for until in seen["known_until"].values())
+    assert {name.split("/")[0] for name in sets} <= {name.split(".")[0] for name in seen["inputs"] if "." in name}
 
 
 def test_live_requests_are_compared_with_the_training_set(shipped: Shipped) -> None:

@@ -88,3 +88,7 @@ class FakeFeatures:
         known = keys[SET]["airline"] == "UA"
         values: tuple[int, float | None] = (12, 4.5) if known else (0, None)
         return dict(zip((f"carrier_delays.{name}" for name in FEATURES), values, strict=True))
+
+    def known_until(self) -> dict[str, int]:
+        """The hour before."""
+        return {SET: self.asked[-1][1] - 3_600_000_000}

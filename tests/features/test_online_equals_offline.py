@@ -155,6 +155,19 @@ def test_a_reader_that_is_overtaken_reads_the_new_state(sources: dict[str, Any])
     assert reader.until(SET.id) == UNTIL + 2 * HOUR
 
 
+def test_a_reader_knows_the_moment_of_what_it_read_last(sources: dict[str, Any]) -> None:
+    """Not that of a publication which came after the reading."""
+    online = FakeOnlineStore()
+    STORE.materialize([SET], sources, MOMENT, online)
+    reader = FeatureReader(online)
+    reader.open(feature_schema(SET, ["x_count_12h"]))
+    reader.fetch({SET.id: {"k": "UA"}}, UNTIL + HOUR)
+    STORE.materialize([SET], sources, MOMENT + timedelta(hours=1), online)
+    assert reader.known_until() == {SET.id: UNTIL}
+    reader.fetch({SET.id: {"k": "UA"}}, UNTIL + HOUR)
+    assert reader.known_until() == {SET.id: UNTIL + HOUR}
+
+
 def test_opening_refuses_a_set_that_means_something_else(sources: dict[str, Any]) -> None:
     """A changed aggregation has another digest; serving the old one's numbers would be silent skew."""
     online = FakeOnlineStore()

@@ -18,7 +18,9 @@ from fakes.serving import a_config, counter
 
 def a_row(number: int) -> LogRow:
     request = {"distance": 1.5, "tail": None}
-    return LogRow(f"{number:032x}", 1_700_000_000_000_000, 1_380_621_600_000_000, request, request, [0.25, 0.75], 0.5)
+    return LogRow(
+        f"{number:032x}", 1_700_000_000_000_000, 1_380_621_600_000_000, {}, request, request, [0.25, 0.75], 0.5
+    )
 
 
 @pytest.fixture
