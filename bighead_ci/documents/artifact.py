@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from pydantic import Field
+
 from bighead_ci.documents.base import Document, Name, Version
 from bighead_ci.documents.definition import ColumnType, FeatureSchema, RequestField
 
@@ -21,6 +23,16 @@ class ArtifactInput(Document):
     """Request field, or `set.feature`. The graph knows its place alone."""
     type: ColumnType
     size: int | None = None
+
+
+class InputDomain(Document):
+    """What the estimator takes of an input that it does not take every value of; the server refuses the rest."""
+
+    input: str
+    null: bool
+    """Whether it takes a missing value, which for text is the empty one."""
+    values: list[str] | list[float] | None = None
+    """All that it takes besides; None: any."""
 
 
 class GoldenRow(Document):
@@ -50,3 +62,5 @@ class ArtifactManifest(Document):
     features: list[FeatureSchema]
     feature_keys: dict[str, dict[str, str]]
     """Feature set id → key column of the set → request field."""
+    domains: list[InputDomain] = Field(default_factory=list)
+    """Of inputs of which the estimator refuses something."""

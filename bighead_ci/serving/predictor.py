@@ -11,14 +11,16 @@ from typing import Any, Protocol
 from bighead_ci.documents.artifact import ArtifactManifest
 from bighead_ci.documents.base import epoch_us
 from bighead_ci.documents.live import VariantConfig
+from bighead_ci.errors import InputError
 from bighead_ci.ports.clock import Clock
+from bighead_ci.serving.domains import Domains
 from bighead_ci.serving.metrics import ServingMetrics
 from bighead_ci.serving.prediction_log import LogRow, PredictionLogWriter
-from bighead_ci.serving.request import RequestSchema
+from bighead_ci.serving.request import RequestError, RequestSchema
 
 
 class ScoreError(Exception):
-    """The model's answer is not a number: it does not bear these inputs."""
+    """The model gives no number: it does not bear these inputs, which are not the caller's alone."""
 
 
 class RowScorer(Protocol):
@@ -61,6 +63,7 @@ class Predictor:
         self._metrics = metrics
         self._log = log
         self._clock = clock
+        self._domains = Domains(manifest) if manifest.domains else None
         self._inputs = [(column.name, metrics.nulls[column.name]) for column in manifest.inputs]
         self._sets = [(schema.set, list(manifest.feature_keys[schema.set].items())) for schema in manifest.features]
         self._wanted = sum(len(schema.columns) for schema in manifest.features)
@@ -75,10 +78,10 @@ class Predictor:
         """The answer to a decoded JSON body.
 
         Raises:
-            RequestError: the request does not fit the schema.
+            RequestError: the request does not fit the schema, or has a value that the model does not take.
             RetryError: the online store does not answer.
             InputError: the store's features are not those the model was trained on any more.
-            ScoreError: the model gave no number.
+            ScoreError: the model gave no number, or does not take what the store has.
         """
         started = time.perf_counter()
         checked = self.schema.check(body)
@@ -88,7 +91,9 @@ class Predictor:
         as_of_us = epoch_us(now)
         found = self._look_up(checked.fields, as_of_us)
         inputs = self._collect(checked.fields, found)
-        scores = self._scorer.score_row(inputs)
+        if self._domains is not None:
+            self._refuse_unknown(self._domains, inputs, checked.fields)
+        scores = self._score(inputs)
         if not all(map(math.isfinite, scores)):
             raise ScoreError(f"the model gave {scores}; inputs that are null: {_nulls(inputs)}")
         at_us = time.time_ns() // 1000
@@ -129,6 +134,21 @@ class Predictor:
             if value is None:
                 nulls.inc()
         return inputs
+
+    @staticmethod
+    def _refuse_unknown(domains: Domains, inputs: dict[str, Any], fields: dict[str, Any]) -> None:
+        problems = domains.problems(inputs)
+        if sent := [problem for problem in problems if problem.field in fields]:
+            raise RequestError(sent)
+        if problems:
+            found = "; ".join(f"{one.field}: {one.value}; allowed: {one.allowed}" for one in problems)
+            raise ScoreError(f"the model does not take what the feature store has: {found}")
+
+    def _score(self, inputs: dict[str, Any]) -> list[float]:
+        try:
+            return self._scorer.score_row(inputs)
+        except InputError as error:  # trying it again would not help, as it does with a store that does not answer
+            raise ScoreError(str(error)) from error
 
     def _result(self, scores: list[float]) -> dict[str, Any]:
         classes = self.manifest.classes

@@ -124,7 +124,7 @@ class RequestSchema:
             RequestError: a field is missing, of the wrong type or length, or the body is no object.
         """
         if not isinstance(body, dict):
-            raise RequestError([FieldProblem("", "the body must be a JSON object", _shown(body), "an object")])
+            raise RequestError([FieldProblem("", "the body must be a JSON object", shown(body), "an object")])
         checked: dict[str, Any] = {}
         problems: list[FieldProblem] = []
         known = 0
@@ -139,7 +139,7 @@ class RequestSchema:
             try:
                 checked[name] = check(value) if field.size is None else _list(value, field.size, check)
             except _InvalidError:
-                problems.append(FieldProblem(name, "wrong value", _shown(value), _allowed(field)))
+                problems.append(FieldProblem(name, "wrong value", shown(value), _allowed(field)))
         if problems:
             raise RequestError(problems)
         return Checked(checked, len(body) - known)
@@ -175,7 +175,8 @@ def _allowed(field: RequestField) -> str:
     return text if field.required else f"{text}, or null"
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A wrong value as an answer echoes it."""
     if isinstance(value, list):
         return f"a list of {len(value)}"
     if isinstance(value, dict):

@@ -27,6 +27,7 @@ from bighead_ci.documents.artifact import (
     ArtifactManifest,
     GoldenRow,
     GoldenRows,
+    InputDomain,
 )
 from bighead_ci.documents.stage import StageOrder, TrainSpec
 from bighead_ci.errors import InputError, Problem
@@ -35,6 +36,7 @@ from bighead_ci.planning.stages import ARTIFACT, CONVERSION, TRAINING_SET
 from bighead_ci.ports.progress import Progress
 from bighead_ci.transforms.artifact import Scorer, open_artifact
 from bighead_ci.transforms.columns import Columns, authored_columns, input_columns
+from bighead_ci.transforms.domains import find_domains
 from bighead_ci.transforms.frame import estimator_frame
 
 TOLERANCE = 1e-5
@@ -84,8 +86,11 @@ def train(place: StagePlace, convert: Converter, progress: Progress) -> Conversi
         features=spec.features,
         feature_keys=spec.feature_keys,
     )
-    errors = np.abs(Scorer(manifest, graph).score(columns) - framework).max(axis=1, initial=0.0)
+    score = Scorer(manifest, graph).score
+    errors = np.abs(score(columns) - framework).max(axis=1, initial=0.0)
     conversion = _judged(spec, errors)
+    manifest = manifest.model_copy(update={"domains": _domains(spec, estimator, score, columns, train_rows)})
+    _say_domains(manifest, progress)
     golden = _golden(spec, columns, framework, errors)
     _write(place.leaving(ARTIFACT), manifest, graph, golden)
     conversion.write(place.leaving(CONVERSION))
@@ -129,6 +134,26 @@ def _converted(estimator: Any, spec: TrainSpec, convert: Converter, code: ModelC
     with code.blaming("to_onnx"):
         graph: bytes = estimator.to_onnx(spec.inputs)
     return graph
+
+
+def _domains(
+    spec: TrainSpec, estimator: Any, graph: Callable[[Columns], Floats], columns: Columns, train_rows: pa.Table
+) -> list[InputDomain]:
+    def scores(rows: Columns) -> Floats:
+        return np.asarray(estimator.predict_proba(estimator_frame(rows)), dtype=np.float64)
+
+    seen = _appended(columns, input_columns(train_rows, spec.inputs))
+    try:
+        return find_domains(estimator, scores, graph, spec.inputs, seen, TOLERANCE)
+    except InputError as error:
+        raise InputError(f"{spec.id}: {error}") from error
+
+
+def _say_domains(manifest: ArtifactManifest, progress: Progress) -> None:
+    for domain in manifest.domains:
+        values = "" if domain.values is None else f"only the {len(domain.values):,} values it knows"
+        missing = "" if domain.null else "no missing value"
+        progress(f"{domain.input} takes {' and '.join(filter(None, (values, missing)))}: the server refuses others")
 
 
 def _probabilities(estimator: Any, columns: Columns, classes: list[str], shown: str) -> Floats:
