@@ -72,7 +72,8 @@ def find_domains(
     """
     base = {name: column[:1] for name, column in seen.items()}
     known = sorted(set(_categories(estimator)))
-    domains, problems = [], []
+    domains: list[InputDomain] = []
+    problems: list[str] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for item in inputs:

@@ -137,7 +137,7 @@ def test_a_graph_that_cannot_score_is_not_tried_again(tmp_path: Path) -> None:
     """Only a store that does not answer may later: the caller reads no retry-after."""
     scorer = FakeScorer([0.25, 0.75])
 
-    def broken(inputs: Any) -> list[float]:
+    def broken(inputs: Any) -> list[float]:  # noqa: ARG001 - the real one's name
         raise InputError("the graph cannot score these inputs")
 
     scorer.score_row = broken  # type: ignore[method-assign] # a graph that breaks
