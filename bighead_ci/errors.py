@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar, Literal
 
 Remedy = Literal["mend", "retry", "report"]
@@ -69,6 +69,12 @@ class InputError(BigheadError):
     def placed(self, file: str) -> tuple[Problem, ...]:
         """All that is wrong, to be collected with more: an error that names no place is a problem of this file."""
         return self.problems or (Problem(file=file, message=str(self)),)
+
+    def saying(self, words: str) -> InputError:
+        """The same with more words at each problem."""
+        if not self.problems:
+            return InputError(f"{self}: {words}")
+        return InputError(replace(problem, message=f"{problem.message}: {words}") for problem in self.problems)
 
 
 class RetryError(BigheadError):

@@ -98,15 +98,16 @@ def blob_id(data: bytes) -> str:
 
 
 class OverlaidTree:
-    """A tree with some files put on top: what a directory would be once they are written."""
+    """A tree with some files put on top, None: taken away; what a directory would be once they are written."""
 
-    def __init__(self, below: Tree, files: Mapping[str, bytes]) -> None:
+    def __init__(self, below: Tree, files: Mapping[str, bytes | None]) -> None:
         self.below = below
         self.on_top = files
 
     def files(self) -> Mapping[str, str]:
         """Every path → git's blob id."""
-        return {**self.below.files(), **{path: blob_id(data) for path, data in self.on_top.items()}}
+        kept = {path: identity for path, identity in self.below.files().items() if path not in self.on_top}
+        return kept | {path: blob_id(data) for path, data in self.on_top.items() if data is not None}
 
     def links(self) -> frozenset[str]:
         """Paths that are symbolic links; what is put on top is none."""
@@ -114,11 +115,16 @@ class OverlaidTree:
 
     def read(self, path: str) -> bytes:
         """One file's bytes."""
-        return self.on_top[path] if path in self.on_top else self.below.read(path)
+        if path not in self.on_top:
+            return self.below.read(path)
+        data = self.on_top[path]
+        if data is None:
+            raise KeyError(path)
+        return data
 
     def containing(self, text: str, prefixes: Iterable[str]) -> list[str]:
         """Paths under any of the prefixes whose content contains the text, sorted."""
         wanted, needle = tuple(prefixes), text.encode()
-        above = {path for path, data in self.on_top.items() if path.startswith(wanted) and needle in data}
+        above = {path for path, data in self.on_top.items() if data and path.startswith(wanted) and needle in data}
         below = set(self.below.containing(text, wanted)) - self.on_top.keys()
         return sorted(above | below)

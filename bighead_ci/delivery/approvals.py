@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from bighead_ci.definitions.files import place_of
 from bighead_ci.delivery.checks import APPROVALS
 from bighead_ci.delivery.context import Context
-from bighead_ci.delivery.desired import Desired
+from bighead_ci.delivery.desired import HOW_TO_MEND, Desired
 from bighead_ci.delivery.main import Main
 from bighead_ci.delivery.proposal import Proposal
 from bighead_ci.delivery.release_files import release_of
@@ -50,21 +50,38 @@ def approvals_needed(desired: Desired, change: ReleaseChange) -> tuple[int, str]
     return 0, "authorised by the approved promotion" if change.move != "rollback" else "a rollback needs nobody"
 
 
-def approval_rules(desired: Desired, plan: Plan) -> list[ApprovalRule]:
+def approval_rules(main: Main, plan: Plan) -> list[ApprovalRule]:
     """How many people must approve all that a plan holds, and why; the largest number holds, and stands first.
 
     One at least, unless it is nothing but moves of releases. What loosens a rule needs what the rule needed: a change
     of an environment's own file the number that main has, and one of a gate, which guards them all, the largest of all.
+    So does a change of an environment that nobody can read on main.
+
+    Args:
+        main: As it would judge the change (`Main.mended_by`).
+        plan: Of the change.
+
+    Raises:
+        InputError: a gate changes, and how many an environment asks for cannot be read.
     """
+    desired = main.desired
     releases = {(change.environment, change.model): change for change in plan.releases}
     moves = [approvals_needed(desired, change) for change in releases.values()]
     found = [ApprovalRule(people=people, because=because) for people, because in moves]
     touched = {place for file in plan.files if (place := place_of(file.path))}
-    gates = sorted(place.file for place in touched if place.kind == "gate")
     named = {place.name: place.file for place in touched if place.kind == "environment"}
+    gates = sorted(place.file for place in touched if place.kind == "gate")
+    for error in desired.unreadable_environments.values() if gates else ():
+        raise error.saying(f"so nobody can tell how many must approve a change of {', '.join(gates)}; {HOW_TO_MEND}")
+    broken = [file for file in named.values() if file in main.mended]
     for name, one in desired.environments.items():
-        if name in named:
+        if name in named and not broken:
             why = f"{named[name]} changes, and main's asks for as many: what loosens a rule needs what the rule needed"
+            found.append(ApprovalRule(people=one.approvals, because=why))
+        if broken:
+            why = (
+                f"{', '.join(broken)} could not be read on main: as many as the strictest environment, {name}, asks for"
+            )
             found.append(ApprovalRule(people=one.approvals, because=why))
         if gates:
             why = f"{', '.join(gates)} changes: gates guard every environment, and {name} asks for as many"
@@ -72,11 +89,6 @@ def approval_rules(desired: Desired, plan: Plan) -> list[ApprovalRule]:
     if not found or any(release_of(file.path) not in releases for file in plan.files):
         found.append(ApprovalRule(people=1, because="more than moves of releases changes"))
     return sorted(found, key=lambda rule: -rule.people)
-
-
-def plan_approvals(desired: Desired, plan: Plan) -> int:
-    """How many people must approve all that a plan holds."""
-    return approval_rules(desired, plan)[0].people
 
 
 def approvers(forge: Forge, pull: PullRequest) -> list[str]:
@@ -94,7 +106,8 @@ def count_approvals(context: Context, pull: PullRequestSummary, main: Main) -> A
     Raises:
         InputError: what it would change is not allowed, or conflicts with main.
     """
-    needed = plan_approvals(main.desired, Proposal(context, pull, main).plan)
+    proposal = Proposal(context, pull, main)
+    needed = approval_rules(main.mended_by(proposal.tree, proposal.paths), proposal.plan)[0].people
     return Approvals(approvers(context.forge, context.forge.get(pull.number)), needed)
 
 

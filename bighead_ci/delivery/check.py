@@ -29,7 +29,7 @@ from bighead_ci.documents.forge import PullRequest
 from bighead_ci.documents.live import CanaryAnalysis
 from bighead_ci.documents.plan import Plan, PlannedModel, ReleaseChange
 from bighead_ci.documents.release import Release, release_path
-from bighead_ci.documents.report import Link, ModelReport, PromotionReport, PullRequestReport, ReportState
+from bighead_ci.documents.report import ApprovalRule, Link, ModelReport, PromotionReport, PullRequestReport, ReportState
 from bighead_ci.documents.verdict import GateDefinition
 from bighead_ci.errors import BigheadError, InputError, Problem
 from bighead_ci.planning.inputs import Inputs
@@ -86,6 +86,7 @@ class _Run:
         self.plan: Plan | None = None
         self.moves: list[PromotionReport] = []
         """What each release that is edited would mean."""
+        self.approvals: list[ApprovalRule] = []
 
     def report(self) -> PullRequestReport:
         """Plan, validate, build and judge."""
@@ -100,10 +101,13 @@ class _Run:
         problems = [*rendering_problems(context, proposal), *self._input_problems(self.plan, proposal.tree)]
         if problems:
             raise InputError(problems)
+        self.main = self.main.mended_by(proposal.tree, proposal.paths)
         self.main = self.main.replacing((r.environment, r.model) for r in self.plan.releases)
         desired = self.main.desired
+        self.approvals = approval_rules(self.main, self.plan)
         self._judge_releases(self.plan, proposal.desired)
-        gates = self.main.gates
+        # What no gate judges, as the way back, waits for none to be readable.
+        gates = self.main.gates if self.plan.models else []
         with ThreadPoolExecutor(max_workers=2) as pool:
             models = list(pool.map(lambda m: self._model(m, desired, gates), self.plan.models))
         passed = all(m.verdict.passed for m in models) and all(m.verdict.passed for m in self.moves)
@@ -180,7 +184,8 @@ class _Run:
             problems=problems or [],
             models=models,
             moves=self.moves,
-            approvals=approval_rules(self.main.desired, self.plan) if self.plan else [],
+            approvals=self.approvals,
+            mends=sorted(self.main.mended),
             seconds=0.0,
             reproduce=[
                 f"git fetch origin {shlex.quote(pull.source)} && git checkout {pull.head[:10]}",

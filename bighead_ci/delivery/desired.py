@@ -15,6 +15,9 @@ from bighead_ci.documents.release import PlacedRelease, Release, Variant
 from bighead_ci.errors import InputError, Problem
 from bighead_ci.ports.tree import Tree
 
+HOW_TO_MEND = "mend it by a pull request that changes this file, which is judged by its own version of it"
+"""Said of what main has and nobody can read."""
+
 
 @dataclass(frozen=True)
 class Desired:
@@ -63,7 +66,7 @@ class Desired:
             InputError: there is none of that name, or its file has problems.
         """
         if name in self.unreadable_environments:
-            raise self.unreadable_environments[name]
+            raise self.unreadable_environments[name].saying(HOW_TO_MEND)
         if name not in self.environments:
             known = ", ".join(sorted(self.environments)) or "none"
             raise InputError(f"there is no environment {name!r}; environments: {known}")

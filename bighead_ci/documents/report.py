@@ -113,6 +113,8 @@ class PullRequestReport(Document):
     """What each release that it edits would mean."""
     approvals: list[ApprovalRule] = Field(default_factory=list)
     """Who must approve it: the largest number holds."""
+    mends: list[str] = Field(default_factory=list)
+    """Gates and environments that nobody can read on main: its own versions of these judged it."""
     seconds: float
     reproduce: list[str]
     """Commands that give the same on a laptop."""

@@ -111,8 +111,11 @@ def _plan_blocks(report: PullRequestReport) -> list[Block]:
         alone = "this model version" if len(report.models) == 1 else "these model versions"
         blocks.append(Block(f"**Blast radius**: {alone} alone; no feature set and no source changed"))
     notes = []
-    if plan.policies:
-        names = ", ".join(code(name) for name in plan.policies[:20])
+    if report.mends:
+        files = ", ".join(code(file) for file in report.mends[:20])
+        notes.append(f"**Mends** what cannot be read on main: {files}. Its own version of that judged this PR.")
+    if policies := [name for name in plan.policies if f"policies/{name}.yaml" not in report.mends]:
+        names = ", ".join(code(name) for name in policies[:20])
         notes.append(f"**Gates changed here** take effect only after the merge: {names}. main's judged this PR.")
     if plan.removed_models:
         notes.append("**Removed models**: " + ", ".join(code(name) for name in plan.removed_models[:50]))

@@ -50,9 +50,10 @@ def in_a_directory(root: Path) -> Tree:
 
 
 def overlaid(root: Path) -> Tree:
-    """Half of it lies below, with other content for a file that is put on top, and a link where that is a file."""
-    top = {path: CONTENT[path] for path in ("b.txt", "models/a/v1/words.bin")}
+    """Half lies below, with other content for a file that is put on top, a link where that is a file, one taken away."""
+    top: dict[str, bytes | None] = {path: CONTENT[path] for path in ("b.txt", "models/a/v1/words.bin")}
     below = {path: data for path, data in CONTENT.items() if path not in top} | {"b.txt": b"old"}
+    top["gone.txt"], below["gone.txt"] = None, b"needle"
     return OverlaidTree(directory_of(root / "d", below, {**LINKS, "models/a/v1/words.bin": "needle"}), top)
 
 
