@@ -50,7 +50,7 @@ def in_a_directory(root: Path) -> Tree:
 
 
 def overlaid(root: Path) -> Tree:
-    """Half lies below, with other content for a file that is put on top, a link where that is a file, one taken away."""
+    """Half lies below, with other content for a file on top, a link where that is a file, and a file taken away."""
     top: dict[str, bytes | None] = {path: CONTENT[path] for path in ("b.txt", "models/a/v1/words.bin")}
     below = {path: data for path, data in CONTENT.items() if path not in top} | {"b.txt": b"old"}
     top["gone.txt"], below["gone.txt"] = None, b"needle"
