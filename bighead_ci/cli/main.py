@@ -34,7 +34,7 @@ COMMANDS = {
     "advance": ("bighead_ci.cli.delivery", "Analyse every canary once: the next step, the revert, the retirement."),
     "features": ("bighead_ci.cli.features", "Materialise features for serving, and read them."),
     "traffic": ("bighead_ci.cli.traffic", "Send real rows of a source to a model at a steady rate."),
-    "workspace": ("bighead_ci.cli.workspace", "Create a workspace, look at it, stop what runs in it."),
+    "workspace": ("bighead_ci.cli.workspace", "Create a workspace, look at it, set its moment, stop what runs in it."),
 }
 
 

@@ -1,17 +1,18 @@
-"""`bighead traffic`: real rows of a model's spine source, sent at a steady rate."""
+"""`bighead traffic`: rows of a model's spine source, or of a file, sent at a steady rate."""
 
 from __future__ import annotations
 
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import click
 
 from bighead_ci import wiring
-from bighead_ci.callers.requests import request_bodies
+from bighead_ci.callers.requests import request_bodies, requests_from
 from bighead_ci.callers.traffic import Traffic, TrafficSummary
-from bighead_ci.cli.output import EXIT_REFUSED, answer, json_option, reports_errors, say
+from bighead_ci.cli.output import EXIT_REFUSED, answer, json_option, reports_errors, say, utc_moment
 from bighead_ci.errors import InputError
 
 POSITIVE = click.FloatRange(min=0, min_open=True)
@@ -22,13 +23,37 @@ POSITIVE = click.FloatRange(min=0, min_open=True)
 @click.option("--env", "environment", required=True, help="Environment whose router is asked.")
 @click.option("--rate", type=POSITIVE, default=100.0, show_default=True, help="Requests a second.")
 @click.option("--seconds", type=POSITIVE, default=10.0, show_default=True, help="How long.")
+@click.option(
+    "--from",
+    "start",
+    metavar="MOMENT",
+    default=None,
+    help="First moment of the rows (2026-01-31T12:00:00, in UTC); default: the workspace's.",
+)
+@click.option(
+    "--rows",
+    "file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    default=None,
+    help="Send the rows of a .parquet, .csv or .json file instead.",
+)
 @json_option
 @reports_errors
-def traffic_command(model: str, environment: str, rate: float, seconds: float, as_json: bool) -> None:
-    """Send MODEL rows that happened after the workspace's moment; exit code 1 if any request failed.
+def traffic_command(
+    model: str, environment: str, rate: float, seconds: float, start: str | None, file: Path | None, as_json: bool
+) -> None:
+    """Send MODEL requests; exit code 1 if any failed.
+
+    They are made of the rows of its spine's source in the two hours from --from on. Features are always looked up as of
+    the workspace's moment (bighead workspace moment).
+
+    --rows sends others: a row is a request. Parquet and CSV have a column for each field of the request; other columns
+    are not sent, nor are nulls. JSON is a list of bodies, or has one a line, sent as they are.
 
     One line a second says what was answered in it, and by which versions. Ctrl-C ends it early; the sum comes last.
     """
+    if start is not None and file is not None:
+        raise InputError("--from and --rows exclude each other: rows of a file are all sent, whatever their time")
     context = wiring.context()
     main = context.main()
     release = main.desired.release(environment, model)
@@ -36,7 +61,11 @@ def traffic_command(model: str, environment: str, rate: float, seconds: float, a
     live = next((m for m in observed if m.model == model), None)
     if release is None or live is None:
         raise InputError(f"{model} does not serve in {environment}; what does: bighead status")
-    bodies = request_bodies(context, main, model, release.stable.version, say)
+    version = release.stable.version
+    if file is not None:
+        bodies = requests_from(main, model, version, file)
+    else:
+        bodies = request_bodies(context, main, model, version, say, utc_moment(start, "--from") if start else None)
     with Traffic(f"{live.url}/predict", bodies, rate) as traffic:
         ends = time.monotonic() + seconds
         with suppress(KeyboardInterrupt):

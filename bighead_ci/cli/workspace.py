@@ -8,12 +8,12 @@ import click
 
 from bighead_ci import wiring
 from bighead_ci.cli.output import answer, json_option, reports_errors, utc_moment
-from bighead_ci.workspaces.lifecycle import end_workspace
+from bighead_ci.workspaces.lifecycle import end_workspace, set_moment
 
 
 @click.group("workspace")
 def workspace_command() -> None:
-    """Create a workspace, look at it, stop what runs in it."""
+    """Create a workspace, look at it, set its moment, stop what runs in it."""
 
 
 @workspace_command.command("init")
@@ -41,6 +41,21 @@ def show_command(as_json: bool) -> None:
     context = wiring.context()
     data = context.workspace.model_dump(mode="json") | {"now": context.data_clock.now().isoformat()}
     answer(data, "\n".join(f"{key:22} {value}" for key, value in data.items()), as_json)
+
+
+@workspace_command.command("moment")
+@click.argument("moment", metavar="TIME|now")
+@json_option
+@reports_errors
+def moment_command(moment: str, as_json: bool) -> None:
+    """Let this workspace live at TIME (2026-01-31T12:00:00, in UTC) from now on, or by the machine's clock (now).
+
+    Nothing may run meanwhile: bighead workspace stop, and afterwards bighead runner. Online features, which are of the
+    moment before, are deleted; the runner makes them anew.
+    """
+    changed = set_moment(wiring.context().workspace, None if moment == "now" else utc_moment(moment, "TIME"))
+    now = wiring.context_of(changed).data_clock.now()
+    answer({"now": now.isoformat()}, f"it is {now:%Y-%m-%d %H:%M:%S} UTC in this workspace", as_json)
 
 
 @workspace_command.command("stop")

@@ -11,9 +11,11 @@ from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.failures import Failures
 from bighead_ci.delivery.main import Main
 from bighead_ci.delivery.online_sets import feature_set_ids, online_store
+from bighead_ci.delivery.reach import reach_of
 from bighead_ci.documents.base import Document, epoch_us
 from bighead_ci.documents.definition import FeatureSchema, VersionedFeatureSet
 from bighead_ci.documents.failure import Failure
+from bighead_ci.documents.report import FeatureReach
 from bighead_ci.errors import InputError, RetryError
 from bighead_ci.features.meaning import feature_schema
 from bighead_ci.features.online import FeatureReader
@@ -29,6 +31,8 @@ class Materialization(Document):
 
     keys: dict[str, int]
     """By set."""
+    warnings: list[str]
+    """Sets of which no feature reaches a row of their data."""
     failures: list[Failure]
 
 
@@ -47,14 +51,18 @@ def materialize(context: Context, ids: Sequence[str] | None, progress: Progress)
     if unknown:
         raise InputError(f"main has no feature set {', '.join(unknown)}; feature sets: {', '.join(known) or 'none'}")
     keys: dict[str, int] = {}
+    warnings: list[str] = []
     failures = Failures()
     for name in known if ids is None else ids:
         with failures.contain(name):
-            keys[name] = _materialize(context, main, name, progress)
-    return Materialization(keys=keys, failures=failures.found)
+            keys[name], reach = _materialize(context, main, name, progress)
+            if not reach.reached:
+                warnings.append(f"{name}: {reach.words}")
+                progress(f"warning: {warnings[-1]}")
+    return Materialization(keys=keys, warnings=warnings, failures=failures.found)
 
 
-def _materialize(context: Context, main: Main, name: str, progress: Progress) -> int:
+def _materialize(context: Context, main: Main, name: str, progress: Progress) -> tuple[int, FeatureReach]:
     loaded = load_feature_set(main.tree, *name.split("/"))
     path = data_path(loaded.source)
     sources = {
@@ -63,7 +71,8 @@ def _materialize(context: Context, main: Main, name: str, progress: Progress) ->
     until = context.data_clock.now()
     progress(f"{name}: state of every {', '.join(loaded.definition.key)} up to {until:%Y-%m-%d %H:%M:%S} UTC")
     with online_store(context, readonly=False) as store:
-        return context.offline_store.materialize([loaded], sources, until, store)
+        keys = context.offline_store.materialize([loaded], sources, until, store)
+    return keys, reach_of(context, loaded, None, sources[loaded.definition.source][1])
 
 
 def ensure_materialized(context: Context, schemas: Sequence[FeatureSchema], progress: Progress) -> None:

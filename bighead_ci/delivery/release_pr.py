@@ -11,6 +11,7 @@ from bighead_ci.delivery.comparison import compare, drift
 from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.gates import judge_canary, judge_promotion
 from bighead_ci.delivery.main import Main
+from bighead_ci.delivery.reach import feature_reaches
 from bighead_ci.delivery.release_files import changes_to, release_files
 from bighead_ci.delivery.report_files import keep_promotion
 from bighead_ci.delivery.running import running_versions
@@ -19,9 +20,10 @@ from bighead_ci.documents.live import CanaryAnalysis
 from bighead_ci.documents.plan import ReleaseChange
 from bighead_ci.documents.record import Comparison, RunRecord
 from bighead_ci.documents.release import Release
-from bighead_ci.documents.report import PromotionReport
+from bighead_ci.documents.report import FeatureReach, PromotionReport
 from bighead_ci.documents.verdict import Verdict
 from bighead_ci.errors import InputError
+from bighead_ci.ports.progress import silent
 
 LABEL = "bighead/release"
 """On every pull request that edits a release."""
@@ -133,7 +135,15 @@ def review_release(
         image=incoming.image if incoming else None,
         artifact=incoming.artifact if incoming else None,
         request=record.request if record else {},
+        reaches=_reaches(context, main, record) if record and change.move == "promote" else [],
     )
+
+
+def _reaches(context: Context, main: Main, record: RunRecord) -> list[FeatureReach]:
+    try:
+        return feature_reaches(context, main, record.features, silent)
+    except InputError:  # data or a set that main lacks is said by what needs it; the move does not
+        return []
 
 
 def release_diff(context: Context, main: Main, change: ReleaseChange, old: Release | None, new: Release | None) -> str:

@@ -56,6 +56,27 @@ class ModelReport(Document):
     links: list[Link]
 
 
+class FeatureReach(Document):
+    """How many of a set's features, of those that a model takes, have a window that reaches a row of their source."""
+
+    set: str
+    moment: Moment
+    """That windows end at."""
+    newest: Moment | None
+    """Time of the newest row known then; None: there is none."""
+    features: int
+    reached: int
+
+    @property
+    def words(self) -> str:
+        """For people."""
+        newest = "no row is known" if self.newest is None else f"the newest row is of {self.newest:%Y-%m-%d %H:%M} UTC"
+        return (
+            f"{newest}; at {self.moment:%Y-%m-%d %H:%M} UTC, the moment of this workspace, {self.reached} of "
+            f"{self.features} features find any"
+        )
+
+
 class PromotionReport(Document):
     """The body of a pull request that edits a release: what the move is, on what evidence, and the way back."""
 
@@ -86,6 +107,8 @@ class PromotionReport(Document):
     image: Reference | None
     artifact: Digest | None
     request: dict[str, RequestField]
+    reaches: list[FeatureReach] = Field(default_factory=list)
+    """Of a promotion: of each feature set that it takes, at the workspace's moment."""
 
 
 class ApprovalRule(Document):

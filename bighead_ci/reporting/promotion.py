@@ -44,7 +44,12 @@ _FAILING_RULES, _COMMITS, _NULLS = 30, 50, 5
 
 def promotion_markdown(report: PromotionReport, *, pictures: bool) -> str:
     """The whole body in at most 65,536 characters."""
-    blocks = [Block(f"### {title(report)}"), Block(_failing_rules(report)), Block(_summary(report))]
+    blocks = [
+        Block(f"### {title(report)}"),
+        Block(_failing_rules(report)),
+        Block(_unreached(report)),
+        Block(_summary(report)),
+    ]
     if report.analysis:
         blocks += _analysis(report.analysis, pictures=pictures)
     if any(gate.applied for gate in report.verdict.gates):
@@ -74,6 +79,18 @@ def _failing_rules(report: PromotionReport) -> str:
     rules = [("", gate, rule) for gate, rule in report.verdict.failures]
     heading = "Why" if report.move == "rollback" else "What stands against it"
     return f"**{heading}**\n\n{failing_rules(rules, most=_FAILING_RULES)}" if rules else ""
+
+
+def _unreached(report: PromotionReport) -> str:
+    """The feature sets that would give nothing to any request; empty if there is none."""
+    sets = [one for one in report.reaches if not one.reached]
+    if not sets:
+        return ""
+    features, reached = (sum(getattr(one, name) for one in report.reaches) for name in ("features", "reached"))
+    heading = f"⚠️ **Features without data**: {reached} of {features} would be found"
+    lines = [f"- {code(one.set)}: {text(one.words)}" for one in sets]
+    way = "Bring newer data to main, or set the moment that the workspace lives at: `bighead workspace moment TIME`."
+    return "\n".join([heading, "", *lines, "", way])
 
 
 def _summary(report: PromotionReport) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bighead_ci.clocks import SystemClock
 from bighead_ci.errors import InputError
+from bighead_ci.processes import recorded_process
 from bighead_ci.workspaces import variables
 from bighead_ci.workspaces.layout import WORKSPACE_FILE, Workspace
 from bighead_ci.workspaces.repositories import check_absent, create_repositories
@@ -39,8 +40,9 @@ def create_workspace(
     directory = directory.resolve()
     if workspace_in(directory) is not None:
         raise InputError(f"{directory} has a workspace already; choose another directory")
-    offset = (moment - SystemClock().now()).total_seconds() if moment else 0.0
-    workspace = Workspace(forge=directory / "forge.git", state=directory / "state", clock_offset_seconds=offset)
+    workspace = Workspace(
+        forge=directory / "forge.git", state=directory / "state", clock_offset_seconds=_offset(moment)
+    )
     clone, begun = directory / "clone", workspace.state / BEGUN_FILE
     try:
         if begun.exists():
@@ -62,6 +64,28 @@ def workspace_in(directory: Path) -> Workspace | None:
     """The workspace of a directory, if it has one."""
     file = directory / "state" / WORKSPACE_FILE
     return Workspace.read(file) if file.exists() else None
+
+
+def set_moment(workspace: Workspace, moment: datetime | None) -> Workspace:
+    """Let a workspace live at another moment from now on; None: by the machine's clock.
+
+    Online features know events up to the moment before, and answer for none earlier: they go.
+
+    Raises:
+        InputError: something of it runs, and would go on living at the moment before.
+    """
+    running = [file for file in workspace.state.rglob("pid.json") if recorded_process(file) is not None]
+    if running:
+        named = ", ".join(sorted(str(file.parent.relative_to(workspace.state)) for file in running))
+        raise InputError(f"this workspace runs ({named}), at the moment it has: first `bighead workspace stop`")
+    shutil.rmtree(workspace.online_store, ignore_errors=True)
+    changed = workspace.model_copy(update={"clock_offset_seconds": _offset(moment)})
+    changed.write(workspace.state / WORKSPACE_FILE)
+    return changed
+
+
+def _offset(moment: datetime | None) -> float:
+    return (moment - SystemClock().now()).total_seconds() if moment else 0.0
 
 
 def end_workspace(workspace: Workspace, stop_environment: Callable[[str], None]) -> list[str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bighead_ci.callers.requests import requests_of
+from bighead_ci.callers.requests import requests_in, requests_of
 from bighead_ci.callers.traffic import Sample, summarize
 from bighead_ci.documents.definition import RequestField, SourceDefinition
 from bighead_ci.errors import InputError
@@ -76,10 +78,60 @@ def test_rows_without_time_are_all_sent(tmp_path: Path) -> None:
 
 
 def test_no_rows_to_send_is_said(tmp_path: Path) -> None:
-    """The message names the file and the moment."""
-    path = write_rows(tmp_path, (-1, "AA", 1))
-    with pytest.raises(InputError, match=r"flights\.parquet has no rows in the two hours after 2013-10-01 21:00"):
+    """The message names the file, the moment, when there are rows, and what to do."""
+    path = write_rows(tmp_path, (-1, "AA", 1), (-3, "AA", 1))
+    with pytest.raises(InputError) as refused:
         requests_of(FIELDS, "schedule", SOURCE, path, NOW)
+    text = str(refused.value)
+    assert "flights.parquet has no rows in the two hours after 2013-10-01 21:00:00 UTC" in text
+    assert "its rows are of 2013-10-01 18:00:00 to 2013-10-01 20:00:00 UTC: --from takes a moment among them" in text
+    with pytest.raises(InputError, match="it has none at all"):
+        requests_of(FIELDS, "schedule", SOURCE, write_rows(tmp_path), NOW)
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv", "json", "lines"])
+def test_requests_can_be_the_rows_of_a_file(tmp_path: Path, kind: str) -> None:
+    """In its order, whatever their time; text stays text, nulls and columns that are no field are not sent."""
+    rows: list[dict[str, Any]] = [
+        {"airline": "007", "distance": 12, "x": 1},
+        {"airline": "BB", "distance": None, "x": 2},
+    ]
+    expected: list[dict[str, Any]] = [{"airline": "007", "distance": 12}, {"airline": "BB"}]
+    file = tmp_path / f"rows.{'json' if kind == 'lines' else kind}"
+    if kind == "parquet":
+        pq.write_table(pa.Table.from_pylist(rows), file)
+    elif kind == "csv":
+        file.write_text("airline,distance,x\n007,12,1\nBB,,2\n")
+    else:
+        file.write_text(json.dumps(rows) if kind == "json" else "\n".join(map(json.dumps, rows)))
+        expected = rows
+    assert requests_in(FIELDS, file) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("rows.csv", "distance\n1\n", "has no column airline, which requests need; it has distance"),
+        ("rows.csv", "airline,distance\nAA,far\n", "cannot be read: .*conversion error to int64"),
+        ("rows.csv", "airline\n", "has no rows: nothing to send"),
+        ("rows.parquet", "no such thing", "cannot be read"),
+        ("rows.json", "[1]", "cannot be read: row 1 is no object"),
+        ("rows.json", "{", "cannot be read"),
+        ("rows.xlsx", "", r"allowed: \.parquet, \.csv, \.json"),
+    ],
+)
+def test_a_file_that_holds_no_requests_is_refused(tmp_path: Path, name: str, text: str, message: str) -> None:
+    """With what is wrong in it."""
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=message):
+        requests_in(FIELDS, tmp_path / name)
+
+
+def test_a_time_without_a_zone_in_a_file_is_utc(tmp_path: Path) -> None:
+    """As everywhere in commands: a request needs a zone."""
+    fields = {"when": RequestField(type="timestamp")}
+    pq.write_table(pa.table({"when": pa.array([1_767_225_600_000_000], pa.timestamp("us"))}), tmp_path / "r.parquet")
+    assert requests_in(fields, tmp_path / "r.parquet") == [{"when": "2026-01-01T00:00:00+00:00"}]
 
 
 def test_what_was_not_answered_with_200_failed() -> None:

@@ -138,3 +138,16 @@ def test_the_newest_event_that_was_known_is_kept(context: Any) -> None:
     """How old what callers get is can be told from the store alone."""
     stored = stored_sets(context, ["pairs/v1"])["pairs/v1"]
     assert stored.newest == int(MOMENT.timestamp()) * 1_000_000 - 1
+
+
+def test_a_set_of_which_no_feature_reaches_a_row_is_warned_about(two_sets: Any) -> None:
+    """Its newest row, the moment, and how many features find any; at a moment among the rows there is no warning."""
+    assert materialize(two_sets, ["pairs/v1"], silent).warnings == []
+    two_sets.data_clock = FixedClock(datetime(2026, 1, 10, tzinfo=UTC))
+    said: list[str] = []
+    (warning,) = materialize(two_sets, ["pairs/v1"], said.append).warnings
+    assert warning == (
+        "pairs/v1: the newest row is of 2013-09-30 23:59 UTC; at 2026-01-10 00:00 UTC, the moment of this workspace, "
+        "0 of 1 features find any"
+    )
+    assert f"warning: {warning}" in said

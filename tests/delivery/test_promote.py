@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from bighead_ci.definitions.loading import load_feature_set
 from bighead_ci.definitions.release_file import render_release
 from bighead_ci.delivery.approvals import review
 from bighead_ci.delivery.check import check_pull_request
 from bighead_ci.delivery.deliver import deliver
 from bighead_ci.delivery.merge import merge_pull_request
 from bighead_ci.delivery.promote import promote
+from bighead_ci.delivery.reach import reach
 from bighead_ci.delivery.release_pr import release_branch
 from bighead_ci.documents.forge import PullRequestSummary
 from bighead_ci.errors import InputError, RetryError
+from bighead_ci.features.meaning import features_of
 from bighead_ci.ports.progress import silent
+from bighead_ci.reporting.promotion import promotion_markdown
 from fakes.context import FakeContext, model_version
 from fakes.engine import MemoryEngine
 from fakes.shipping import merge_version, pass_canary, promote_and_merge, ship
@@ -363,3 +368,27 @@ def test_a_version_that_only_stands_by_can_be_promoted_again(context: FakeContex
     promote_and_merge(context, "staging", "v3")
     promote_and_merge(context, "staging", "v2")
     assert context.split("staging") == {"v3": 0, "v2": 100}
+
+
+def test_a_promotion_whose_features_would_all_be_null_warns(context: FakeContext) -> None:
+    """The report has the newest row, the moment, and found features of how many; gates judge as before."""
+    merge_version(context, "v2")
+    done = promote(context, "late", "staging", "v2")
+    assert done is not None
+    (found,) = done.report.reaches
+    assert (found.newest, found.moment, found.reached) == (None, context.data_clock.now(), 0)
+    text = promotion_markdown(done.report, pictures=False)
+    assert f"**Features without data**: 0 of {found.features} would be found" in text
+    assert f"`{found.set}`: no row is known; at 2013-10-01 21:00 UTC" in text
+    assert done.report.verdict.passed
+
+
+def test_windows_that_reach_a_row_are_counted(context: FakeContext) -> None:
+    """From the left end of a window, floored to its hop; no warning where one reaches."""
+    loaded = load_feature_set(context.main().tree, "delays", "v1")
+    moment = context.data_clock.now()
+    windows = sorted({feature.window for feature in features_of(loaded)})
+    inside, outside = (moment - timedelta(microseconds=windows[-1] * factor) for factor in (0.5, 2))
+    assert reach(loaded, None, inside, moment).reached >= 1
+    assert reach(loaded, None, outside, moment).reached == 0
+    assert reach(loaded, None, moment, moment).reached == len(features_of(loaded))

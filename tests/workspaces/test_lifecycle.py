@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from bighead_ci.clocks import ShiftedClock
 from bighead_ci.definitions.tree import blob_id
 from bighead_ci.errors import InputError
+from bighead_ci.processes import record
 from bighead_ci.workspaces import repositories
 from bighead_ci.workspaces.layout import Workspace
-from bighead_ci.workspaces.lifecycle import create_workspace, workspace_in
+from bighead_ci.workspaces.lifecycle import create_workspace, set_moment, workspace_in
 from fakes.repositories import git, opinionated_git
 
 FILES = {
@@ -93,3 +97,31 @@ def test_what_somebody_else_has_there_is_not_touched(tmp_path: Path, seed: Path)
     make(tmp_path / "w", seed)
     with pytest.raises(InputError, match="has a workspace already"):
         make(tmp_path / "w", seed)
+
+
+def test_a_workspace_lives_now_unless_it_was_given_a_moment(tmp_path: Path, seed: Path) -> None:
+    """The demonstration's October 2013 is nobody else's."""
+    assert make(tmp_path / "w", seed).clock_offset_seconds == 0.0
+
+
+def test_the_moment_of_a_workspace_can_be_set_and_cleared(tmp_path: Path, seed: Path) -> None:
+    """What its clock says follows; online features of the moment before are gone."""
+    made = create_workspace(tmp_path / "w", seed, datetime(2013, 10, 1, 21, tzinfo=UTC), lambda *_: None)
+    made.online_store.mkdir()
+    moved = set_moment(made, datetime(2026, 1, 10, tzinfo=UTC))
+    assert workspace_in(tmp_path / "w") == moved
+    assert not made.online_store.exists()
+    lived = ShiftedClock(timedelta(seconds=moved.clock_offset_seconds)).now() - datetime(2026, 1, 10, tzinfo=UTC)
+    assert timedelta() <= lived < timedelta(minutes=1)
+    assert set_moment(moved, None).clock_offset_seconds == 0.0
+
+
+def test_a_workspace_that_runs_keeps_its_moment(tmp_path: Path, seed: Path) -> None:
+    """What runs would go on living at the old one: it is named, and nothing changes."""
+    made = make(tmp_path / "w", seed)
+    directory = made.platform / "prod" / "variants" / "late-v1"
+    directory.mkdir(parents=True)
+    record(os.getpid(), directory / "pid.json")
+    with pytest.raises(InputError, match=r"runs \(platform/prod/variants/late-v1\).*bighead workspace stop"):
+        set_moment(made, datetime(2026, 1, 10, tzinfo=UTC))
+    assert workspace_in(tmp_path / "w") == made
