@@ -41,11 +41,12 @@ def match_rows(ours: pa.Table, theirs: pa.Table, whose: str) -> Matched | Unmatc
     """
     if prediction_classes(ours) != prediction_classes(theirs):
         return Unmatched(f"{whose} tells other classes apart")
-    if _TIME not in theirs.column_names:
-        return Unmatched(
-            f"the record of {whose} is of an engine before predictions kept the time of their rows, so nobody can tell "
-            "whether its event ids mean the same rows; run it again with this engine"
-        )
+    for table, run in ((ours, "this run"), (theirs, whose)):
+        if _TIME not in table.column_names:
+            return Unmatched(
+                f"the record of {run} is of an engine before predictions kept the time of their rows, so nobody can "
+                "tell whether event ids mean the same rows; run it again with this engine"
+            )
     kinds = [table[_ID].type for table in (ours, theirs)]
     if not any(all(map(is_kind, kinds)) for is_kind in (pa.types.is_integer, _is_text)):
         return Unmatched(f"event ids are {kinds[0]} here and {kinds[1]} in {whose}")

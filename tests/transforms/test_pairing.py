@@ -66,11 +66,13 @@ def test_rows_without_any_time_are_held_by_their_label() -> None:
 
 
 def test_predictions_of_an_engine_that_kept_no_time_are_compared_with_nothing() -> None:
-    """It says so, and that the version must be run again; it is not a changed row."""
-    found = refused(rows(0, 30), rows(0, 30).drop_columns("__timestamp"))
-    assert "of an engine before" in found.reason
-    assert "run it again" in found.reason
-    assert not found.changed
+    """It says whose, and that the version must be run again; it is not a changed row. Ours may be the old one."""
+    old = rows(0, 30).drop_columns("__timestamp")
+    for ours, theirs, whose in ((rows(0, 30), old, "v1"), (old, rows(0, 30), "this run"), (old, old, "this run")):
+        found = refused(ours, theirs)
+        assert f"the record of {whose} is of an engine before" in found.reason
+        assert "run it again" in found.reason
+        assert not found.changed
 
 
 def test_ids_of_text_are_never_ids_of_numbers() -> None:
