@@ -30,8 +30,7 @@ def ship_command(directory: Path) -> None:
 
     A workspace of an earlier run is stopped and replaced. It is left running; `bighead stop` ends it.
     """
-    if not (EXAMPLES / "models/flight_delay").is_dir():
-        raise InputError("`bighead ship` plays the examples of a source checkout; this installation has none")
+    examples()
     directory = directory.resolve()
     try:
         _ship(directory)
@@ -41,6 +40,17 @@ def ship_command(directory: Path) -> None:
     except BigheadError:
         console.print(f"\nnot finished; {_ways_on(directory)}", markup=False)
         raise
+
+
+def examples() -> Path:
+    """The checkout that holds the examples.
+
+    Raises:
+        InputError: an installed wheel has none.
+    """
+    if not (EXAMPLES / "models/flight_delay").is_dir():
+        raise InputError("this takes the examples of a source checkout, and this installation has none")
+    return EXAMPLES
 
 
 def _ways_on(directory: Path) -> str:

@@ -8,7 +8,10 @@ import click
 
 from bighead_ci import wiring
 from bighead_ci.cli.output import answer, json_option, reports_errors, utc_moment
-from bighead_ci.workspaces.lifecycle import end_workspace, set_moment
+from bighead_ci.cli.ship import examples
+from bighead_ci.demo.seed import BEGINNING, write_seed
+from bighead_ci.errors import InputError
+from bighead_ci.workspaces.lifecycle import end_workspace, set_moment, workspace_in
 
 
 @click.group("workspace")
@@ -21,14 +24,18 @@ def workspace_command() -> None:
 @click.option(
     "--seed",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    required=True,
-    help="Directory whose files become the first commit.",
+    default=None,
+    help="Directory whose files become the first commit; default: the examples' environments, policies and docs.",
 )
 @click.option("--at", default=None, help="Moment the workspace lives at (2013-10-01T10:00:00, in UTC); default: now.")
 @json_option
 @reports_errors
-def init_command(directory: Path, seed: Path, at: str | None, as_json: bool) -> None:
+def init_command(directory: Path, seed: Path | None, at: str | None, as_json: bool) -> None:
     """Make DIRECTORY with a bare repository (forge.git), a clone of it (clone) and a state directory (state)."""
+    if seed is None:
+        if workspace_in(directory.resolve()) is not None:
+            raise InputError(f"{directory} has a workspace already; choose another directory")
+        seed = write_seed(examples(), directory / "seed", BEGINNING)
     made = wiring.create_workspace(directory, seed, utc_moment(at) if at else None)
     answer(made.model_dump(mode="json"), f"workspace in {directory}: work in {directory / 'clone'}", as_json)
 

@@ -28,8 +28,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from sklearn.compose import ColumnTransformer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline
+{imports}from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import {pipeline}
 from sklearn.preprocessing import {transformers}
 
 {constants}
@@ -40,6 +40,10 @@ def build(parameters: Mapping[str, Any]) -> Pipeline:
 {steps}    ])
     return Pipeline([("columns", columns), ("classifier", LogisticRegression(C=parameters["regularisation"]))])
 '''
+_ENCODED = 'OneHotEncoder(handle_unknown="ignore")'
+_IMPUTED = 'make_pipeline(SimpleImputer(strategy="median"), StandardScaler())'
+_IMPORTS = {_ENCODED: "", _IMPUTED: "from sklearn.impute import SimpleImputer\n"}
+_PREPROCESSING = {_ENCODED: "OneHotEncoder", _IMPUTED: "StandardScaler"}
 _MODEL_YAML = """\
 owner: {owner}
 description: What does {name} predict, and for whom?
@@ -210,23 +214,20 @@ def _expectations(column: str) -> str:
 
 
 def _model_code(fields: Mapping[str, str]) -> str:
-    """Only the transformers that the fields need: an empty one is an error to some converters."""
-    groups = (
-        (
-            "CATEGORIES",
-            [column for column, kind in fields.items() if kind == "string"],
-            "OneHotEncoder",
-            'handle_unknown="ignore"',
-        ),
-        ("NUMBERS", [column for column, kind in fields.items() if kind != "string"], "StandardScaler", ""),
-    )
-    used = [group for group in groups if group[1]]
+    """Only the transformers that the fields need: an empty one is an error to some converters.
+
+    Numbers are imputed: a feature of a key that is not known is missing, and so is one that a golden row leaves out.
+    """
+    texts = [column for column, kind in fields.items() if kind == "string"]
+    numbers = [column for column, kind in fields.items() if kind != "string"]
+    groups = [group for group in (("CATEGORIES", texts, _ENCODED), ("NUMBERS", numbers, _IMPUTED)) if group[1]]
     return _MODEL_CODE.format(
-        transformers=", ".join(transformer for _, _, transformer, _ in used),
-        constants="".join(f"{constant} = {_python_list(columns)}\n" for constant, columns, _, _ in used),
+        imports="".join(_IMPORTS[transformer] for _, _, transformer in groups),
+        pipeline="Pipeline, make_pipeline" if numbers else "Pipeline",
+        transformers=", ".join(_PREPROCESSING[transformer] for _, _, transformer in groups),
+        constants="".join(f"{constant} = {_python_list(columns)}\n" for constant, columns, _ in groups),
         steps="".join(
-            f'        ("{constant.lower()}", {transformer}({arguments}), {constant}),\n'
-            for constant, _, transformer, arguments in used
+            f'        ("{constant.lower()}", {transformer}, {constant}),\n' for constant, _, transformer in groups
         ),
     )
 

@@ -5,21 +5,25 @@ from __future__ import annotations
 import re
 import shutil
 import socket
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 MOMENT = datetime(2013, 10, 1, 21, 0, tzinfo=UTC)
 """The demonstration lives here, at five in the afternoon in New York: after all that training knew."""
 
-PARTS = ("features", "policies", "environments", "dvc.yaml", "dvc.lock", ".dvc", ".dvcignore", ".gitignore")
+BEGINNING = ("policies", "environments", "docs", ".dvc", ".dvcignore", ".gitignore")
+"""What a repository of anybody begins with: no models and no data, and the pages that messages name."""
+PARTS = ("features", "dvc.yaml", "dvc.lock", *BEGINNING)
+"""What that of the demonstration begins with."""
 LEFT_OUT = shutil.ignore_patterns("*.parquet", "__pycache__", "cache", "tmp", "config.local")
 
 
-def write_seed(examples: Path, directory: Path) -> Path:
+def write_seed(examples: Path, directory: Path, parts: Sequence[str] = PARTS) -> Path:
     """Copy what the first commit holds; a router port that is taken is replaced by a free one."""
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
-    for name in PARTS:
+    for name in parts:
         source = examples / name
         if source.is_dir():
             shutil.copytree(source, directory / name, ignore=LEFT_OUT)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bighead_ci.demo.seed import write_seed
+from bighead_ci.demo.seed import BEGINNING, write_seed
 
 
 @pytest.fixture
@@ -84,3 +84,15 @@ def test_a_seed_replaces_an_earlier_one(tmp_path: Path) -> None:
     (seed / "leftover.txt").write_text("old")
     write_seed(examples, tmp_path / "seed")
     assert not (seed / "leftover.txt").exists()
+
+
+def test_what_anybody_begins_with_has_the_pages_that_messages_name(tmp_path: Path) -> None:
+    """Environments, policies and docs, so that a page that an error names is in the clone; no models, no sources."""
+    root = Path(__file__).resolve().parents[2]
+    seed = write_seed(root, tmp_path / "seed", BEGINNING)
+    assert {path.name for path in seed.iterdir()} == {*BEGINNING}
+    sources = [*(root / "bighead_ci").rglob("*.py")]
+    named = {page for file in sources for page in re.findall(r"docs/[a-z-]+\.md", file.read_text())}
+    assert named
+    assert [page for page in sorted(named) if not (seed / page).is_file()] == []
+    assert (seed / "docs/tutorial.md").is_file()
