@@ -11,6 +11,9 @@ from bighead_ci.documents.base import CommitId, Digest, Document, Moment, Name, 
 from bighead_ci.documents.definition import Serving
 from bighead_ci.documents.image import Reference
 
+BODY_LIMIT = 1 << 20
+"""Bytes of a request's body: the router refuses longer ones, and so does a process that is asked directly."""
+
 
 class DesiredVariant(Document):
     """One process that should run."""

@@ -19,9 +19,9 @@ from dvc.repo import Repo
 
 from bighead_ci.documents.sandbox import Limits
 from bighead_ci.errors import InputError, Problem
-from bighead_ci.orchestrators.stage_process import VARIABLES
+from bighead_ci.orchestrators.stage_process import confined_environment, limit_reached
 from bighead_ci.ports.sandbox import Confined, Sandbox
-from bighead_ci.processes import NETWORK_VARIABLES, interpreter_paths, kept_environment
+from bighead_ci.processes import NETWORK_VARIABLES, interpreter_paths
 
 SHELL = "/bin/sh"
 
@@ -127,16 +127,13 @@ class DataProcesses:
                 self.output,
             )
             if ended.limit:
-                allowed = getattr(self.limits, ended.limit)
-                raise InputError(f"stage {stage.name} of dvc.yaml was ended at its limit: {ended.limit} {allowed:,.0f}")
+                raise limit_reached(f"stage {stage.name} of dvc.yaml", ended.limit, self.limits)
             if ended.code == 0:
                 _take_over(checkout, stage, place)
             return ended.code
 
     def _variables(self, stage: DataStage) -> dict[str, str]:
-        more = (*VARIABLES, *stage.variables, *(NETWORK_VARIABLES if stage.network else ()))
-        kept = {name: value for name, value in kept_environment(*more).items() if name not in {"HOME", "TMPDIR"}}
-        return kept | self.quiet
+        return confined_environment(*stage.variables, *(NETWORK_VARIABLES if stage.network else ())) | self.quiet
 
 
 def _refused(stage: DataStage) -> list[Problem]:

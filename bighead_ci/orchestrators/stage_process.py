@@ -69,7 +69,6 @@ class StageProcesses:
 
     def _confined(self, stage: Stage, place: StagePlace, interpreter: Path, engine: Path, results: Path) -> Confined:
         package = Path(bighead_ci.__file__).resolve().parent
-        kept = {name: value for name, value in kept_environment(*VARIABLES).items() if name not in {"HOME", "TMPDIR"}}
         python = {"PYTHONPATH": str(engine), "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         return Confined(
             [str(interpreter), "-P", "-m", stage.module, str(place.checkout), place.directory, str(results)],
@@ -77,7 +76,7 @@ class StageProcesses:
             limits=self.limits,
             reads=[*stage_reads(stage, place), *interpreter_paths(interpreter), package, engine],
             writes=[results],
-            variables=kept | self.quiet | python,
+            variables=confined_environment() | self.quiet | python,
         )
 
 
@@ -130,11 +129,7 @@ def _failure(stage: Stage, place: StagePlace, results: Path, ended: Ended, limit
     """
     what = f"stage {stage.name} of {place.directory}"
     if ended.limit:
-        allowed = getattr(limits, ended.limit)
-        return InputError(
-            f"{what} was ended at its limit: {ended.limit} {allowed:,.0f}; let it take less, or have whoever runs the "
-            f"checks set BIGHEAD_SANDBOX_LIMITS (as {ended.limit}={_twice(ended.limit, allowed)})"
-        )
+        return limit_reached(what, ended.limit, limits)
     said = read_failure(results)
     if said is not None:
         return InputError(str(said)) if stage.reads_code and not isinstance(said, InputError) else said
@@ -145,6 +140,25 @@ def _failure(stage: Stage, place: StagePlace, results: Path, ended: Ended, limit
             f"{what} ended with exit code {ended.code} and left no reason: model.py, or a library, did it"
         )
     return BugError(f"{what} broke with exit code {ended.code}; see above")
+
+
+def confined_environment(*more: str) -> dict[str, str]:
+    """What a confined command gets of this process's environment; a sandbox has a HOME and a TMPDIR of its own.
+
+    Args:
+        more: Names of variables beside those that every stage gets.
+    """
+    kept = kept_environment(*VARIABLES, *more)
+    return {name: value for name, value in kept.items() if name not in {"HOME", "TMPDIR"}}
+
+
+def limit_reached(what: str, limit: str, limits: Limits) -> InputError:
+    """The error of a command that was ended at a limit, with what to do."""
+    allowed = getattr(limits, limit)
+    return InputError(
+        f"{what} was ended at its limit: {limit} {allowed:,.0f}; let it take less, or have whoever runs the "
+        f"checks set BIGHEAD_SANDBOX_LIMITS (as {limit}={_twice(limit, allowed)})"
+    )
 
 
 def _twice(limit: str, allowed: float) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bighead_ci.documents.base import Document, Moment
+from bighead_ci.documents.live import BODY_LIMIT
 
 Json = dict[str, Any]
 TYPE = "type.googleapis.com/envoy"
@@ -22,8 +23,6 @@ RECEIVE_TIMEOUT = "10s"
 """From the first byte of a request to its last: who sends slower is answered 408, and never reaches a process."""
 KEEP_ALIVE = "300s"
 """How long a caller's connection may rest."""
-BODY_LIMIT = 1 << 20
-"""Bytes of a request's body; a process refuses longer ones as well."""
 CIRCUIT_BREAKERS: Json = {
     "thresholds": [{"max_connections": 1024, "max_pending_requests": 4096, "max_requests": 4096, "max_retries": 1024}]
 }

@@ -6,12 +6,11 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
+from bighead_ci.documents.live import BODY_LIMIT
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
-
-BODY_LIMIT = 1 << 20
-"""Bytes of a request's body. The router refuses longer ones already."""
 
 
 class BodyError(Exception):

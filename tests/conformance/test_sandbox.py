@@ -49,8 +49,13 @@ class World:
     lines: list[str] = field(default_factory=list)
 
     def run(self, program: str, *, limits: Limits = LIMITS, network: bool = False, **variables: str) -> Ended:
-        """Run a Python program in the sandbox; `given`, `left`, `state` and `tried` are there for it."""
-        names = {"given": str(self.given), "left": str(self.left), "state": str(self.state)}
+        """Run a Python program in the sandbox; `given`, `left`, `state`, `keys` and `tried` are there for it."""
+        names = {
+            "given": str(self.given),
+            "left": str(self.left),
+            "state": str(self.state),
+            "keys": str(Path.home() / ".ssh"),
+        }
         head = "import os, sys, socket, ctypes, signal, time\n"
         head += "\n".join(f"{name} = {value!r}" for name, value in names.items())
         command = [str(PYTHON), "-I", "-S", "-c", head + TRIED + textwrap.dedent(program)]
@@ -161,7 +166,7 @@ def test_what_lies_outside_is_neither_read_nor_changed(world: World) -> None:
         tried("read by link", lambda: open(left + "/way/record.json").read())
         tried("write by link", lambda: open(left + "/way/record.json", "w"))
         tried("read by /proc", lambda: open("/proc/self/root" + state + "/record.json").read())
-        for place in ("/etc/shadow", "/root/.ssh", "/home", "/var", "/etc/ssl/private", "/srv", "/boot"):
+        for place in ("/etc/shadow", keys, "/home", "/var", "/etc/ssl/private", "/srv", "/boot"):
             tried("look at " + place, lambda: os.listdir(place) if os.path.isdir(place) else open(place).read())
     """)
     assert world.done() == []

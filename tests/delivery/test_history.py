@@ -22,18 +22,9 @@ from bighead_ci.documents.verdict import RuleInput
 from bighead_ci.errors import InputError
 from bighead_ci.ports.progress import silent
 from fakes.context import START, FakeContext, model_version
-from fakes.shipping import merge_version, pass_canary, ship, traffic
+from fakes.shipping import merge_version, ship, traffic
 
 PROD = "environments/prod/late.yaml"
-
-
-@pytest.fixture
-def shipped(context: FakeContext) -> FakeContext:
-    """v2 served in prod, then v3 by way of a canary."""
-    ship(context, "v2")
-    ship(context, "v3", skill=1.2)
-    pass_canary(context)
-    return context
 
 
 def log_prediction(context: FakeContext, environment: str = "prod") -> Prediction:

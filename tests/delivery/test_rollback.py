@@ -21,16 +21,6 @@ FEATURES = "features/delays/v1/feature_set.yaml"
 PATH = "environments/prod/late.yaml"
 
 
-@pytest.fixture
-def shipped(context: FakeContext) -> FakeContext:
-    """v2 served in prod, then v3 by way of a canary."""
-    ship(context, "v2")
-    ship(context, "v3", skill=1.2)
-    pass_canary(context)
-    assert context.split("prod") == {"v3": 100}
-    return context
-
-
 def old_release(context: FakeContext) -> Release:
     """What a rollback of prod would restore."""
     return check_rollback(context, "late", "prod").release

@@ -12,15 +12,6 @@ from fakes.shipping import pass_canary, ship
 PATH = "environments/prod/late.yaml"
 
 
-@pytest.fixture
-def shipped(context: FakeContext) -> FakeContext:
-    """v2 served in prod, then v3 by way of a canary."""
-    ship(context, "v2")
-    ship(context, "v3", skill=1.2)
-    pass_canary(context)
-    return context
-
-
 def target(context: FakeContext) -> list[str]:
     """The versions that a rollback of prod would restore."""
     return [variant.version for variant in check_rollback(context, "late", "prod").release.variants]

@@ -15,8 +15,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from bighead_ci.documents.live import BODY_LIMIT
 from bighead_ci.platforms import envoy_config
-from bighead_ci.platforms.envoy_config import BODY_LIMIT
 from fakes.local_bench import ROW, LocalBench, desired, weighted
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("callers")]

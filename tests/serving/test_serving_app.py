@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
+from bighead_ci.documents.live import BODY_LIMIT
 from bighead_ci.errors import RetryError
-from bighead_ci.serving.body import BODY_LIMIT
 from bighead_ci.serving.metrics import ServingMetrics
 from bighead_ci.serving.predictor import Predictor
 from bighead_ci.serving.service import make_app
