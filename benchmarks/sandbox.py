@@ -10,8 +10,9 @@ import subprocess
 import time
 from pathlib import Path
 
+from bighead_ci.documents.sandbox import KINDS
 from bighead_ci.ports.sandbox import Confined
-from bighead_ci.sandbox.choice import VARIABLE, limits_of, reasons, sandbox_of
+from bighead_ci.sandbox.choice import VARIABLE, limits_of, sandbox_of, why_not
 
 TIMES = 30
 COMMAND = ["/usr/bin/env", "true"]
@@ -25,8 +26,8 @@ def main() -> None:
         subprocess.run(COMMAND, check=True)
         plain.append(time.perf_counter() - begun)
     print(f"a process by itself: {statistics.median(plain) * 1000:.1f} ms at the median of {TIMES}")
-    for kind, reason in reasons().items():
-        if reason:
+    for kind in KINDS:
+        if reason := why_not(kind):
             print(f"{kind}: NOT MEASURED: {reason}")
             continue
         sandbox, taken = sandbox_of({VARIABLE: kind}), []

@@ -43,6 +43,8 @@ NETWORK_VARIABLES = (
 """How other machines are reached and trusted: for what may reach them."""
 INSTALLER_VARIABLES = (*NETWORK_VARIABLES, "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "NETRC")
 """What installs packages needs beside its own variables."""
+ENGINE_VARIABLES = "DOCKER_"
+"""How the names of what leads to a container engine begin: `DOCKER_HOST`, `DOCKER_CONTEXT`, `DOCKER_CONFIG`."""
 
 
 def kept_environment(*more: str, starting: tuple[str, ...] = ()) -> dict[str, str]:
@@ -113,13 +115,28 @@ def detach(process: subprocess.Popen[bytes]) -> None:
 def record(pid: int, pid_file: Path) -> None:
     """Write down which process this is."""
     with suppress(psutil.NoSuchProcess):
-        PidFile(pid=pid, started=psutil.Process(pid).create_time()).write(pid_file)
+        identity(pid).write(pid_file)
+
+
+def identity(pid: int) -> PidFile:
+    """Which process this is.
+
+    Raises:
+        psutil.NoSuchProcess: there is none.
+    """
+    return PidFile(pid=pid, started=psutil.Process(pid).create_time())
 
 
 def recorded_process(pid_file: Path) -> psutil.Process | None:
     """The living process of a pid file, never a later one that has its number."""
-    with suppress(OSError, ValueError, psutil.Error):
-        recorded = PidFile.read(pid_file)
+    with suppress(OSError, ValueError):
+        return identified_process(PidFile.read(pid_file))
+    return None
+
+
+def identified_process(recorded: PidFile) -> psutil.Process | None:
+    """That process if it lives, never a later one that has its number."""
+    with suppress(psutil.Error):
         process = psutil.Process(recorded.pid)
         if _lives(process) and _is_that(process, recorded):
             return process

@@ -6,9 +6,9 @@ from typing import Literal
 
 from bighead_ci.documents.base import Document
 
-SandboxKind = Literal["bubblewrap", "kernel", "none"]
-"""What holds a command: namespaces made by bubblewrap; Landlock and seccomp of the kernel; nothing."""
-KINDS: tuple[SandboxKind, ...] = ("bubblewrap", "kernel", "none")
+SandboxKind = Literal["bubblewrap", "docker", "kernel", "none"]
+"""What holds a command: namespaces made by bubblewrap; a container; Landlock and seccomp of the kernel; nothing."""
+KINDS: tuple[SandboxKind, ...] = ("bubblewrap", "docker", "kernel", "none")
 """The strongest first."""
 EndReason = Literal["exited", "signalled", "seconds", "memory", "processes", "disk"]
 """Why a command ended: by itself, by a signal, or at the limit of that name."""

@@ -39,7 +39,7 @@ from bighead_ci.orchestrators.dvc_settings import share_cache
 from bighead_ci.planning.dvc_pipeline import PIPELINE
 from bighead_ci.ports.progress import Progress
 from bighead_ci.process_tree import attended, ended_by_signal
-from bighead_ci.processes import INSTALLER_VARIABLES, THREAD_VARIABLES, kept_environment
+from bighead_ci.processes import ENGINE_VARIABLES, INSTALLER_VARIABLES, THREAD_VARIABLES, kept_environment
 
 _RUNNING = re.compile(r"^Running stage '(?P<stage>[^']+)'")
 _REUSED = re.compile(r"^Stage '(?P<stage>[^']+)' (is cached - skipping run|didn't change, skipping)")
@@ -71,8 +71,8 @@ _LAST_LINES = 12
 
 PASSED_ON = (*THREAD_VARIABLES, *INSTALLER_VARIABLES)
 """Variables of this process that DVC and the stages' commands get, beside what every process gets and our own."""
-OUR_VARIABLES = ("BIGHEAD_", "UV_")
-"""Beginnings of the names of our settings, and of those of the installer of environments."""
+OUR_VARIABLES = ("BIGHEAD_", "UV_", ENGINE_VARIABLES)
+"""Beginnings of the names of our settings, of those of the installer of environments, and of a container engine's."""
 
 DATA_COMMAND = "bighead_ci.cli.data_command"
 """Module that runs a command of the repository's own pipeline."""

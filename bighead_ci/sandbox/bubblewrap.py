@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -15,7 +15,7 @@ from bighead_ci.documents.sandbox import Ended, SandboxKind
 from bighead_ci.ports.sandbox import Confined
 from bighead_ci.sandbox.seccomp import machine_is_known, namespaces_filter
 from bighead_ci.sandbox.supervision import scratch, supervise
-from bighead_ci.sandbox.system import PROCESSORS, system_paths
+from bighead_ci.sandbox.system import PROCESSORS, outermost, system_paths
 
 _NESTED_SINCE = (0, 8)
 """From this version on bubblewrap can forbid further user namespaces."""
@@ -68,7 +68,7 @@ class BubblewrapSandbox:
             for name, place in (("tmp", _PRIVATE), ("shm", "/dev/shm")):  # noqa: S108 - as above
                 (home / name).mkdir()
                 command += ["--bind", str(home / name), place]
-            command += [word for path in _outermost(confined.reads) for word in ("--ro-bind", str(path), str(path))]
+            command += [word for path in outermost(confined.reads) for word in ("--ro-bind", str(path), str(path))]
             command += [word for path in confined.writes for word in ("--bind", str(path), str(path))]
             command += ["--remount-ro", "/", "--chdir", str(confined.directory), "--", *confined.command]
             return supervise(
@@ -96,15 +96,6 @@ def _system(*, network: bool) -> list[str]:
         else:
             words += ["--ro-bind", name, name]
     return words
-
-
-def _outermost(paths: Sequence[Path]) -> list[Path]:
-    """Without those that lie below another one or are part of the system: they are there with it."""
-    seen: list[Path] = []
-    for path in sorted({*paths}, key=lambda one: len(one.parts)):
-        if not any(path.is_relative_to(one) for one in seen) and not path.is_relative_to("/usr"):
-            seen.append(path)
-    return seen
 
 
 @contextmanager

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from typing import get_args
 
 from bighead_ci.documents.sandbox import KINDS, Limits, SandboxKind
 from bighead_ci.errors import InputError
 from bighead_ci.ports.sandbox import Sandbox
-from bighead_ci.sandbox import bubblewrap, kernel
+from bighead_ci.sandbox import bubblewrap, container, kernel
 from bighead_ci.sandbox.bubblewrap import BubblewrapSandbox
+from bighead_ci.sandbox.container import ContainerSandbox
 from bighead_ci.sandbox.kernel import KernelSandbox
 from bighead_ci.sandbox.unconfined import Unconfined
 
@@ -26,14 +26,14 @@ _SHARE_OF_MEMORY = 0.9
 _UNITS = {"MB": 10**6, "GB": 10**9}
 
 
-def reasons() -> dict[SandboxKind, str]:
-    """Why each kind cannot be had on this machine; empty for one that can."""
+def why_not(kind: SandboxKind) -> str:
+    """Why a kind cannot be had on this machine; empty when it can."""
     asked: dict[SandboxKind, Callable[[], str]] = {
         "bubblewrap": bubblewrap.why_not,
+        "docker": container.why_not,
         "kernel": kernel.why_not,
-        "none": lambda: "",
     }
-    return {kind: asked[kind]() for kind in KINDS}
+    return asked[kind]() if kind in asked else ""
 
 
 def sandbox_of(variables: Mapping[str, str]) -> Sandbox:
@@ -43,20 +43,20 @@ def sandbox_of(variables: Mapping[str, str]) -> Sandbox:
         InputError: there is no such sandbox, or this machine does not have it; says why, and what to do.
     """
     wanted = variables.get(VARIABLE) or "auto"
-    made: dict[str, Callable[[], Sandbox]] = {
+    made: dict[SandboxKind, Callable[[], Sandbox]] = {
         "bubblewrap": BubblewrapSandbox,
+        "docker": ContainerSandbox,
         "kernel": KernelSandbox,
         "none": Unconfined,
     }
     if wanted == "auto":
-        return made[next(kind for kind, reason in reasons().items() if not reason)]()
-    if wanted not in made:
-        raise InputError(f"{VARIABLE} must be one of auto, {', '.join(get_args(SandboxKind))}; got {wanted!r}")
-    kind = next(kind for kind in KINDS if kind == wanted)
-    reason = reasons()[kind]
-    if reason:
+        return made[next(kind for kind in KINDS if not why_not(kind))]()
+    kind = next((kind for kind in KINDS if kind == wanted), None)
+    if kind is None:
+        raise InputError(f"{VARIABLE} must be one of auto, {', '.join(KINDS)}; got {wanted!r}")
+    if reason := why_not(kind):
         raise InputError(f"{VARIABLE} is {wanted}, and this machine does not have it: {reason}. Unset it, or say none")
-    return made[wanted]()
+    return made[kind]()
 
 
 def limits_of(variables: Mapping[str, str]) -> Limits:

@@ -1,7 +1,8 @@
 """What starts a confined process: takes from itself what the command shall not have, then becomes the command.
 
 Runs as a process of its own with the standard library alone (`python -I -S`): nothing of an environment, a checkout or
-the command is imported before the doors are shut. Its one argument is JSON, see `Order`.
+the command is imported before the doors are shut. What it is to do comes by its standard input, see `Order`: arguments
+of a process are for everybody to see, and an order has the command's variables.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import json
 import os
 import resource
 import sys
-from typing import NoReturn, TypedDict
+from collections.abc import Mapping
+from typing import Any, NoReturn, TypedDict
 
 from bighead_ci.process_tree import attend, prctl
 from bighead_ci.sandbox import landlock
@@ -19,6 +21,8 @@ from bighead_ci.sandbox import landlock
 _SET_SECCOMP, _DROP_BOUNDING, _SET_NO_NEW_PRIVILEGES = 22, 24, 38
 _FILTER_MODE = 2
 _SOME_CAPABILITY_BEYOND_ALL = 64
+_LENGTH = 10
+"""Digits."""
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _LINUX = sys.platform == "linux"
 
@@ -45,15 +49,33 @@ class Order(TypedDict):
     seccomp: str | None
     """A filter in hexadecimal."""
     network: bool
+    standard_input: bool
+    """Whether the command reads what follows the order; else it reads nothing."""
+
+
+def packed(order: Mapping[str, Any]) -> bytes:
+    """What `unpacked` reads: the length, then JSON."""
+    content = json.dumps(order).encode()
+    return b"%0*d" % (_LENGTH, len(content)) + content
+
+
+def unpacked() -> Any:
+    """An order from standard input, and not a byte of what follows it.
+
+    Raises:
+        EOFError: nobody gave one.
+    """
+    return json.loads(_exactly(int(_exactly(_LENGTH))))
 
 
 def main() -> NoReturn:
     """Start it, wait for its end, end all that it left behind."""
-    order: Order = json.loads(sys.argv[1])
-    attend(lambda: _become(order))
+    order: Order = unpacked()
+    attend(lambda: become(order))
 
 
-def _become(order: Order) -> NoReturn:
+def become(order: Order) -> NoReturn:
+    """Shut the doors, then be the command."""
     try:
         _shut(order)
         os.execvpe(order["command"][0], order["command"], order["variables"])  # noqa: S606 - no shell is the point
@@ -62,7 +84,19 @@ def _become(order: Order) -> NoReturn:
     os._exit(126)
 
 
+def _exactly(size: int) -> bytes:
+    found = b""
+    while len(found) < size:
+        piece = os.read(0, size - len(found))
+        if not piece:
+            raise EOFError("no order")
+        found += piece
+    return found
+
+
 def _shut(order: Order) -> None:
+    if not order["standard_input"]:
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_FSIZE, order["file_bytes"])
     if order["processes"] is not None:
@@ -72,14 +106,14 @@ def _shut(order: Order) -> None:
             file.write("1000")
     os.chdir(order["directory"])
     paths, program = order["landlock"], order["seccomp"]
-    if paths is None:
-        return
-    for capability in range(_SOME_CAPABILITY_BEYOND_ALL):
-        _LIBC.prctl(_DROP_BOUNDING, capability, 0, 0, 0)
-    prctl(_SET_NO_NEW_PRIVILEGES, 1)
-    own = [f"/proc/{os.getpid()}"]
-    landlock.restrict([*paths["reads"], *own], paths["writes"], paths["devices"], network=order["network"])
+    if paths is not None:
+        for capability in range(_SOME_CAPABILITY_BEYOND_ALL):
+            _LIBC.prctl(_DROP_BOUNDING, capability, 0, 0, 0)
+        prctl(_SET_NO_NEW_PRIVILEGES, 1)
+        own = [f"/proc/{os.getpid()}"]
+        landlock.restrict([*paths["reads"], *own], paths["writes"], paths["devices"], network=order["network"])
     if program is not None:
+        prctl(_SET_NO_NEW_PRIVILEGES, 1)
         _set_filter(bytes.fromhex(program))
 
 

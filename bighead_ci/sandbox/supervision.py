@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 import signal
@@ -11,14 +10,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bighead_ci.documents.sandbox import Ended, EndReason, Limits
 from bighead_ci.errors import RetryError
 from bighead_ci.process_tree import SIGNALLED, descendants, ended_by_signal
-from bighead_ci.sandbox.confine import Order, Paths
+from bighead_ci.sandbox.confine import Order, Paths, packed
 
 LOOK_SECONDS = 0.1
 """Between two looks at what the processes hold."""
@@ -28,12 +28,26 @@ LONGEST_LINE = 4000
 """Characters; what is longer comes in pieces."""
 MOST_OUTPUT = 16 * 1024 * 1024
 """Bytes that are passed on; what a command prints beyond is dropped."""
-_PACKAGE = Path(__file__).resolve().parents[1]
+PACKAGE = Path(__file__).resolve().parents[1]
+"""The engine's."""
 _START = (
     "import sys, types; package = types.ModuleType('bighead_ci'); package.__path__ = [sys.argv.pop(1)]; "
-    "sys.modules['bighead_ci'] = package; from bighead_ci.sandbox.confine import main; main()"
+    "sys.modules['bighead_ci'] = package; from bighead_ci.sandbox.{} import main; main()"
 )
 """The engine's package, and nothing that lies beside it."""
+
+
+@dataclass(frozen=True)
+class Client:
+    """Of a command that only asks another process to hold what is to be held: what it is told, and where it complains.
+
+    Its own processes and memory are its own; whoever holds the command counts there.
+    """
+
+    standard_input: bytes
+    """It comes to an end with the command, or with this process."""
+    errors: int
+    """A descriptor; what the client prints there is not the command's output."""
 
 
 @contextmanager
@@ -55,6 +69,7 @@ def supervise(
     seccomp: bytes | None = None,
     network: bool = False,
     pass_fds: Sequence[int] = (),
+    client: Client | None = None,
 ) -> Ended:
     """Run a command behind `confine` to its end.
 
@@ -69,6 +84,7 @@ def supervise(
         seccomp: A filter, with `landlock` only.
         network: With `landlock`: leave TCP.
         pass_fds: Descriptors that the command gets.
+        client: The command is one.
 
     Raises:
         RetryError: no process can be started.
@@ -82,15 +98,16 @@ def supervise(
         landlock=landlock,
         seccomp=seccomp.hex() if seccomp else None,
         network=network,
+        standard_input=client is not None,
     )
     try:
         process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _START, str(_PACKAGE), json.dumps(order)],
+            program_of("confine", Path(sys.executable)),
             cwd="/",
             env={},
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=client.errors if client else subprocess.STDOUT,
             start_new_session=True,
             pass_fds=pass_fds,
         )
@@ -99,16 +116,29 @@ def supervise(
     reader = threading.Thread(target=_relay, args=(process, output), daemon=True)
     reader.start()
     try:
-        reason = _watch(process, limits, written)
+        _tell(process, packed(order) + (client.standard_input if client else b""))
+        reason = _watch(process, limits, written, counted=client is None)
     finally:
         _end(process)
         reader.join()
-        if process.stdout:
-            process.stdout.close()
+        for pipe in (process.stdin, process.stdout):
+            with suppress(BrokenPipeError):  # of words that nobody read
+                if pipe:
+                    pipe.close()
     code = process.returncode if process.returncode >= 0 else SIGNALLED - process.returncode
     if reason == "exited" and ended_by_signal(code):
         reason = "disk" if code == SIGNALLED + signal.SIGXFSZ else "signalled"
     return Ended(code=code, reason=reason)
+
+
+def program_of(module: str, interpreter: Path) -> list[str]:
+    """The command line that runs `main` of a module of this package, with the standard library and the engine alone."""
+    return [str(interpreter), "-I", "-S", "-c", _START.format(module), str(PACKAGE)]
+
+
+def most_tasks(limits: Limits) -> int:
+    """At how many processes and threads the system shall refuse more: beyond what anybody needs who keeps the limit."""
+    return limits.processes * 8 + 4096
 
 
 def _most_processes(limits: Limits) -> int | None:
@@ -116,12 +146,28 @@ def _most_processes(limits: Limits) -> int | None:
     if os.getuid() == 0:
         return None
     _, most = resource.getrlimit(resource.RLIMIT_NPROC)
-    wanted = limits.processes * 8 + 4096
+    wanted = most_tasks(limits)
     return wanted if most == resource.RLIM_INFINITY else min(wanted, most)
 
 
-def _watch(process: subprocess.Popen[bytes], limits: Limits, written: Sequence[Path]) -> EndReason:
-    """Wait for the end, or for a limit to be reached."""
+def _tell(process: subprocess.Popen[bytes], content: bytes) -> None:
+    """Write to a process's standard input; one that has ended already is told nothing."""
+    if process.stdin is None:
+        return
+    with suppress(BrokenPipeError):
+        process.stdin.write(content)
+        process.stdin.flush()
+
+
+def _watch(process: subprocess.Popen[bytes], limits: Limits, written: Sequence[Path], *, counted: bool) -> EndReason:
+    """Wait for the end, or for a limit to be reached.
+
+    Args:
+        process: Which `confine` is.
+        limits: Of time and disk, and if they are counted of processes and memory.
+        written: Whose size counts.
+        counted: Whether the processes below this one are those that are held.
+    """
     deadline = time.monotonic() + limits.seconds
     looks = 0
     while True:
@@ -131,7 +177,7 @@ def _watch(process: subprocess.Popen[bytes], limits: Limits, written: Sequence[P
             looks += 1
         else:
             return "disk" if _size(written) > limits.disk else "exited"
-        pids = descendants(process.pid)
+        pids = descendants(process.pid) if counted else []
         if len(pids) > limits.processes:
             return "processes"
         if _memory(pids) > limits.memory:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 PROGRAMS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store", "/opt/venv")
@@ -51,3 +52,12 @@ DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 def system_paths(*, network: bool) -> list[str]:
     """Of the system, those that are there."""
     return [path for path in (*PROGRAMS, *SETTINGS, *(NETWORK if network else ())) if Path(path).exists()]
+
+
+def outermost(paths: Iterable[Path]) -> list[Path]:
+    """Without those that lie below another one or are part of the system: they are there with it."""
+    seen: list[Path] = []
+    for path in sorted({*paths}, key=lambda one: len(one.parts)):
+        if not any(path.is_relative_to(one) for one in seen) and not path.is_relative_to("/usr"):
+            seen.append(path)
+    return seen
