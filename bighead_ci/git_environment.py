@@ -1,7 +1,8 @@
 """The environment of git commands whose results must depend on nobody's settings.
 
 The engine's own calls see neither the person's nor the machine's configuration: a signing key, a hook, an ignored
-`*.lock` or a diff driver there would change what they do. What a person commits is his git's own affair.
+`*.lock` or a diff driver there would change what they do. What a person commits is his git's own affair: where that is
+the question, his settings count.
 """
 
 from __future__ import annotations
@@ -34,6 +35,12 @@ TRUSTED = "safe.directory"
 def git_environment() -> dict[str, str]:
     """This process's environment without what would point git elsewhere, change its words or ask somebody."""
     return _without_git(os.environ) | _settings(_trusted()) | {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
+
+
+def person_environment() -> dict[str, str]:
+    """This process's environment for asking what a person's own git would do: with his settings, in our words."""
+    settings = {name: value for name, value in os.environ.items() if name.startswith("GIT_CONFIG")}
+    return _without_git(os.environ) | settings | {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
 
 
 def _without_git(environment: Mapping[str, str]) -> dict[str, str]:

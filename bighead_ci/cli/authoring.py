@@ -1,21 +1,20 @@
-"""`bighead check`, `bighead new`, `bighead schema`: writing definitions and finding out what is wrong with them."""
+"""`bighead new`, `bighead schema`: writing definitions."""
 
 from __future__ import annotations
 
 import json
 import shutil
-import sys
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
 import click
 
-from bighead_ci import wiring
-from bighead_ci.cli.output import EXIT_REFUSED, answer, json_option, reports_errors
+from bighead_ci.cli.output import answer, checkout_option, json_option, reports_errors
 from bighead_ci.definitions.check import check_tree
-from bighead_ci.definitions.files import Files, Kind, Place, place_of
+from bighead_ci.definitions.data_pipeline import PIPELINE
+from bighead_ci.definitions.files import Files, Kind, Place
 from bighead_ci.definitions.scaffold import (
     NewModel,
     check_name,
@@ -25,98 +24,18 @@ from bighead_ci.definitions.scaffold import (
     new_model,
 )
 from bighead_ci.definitions.schema import PUBLISHED, json_schema
-from bighead_ci.definitions.source_scaffold import PIPELINE, RAW, NewSource, data_import, new_source
-from bighead_ci.definitions.tree import DirectoryTree, OverlaidTree
+from bighead_ci.definitions.source_scaffold import RAW, NewSource, data_import, new_source
+from bighead_ci.definitions.tree import OverlaidTree
 from bighead_ci.documents.base import write_atomically
 from bighead_ci.documents.definition import ColumnType
-from bighead_ci.errors import InputError, Problem
+from bighead_ci.errors import InputError
 from bighead_ci.features.data_file import DataFile, describe
 from bighead_ci.planning.dvc_pipeline import dvc_yaml
-from bighead_ci.planning.inputs import Inputs
-from bighead_ci.planning.versions import version_problems
 from bighead_ci.ports.tree import Tree
+from bighead_ci.wiring.work_trees import work_tree
 from bighead_ci.words import closest
 
-checkout_option = click.option(
-    "--checkout",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=Path(),
-    help="The repository's work tree; default: here.",
-)
 owner_option = click.option("--owner", default=None, help="Team that answers for it; default: the source's owner.")
-
-
-@click.command("check")
-@click.argument("paths", nargs=-1)
-@click.option("--write", is_flag=True, help="First write each model's generated dvc.yaml anew.")
-@checkout_option
-@json_option
-@reports_errors
-def check_command(paths: tuple[str, ...], write: bool, checkout: Path, as_json: bool) -> None:
-    """Check every authored file, or only PATHS and what depends on them.
-
-    All problems come at once, each with file, line, what is allowed and what was probably meant. Exit code 1 if there
-    are any. Nothing of yours is executed.
-
-    \b
-    bighead check                                everything
-    bighead check models/flight_delay/v2         one model version
-    bighead check --write                        and bring generated dvc.yaml files up to date
-    """  # noqa: D301 - click's \b keeps the lines
-    tree = DirectoryTree(checkout)
-    if not Files(tree).places:
-        raise InputError(f"{checkout.resolve()} has no models/, features/, environments/ or policies/; see --checkout")
-    chosen = _files_below(tree, paths) if paths else None
-    written = _write_pipelines(tree, checkout) if write else []
-    found = check_tree(tree, chosen)
-    found += _version_problems(tree, chosen)
-    lines = [*(f"wrote {path}" for path in written), *map(str, found)]
-    lines.append(f"{len(found)} problem{'' if len(found) == 1 else 's'}" if found else "no problems")
-    data = {"problems": [problem.as_json() for problem in found], "written": written}
-    answer(data, "\n".join(lines), as_json)
-    sys.exit(EXIT_REFUSED if found else 0)
-
-
-def _write_pipelines(tree: Tree, checkout: Path) -> list[str]:
-    stale = {path: text for path, text in _pipelines(tree).items() if not _holds(tree, path, text)}
-    for path, text in stale.items():
-        write_atomically(checkout / path, text.encode())
-    return sorted(stale)
-
-
-def _version_problems(tree: Tree, chosen: Collection[str] | None) -> list[Problem]:
-    """Of every version, or of those with a chosen file: DVC's view of it and its locks."""
-    inputs = Inputs(Files(tree), wiring.installed_engine())
-    touched = None if chosen is None else {place_of(path) for path in chosen}
-    models = [p for p in sorted(inputs.files.places) if p.kind == "model" and (touched is None or p in touched)]
-    return [problem for place in models for problem in version_problems(inputs, place.name, place.of)]
-
-
-def _holds(tree: Tree, path: str, text: str) -> bool:
-    return path in tree.files() and tree.read(path) == text.encode()
-
-
-def _pipelines(tree: Tree) -> dict[str, str]:
-    """Path → text of the generated `dvc.yaml` of each model version whose definition can be read."""
-    found = {}
-    for place in sorted(Files(tree).places):
-        if place.kind == "model":
-            try:
-                found[f"{place.folder}/dvc.yaml"] = dvc_yaml(tree, place.name, place.of)
-            except InputError:
-                continue
-    return found
-
-
-def _files_below(tree: Tree, paths: tuple[str, ...]) -> list[str]:
-    known = list(tree.files())
-    chosen = []
-    for path in (given.rstrip("/").removeprefix("./") for given in paths):
-        below = [file for file in known if file == path or file.startswith(f"{path}/")]
-        if not below:
-            raise InputError(f"there is no file {path!r}; paths are relative to the repository")
-        chosen += below
-    return chosen
 
 
 @click.group("new")
@@ -151,7 +70,7 @@ def new_model_command(checkout: Path, as_json: bool, **given: Any) -> None:
     bighead new model bag_delay --from flight_delay/v2
     bighead new model bag_delay --source bags --label late
     """  # noqa: D301 - click's \b keeps the lines
-    tree = DirectoryTree(checkout)
+    tree = work_tree(checkout)
     name = given["name"]
     original = _original(tree, "model", name, given["original"])
     if original is not None and given["source"] is None:
@@ -182,7 +101,7 @@ def new_feature_set_command(checkout: Path, as_json: bool, **given: Any) -> None
     bighead new feature-set carrier_delays                           the latest version, copied to the next number
     bighead new feature-set bag_delays --source bags --key carrier   a first version
     """  # noqa: D301 - click's \b keeps the lines
-    tree = DirectoryTree(checkout)
+    tree = work_tree(checkout)
     name = given["name"]
     original = _original(tree, "feature-set", name, given["original"])
     if original is not None and given["source"] is None:
@@ -222,7 +141,7 @@ def new_source_command(checkout: Path, as_json: bool, **given: Any) -> None:
     bighead new source bags --owner baggage --event-id bag_id --timestamp seen_at \\
         --column bag_id:int64 --column seen_at:timestamp --column carrier:string --column late:bool
     """  # noqa: D301 - click's \b keeps the lines
-    tree, name, path = DirectoryTree(checkout), given["name"], given["data"]
+    tree, name, path = work_tree(checkout), given["name"], given["data"]
     columns = dict(_column(text) for text in given["columns"])
     times = {"timestamp": given["timestamp"], "known_at": given["known_at"]}
     if path is None:

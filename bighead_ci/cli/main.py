@@ -13,7 +13,7 @@ COMMANDS = {
     "ship": ("bighead_ci.cli.ship", "Ship the example models end to end in a scratch workspace."),
     "stop": ("bighead_ci.cli.ship", "Stop everything that runs in a workspace."),
     "new": ("bighead_ci.cli.authoring", "Write a new model, feature set or source directory that passes `check`."),
-    "check": ("bighead_ci.cli.authoring", "Check every authored file; all problems at once, with file and line."),
+    "check": ("bighead_ci.cli.check", "Check every authored file; all problems at once, with file and line."),
     "lock": ("bighead_ci.cli.locks", "Make the locks of a model version anew, with what you ask for."),
     "retrain": ("bighead_ci.cli.retrain", "Write what the next run of a version is made of: its moment, its data."),
     "schema": ("bighead_ci.cli.authoring", "Print the JSON Schema of an authored file, or of a report."),

@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import click
@@ -26,6 +27,14 @@ EXIT_INTERRUPTED = 128 + signal.SIGINT
 
 console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
 progress_console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+checkout_option = click.option(
+    "--checkout",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=Path(),
+    help="The repository's work tree; default: here.",
+)
 
 
 def json_option(command: Callable[P, R]) -> Callable[P, R]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from bighead_ci.cli.output import answer, json_option, reports_errors, utc_moment
+from bighead_ci.cli.output import answer, checkout_option, json_option, reports_errors, utc_moment
 from bighead_ci.definitions.files import VERSION
 from bighead_ci.definitions.tree import DirectoryTree
 from bighead_ci.documents.base import short, write_atomically
@@ -27,12 +27,7 @@ NOW = "now"
     default=None,
     help="Name the data of every source by its digest in dvc.lock now; or let them move with dvc.lock.",
 )
-@click.option(
-    "--checkout",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=Path(),
-    help="The repository's work tree; default: here.",
-)
+@checkout_option
 @json_option
 @reports_errors
 def retrain_command(version: str, as_of: str | None, pinned: bool | None, checkout: Path, as_json: bool) -> None:

@@ -12,15 +12,15 @@ from bighead_ci.definitions.check_golden_rows import golden_row_problems
 from bighead_ci.definitions.check_models import model_problems
 from bighead_ci.definitions.check_paths import path_problems
 from bighead_ci.definitions.check_runs import run_problems
-from bighead_ci.definitions.files import LOCKS, MODEL_FILES, Files, Place, name_problems, place_of
+from bighead_ci.definitions.check_sources import source_problems
+from bighead_ci.definitions.files import LOCKS, MODEL_FILES, Files, Place, is_begun, name_problems, place_of
 from bighead_ci.definitions.lock_file import read_lock
-from bighead_ci.documents.definition import SourceDefinition, VersionedFeatureSet
+from bighead_ci.documents.definition import VersionedFeatureSet
 from bighead_ci.errors import Problem
 from bighead_ci.features.checks import set_problems
 from bighead_ci.ports.tree import Tree
 
 Where = tuple[str | int, ...]
-ONE_FILE = "the name of one Parquet file, such as flights.parquet; no directory, pattern or address"
 
 
 def check_tree(tree: Tree, paths: Iterable[str] | None = None) -> list[Problem]:
@@ -36,13 +36,13 @@ def check_tree(tree: Tree, paths: Iterable[str] | None = None) -> list[Problem]:
     """
     files = Files(tree)
     chosen = None if paths is None else list(paths)
-    places = files.places if chosen is None else _affected(files, chosen)
+    places = files.places if chosen is None else affected(files, chosen)
     problems = {problem for place in places for problem in _problems(files, place)}
     problems |= {*path_problems(files, files.ids if chosen is None else chosen)}
     return sorted(problems, key=lambda p: (p.file, p.line or 0, p.subject, p.message))
 
 
-def _affected(files: Files, paths: Iterable[str]) -> set[Place]:
+def affected(files: Files, paths: Iterable[str]) -> set[Place]:
     """The authored things the files are part of, and those that name them."""
     own = {place for place in map(place_of, paths) if place is not None}
     sources = [place.name for place in own if place.kind == "source"]
@@ -62,8 +62,8 @@ def _naming(files: Files, text: str, prefixes: tuple[str, ...]) -> Iterator[Plac
 
 
 def _problems(files: Files, place: Place) -> Iterator[Problem]:
-    if place not in files.places:
-        return  # removed, with everything in it
+    if place not in files.places or not is_begun(files, place):
+        return  # removed, with everything in it; or a directory of something else
     yield from name_problems(place)
     found = files.read(place)
     if found is None:
@@ -72,7 +72,7 @@ def _problems(files: Files, place: Place) -> Iterator[Problem]:
     yield from found.problems
     match place.kind:
         case "source":
-            yield from _source_problems(files, place)
+            yield from source_problems(files, place)
         case "feature-set":
             yield from _feature_set_problems(files, place)
         case "model":
@@ -83,44 +83,6 @@ def _problems(files: Files, place: Place) -> Iterator[Problem]:
             yield from environment_problems(files, place)
         case "release":
             yield from release_problems(files, place)
-
-
-def _source_problems(files: Files, place: Place) -> Iterator[Problem]:
-    read = files.read(place)
-    if read is None or not isinstance(read.document, SourceDefinition):
-        return
-    source = read.document
-    for field in ("timestamp", "event_id", "known_at"):
-        column = getattr(source, field)
-        if column is None:
-            continue
-        if column not in source.columns:
-            yield read.problem(place.file, (field,), "the source has no such column", column, source.columns)
-        elif field != "event_id" and source.columns[column] != "timestamp":
-            kind = f"{column}: {source.columns[column]}"
-            yield read.problem(place.file, (field,), "must be a timestamp column", kind, wanted="timestamp")
-    for column in source.sizes:
-        if column not in source.columns:
-            yield read.problem(place.file, ("sizes", column), "the source has no such column", column, source.columns)
-    wrong = _wrong_path(files, source.path)
-    if wrong is not None:
-        yield read.problem(place.file, ("path",), wrong, source.path, wanted=ONE_FILE)
-    if source.known_at and source.timestamp is None:
-        yield read.problem(place.file, ("known_at",), "needs a timestamp too")
-
-
-def _wrong_path(files: Files, path: str) -> str | None:
-    """Why a source's path names no Parquet file that DVC can version; None where it does."""
-    if "://" in path:
-        return "is an address, and data is versioned with the repository: let a stage of the root dvc.yaml fetch it"
-    if path.startswith("/") or ".." in path.split("/"):
-        return "must stay below the source file's directory"
-    below = f"features/sources/{path.rstrip('/')}/"
-    if path.endswith("/") or any(name.startswith(below) for name in files.ids):
-        return "is a directory"
-    if not path.endswith(".parquet"):
-        return "does not name a Parquet file: let a stage of the root dvc.yaml convert the data"
-    return None
 
 
 def _feature_set_problems(files: Files, place: Place) -> Iterator[Problem]:

@@ -1,41 +1,117 @@
-"""Problems of where files are: links, and definitions in places where nothing reads them."""
+"""Problems of where files are: links, outputs, and files in places where nothing reads them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 
-from bighead_ci.definitions.files import Files, Place, place_of
+from bighead_ci.definitions.check_sources import SOURCES
+from bighead_ci.definitions.data_pipeline import DataPipeline
+from bighead_ci.definitions.files import VERSION, Files, Kind, Place, is_begun, next_version, place_of
 from bighead_ci.documents.release import rendered_for
 from bighead_ci.errors import Problem
+from bighead_ci.words import closest
 
 _OUTPUT = re.compile(r"models/[^/]+/v[^/]+/(out/.+|dvc\.lock)", re.DOTALL)
 PLACES = {
-    "models": "models/<name>/v<N>/model.yaml",
-    "features": "features/<name>/v<N>/feature_set.yaml, features/sources/<name>.yaml",
+    "models": "models/<name>/v<N>/",
+    "features": "features/<name>/v<N>/feature_set.yaml and expectations.yaml, features/sources/<name>.yaml",
     "policies": "policies/<name>.yaml",
     "environments": "environments/<name>/environment.yaml, environments/<environment>/<model>.yaml",
 }
-"""Directory → where its definitions are."""
+"""Directory → where in it files are read."""
+SOURCES_READ = (
+    "features/sources/<name>.yaml, the data that one names, and files that a stage of the root dvc.yaml names"
+)
 RENDERED = "environments/<environment>/rendered/<model>/, beside environments/<environment>/<model>.yaml"
 """Where files are that a platform renders."""
+FEATURE_SET_FILES = ("feature_set.yaml", "expectations.yaml")
+"""What is read of a feature set's version."""
+_FOR_PEOPLE = frozenset({"readme.md", ".gitignore", ".gitkeep", ".gitattributes"})
+"""Names, in lower case, of files for people and for git, welcome anywhere."""
+_SHARED_LOCKS = "models/_locks/"
 
 
 def path_problems(files: Files, paths: Iterable[str]) -> Iterator[Problem]:
     """What is wrong with the places of some files of the tree, whatever is in them."""
+    reads = _Reads(files)
     for path in paths:
         folder = path.split("/", 1)[0]
-        if folder not in PLACES or not files.has(path) or _is_data(path):
+        if folder not in PLACES or not files.has(path):
             continue
-        if path in files.links:
+        if path in files.links and not _is_data(path):
             message = "symbolic links are not supported: put the file itself here"
             target = files.tree.read(path).decode(errors="replace")
             yield Problem(file=path, message=message, value=target)
         elif folder == "environments" and path.split("/")[2:3] == ["rendered"]:
             if not _has_release(files, path):
                 yield Problem(file=path, message="no release renders files that are here", allowed=RENDERED)
-        elif place_of(path) is None and path.endswith((".yaml", ".yml")):
-            yield Problem(file=path, message="nothing reads a definition that is here", allowed=PLACES[folder])
+        elif not reads.reads(path):
+            allowed = SOURCES_READ if path.startswith(f"{SOURCES}/") else PLACES[folder]
+            meant = _right_place(files, path)
+            yield Problem(file=path, message="nothing reads this file", allowed=allowed, suggestion=meant)
+
+
+class _Reads:
+    """Which files of a tree somebody reads."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self._pipeline = DataPipeline(files.tree)
+
+    def reads(self, path: str) -> bool:
+        name = path.rsplit("/", 1)[1]
+        if name.lower() in _FOR_PEOPLE or name.endswith(".dvc") or path.startswith(_SHARED_LOCKS):
+            return True
+        place = place_of(path)
+        if place is None or not is_begun(self._files, place):
+            return path.startswith(f"{SOURCES}/") and (path in self._data or self._is_named(path))
+        if place.kind == "feature-set":
+            return path.removeprefix(f"{place.folder}/") in FEATURE_SET_FILES
+        return True
+
+    def _is_named(self, path: str) -> bool:
+        """By the stages that make data; whether they can be read is for others to say."""
+        return bool(self._pipeline.problems) or self._pipeline.names(path)
+
+    @cached_property
+    def _data(self) -> frozenset[str]:
+        sources = (self._files.source(place.name) for place in self._files.places if place.kind == "source")
+        return frozenset(f"{SOURCES}/{source.path}" for source in sources if source is not None)
+
+
+def _right_place(files: Files, path: str) -> str | None:
+    """Where a file was probably meant to be, if nothing is there."""
+    found = _meant(files, path.split("/"))
+    return None if found is None or files.has(found) else found
+
+
+def _meant(files: Files, parts: list[str]) -> str | None:  # noqa: PLR0911 - one answer a pattern
+    name = parts[-1].removesuffix(".yml") + ".yaml" if parts[-1].endswith(".yml") else parts[-1]
+    match [*parts[:-1], name]:
+        case ["features", one, version, _] if one != "sources" and VERSION.fullmatch(version):
+            near = closest(name, FEATURE_SET_FILES)
+            return near and f"features/{one}/{version}/{near}"
+        case ["features", one, "feature_set.yaml" | "expectations.yaml"] if one != "sources":
+            return f"features/{one}/{_version(files, 'feature-set', one)}/{name}"
+        case ["features", file] | ["features", "sources", file] if file.endswith(".yaml"):
+            return f"features/sources/{file}"
+        case ["models", one, file]:
+            return f"models/{one}/{_version(files, 'model', one)}/{file}"
+        case ["policies", *_, file] if file.endswith(".yaml"):
+            return f"policies/{file}"
+        case ["environments", file] if file.endswith(".yaml"):
+            return f"environments/{file.removesuffix('.yaml')}/environment.yaml"
+        case ["environments", one, file] if file.endswith(".yaml"):
+            return f"environments/{one}/{file}"
+    return None
+
+
+def _version(files: Files, kind: Kind, name: str) -> str:
+    """The latest version that there is; else the first."""
+    number = int(next_version(files.places, kind, name)[1:]) - 1
+    return f"v{number or 1}"
 
 
 def output_problems(files: Files, paths: Iterable[str]) -> Iterator[Problem]:
@@ -54,4 +130,4 @@ def _has_release(files: Files, path: str) -> bool:
 
 def _is_data(path: str) -> bool:
     """Data of a source may be a link: DVC makes them, into its cache."""
-    return path.startswith("features/sources/") and not path.endswith((".yaml", ".yml"))
+    return path.startswith(f"{SOURCES}/") and not path.endswith((".yaml", ".yml"))

@@ -27,6 +27,7 @@ from bighead_ci.words import closest
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 VERSION = re.compile(r"v[1-9][0-9]{0,5}")
+_LIKE_VERSION = re.compile(r"(?:v|version)?[ _-]?0*([1-9][0-9]{0,5})", re.IGNORECASE)
 RUN = "run.yaml"
 """Of a model version, if a run needs a moment or data of its own."""
 LOCKS = ("training.lock", "serving.lock")
@@ -97,12 +98,27 @@ def name_problems(place: Place) -> list[Problem]:
     if not NAME.fullmatch(place.name):
         rule = "lower-case letters, digits and _, starting with a letter, at most 63"
         problems.append(
-            Problem(file=place.file, message="the name is not written as it must be", value=place.name, allowed=rule)
+            Problem(
+                file=place.file,
+                message="the name is not written as it must be",
+                value=place.name,
+                allowed=rule,
+                suggestion=_as_name(place.name),
+            )
         )
     if place.kind in {"feature-set", "model"} and not VERSION.fullmatch(place.of):
         message = "a version's directory must be v and a number"
-        problems.append(Problem(file=place.file, message=message, value=place.of, allowed="v1, v2, …"))
+        meant = _LIKE_VERSION.fullmatch(place.of)
+        suggestion = f"v{meant[1]}" if meant else None
+        problems.append(
+            Problem(file=place.file, message=message, value=place.of, allowed="v1, v2, …", suggestion=suggestion)
+        )
     return problems
+
+
+def _as_name(text: str) -> str | None:
+    found = re.sub(r"[^a-z0-9]+", "_", text.casefold()).strip("_")
+    return found if NAME.fullmatch(found) else None
 
 
 @dataclass
@@ -249,6 +265,16 @@ class Files:
     def has(self, path: str) -> bool:
         """Whether the tree has a file."""
         return path in self.ids
+
+
+def is_begun(files: Files, place: Place) -> bool:
+    """Whether a directory is that of a version, though perhaps not named as it must be; other directories are no part.
+
+    So what lies in `models/late/notes/` is not a model version called `notes`.
+    """
+    return (
+        place.kind not in {"feature-set", "model"} or VERSION.fullmatch(place.of) is not None or files.has(place.file)
+    )
 
 
 def read_golden_rows(tree: Tree, folder: str) -> tuple[Any, list[Problem]]:

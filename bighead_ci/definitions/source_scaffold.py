@@ -10,14 +10,15 @@ from io import StringIO
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from bighead_ci.definitions.check_sources import SOURCES
+from bighead_ci.definitions.data_pipeline import PIPELINE
 from bighead_ci.definitions.files import Files, Place
 from bighead_ci.definitions.scaffold import check_name
 from bighead_ci.errors import InputError
 from bighead_ci.features.data_file import DataFile
 from bighead_ci.ports.tree import Tree
 
-PIPELINE = "dvc.yaml"
-RAW = "features/sources/raw"
+RAW = f"{SOURCES}/raw"
 """Where files lie that somebody brought; git ignores them, as it does all data."""
 _SOURCE = """\
 owner: {owner}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from bighead_ci.errors import InputError, Problem
@@ -19,10 +19,15 @@ class DirectoryTree:
 
     As in git: a symbolic link is a file whose content is its target (nothing follows it); pipes, sockets and devices
     are not there.
+
+    Args:
+        path: The directory.
+        only: Paths that count, if not all that there are do: those that git would take.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, only: Container[str] | None = None) -> None:
         self.path = path
+        self._only = only
 
     def files(self) -> Mapping[str, str]:
         """Every path → git's blob id (SHA-1), which is computed at look-up."""
@@ -39,6 +44,8 @@ class DirectoryTree:
             KeyError: there is no such file.
             InputError: it is there and cannot be read.
         """
+        if not self._counts(path):
+            raise KeyError(path)
         file = self.path / path
         try:
             return os.fsencode(file.readlink()) if file.is_symlink() else file.read_bytes()
@@ -65,10 +72,14 @@ class DirectoryTree:
         for entry in entries:
             path = f"{folder}{entry.name}"
             if entry.is_symlink() or entry.is_file(follow_symlinks=False):
-                found[path] = entry.is_symlink()
+                if self._counts(path):
+                    found[path] = entry.is_symlink()
             elif entry.is_dir(follow_symlinks=False) and entry.name not in IGNORED:
                 found |= self._walk(f"{path}/")
         return found
+
+    def _counts(self, path: str) -> bool:
+        return self._only is None or path in self._only
 
 
 class _LazyIds(Mapping[str, str]):

@@ -7,9 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-from bighead_ci.definitions.check import check_tree
-from bighead_ci.definitions.check_paths import output_problems
-from bighead_ci.definitions.files import Files, place_of
+from bighead_ci.delivery.admission import file_problems, run_problems
 from bighead_ci.delivery.approvals import approval_rules
 from bighead_ci.delivery.build import Built, ensure_record
 from bighead_ci.delivery.canary import analyse_canary
@@ -20,7 +18,6 @@ from bighead_ci.delivery.desired import Desired
 from bighead_ci.delivery.gates import judge_canary, judge_pull_request
 from bighead_ci.delivery.post import post_report
 from bighead_ci.delivery.proposal import Proposal
-from bighead_ci.delivery.release_files import rendering_problems
 from bighead_ci.delivery.release_pr import review_release
 from bighead_ci.delivery.report_files import page_of
 from bighead_ci.delivery.report_index import index_page
@@ -32,11 +29,8 @@ from bighead_ci.documents.release import Release, release_path
 from bighead_ci.documents.report import ApprovalRule, Link, ModelReport, PromotionReport, PullRequestReport, ReportState
 from bighead_ci.documents.verdict import GateDefinition
 from bighead_ci.errors import BigheadError, InputError, Problem
-from bighead_ci.planning.inputs import Inputs
-from bighead_ci.planning.versions import version_problems
 from bighead_ci.policy.canary import decide, describe
 from bighead_ci.ports.progress import Progress
-from bighead_ci.ports.tree import Tree
 
 
 def check_pull_request(context: Context, number: int, progress: Progress) -> PullRequestReport:
@@ -93,16 +87,12 @@ class _Run:
         context, pull = self.context, self.pull
         self.progress(f"#{pull.number}: planning {self.main.commit[:10]} → {pull.head[:10]}")
         proposal = Proposal(context, pull, self.main)
-        problems = check_tree(proposal.tree, proposal.paths)
-        problems += output_problems(Files(proposal.tree), proposal.paths)
-        if problems:
+        if problems := file_problems(proposal):
             raise InputError(problems)
         self.plan = proposal.plan
-        problems = [*rendering_problems(context, proposal), *self._input_problems(self.plan, proposal.tree)]
-        if problems:
+        if problems := run_problems(context, proposal):
             raise InputError(problems)
-        self.main = self.main.mended_by(proposal.tree, proposal.paths)
-        self.main = self.main.replacing((r.environment, r.model) for r in self.plan.releases)
+        self.main = proposal.judge
         desired = self.main.desired
         self.approvals = approval_rules(self.main, self.plan)
         self._judge_releases(self.plan, proposal.desired)
@@ -112,26 +102,6 @@ class _Run:
             models = list(pool.map(lambda m: self._model(m, desired, gates), self.plan.models))
         passed = all(m.verdict.passed for m in models) and all(m.verdict.passed for m in self.moves)
         return self._document("passed" if passed else "failed", models)
-
-    def _input_problems(self, plan: Plan, merged: Tree) -> list[Problem]:
-        """What is wrong with what a version's run would read: generated files, and inputs that main changed meanwhile.
-
-        A run is made of the branch's files. Where those are not what the merge would leave, it would be the record of
-        something that is never on main.
-        """
-        inputs = Inputs(Files(merged), self.context.engine)
-        found = [p for name, version in _versions_concerned(plan) for p in version_problems(inputs, name, version)]
-        on_branch = Inputs(Files(self.context.repository.tree(self.pull.head)), self.context.engine)
-        message = "main changed what this version is made of since the branch began: git merge origin/main, and push"
-        for model in plan.models:
-            try:
-                version = on_branch.definitions.model(model.model, model.version)
-                same = on_branch.of(version).content_key == model.content_key
-            except InputError:
-                same = False
-            if not same:
-                found.append(Problem(file=f"models/{model.id}/model.yaml", message=message))
-        return found
 
     def _model(self, planned: PlannedModel, desired: Desired, gates: list[GateDefinition]) -> ModelReport:
         built = ensure_record(self.context, planned.model, planned.version, self.pull.head, self.progress)
@@ -228,12 +198,6 @@ def model_report(context: Context, built: Built, desired: Desired, gates: list[G
         package_changes=package_changes(record, running),
         links=links,
     )
-
-
-def _versions_concerned(plan: Plan) -> list[tuple[str, str]]:
-    """Model versions with a new key or a changed file: only these can have come to differ from their `dvc.yaml`."""
-    touched = {place for file in plan.files if (place := place_of(file.path)) and place.kind == "model"}
-    return sorted({(m.model, m.version) for m in plan.models} | {(place.name, place.of) for place in touched})
 
 
 def _unknown_digests(context: Context, environment: str, model: str, release: Release | None) -> list[Problem]:

@@ -78,7 +78,7 @@ class Mainline:
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
-        self._reader = ReleaseReader(repository)
+        self._reader = ReleaseReader(repository.blobs)
         self._newest: dict[str, Main] = {}
 
     def at(self, branch: str = MAIN) -> Main:

@@ -9,7 +9,7 @@ from bighead_ci.definitions.files import place_of
 from bighead_ci.definitions.release_file import render_release
 from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.desired import Desired
-from bighead_ci.delivery.proposal import Proposal
+from bighead_ci.delivery.proposal import Change
 from bighead_ci.documents.release import PlacedRelease, Release, rendered_directory, rendered_for
 from bighead_ci.errors import Problem
 from bighead_ci.ports.tree import Tree
@@ -75,26 +75,26 @@ def only_of(paths: Iterable[str], key: Key) -> bool:
     return all(release_of(path) == key for path in paths)
 
 
-def rendering_problems(context: Context, proposal: Proposal) -> list[Problem]:
-    """What is not as the releases of a pull request would be written: files missing, other, too many, or special.
+def rendering_problems(context: Context, change: Change) -> list[Problem]:
+    """What is not as the releases of a change would be written: files missing, other, too many, or special.
 
     The release file itself may be worded by hand. A release or environment that cannot be read has its own problems.
     """
-    changed = {key for path in proposal.paths if (key := release_of(path))}
-    redefined = {p.name for path in proposal.paths if (p := place_of(path)) and p.kind == "environment"}
+    changed = {key for path in change.paths if (key := release_of(path))}
+    redefined = {p.name for path in change.paths if (p := place_of(path)) and p.kind == "environment"}
     environments = {environment for environment, _ in changed} | redefined
-    present = _present(proposal.tree, environments) if environments else defaultdict(list)
+    present = _present(change.tree, environments) if environments else defaultdict(list)
     concerned = changed | {key for key in present if key[0] in redefined}
-    return [found for key in sorted(concerned) for found in _problems(context, proposal, key, present[key])]
+    return [found for key in sorted(concerned) for found in _problems(context, change, key, present[key])]
 
 
-def _problems(context: Context, proposal: Proposal, key: Key, present: list[str]) -> Iterator[Problem]:
-    desired, tree = proposal.desired, proposal.tree
+def _problems(context: Context, change: Change, key: Key, present: list[str]) -> Iterator[Problem]:
+    desired, tree = change.desired, change.tree
     placed = desired.releases.get(key)
     if key in desired.unreadable or (placed is not None and key[0] not in desired.environments):
         return
     files = release_files(context, desired, *key, placed.release if placed else None)
-    for path in proposal.special:
+    for path in change.special:
         if release_of(path) == key:
             message = "is an executable, a symbolic link or a submodule"
             yield Problem(file=path, message=message, allowed="ordinary files (mode 100644)")

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from bighead_ci.definitions.release_file import read_release
 from bighead_ci.documents.release import Release
 from bighead_ci.errors import BugError, InputError
-from bighead_ci.ports.repository import Repository
 
 
 class ReleaseReader:
-    """Releases of a repository, of any commit."""
+    """Releases of a repository, of any commit.
 
-    def __init__(self, repository: Repository) -> None:
-        self._repository = repository
+    Args:
+        blobs: Contents by content id, read in one go; ids that name none are left out.
+    """
+
+    def __init__(self, blobs: Callable[[Iterable[str]], Mapping[str, bytes]]) -> None:
+        self._blobs = blobs
         self._known: dict[tuple[str, str, str], Release | InputError] = {}
 
     def prepare(self, contents: Iterable[tuple[str, str, str]]) -> None:
         """Read many at once: (environment, model, content id) each."""
         wanted = [key for key in dict.fromkeys(contents) if key not in self._known]
-        raw = self._repository.blobs(content for _, _, content in wanted) if wanted else {}
+        raw = self._blobs(content for _, _, content in wanted) if wanted else {}
         for key in wanted:
             environment, model, content = key
             if content not in raw:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bighead_ci.wiring.contexts import context_of, installed_engine, pipeline_of, python_environments
+from bighead_ci.wiring.work_trees import work_tree
 from bighead_ci.workspaces import variables
 from bighead_ci.workspaces.finding import find_workspace, workspace_or
 
@@ -46,10 +47,9 @@ def data_clock_here(checkout: Path) -> Clock:
 def inputs_of(checkout: Path) -> Inputs:
     """What determines the results of the versions of a work tree, run by this engine."""
     from bighead_ci.definitions.files import Files
-    from bighead_ci.definitions.tree import DirectoryTree
     from bighead_ci.planning.inputs import Inputs
 
-    return Inputs(Files(DirectoryTree(checkout)), installed_engine())
+    return Inputs(Files(work_tree(checkout)), installed_engine())
 
 
 def lock(

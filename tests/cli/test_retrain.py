@@ -10,7 +10,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from bighead_ci.cli.authoring import check_command
+from bighead_ci.cli.check import check_command
 from bighead_ci.cli.retrain import retrain_command
 from bighead_ci.definitions.files import LOCKS
 from bighead_ci.definitions.scaffold import default_lock

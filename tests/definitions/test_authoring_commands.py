@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from bighead_ci.cli.authoring import check_command, new_command, schema_command
+from bighead_ci.cli.authoring import new_command, schema_command
+from bighead_ci.cli.check import check_command
 from bighead_ci.definitions.check import check_tree
 from bighead_ci.definitions.files import LOCKS
 from bighead_ci.definitions.scaffold import default_lock
@@ -86,12 +87,15 @@ def test_a_new_version_is_a_copy_with_the_next_number(checkout: Path) -> None:
     ],
 )
 def test_everything_new_passes_check_at_once(checkout: Path, arguments: tuple[str, ...], made: str) -> None:
-    """Each way to make something new leaves a repository without problems, and nothing half-written."""
+    """Each way to make something new leaves a repository without problems, and nothing half-written.
+
+    Only a source of which just the columns are known lacks the stage that makes its data: `check` then says so.
+    """
     result = CliRunner().invoke(new_command, [*arguments, "--checkout", str(checkout)])
     assert result.exit_code == 0, result.output
     assert made in files(checkout)
     assert check_tree(DirectoryTree(checkout)) == []
-    assert run(check_command, checkout).exit_code == 0
+    assert run(check_command, checkout).exit_code == (1 if "source" in arguments else 0)
     assert not list(checkout.rglob(".new-*"))
 
 

@@ -337,21 +337,100 @@ def test_data_of_a_source_may_be_a_link() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "right"),
+    ("path", "right", "suggestion"),
     [
-        ("policies/strict.yml", "policies/<name>.yaml"),
-        ("policies/strict/auc.yaml", "policies/<name>.yaml"),
-        ("environments/prod.yaml", "environments/<environment>/<model>.yaml"),
-        ("environments/prod/late.yml", "environments/<environment>/<model>.yaml"),
-        ("models/late/model.yaml", "models/<name>/v<N>/model.yaml"),
-        ("features/sources/flights.yml", "features/sources/<name>.yaml"),
+        ("policies/strict.yml", "policies/<name>.yaml", "policies/strict.yaml"),
+        ("policies/strict/auc.yaml", "policies/<name>.yaml", "policies/auc.yaml"),
+        ("policies/whole.yml", "policies/<name>.yaml", None),
+        ("policies/why.txt", "policies/<name>.yaml", None),
+        ("environments/lab.yaml", "environments/<environment>/<model>.yaml", "environments/lab/environment.yaml"),
+        ("environments/prod/late.yml", "environments/<environment>/<model>.yaml", "environments/prod/late.yaml"),
+        ("environments/prod/limits.json", "environments/<environment>/<model>.yaml", None),
+        ("models/late/model.yaml", "models/<name>/v<N>/", None),
+        ("models/early/model.yaml", "models/<name>/v<N>/", "models/early/v1/model.yaml"),
+        ("models/late/notes.md", "models/<name>/v<N>/", "models/late/v1/notes.md"),
+        ("models/late/notes/a/README.txt", "models/<name>/v<N>/", None),
+        ("models/shared.py", "models/<name>/v<N>/", None),
+        ("features/delays/feature_set.yaml", "features/<name>/v<N>/feature_set.yaml", None),
+        (
+            "features/more/feature_set.yaml",
+            "features/<name>/v<N>/feature_set.yaml",
+            "features/more/v1/feature_set.yaml",
+        ),
+        ("features/delays/v1/notes.txt", "features/<name>/v<N>/feature_set.yaml", None),
+        ("features/delays/v1/queries/expectations.yaml", "features/<name>/v<N>/feature_set.yaml", None),
+        ("features/delays/v1/expectation.yaml", "expectations.yaml", None),
+        ("features/bags.yaml", "features/sources/<name>.yaml", "features/sources/bags.yaml"),
+        ("features/sources/bags.yml", "features/sources/<name>.yaml", "features/sources/bags.yaml"),
+        ("features/sources/bags.parquet", "the data that one names", None),
+        ("features/sources/helpers.py", "files that a stage of the root dvc.yaml names", None),
+        ("features/sources/raw/left_over.csv", "files that a stage of the root dvc.yaml names", None),
     ],
 )
-def test_a_definition_that_nothing_reads_is_a_problem(path: str, right: str) -> None:
-    """A gate with the wrong ending would never be judged, and nobody would notice."""
+def test_a_file_that_nothing_reads_is_a_problem(path: str, right: str, suggestion: str | None) -> None:
+    """A gate with the wrong ending would never be judged, and nobody would notice; the closest free place is named."""
     problem = only(problems(**{path: "owner: flights\n"}))
-    assert (problem.file, problem.message) == (path, "nothing reads a definition that is here")
+    assert (problem.file, problem.message) == (path, "nothing reads this file")
     assert right in (problem.allowed or "")
+    assert problem.suggestion == suggestion
+
+
+PIPELINE = """\
+stages:
+  bags:
+    cmd: python features/sources/import_bags.py
+    deps: [features/sources/import_bags.py, features/sources/raw]
+    params: [features/sources/limits.json: [rows]]
+    outs: [features/sources/flights.parquet]
+  each:
+    foreach: [a, b]
+    do:
+      wdir: features/sources
+      cmd: python each.py ${item}
+      deps: [each.py, "each_${item}.csv"]
+      outs: ["${item}.parquet"]
+"""
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "models/README.md",
+        "models/late/README.md",
+        "models/late/notes/readme.md",
+        "models/late/v1/vocabulary.txt",
+        "models/late/v1/queries/by_hour.sql",
+        "models/_locks/0123.lock",
+        "policies/README.md",
+        "policies/.gitkeep",
+        "environments/README.md",
+        "environments/prod/.gitattributes",
+        "features/delays/README.md",
+        "features/delays/v1/README.md",
+        "features/sources/.gitignore",
+        "features/sources/flights.parquet",
+        "features/sources/raw/bags.csv",
+        "features/sources/raw/bags.csv.dvc",
+        "features/sources/import_bags.py",
+        "features/sources/limits.json",
+        "features/sources/each.py",
+        "features/sources/each_b.csv",
+    ],
+)
+def test_a_file_that_somebody_reads_is_none(path: str) -> None:
+    """People read cards, git its own files, a version's code all that lies beside it, stages what dvc.yaml names."""
+    assert problems(**{path: "x", "dvc.yaml": PIPELINE}) == []
+
+
+@pytest.mark.parametrize(
+    ("directory", "meant"),
+    [("V1", "v1"), ("1", "v1"), ("v01", "v1"), ("version2", "v2"), ("version_12", "v12"), ("v1b", None), ("new", None)],
+)
+def test_a_version_that_is_named_otherwise_is_told_its_name(directory: str, meant: str | None) -> None:
+    """A directory with a definition in it is a version, and is to be called like one."""
+    found = only(problems(**{f"features/delays/{directory}/feature_set.yaml": DELAYS}))
+    assert (found.message, found.value) == ("a version's directory must be v and a number", directory)
+    assert found.suggestion == meant
 
 
 @pytest.mark.parametrize(
@@ -401,6 +480,22 @@ def test_a_golden_row_holds_values_of_its_inputs(value: str, wanted: str | None)
         ("flights.parquet/", "is a directory"),
         ("parts.parquet", "is a directory"),
         ("/data/flights.parquet", "must stay below"),
+        ("../flights.parquet", "must stay below"),
+        ("raw/../../flights.parquet", "must stay below"),
+        ("~/flights.parquet", "must stay below"),
+        ("file:///flights.parquet", "is an address"),
+        ("*.parquet", "is a pattern"),
+        ("flights-?.parquet", "is a pattern"),
+        ("", "does not name a Parquet file"),
+        (".", "does not name a Parquet file"),
+        ("./flights.parquet", "is not written plainly"),
+        ("raw//flights.parquet", "is not written plainly"),
+        ("raw\\flights.parquet", "is not written plainly"),
+        ("${name}.parquet", "takes for a template"),
+        (".git/flights.parquet", "git or a file system refuses"),
+        (f"{'x' * 250}.parquet", "git or a file system refuses"),
+        (" flights.parquet", "cannot be seen"),
+        ("\u200bflights.parquet", "cannot be seen"),
     ],
 )
 def test_a_path_that_names_no_parquet_file_is_refused(path: str, words: str) -> None:
@@ -411,6 +506,19 @@ def test_a_path_that_names_no_parquet_file_is_refused(path: str, words: str) -> 
     assert words in problem.message
     assert problem.line is not None
     assert "one Parquet file" in (problem.allowed or "")
+
+
+@pytest.mark.parametrize("path", ["flights.parquet", "[x].parquet", "raw/Flüge 2013.parquet", "a=1/b.parquet"])
+def test_a_path_is_a_literal_name(path: str) -> None:
+    """Brackets, spaces and letters of any language stand for themselves."""
+    assert problems(**{SOURCE_FILE: FLIGHTS.replace("path: flights.parquet", f"path: '{path}'")}) == []
+
+
+@pytest.mark.parametrize("escape", ["\\n", "\\0", "\\u200b", "\\x7f"])
+def test_a_path_with_a_control_character_is_refused(escape: str) -> None:
+    """Neither git nor DVC keeps such a name as it is written."""
+    found = problems(**{SOURCE_FILE: FLIGHTS.replace("path: flights.parquet", f'path: "fl{escape}.parquet"')})
+    assert [(one.subject, "cannot be seen" in one.message) for one in found] == [("path", True)]
 
 
 def test_ids_of_text_do_not_join_ids_of_numbers() -> None:
