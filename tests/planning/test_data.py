@@ -31,7 +31,7 @@ def found(path: str = "flights.parquet", **files: str | None) -> list[Problem]:
 )
 def test_what_a_stage_leaves_will_be_found(pipeline: str) -> None:
     """A stage of the root dvc.yaml leaves the file, however that is written; no snapshot of it need exist yet."""
-    assert found(**{"dvc.yaml": pipeline, "dvc.lock": None}) == []
+    assert found("flights.parquet", **{"dvc.yaml": pipeline, "dvc.lock": None}) == []
 
 
 def test_what_dvc_lock_has_will_be_found() -> None:
