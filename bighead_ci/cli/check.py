@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,7 @@ from bighead_ci.definitions.files import Files, Place, place_of
 from bighead_ci.delivery.admission import admission_problems
 from bighead_ci.documents.base import write_atomically
 from bighead_ci.errors import InputError, Problem
-from bighead_ci.planning.data import committed_data, data_problems
+from bighead_ci.planning.data import committed_data, data_problems, sound_source
 from bighead_ci.planning.dvc_pipeline import dvc_yaml
 from bighead_ci.planning.inputs import Inputs
 from bighead_ci.planning.meaning import DATA_LOCK, data_path
@@ -88,9 +88,9 @@ class _Check:
         return _files_below(self.files, self.given) if self.given else None
 
     @cached_property
-    def places(self) -> Collection[Place]:
+    def places(self) -> frozenset[Place]:
         """What is looked at: what the files are part of, and what depends on that."""
-        return self.files.places if self.chosen is None else affected(self.files, self.chosen)
+        return self.files.places if self.chosen is None else frozenset(affected(self.files, self.chosen))
 
     def problems(self) -> tuple[list[Problem], dict[str, Any]]:
         """All that is wrong, and what it was compared with."""
@@ -112,8 +112,9 @@ class _Check:
 
     def _of_files(self) -> Iterator[Problem]:
         yield from check_tree(self.here.tree, self.chosen)
-        yield from data_problems(self.files, self.places)
-        yield from self._directories()
+        directories = self._directories()
+        yield from directories.values()
+        yield from data_problems(self.files, self.places - directories.keys())
         if self.here.git is not None:
             yield from committed_data(self.files, self.files.ids if self.chosen is None else self.chosen)
         inputs = Inputs(self.files, installed_engine())
@@ -122,14 +123,15 @@ class _Check:
             if place.kind == "model":
                 yield from version_problems(inputs, place.name, place.of)
 
-    def _directories(self) -> Iterator[Problem]:
-        """Data that git ignores, and so is in no tree, as it lies here."""
+    def _directories(self) -> dict[Place, Problem]:
+        """Sources whose data lies here as a directory; git ignores data, so no tree has it."""
+        found = {}
         for place in self.places:
-            source = self.files.source(place.name) if place.kind == "source" else None
-            read = self.files.read(place)
+            source, read = sound_source(self.files, place), self.files.read(place)
             if source is not None and read is not None and (self.here.directory / data_path(source)).is_dir():
-                message = "is a directory here: write its rows into one file"
-                yield read.problem(place.file, ("path",), message, source.path)
+                message = "is a directory here: let its stage write its rows into one file"
+                found[place] = read.problem(place.file, ("path",), message, source.path)
+        return found
 
     def _is_chosen(self, file: str) -> bool:
         if self.chosen is None or file in {PIPELINE, DATA_LOCK}:

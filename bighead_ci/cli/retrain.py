@@ -54,12 +54,21 @@ def retrain_command(version: str, as_of: str | None, pinned: bool | None, checko
     files = run_files(DirectoryTree(checkout), name, number, run)
     for path, content in files.items():
         write_atomically(checkout / path, content)
-    after = stages.inputs_of(checkout)
-    key = after.of(after.definitions.model(name, number)).content_key
     lines = [f"wrote {path}" for path in files] or [f"{before.path}/run.yaml says so already"]
-    lines += [f"content key {short(key)}; commit the change and open a pull request, which trains it"]
+    key, words = _content_key(checkout, name, number)
+    lines.append(words)
     data = {"version": before.id, "run": run.model_dump(mode="json"), "written": [*files], "content_key": key}
     answer(data, "\n".join(lines), as_json)
+
+
+def _content_key(checkout: Path, name: str, number: str) -> tuple[str | None, str]:
+    """The key of the next run, and what is to be done for it; None where something else is missing still."""
+    inputs = stages.inputs_of(checkout)
+    try:
+        key = inputs.of(inputs.definitions.model(name, number)).content_key
+    except InputError as error:
+        return None, f"before a pull request can train it: {error}"
+    return key, f"content key {short(key)}; commit the change and open a pull request, which trains it"
 
 
 def _moment(text: str, checkout: Path) -> datetime:

@@ -9,7 +9,10 @@ from bighead_ci.definitions.files import RUN, Files, Place
 from bighead_ci.documents.definition import ModelDefinition, RunDefinition, TimeSplit
 from bighead_ci.errors import Problem
 
-EXAMPLE = "as_of: 2013-10-01T00:00:00Z"
+
+def moment_wanted(version: str) -> str:
+    """What is right where a run of a version (`name/vN`) needs a moment."""
+    return f"a moment with its zone; `bighead retrain {version} --as-of now` writes it"
 
 
 def run_problems(files: Files, place: Place, definition: ModelDefinition) -> Iterator[Problem]:
@@ -20,7 +23,8 @@ def run_problems(files: Files, place: Place, definition: ModelDefinition) -> Ite
         return
     reasons = list(reasons_for_time(definition).values())
     if run.as_of is None and reasons:
-        yield read.problem(file, ("as_of",), f"as_of is required: {'; '.join(reasons)}", wanted=EXAMPLE)
+        wanted = moment_wanted(f"{place.name}/{place.of}")
+        yield read.problem(file, ("as_of",), f"as_of is required: {'; '.join(reasons)}", wanted=wanted)
     split = definition.split
     if run.as_of is not None and isinstance(split, TimeSplit) and run.as_of <= split.evaluate[0]:
         message = "nothing of the evaluation range is known at as_of"

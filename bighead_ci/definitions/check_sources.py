@@ -36,7 +36,8 @@ def source_problems(files: Files, place: Place) -> Iterator[Problem]:
             yield read.problem(place.file, ("sizes", column), "the source has no such column", column, source.columns)
     wrong = wrong_path(files, source.path)
     if wrong is not None:
-        yield read.problem(place.file, ("path",), wrong, source.path, wanted=ONE_FILE)
+        shown = source.path if source.path and source.path.isprintable() else ascii(source.path)
+        yield read.problem(place.file, ("path",), wrong, shown, wanted=ONE_FILE)
     if source.known_at and source.timestamp is None:
         yield read.problem(place.file, ("known_at",), "needs a timestamp too")
 

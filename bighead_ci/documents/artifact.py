@@ -49,10 +49,14 @@ class GoldenRows(Document):
     rows: list[GoldenRow]
 
 
+FORMAT: Literal[2] = 2
+"""Of the artifacts that this engine makes and reads."""
+
+
 class ArtifactManifest(Document):
     """`artifact.json`: all that serving needs to know besides the parameters."""
 
-    format: Literal[2] = 2
+    format: Literal[2] = FORMAT
     model: Name
     version: Version
     task: Literal["binary", "multiclass"]

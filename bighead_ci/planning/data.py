@@ -17,7 +17,7 @@ from bighead_ci.words import closest
 
 def data_problems(files: Files, places: Iterable[Place]) -> list[Problem]:
     """What is wrong with the data of some sources of a tree, and with the files that say what it is."""
-    sources = [(place, source) for place in sorted(places) if (source := _source(files, place)) is not None]
+    sources = [(place, source) for place in sorted(places) if (source := sound_source(files, place)) is not None]
     if not sources:
         return []
     pipeline = DataPipeline(files.tree)
@@ -30,7 +30,8 @@ def data_problems(files: Files, places: Iterable[Place]) -> list[Problem]:
     return [found for place, source in sources for found in _problems(files, place, source, pipeline, locked)]
 
 
-def _source(files: Files, place: Place) -> SourceDefinition | None:
+def sound_source(files: Files, place: Place) -> SourceDefinition | None:
+    """A source that can be read and whose path may be one; None for anything else."""
     source = files.source(place.name) if place.kind == "source" else None
     return None if source is None or wrong_path(files, source.path) else source
 
@@ -46,7 +47,7 @@ def _problems(
         yield read.problem(place.file, ("path",), message, source.path)
     elif path not in locked and not pipeline.leaves(path):
         made = [posixpath.relpath(out, SOURCES) for out in pipeline.outs]
-        message = f"nobody would find this data: no stage of {PIPELINE} leaves {path}, and {DATA_LOCK} does not have it"
+        message = f"no stage of {PIPELINE} leaves {path} and {DATA_LOCK} does not have it: the checks would not find it"
         way = f"a stage that leaves it; `bighead new source NAME --from FILE` writes one. Left so far: {_listed(made)}"
         found = read.problem(place.file, ("path",), message, source.path, wanted=way)
         yield replace(found, suggestion=closest(source.path, made))
@@ -61,7 +62,6 @@ def committed_data(files: Files, paths: Iterable[str]) -> list[Problem]:
     wanted = {path for path in paths if path.startswith(f"{SOURCES}/") and files.has(path)}
     if not wanted:
         return []
-    sources = [files.source(place.name) for place in files.places if place.kind == "source"]
-    data = {data_path(source) for source in sources if source is not None and not wrong_path(files, source.path)}
+    data = {data_path(source) for place in files.places if (source := sound_source(files, place)) is not None}
     message = "data of a source is kept by DVC and not in git: git rm --cached it, and let .gitignore name it"
     return [Problem(file=path, message=message) for path in sorted(wanted & data)]

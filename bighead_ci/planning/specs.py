@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from bighead_ci.definitions.check_models import INSTEAD, NO_TIMESTAMP
+from bighead_ci.definitions.check_runs import moment_wanted
 from bighead_ci.definitions.expectations_file import load_expectations
 from bighead_ci.definitions.files import LOCKS, RUN, Files
 from bighead_ci.definitions.loading import load_golden_rows
@@ -161,8 +162,8 @@ def resolved_split(model: VersionedModel) -> TimeRanges | HashSplit:
 def _mature_until(model: VersionedModel) -> datetime:
     """The moment from which on no row's label is mature at `as_of`."""
     if model.run.as_of is None:
-        file = f"{model.path}/run.yaml"
-        raise InputError([Problem(file=file, subject="as_of", message="a split by time needs as_of")])
+        file, message = f"{model.path}/{RUN}", "as_of is required: a split by time needs time"
+        raise InputError([Problem(file=file, subject="as_of", message=message, allowed=moment_wanted(model.id))])
     offset = model.definition.label.offset
     return model.run.as_of - duration(offset) if offset else model.run.as_of
 

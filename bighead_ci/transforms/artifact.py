@@ -6,6 +6,7 @@ inputs are those of the manifest, and that the golden rows get the scores the tr
 
 from __future__ import annotations
 
+import json
 import math
 import threading
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,15 @@ import numpy.typing as npt
 import onnxruntime as ort
 from pydantic import ValidationError
 
-from bighead_ci.documents.artifact import GOLDEN, GRAPH, MANIFEST, ArtifactInput, ArtifactManifest, GoldenRows
+from bighead_ci.documents.artifact import (
+    FORMAT,
+    GOLDEN,
+    GRAPH,
+    MANIFEST,
+    ArtifactInput,
+    ArtifactManifest,
+    GoldenRows,
+)
 from bighead_ci.documents.base import digest_of, digest_of_bytes, short
 from bighead_ci.errors import InputError
 from bighead_ci.transforms.onnx_file import STANDARD_DOMAINS, foreign_domains
@@ -163,6 +172,7 @@ def open_artifact(directory: Path) -> Scorer:
     Raises:
         InputError: as `load_artifact`.
     """
+    _check_format(directory / MANIFEST)
     manifest = _document(ArtifactManifest, directory / MANIFEST)
     golden = _document(GoldenRows, directory / GOLDEN)
     graph = (directory / GRAPH).read_bytes()
@@ -199,6 +209,23 @@ def golden_difference(scorer: Scorer, golden: GoldenRows) -> float:
                 return float("inf")
             largest = max(largest, abs(ours - theirs))
     return largest
+
+
+def _check_format(path: Path) -> None:
+    """Say what to do with an artifact that another engine made; what is no manifest is for its reader to refuse."""
+    try:
+        found = json.loads(path.read_bytes())
+    except ValueError:
+        return
+    made = found.get("format") if isinstance(found, dict) else None
+    if isinstance(made, int) and made != FORMAT:
+        age = "an older" if made < FORMAT else "a newer"
+        version = f"{found.get('model')}/{found.get('version')}"
+        raise InputError(
+            f"{path}: an artifact of format {made}, which {age} engine made; this one reads format {FORMAT}. Train "
+            f"{version} again with this engine: `bighead retrain {version} --as-of now`, and promote what its pull "
+            "request makes"
+        )
 
 
 def _document(kind: Any, path: Path) -> Any:

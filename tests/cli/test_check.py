@@ -243,7 +243,7 @@ def test_a_file_that_git_ignores_is_read_by_nobody_and_is_no_problem(clone: Path
 def test_data_that_lies_here_as_a_directory_is_found(clone: Path) -> None:
     """Git ignores it, so only the disk tells."""
     (clone / "features/sources/flights.parquet").mkdir()
-    assert problems(clone) == [f"{SOURCE_FILE}: is a directory here: write its rows into one file"]
+    assert problems(clone) == [f"{SOURCE_FILE}: is a directory here: let its stage write its rows into one file"]
 
 
 def test_data_in_git_is_refused(clone: Path) -> None:

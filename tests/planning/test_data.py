@@ -52,7 +52,7 @@ def test_data_that_nobody_makes_is_named_with_its_line(path: str, suggestion: st
     """A path that no stage leaves and no snapshot has is an error, with the ways out and what was probably meant."""
     (problem,) = found(path, **{"dvc.yaml": f"stages: {{a: {{cmd: x, outs: [{OUT}]}}}}"})
     assert (problem.file, problem.line, problem.subject, problem.value) == (SOURCE_FILE, 2, "path", path)
-    assert "nobody would find this data" in problem.message
+    assert "the checks would not find it" in problem.message
     assert "bighead new source" in (problem.allowed or "")
     assert problem.suggestion == suggestion
 

@@ -103,12 +103,13 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
         artifact_digest(tmp_path / "nowhere")
 
 
-def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
-    """A manifest of another format is not guessed at."""
+@pytest.mark.parametrize(("made", "age"), [(1, "an older engine"), (3, "a newer engine")])
+def test_an_artifact_of_another_engine_is_to_be_trained_again(tmp_path: Path, made: int, age: str) -> None:
+    """A manifest of another format is not guessed at, and the command that makes a new one is named."""
     artifact = write(tmp_path / "artifact")
     manifest = json.loads((artifact / "artifact.json").read_text())
-    (artifact / "artifact.json").write_text(json.dumps(manifest | {"format": 1}))
-    with pytest.raises(InputError, match="known format: format"):
+    (artifact / "artifact.json").write_text(json.dumps(manifest | {"format": made}))
+    with pytest.raises(InputError, match=f"format {made}, which {age} made.*bighead retrain tiny/v1 --as-of now"):
         open_artifact(artifact)
 
 
