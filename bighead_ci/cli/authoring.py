@@ -24,6 +24,7 @@ from bighead_ci.definitions.scaffold import (
     new_model,
 )
 from bighead_ci.definitions.schema import PUBLISHED, json_schema
+from bighead_ci.definitions.shared_locks import is_shared
 from bighead_ci.definitions.source_scaffold import RAW, NewSource, data_import, new_source
 from bighead_ci.definitions.tree import OverlaidTree
 from bighead_ci.documents.base import write_atomically
@@ -266,8 +267,9 @@ def _finish(checkout: Path, tree: Tree, files: Mapping[str, bytes], as_json: boo
     whole = _with_pipelines(tree, files)
     _refuse_problems(tree, whole)
     _write_new(checkout, whole)
-    lines = [*(f"wrote {path}" for path in sorted(whole)), f"next: {then}"]
-    answer({"written": sorted(whole), "next": then}, "\n".join(lines), as_json)
+    written = sorted(whole, key=lambda path: (is_shared(path), path))
+    lines = [*(f"wrote {path}" for path in written), f"next: {then}"]
+    answer({"written": written, "next": then}, "\n".join(lines), as_json)
 
 
 def _refuse_problems(tree: Tree, files: Mapping[str, bytes]) -> None:
@@ -286,11 +288,14 @@ def _with_pipelines(tree: Tree, files: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def _write_new(checkout: Path, files: Mapping[str, bytes]) -> None:
-    """Write files of one new directory (or one new file) whole or not at all.
+    """Write files of one new directory (or one new file) whole or not at all, and before it the locks that it shares.
 
     Raises:
         InputError: it exists, also when somebody else made it meanwhile.
     """
+    for path in filter(is_shared, files):
+        write_atomically(checkout / path, files[path])
+    files = {path: data for path, data in files.items() if not is_shared(path)}
     folders = {path.rsplit("/", 1)[0] for path in files}
     target = Path(min(folders, key=len)) if len(files) > 1 else Path(next(iter(files)))
     (checkout / target.parent).mkdir(parents=True, exist_ok=True)

@@ -39,18 +39,20 @@ def lock_command(
 ) -> None:
     """Write training.lock and serving.lock of the model version in DIRECTORY (models/flight_delay/v2).
 
-    They get what the engine needs there and what you ask for; every other version stays as it is. Asks the package
-    index, and installs nothing.
+    They get what the engine needs there and what you ask for; every other version stays as it is. What they share with
+    other versions stands in models/_locks/<sha256>.lock, which they name. Asks the package index, and installs nothing.
 
     \b
     bighead lock models/flight_delay/v4 --training scikit-learn==1.8.0
     bighead lock models/digit_reader/v2 --training torch --training onnxscript
     """  # noqa: D301 - click's \b keeps the lines
     asked = {"training": list(training), "serving": list(serving)}
-    locks = stages.lock(checkout.resolve(), directory.rstrip("/"), asked, list(drop), say)
-    changes = {name: changed_packages(before, after) for name, (before, after) in locks.items()}
+    done = stages.lock(checkout.resolve(), directory.rstrip("/"), asked, list(drop), say)
+    changes = {name: changed_packages(before, after) for name, (before, after) in done.changes.items()}
     lines = [f"{name}.lock: {_listed(found)}" for name, found in changes.items()]
-    answer({"changes": changes}, "\n".join(lines), as_json)
+    lines += [f"wrote {path}" for path in done.written]
+    lines += [f"removed {path}, which no version shares any more" for path in done.removed]
+    answer({"changes": changes, "written": done.written, "removed": done.removed}, "\n".join(lines), as_json)
 
 
 def _listed(changes: list[str]) -> str:

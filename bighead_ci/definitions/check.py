@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from bighead_ci.definitions.check_environments import environment_problems, release_problems
 from bighead_ci.definitions.check_expectations import feature_set_expectation_problems, model_expectation_problems
 from bighead_ci.definitions.check_gates import gate_problems
 from bighead_ci.definitions.check_golden_rows import golden_row_problems
+from bighead_ci.definitions.check_locks import lock_problems, shared_lock_problems, sharing_versions
 from bighead_ci.definitions.check_models import model_problems
 from bighead_ci.definitions.check_paths import path_problems
 from bighead_ci.definitions.check_runs import run_problems
 from bighead_ci.definitions.check_sources import source_problems
-from bighead_ci.definitions.files import LOCKS, MODEL_FILES, Files, Place, is_begun, name_problems, place_of
-from bighead_ci.definitions.lock_file import read_lock
+from bighead_ci.definitions.files import MODEL_FILES, Files, Place, is_begun, name_problems, place_of
 from bighead_ci.documents.definition import VersionedFeatureSet
 from bighead_ci.errors import Problem
 from bighead_ci.features.checks import set_problems
@@ -38,13 +38,15 @@ def check_tree(tree: Tree, paths: Iterable[str] | None = None) -> list[Problem]:
     chosen = None if paths is None else list(paths)
     places = files.places if chosen is None else affected(files, chosen)
     problems = {problem for place in places for problem in _problems(files, place)}
-    problems |= {*path_problems(files, files.ids if chosen is None else chosen)}
+    looked_at = files.ids if chosen is None else chosen
+    problems |= {*path_problems(files, looked_at), *shared_lock_problems(files, looked_at)}
     return sorted(problems, key=lambda p: (p.file, p.line or 0, p.subject, p.message))
 
 
-def affected(files: Files, paths: Iterable[str]) -> set[Place]:
+def affected(files: Files, paths: Collection[str]) -> set[Place]:
     """The authored things the files are part of, and those that name them."""
     own = {place for place in map(place_of, paths) if place is not None}
+    own |= sharing_versions(files, paths)
     sources = [place.name for place in own if place.kind == "source"]
     users = {p for name in sources for p in _naming(files, name, ("features/", "models/"))}
     sets = {f"{p.name}/{p.of}" for p in own | users if p.kind == "feature-set"}
@@ -116,9 +118,7 @@ def _model_problems(files: Files, place: Place) -> Iterator[Problem]:
         if not files.has(f"{place.folder}/{name}"):
             message = "every model version has this file, but it is missing"
             yield Problem(file=f"{place.folder}/{name}", message=message)
-    for lock in LOCKS:
-        if files.has(f"{place.folder}/{lock}"):
-            yield from read_lock(f"{place.folder}/{lock}", files.tree.read(f"{place.folder}/{lock}"))[1]
+    yield from lock_problems(files, place)
     yield from files.read_run(place.name, place.of).problems
     definition = files.model(place.name, place.of)
     if files.has(f"{place.folder}/golden_rows.json"):

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from bighead_ci.definitions.gate_file import GateFile
+from bighead_ci.definitions.shared_locks import WholeLock, read_lock
 from bighead_ci.definitions.validation import validate
 from bighead_ci.definitions.yaml_reader import Parsed
 from bighead_ci.documents.base import Document
@@ -21,7 +22,7 @@ from bighead_ci.documents.definition import (
     SourceDefinition,
 )
 from bighead_ci.documents.release import Release, release_path
-from bighead_ci.errors import Problem
+from bighead_ci.errors import InputError, Problem
 from bighead_ci.ports.tree import Tree
 from bighead_ci.words import closest
 
@@ -168,6 +169,7 @@ class Files:
         self.tree = tree
         self._read: dict[Place, Read | None] = {}
         self._runs: dict[str, Read] = {}
+        self._locks: dict[str, WholeLock] = {}
 
     @cached_property
     def ids(self) -> Mapping[str, str]:
@@ -237,6 +239,30 @@ class Files:
         """A gate's file, if it is there and valid."""
         found = self.read(Place("gate", name))
         return found.document if found and isinstance(found.document, GateFile) else None
+
+    def lock(self, path: str) -> WholeLock:
+        """A lock of a model version with what it shares, whatever is wrong with it.
+
+        Raises:
+            KeyError: the tree has no such file.
+        """
+        if path not in self._locks:
+            self._locks[path] = read_lock(self.tree, path)
+        return self._locks[path]
+
+    def valid_lock(self, path: str) -> WholeLock:
+        """A lock of a model version with what it shares.
+
+        Raises:
+            InputError: it is not there, or has problems.
+        """
+        try:
+            found = self.lock(path)
+        except KeyError:
+            raise InputError([Problem(file=path, message="every model version has this file")]) from None
+        if found.problems:
+            raise InputError(found.problems)
+        return found
 
     def names(self, kind: Kind) -> list[str]:
         """Names of a kind; with its version for feature sets and models."""

@@ -1,10 +1,14 @@
-"""`training.lock` and `serving.lock` of a model version: exact pins with hashes, as `uv pip compile` writes them."""
+"""The text of a lock: exact pins with hashes, as `uv pip compile` writes them.
+
+What a version's lock says together with the one that it shares: `shared_locks`.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -15,6 +19,7 @@ HOW = "uv pip compile --universal --generate-hashes --no-emit-index-url"
 """The command that writes a lock."""
 HEADER = "# Written by `bighead lock`. Asked for beside what the engine needs: "
 """First line of a lock, before what its authors asked for."""
+ALLOWED = "name==version with hashes"
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,8 @@ class Pin:
     marker: str
     """Where it is for (`sys_platform == 'linux'`); empty: everywhere."""
     line: int
+    text: str
+    """Its lines as they are, hashes and all."""
 
     def is_for(self, environment: dict[str, str] | None = None) -> bool:
         """Whether it is for this platform, or for another whose marker variables are given."""
@@ -34,24 +41,43 @@ class Pin:
         return requirement.marker is None or requirement.marker.evaluate(environment)
 
 
-def read_lock(file: str, raw: bytes) -> tuple[list[Pin], list[Problem]]:
-    """The pins of a lock, whatever platform they are for, and every line that is not one."""
-    pins: list[Pin] = []
-    problems: list[Problem] = []
+@dataclass(frozen=True)
+class NoPin:
+    """A statement of a lock that is no pin."""
+
+    line: int
+    statement: str
+    """On one line, without comments."""
+    why: str
+
+    def problem(self, file: str, why: str | None = None, allowed: str = ALLOWED) -> Problem:
+        """What is wrong with it in a file where only what is allowed may stand."""
+        return Problem(file=file, line=self.line, message=why or self.why, value=self.statement, allowed=allowed)
+
+
+def read_pins(file: str, raw: bytes) -> tuple[list[Pin], list[Problem]]:
+    """The pins of a lock that names no other, whatever platform they are for, and every line that is not one.
+
+    What a version's lock says together with the one that it may share: `shared_locks.read_lock`.
+    """
+    pins, others, problems = read_statements(file, raw)
+    return pins, problems + [one.problem(file) for one in others]
+
+
+def read_statements(file: str, raw: bytes) -> tuple[list[Pin], list[NoPin], list[Problem]]:
+    """The pins of a lock, its other statements, and the problem that it is not text."""
     try:
-        text = raw.decode("utf-8")
+        found = _statements(raw)
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
-        return [], [Problem(file=file, line=line, message="file is not UTF-8 text")]
-    for line, statement, hashes in _statements(text):
-        pin = _pin(statement, line)
-        if isinstance(pin, str):
-            problems.append(_problem(file, line, statement, pin))
-        elif not hashes:
-            problems.append(_problem(file, line, statement, "has no hash: what is installed could be something else"))
-        else:
-            pins.append(pin)
-    return pins, problems
+        return [], [], [Problem(file=file, line=line, message="file is not UTF-8 text")]
+    return [one for one in found if isinstance(one, Pin)], [one for one in found if isinstance(one, NoPin)], []
+
+
+def header(raw: bytes) -> bytes:
+    """The first line of a lock that `bighead lock` wrote; empty for one that somebody else wrote."""
+    first, end, _ = raw.partition(b"\n")
+    return first + end if first.startswith(HEADER.encode()) else b""
 
 
 def asked_for(raw: bytes) -> list[str]:
@@ -61,7 +87,7 @@ def asked_for(raw: bytes) -> list[str]:
     return [] if asked == ["nothing"] else asked
 
 
-def packages(pins: list[Pin]) -> dict[str, str]:
+def packages(pins: Iterable[Pin]) -> dict[str, str]:
     """Distribution → version; several versions, for several platforms, are joined by `, `."""
     found: dict[str, list[str]] = {}
     for pin in pins:
@@ -69,36 +95,42 @@ def packages(pins: list[Pin]) -> dict[str, str]:
     return {name: ", ".join(dict.fromkeys(versions)) for name, versions in sorted(found.items())}
 
 
-def _pin(statement: str, line: int) -> Pin | str:
-    """The pin that a statement is, or why it is none."""
-    if statement.startswith("-"):
-        return "an option: a lock holds pins and nothing else, so that it means the same wherever it is installed"
-    try:
-        requirement = Requirement(statement)
-    except InvalidRequirement as error:
-        return str(error)
-    clauses = list(requirement.specifier)
-    if requirement.url or [clause.operator for clause in clauses] != ["=="] or "*" in clauses[0].version:
-        return "is not an exact pin"
-    marker = str(requirement.marker) if requirement.marker else ""
-    return Pin(canonicalize_name(requirement.name), clauses[0].version, marker, line)
+@lru_cache(maxsize=64)
+def _statements(raw: bytes) -> tuple[Pin | NoPin, ...]:
+    """Of a text once: thousands of versions may share it."""
+    return tuple(_statement(*one) for one in _joined(raw.decode("utf-8")))
 
 
-def _statements(text: str) -> Iterator[tuple[int, str, int]]:
-    """(first line, requirement without hashes, number of hashes) of each statement."""
-    joined, first = "", 0
+def _joined(text: str) -> Iterator[tuple[int, str, str]]:
+    """(first line, lines as they are, the same as one line without comments) of each statement."""
+    joined, first, lines = "", 0, list[str]()
     for number, line in enumerate(text.splitlines(), start=1):
-        first = first if joined else number
+        first, lines = (first, [*lines, line]) if joined else (number, [line])
         joined += re.sub(r"(^|\s)#.*$", "", line)
         if joined.endswith("\\"):
             joined = joined[:-1] + " "
             continue
-        statement, hashes = re.subn(r"--hash=\S+", "", joined)
-        if statement.strip():
-            yield first, statement.strip(), hashes
+        if joined.strip():
+            yield first, "\n".join(lines) + "\n", joined
         joined = ""
+    if joined.strip():  # continued on a line that is not there: no statement, lest it swallow what is put after it
+        yield first, "\n".join(lines) + "\n", joined + "\\"
 
 
-def _problem(file: str, line: int, statement: str, message: str) -> Problem:
-    allowed = "name==version with hashes"
-    return Problem(file=file, line=line, message=message, value=statement, allowed=allowed)
+def _statement(line: int, text: str, joined: str) -> Pin | NoPin:
+    without, hashes = re.subn(r"--hash=\S+", "", joined)
+    statement = without.strip()
+    if statement.startswith("-"):
+        why = "an option: a lock holds pins and nothing else, so that it means the same wherever it is installed"
+        return NoPin(line, joined.strip(), why)
+    try:
+        requirement = Requirement(statement)
+    except InvalidRequirement as error:
+        return NoPin(line, statement, str(error))
+    clauses = list(requirement.specifier)
+    if requirement.url or [clause.operator for clause in clauses] != ["=="] or "*" in clauses[0].version:
+        return NoPin(line, statement, "is not an exact pin")
+    if not hashes:
+        return NoPin(line, statement, "has no hash: what is installed could be something else")
+    marker = str(requirement.marker) if requirement.marker else ""
+    return Pin(canonicalize_name(requirement.name), clauses[0].version, marker, line, text)

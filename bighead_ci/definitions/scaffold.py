@@ -9,6 +9,7 @@ from importlib import resources
 
 from bighead_ci.definitions.files import LOCKS, NAME, Files, Kind, Place, next_version
 from bighead_ci.definitions.loading import absent, load_source
+from bighead_ci.definitions.shared_locks import naming, shared_path
 from bighead_ci.documents.definition import ColumnType, SourceDefinition
 from bighead_ci.errors import InputError
 from bighead_ci.features.naming import feature_name
@@ -121,7 +122,9 @@ def latest(tree: Tree, kind: Kind, name: str) -> Place | None:
 
 
 def new_model(tree: Tree, name: str, wanted: NewModel) -> dict[str, bytes]:
-    """The first version of a model, from the template, without its `dvc.yaml`.
+    """The first version of a model, from the template, without its `dvc.yaml`; and the shared locks that it names.
+
+    Those that the tree has are left out.
 
     Raises:
         InputError: no such source or label, or no field to send.
@@ -159,9 +162,11 @@ def new_model(tree: Tree, name: str, wanted: NewModel) -> dict[str, bytes]:
         "golden_rows.json": json.dumps([{column: _EXAMPLES[kind] for column, kind in fields.items()}]) + "\n",
         "expectations.yaml": _expectations(next(iter(fields))),
     }
-    return {f"{folder}/{file}": text.encode() for file, text in texts.items()} | {
-        f"{folder}/{lock}": default_lock(lock) for lock in LOCKS
-    }
+    shared = {lock: default_lock(lock) for lock in LOCKS}
+    found = {f"{folder}/{file}": text.encode() for file, text in texts.items()}
+    found |= {f"{folder}/{lock}": naming(text) for lock, text in shared.items()}
+    there = tree.files()
+    return found | {path: text for text in shared.values() if (path := shared_path(text)) not in there}
 
 
 def new_feature_set(tree: Tree, name: str, source: str, key: Sequence[str], owner: str | None) -> dict[str, bytes]:
@@ -205,7 +210,7 @@ def _number_to_aggregate(source: SourceDefinition, key: Sequence[str]) -> str | 
 
 
 def default_lock(name: str) -> bytes:
-    """A lock of what the engine needs, and nothing more; the running engine's environment satisfies it."""
+    """A shared lock of what the engine needs, and nothing more; the running engine's environment satisfies it."""
     return resources.files(__package__).joinpath("locks", name).read_bytes()
 
 

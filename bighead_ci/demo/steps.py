@@ -11,6 +11,9 @@ from pydantic import Field
 
 from bighead_ci.callers.requests import request_bodies
 from bighead_ci.callers.traffic import Traffic
+from bighead_ci.definitions.check_locks import shared_locks
+from bighead_ci.definitions.files import Files, Place
+from bighead_ci.definitions.tree import DirectoryTree
 from bighead_ci.delivery.checks import CI, find_check
 from bighead_ci.delivery.status import model_statuses
 from bighead_ci.demo.narrator import Narrator
@@ -75,7 +78,11 @@ class Steps:
         self._branch(branch, who)
         left_out = shutil.ignore_patterns("out", "__pycache__", "dvc.lock", ".gitignore")
         shutil.copytree(self.examples / path, self.clone / path, ignore=left_out)
-        return self.propose(branch, path, title, who)
+        _, name, version = path.split("/")
+        for lock in shared_locks(Files(DirectoryTree(self.examples)), Place("model", name, version)):
+            (self.clone / lock).parent.mkdir(exist_ok=True)
+            shutil.copyfile(self.examples / lock, self.clone / lock)
+        return self.propose(branch, "models", title, who)
 
     def _branch(self, branch: str, who: str) -> None:
         self.narrator.git("fetch", "--quiet", "origin", who=who)
@@ -85,7 +92,8 @@ class Steps:
         """Copy the newest version with `bighead new`, edit its model.yaml, open the pull request."""
         n = self.narrator
         self._branch(branch, who)
-        created = Path(n.asks("new", "model", "flight_delay", "--from", "v2", who=who)["written"][0]).parent
+        written = n.asks("new", "model", "flight_delay", "--from", "v2", who=who)["written"]
+        created = Path(next(path for path in written if path.endswith("/model.yaml"))).parent
         file = self.clone / created / "model.yaml"
         text = file.read_text()
         for old, new in edits.items():

@@ -33,9 +33,11 @@ class ImageRecipe(Document):
     model: Name
     version: Version
     files: dict[str, str]
-    """Path of an authored file, relative to the repository → git's blob id."""
+    """Path of a file of the version's code, relative to the repository → git's blob id."""
     lock: str
     """Path of the lock that its Python environment is made from."""
+    locked: Digest
+    """Of all that this lock says, with what it shares."""
     engine: dict[str, Digest]
     """Path below the engine's package → digest."""
     python: str

@@ -2,7 +2,7 @@
 
 The names say what kind of thing it is:
 
-- `file:models/x/v1/model.py`: an authored file, by git's blob id
+- `file:models/x/v1/model.py`: an authored file, by git's blob id; a lock by that of all that it says, shared or not
 - `data:features/sources/flights.parquet`: a source's data, by its digest in dvc.lock
 - `spec:parameters`: a part of the definitions, parsed, by the digest of its value
 - `engine`: the engine's files that the stage imports

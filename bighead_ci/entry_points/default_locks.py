@@ -1,10 +1,11 @@
-"""Writes the locks that a new model starts with: `make lock` runs it after the engine's own lock changed."""
+"""Writes the locks that new models share: `make lock` runs it after the engine's own lock changed."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import bighead_ci
+from bighead_ci.definitions.shared_locks import shared_text
 from bighead_ci.documents.base import write_atomically
 from bighead_ci.engine.installed import InstalledEngine
 from bighead_ci.images.locks import compile_lock
@@ -19,7 +20,7 @@ def main() -> None:
     locks: tuple[Lock, ...] = ("training", "serving")
     for lock in locks:
         text = compile_lock(needed_by_engine(InstalledEngine(), lock), (), (), b"", print)
-        write_atomically(DIRECTORY / LOCK_OF[lock], text)
+        write_atomically(DIRECTORY / LOCK_OF[lock], shared_text(text))
 
 
 if __name__ == "__main__":

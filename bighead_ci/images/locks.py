@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,7 +13,12 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from uv import find_uv_bin
 
-from bighead_ci.definitions.lock_file import HEADER, HOW, asked_for, packages, read_lock
+from bighead_ci.definitions.check_locks import named_locks
+from bighead_ci.definitions.files import Files
+from bighead_ci.definitions.lock_file import HEADER, HOW, asked_for, packages, read_pins
+from bighead_ci.definitions.scaffold import default_lock
+from bighead_ci.definitions.shared_locks import WholeLock, is_shared, shared_out, shared_path, shared_problems
+from bighead_ci.definitions.tree import DirectoryTree
 from bighead_ci.delivery.stages.place import StagePlace
 from bighead_ci.documents.base import write_atomically
 from bighead_ci.errors import InputError
@@ -28,14 +34,26 @@ OLDEST_PYTHON = "3.11"
 Packages = dict[str, str]
 
 
+@dataclass(frozen=True)
+class Locked:
+    """What was written for a model version."""
+
+    changes: dict[Lock, tuple[Packages, Packages]]
+    """Lock → (distribution → version before, after)."""
+    written: list[str]
+    """Paths, relative to the checkout."""
+    removed: list[str]
+    """Shared locks that the version named, and no version does any more."""
+
+
 def write_locks(
     place: StagePlace,
     inputs: Inputs,
     asked: Mapping[str, Sequence[str]],
     dropped: Collection[str],
     progress: Progress,
-) -> dict[str, tuple[Packages, Packages]]:
-    """Write both locks of a model version; lock → (distribution → version before, after).
+) -> Locked:
+    """Write both locks of a model version.
 
     What its authors asked for before is asked for again, unless it is dropped, or asked for otherwise now.
 
@@ -45,32 +63,68 @@ def write_locks(
     """
     _, name, version = place.directory.split("/")
     model = inputs.definitions.model(name, version)
-    texts: dict[Lock, tuple[bytes, bytes]] = {}
     locks: tuple[Lock, ...] = ("training", "serving")
+    before: dict[Lock, WholeLock] = {}
+    after: dict[Lock, bytes] = {}
     for lock in locks:
-        file, new = place.path / LOCK_OF[lock], list(asked.get(lock, ()))
-        before = file.read_bytes() if file.exists() else b""
+        file, new = f"{place.directory}/{LOCK_OF[lock]}", list(asked.get(lock, ()))
+        old = before[lock] = inputs.files.lock(file) if inputs.files.has(file) else WholeLock(b"", (), None, ())
         changed = {_name(one) for one in (*new, *dropped)}
-        kept = [one for one in asked_for(before) if _name(one) not in changed]
-        texts[lock] = before, compile_lock(needed(inputs, model, lock), kept, new, before, progress)
-    for lock, (_, after) in texts.items():
-        write_atomically(place.path / LOCK_OF[lock], after)
-    return {lock: (packages(read_lock("", a)[0]), packages(read_lock("", b)[0])) for lock, (a, b) in texts.items()}
+        kept = [one for one in asked_for(old.text) if _name(one) not in changed]
+        known = old.text if old.pins and not old.problems else default_lock(LOCK_OF[lock])
+        after[lock] = compile_lock(needed(inputs, model, lock), kept, new, known, progress)
+    files: dict[str, bytes] = {}
+    for lock, whole in after.items():
+        own, shared = shared_out(whole, _candidates(inputs.files, lock), before[lock].shared)
+        files |= {shared_path(shared): shared} if shared else {}
+        files[f"{place.directory}/{LOCK_OF[lock]}"] = own
+    written = _write(place.checkout, dict(sorted(files.items())))  # what is named before what names it
+    removed = _remove_unnamed(place.checkout, {old.shared for old in before.values() if old.shared})
+    changes = {lock: (packages(before[lock].pins), packages(read_pins("", after[lock])[0])) for lock in locks}
+    return Locked(changes, written, removed)
+
+
+def _candidates(files: Files, lock: Lock) -> Iterator[bytes]:
+    """Shared locks that a version could name: the engine's own, and those of the checkout."""
+    yield default_lock(LOCK_OF[lock])
+    for path in filter(is_shared, files.ids):
+        text = files.tree.read(path)
+        if not shared_problems(path, text):
+            yield text
+
+
+def _write(checkout: Path, files: Mapping[str, bytes]) -> list[str]:
+    """Write what is not there as it should be; its paths."""
+    tree = DirectoryTree(checkout)
+    there = {path: tree.read(path) for path in files.keys() & tree.files().keys()}
+    written = [path for path, text in files.items() if there.get(path) != text]
+    for path in written:
+        write_atomically(checkout / path, files[path])
+    return written
+
+
+def _remove_unnamed(checkout: Path, shared: Iterable[str]) -> list[str]:
+    """Remove those shared locks that no version names; their paths."""
+    named = named_locks(Files(DirectoryTree(checkout)))
+    removed = sorted(path for path in shared if path not in named and (checkout / path).is_file())
+    for path in removed:
+        (checkout / path).unlink()
+    return removed
 
 
 def compile_lock(
     needed: Collection[str], kept: Sequence[str], new: Sequence[str], before: bytes, progress: Progress
 ) -> bytes:
-    """The text of a lock.
+    """The text of a lock that shares nothing.
 
-    Versions stay as they were: those of the lock before, else those of the running environment, so that it satisfies
-    the lock wherever nothing else was asked for.
+    Versions and hashes stay as they were: those of the lock before; for what it has not, the versions of the running
+    environment, so that it satisfies the lock wherever nothing else was asked for.
 
     Args:
         needed: Distributions that the engine imports there.
         kept: What the version's authors asked for earlier.
         new: What they ask for now: `torch`, `scikit-learn==1.8.0`.
-        before: The lock as it is; empty for a first one.
+        before: All that the lock says now; empty for a first one.
         progress: Gets what is asked of uv.
 
     Raises:
@@ -81,7 +135,7 @@ def compile_lock(
     with TemporaryDirectory(prefix="bighead-lock-") as name:
         source, lock = Path(name) / "requirements.in", Path(name) / "requirements.lock"
         source.write_text("\n".join(wanted) + "\n", encoding="utf-8")
-        lock.write_text("\n".join(_preferred(before)) + "\n", encoding="utf-8")
+        lock.write_bytes(before + b"\n" + _running(before))
         command = [find_uv_bin(), *HOW.split()[1:], "--python-version", OLDEST_PYTHON, "--no-header", "--no-annotate"]
         command += [word for one in new for word in ("--upgrade-package", one)]
         progress(f"{HOW}: {', '.join(wanted)}")
@@ -93,12 +147,11 @@ def compile_lock(
         return f"{HEADER}{' '.join([*kept, *new]) or 'nothing'}\n".encode() + lock.read_bytes()
 
 
-def _preferred(before: bytes) -> list[str]:
-    pins, _ = read_lock("", before)
-    if pins:
-        return [f"{pin.name}=={pin.version}" for pin in pins]
-    found = {dist.metadata["Name"]: dist.version for dist in metadata.distributions()}
-    return [f"{name}=={version}" for name, version in sorted(found.items()) if name]
+def _running(before: bytes) -> bytes:
+    """Pins of what the running environment has and a lock has not."""
+    known = {pin.name for pin in read_pins("", before)[0]}
+    found = {canonicalize_name(dist.metadata["Name"] or ""): dist.version for dist in metadata.distributions()}
+    return "".join(f"{name}=={found[name]}\n" for name in sorted(found.keys() - known - {""})).encode()
 
 
 def _name(requirement: str) -> str:

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from pydantic import ValidationError
 
+from bighead_ci.definitions.files import Files
 from bighead_ci.documents.base import canonical_json, digest_of_bytes, short, write_atomically
 from bighead_ci.documents.image import ImageManifest, ImageRecipe, ImageRef, LocalImage
 from bighead_ci.errors import BugError, InputError
@@ -54,7 +55,7 @@ class ProcessImageBuilder:
             model=recipe.model,
             version=recipe.version,
             python=recipe.python,
-            lock=digest_of_bytes(contents[LOCK]),
+            lock=recipe.locked,
             files={path: digest_of_bytes(content) for path, content in contents.items()},
         )
         self._environments.ensure(recipe.lock, contents[LOCK], progress)
@@ -90,12 +91,11 @@ class ProcessImageBuilder:
 
     def _contents(self, recipe: ImageRecipe, tree: Tree) -> dict[str, bytes]:
         """Path in the image → content."""
-        contents, ids = dict[str, bytes](), tree.files()
+        contents, ids = {LOCK: _lock(recipe, tree)}, tree.files()
         for path, identity in recipe.files.items():
             if ids.get(path) != identity:
                 raise BugError(f"{path} is {ids.get(path)}, and the recipe of {recipe.folder} names {identity}")
-            place = LOCK if path == recipe.lock else f"model/{path.removeprefix(f'{recipe.folder}/')}"
-            contents[place] = tree.read(path)
+            contents[f"model/{path.removeprefix(f'{recipe.folder}/')}"] = tree.read(path)
         for path, digest in recipe.engine.items():
             content = self._engine.read(path)
             if digest_of_bytes(content) != digest:
@@ -140,6 +140,16 @@ class ProcessImageBuilder:
 
     def _key_file(self, key: str) -> Path:
         return self.root / "keys" / key.removeprefix("sha256:")
+
+
+def _lock(recipe: ImageRecipe, tree: Tree) -> bytes:
+    """All that the recipe's lock says."""
+    if recipe.lock not in tree.files():
+        raise BugError(f"{recipe.lock} is missing, and the recipe of {recipe.folder} names it")
+    text = Files(tree).valid_lock(recipe.lock).text
+    if digest_of_bytes(text) != recipe.locked:
+        raise BugError(f"{recipe.lock} says something else than when {recipe.folder} was planned")
+    return text
 
 
 def _reference(manifest: ImageManifest, raw: bytes) -> str:

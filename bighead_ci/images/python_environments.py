@@ -15,7 +15,7 @@ from pathlib import Path
 from filelock import FileLock
 from uv import find_uv_bin
 
-from bighead_ci.definitions.lock_file import Pin, read_lock
+from bighead_ci.definitions.lock_file import Pin, read_pins
 from bighead_ci.documents.base import digest_of_bytes
 from bighead_ci.errors import BigheadError, InputError, RetryError
 from bighead_ci.ports.progress import Progress
@@ -91,7 +91,7 @@ def unsatisfied(pins: Iterable[Pin]) -> list[str]:
 
 
 def _pins(name: str, lock: bytes) -> list[Pin]:
-    pins, problems = read_lock(name, lock)
+    pins, problems = read_pins(name, lock)
     if problems:
         raise InputError(problems)
     return pins

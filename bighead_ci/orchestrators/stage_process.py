@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import bighead_ci
+from bighead_ci.definitions.files import Files
+from bighead_ci.definitions.tree import DirectoryTree
 from bighead_ci.delivery.stages.failure import read_failure
 from bighead_ci.delivery.stages.place import StagePlace
 from bighead_ci.documents.sandbox import Confinement, Ended, Limits
@@ -59,8 +61,9 @@ class StageProcesses:
         """
         interpreter = self.engine
         if stage.environment != "engine":
-            lock = LOCK_OF[stage.environment]
-            interpreter = self.ensure(f"{place.directory}/{lock}", place.read(lock), progress)
+            lock = f"{place.directory}/{LOCK_OF[stage.environment]}"
+            text = Files(DirectoryTree(place.checkout)).valid_lock(lock).text
+            interpreter = self.ensure(lock, text, progress)
         with _results(stage, place) as results, _engine_alone(results) as engine:
             ended = self.sandbox.run(self._confined(stage, place, interpreter, engine, results), self.output)
             if ended.code != 0 or ended.reason != "exited":

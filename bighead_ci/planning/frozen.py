@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from bighead_ci.definitions.files import RUN, Files, Kind, Place, next_version
+from bighead_ci.definitions.files import LOCKS, RUN, Files, Kind, Place, next_version
 from bighead_ci.documents.release import release_path
 from bighead_ci.errors import InputError, Problem
 from bighead_ci.planning.meaning import Definitions, meaning
@@ -61,9 +61,7 @@ class _Frozen:
 
     def _model(self, place: Place, files: list[str]) -> Iterator[Problem]:
         changed = [
-            file
-            for file in files
-            if not is_unread(file) and file != RUN and (file != "model.yaml" or self._means_more(place))
+            file for file in files if not is_unread(file) and file != RUN and not self._says_the_same(place, file)
         ]
         environments = self.released_in(place) if changed else []
         if environments:
@@ -79,6 +77,18 @@ class _Frozen:
                 ),
                 suggestion=f"models/{place.name}/{self._next('model', place.name)}",
             )
+
+    def _says_the_same(self, place: Place, file: str) -> bool:
+        """Whether a definition means what it did before, or a lock has the same pins as before, shared or not."""
+        if file in LOCKS:
+            return self._same_lock(f"{place.folder}/{file}")
+        return file == "model.yaml" and not self._means_more(place)
+
+    def _same_lock(self, path: str) -> bool:
+        if not self.base.files.has(path) or not self.head.files.has(path):
+            return False
+        before, after = self.base.files.lock(path), self.head.files.lock(path)
+        return before.text == after.text and not before.problems and not after.problems
 
     def _means_more(self, place: Place) -> bool:
         """Whether model.yaml says something else than before."""

@@ -6,12 +6,13 @@ views of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
-from bighead_ci.definitions.files import Files
-from bighead_ci.documents.base import digest_of
+from bighead_ci.definitions.files import LOCKS, Files
+from bighead_ci.definitions.tree import blob_id
+from bighead_ci.documents.base import digest_of, digest_of_bytes
 from bighead_ci.documents.definition import VersionedModel
 from bighead_ci.documents.engine import Component
 from bighead_ci.documents.image import ImageRecipe
@@ -102,8 +103,9 @@ class Inputs:
             target=target,
             model=model.name,
             version=model.version,
-            files={path: self.files.ids[path] for path in [_lock(target, model), *code_files(self.files, model)]},
+            files={path: self.files.ids[path] for path in code_files(self.files, model)},
             lock=_lock(target, model),
+            locked=digest_of_bytes(self.files.valid_lock(_lock(target, model)).text),
             engine=self.image_component(target, model).files,
             python=self.engine.python,
         )
@@ -113,7 +115,7 @@ class Inputs:
         found = {f"spec:{name}": digest for name, digest in _spec_digests(spec)}
         found |= {"engine": component.digest, "python": self.engine.python}
         found |= {f"distribution:{name}": version for name, version in self._distributions(stage, component).items()}
-        found |= {f"file:{path}": self.files.ids[path] for path in self.stage_files(stage, model)}
+        found |= self._file_digests(model, self.stage_files(stage, model))
         if isinstance(spec, TrainingSetSpec):
             found |= {f"data:{data.path}": data.digest for data in spec.data.values()}
         return found
@@ -131,9 +133,14 @@ class Inputs:
         ]
 
     def _image(self, target: Target, model: VersionedModel) -> dict[str, str]:
-        paths = [_lock(target, model), *code_files(self.files, model)]
-        found = {f"file:{path}": self.files.ids[path] for path in paths}
+        found = self._file_digests(model, [_lock(target, model), *code_files(self.files, model)])
         return found | {"engine": self.image_component(target, model).digest, "python": self.engine.python}
+
+    def _file_digests(self, model: VersionedModel, paths: Iterable[str]) -> dict[str, str]:
+        """A lock counts as all that it says: whether it shares some of that makes no difference."""
+        found = {f"file:{path}": self.files.ids[path] for path in paths}
+        locks = {f"file:{path}": path for path in (f"{model.path}/{lock}" for lock in LOCKS)}
+        return found | {name: blob_id(self.files.valid_lock(locks[name]).text) for name in locks.keys() & found.keys()}
 
     def _imported(self, model: VersionedModel) -> frozenset[str]:
         """Modules of the engine that the version's code imports; all, if only running it would tell."""

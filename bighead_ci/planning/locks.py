@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-from bighead_ci.definitions.lock_file import read_lock
 from bighead_ci.documents.definition import VersionedModel
 from bighead_ci.errors import Problem
 from bighead_ci.planning.inputs import Inputs
@@ -45,8 +44,8 @@ def lock_problems(inputs: Inputs, model: VersionedModel) -> list[Problem]:
         path = f"{model.path}/{LOCK_OF[lock]}"
         if not inputs.files.has(path):
             continue
-        pins, _ = read_lock(path, inputs.files.tree.read(path))
-        missing = sorted(needed(inputs, model, lock) - {pin.name for pin in pins})
+        found = inputs.files.lock(path)
+        missing = sorted(needed(inputs, model, lock) - {pin.name for pin in found.pins})
         if missing:
             message = f"lacks {', '.join(missing)}, which is imported there: run `bighead lock {model.path}`"
             problems.append(Problem(file=path, message=message))

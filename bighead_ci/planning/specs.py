@@ -12,7 +12,7 @@ from bighead_ci.definitions.check_runs import moment_wanted
 from bighead_ci.definitions.expectations_file import load_expectations
 from bighead_ci.definitions.files import LOCKS, RUN, Files
 from bighead_ci.definitions.loading import load_golden_rows
-from bighead_ci.definitions.lock_file import packages, read_lock
+from bighead_ci.definitions.lock_file import packages
 from bighead_ci.definitions.tree import IGNORED
 from bighead_ci.documents.artifact import ArtifactInput
 from bighead_ci.documents.definition import (
@@ -269,7 +269,7 @@ def _golden_rows(
 
 def _record(definitions: Definitions, model: VersionedModel, sets: Sequence[VersionedFeatureSet]) -> RecordSpec:
     definition = model.definition
-    training, serving = (_packages(definitions, f"{model.path}/{lock}") for lock in LOCKS)
+    training, serving = (packages(definitions.files.valid_lock(f"{model.path}/{lock}").pins) for lock in LOCKS)
     locked: dict[Literal["training", "serving"], dict[str, str]] = {"training": training, "serving": serving}
     return RecordSpec(
         model=model.name,
@@ -281,14 +281,3 @@ def _record(definitions: Definitions, model: VersionedModel, sets: Sequence[Vers
         serving=definition.serving,
         packages=locked,
     )
-
-
-def _packages(definitions: Definitions, path: str) -> dict[str, str]:
-    try:
-        pins, problems = read_lock(path, definitions.files.tree.read(path))
-    except KeyError:
-        problem = Problem(file=path, message="every model version has this file")
-        raise InputError([problem]) from None
-    if problems:
-        raise InputError(problems)
-    return packages(pins)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from bighead_ci.definitions.check_locks import shared_locks
 from bighead_ci.definitions.files import RUN, Files, Place, place_of
+from bighead_ci.definitions.shared_locks import is_shared
 from bighead_ci.documents.plan import Plan, ReleaseChange
 from bighead_ci.documents.release import release_path, rendered_directory
 from bighead_ci.planning.dependencies import dependency_paths
@@ -12,6 +14,7 @@ from bighead_ci.planning.meaning import DATA_LOCK
 from bighead_ci.planning.specs import is_unread
 
 POLICIES = "policies"
+MODELS = "models"
 
 
 def verdict_inputs(plan: Plan, files: Files) -> set[str]:
@@ -24,6 +27,9 @@ def verdict_inputs(plan: Plan, files: Files) -> set[str]:
     found = {file.path for file in plan.files}
     for model in plan.models:
         found |= {POLICIES, DATA_LOCK, *dependency_paths(files, model.model, model.version)}
+        found |= shared_locks(files, Place("model", model.model, model.version))
+    if any(is_shared(file.path) and file.change == "removed" for file in plan.files):
+        found.add(MODELS)  # any version may have begun to share what this removes
     for change in plan.releases:
         found |= _release_inputs(change, files)
     return found | _freezing(plan, files)

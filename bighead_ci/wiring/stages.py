@@ -15,6 +15,7 @@ from bighead_ci.workspaces.finding import find_workspace, workspace_or
 
 if TYPE_CHECKING:
     from bighead_ci.documents.record import Timings
+    from bighead_ci.images.locks import Locked
     from bighead_ci.orchestrators.dvc import DvcPipeline
     from bighead_ci.planning.inputs import Inputs
     from bighead_ci.ports.clock import Clock
@@ -52,9 +53,7 @@ def inputs_of(checkout: Path) -> Inputs:
     return Inputs(Files(work_tree(checkout)), installed_engine())
 
 
-def lock(
-    checkout: Path, directory: str, asked: dict[str, list[str]], dropped: list[str], progress: Progress
-) -> dict[str, tuple[dict[str, str], dict[str, str]]]:
+def lock(checkout: Path, directory: str, asked: dict[str, list[str]], dropped: list[str], progress: Progress) -> Locked:
     """Write the locks of a version; see `images.locks.write_locks`."""
     from bighead_ci.delivery.stages.place import StagePlace
     from bighead_ci.images.locks import write_locks

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from bighead_ci.definitions.files import Files
+from bighead_ci.definitions.lock_file import HEADER
+from bighead_ci.definitions.shared_locks import naming, shared_path
 from bighead_ci.documents.base import digest_of_bytes
 from bighead_ci.documents.image import ImageRecipe, ImageRef
 from bighead_ci.documents.inputs import Target
@@ -115,6 +117,31 @@ def test_what_an_image_is_made_of_is_in_its_key_and_its_reference(bench: Bench, 
         assert (after.key == before.key, after.reference == before.reference) == (same, same), path
 
 
+@pytest.mark.parametrize("target", TARGETS)
+def test_an_image_from_a_lock_that_is_shared_is_that_of_the_whole_lock(bench: Bench, target: Target) -> None:
+    """Under one key and one reference: the image holds all pins in one file and names no other."""
+    satisfied = satisfied_lock()
+    shared = tree_of({OWN[target]: naming(satisfied.encode()).decode()})
+    tree = MemoryTree({**shared.content, shared_path(satisfied.encode()): satisfied.encode()})
+    whole = tree_of({OWN[target]: f"{HEADER}nothing\n{satisfied}"})
+    builder, other = bench.builder(), bench.builder()
+    image = builder.ensure(recipe_of(tree, target), tree, silent)
+    assert image == other.ensure(recipe_of(whole, target), whole, silent)
+    found = builder.find(image.reference)
+    assert found is not None
+    assert found.lock == digest_of_bytes(f"{HEADER}nothing\n{satisfied}".encode())
+
+
+def test_a_shared_lock_that_is_not_the_recipes_is_refused(bench: Bench) -> None:
+    """It was edited, or is gone: its readers compare it with its name."""
+    satisfied = satisfied_lock()
+    path, named = shared_path(satisfied.encode()), tree_of({"serving.lock": naming(satisfied.encode()).decode()})
+    recipe = recipe_of(MemoryTree({**named.content, path: satisfied.encode()}))
+    for content in (named.content, {**named.content, path: satisfied.encode() + b"# more\n"}):
+        with pytest.raises(InputError, match="models/_locks/"):
+            bench.builder().ensure(recipe, MemoryTree(content), silent)
+
+
 def test_two_machines_give_one_reference(bench: Bench) -> None:
     """The same recipe, the same files: the same image under the same name."""
     assert bench.built("serve") == bench.built("serve")
@@ -177,8 +204,6 @@ def test_a_lock_with_problems_names_the_lines(bench: Bench) -> None:
     """All of them, by the lock's path; the recipe alone does not read it."""
     lock, whole = f"{FOLDER}/serving.lock", tree_of()
     tree = MemoryTree({**whole.content, lock: b"onnx>=1\npillow==11.*\n"})
-    recipe = recipe_of(whole)
-    recipe = recipe.model_copy(update={"files": {**recipe.files, lock: tree.files()[lock]}})
     with pytest.raises(InputError) as raised:
-        bench.builder().ensure(recipe, tree, silent)
+        bench.builder().ensure(recipe_of(whole), tree, silent)
     assert [(p.file, p.line) for p in raised.value.problems] == [(lock, 1), (lock, 2)]

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from bighead_ci.definitions.files import Files
-from bighead_ci.definitions.lock_file import packages, read_lock
+from bighead_ci.definitions.lock_file import packages
+from bighead_ci.definitions.tree import DirectoryTree
 from bighead_ci.documents.inputs import VersionInputs
 from bighead_ci.documents.record import RunResult, Timings
 from bighead_ci.errors import InputError
@@ -132,10 +133,10 @@ def test_a_run_leaves_what_its_inputs_name(bench: Bench) -> None:
 def test_the_packages_of_a_result_are_those_of_the_locks(bench: Bench) -> None:
     """So that a report can say which library changed."""
     result, _ = bench.run(bench.first)
-    files = bench.orchestrator.sources(bench.first, silent) / bench.folder
+    files = Files(DirectoryTree(bench.orchestrator.sources(bench.first, silent)))
     for name in ("training", "serving"):
-        pins, problems = read_lock(f"{name}.lock", (files / f"{name}.lock").read_bytes())
-        assert (result.packages[name], problems) == (packages(pins), [])
+        found = files.lock(f"{bench.folder}/{name}.lock")
+        assert (result.packages[name], found.problems) == (packages(found.pins), ())
         assert result.packages[name] != {}
 
 

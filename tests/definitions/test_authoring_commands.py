@@ -12,6 +12,7 @@ from bighead_ci.cli.check import check_command
 from bighead_ci.definitions.check import check_tree
 from bighead_ci.definitions.files import LOCKS
 from bighead_ci.definitions.scaffold import default_lock
+from bighead_ci.definitions.shared_locks import is_shared, naming, shared_path
 from bighead_ci.definitions.tree import DirectoryTree
 from fakes.memory_tree import repository
 
@@ -71,6 +72,27 @@ def test_a_new_version_is_a_copy_with_the_next_number(checkout: Path) -> None:
     assert {path: after[path] for path in before} == before
     assert after["models/late/v2/model.yaml"] == before["models/late/v1/model.yaml"]
     assert "bighead stage train models/late/v2" in after["models/late/v2/dvc.yaml"]
+    assert check_tree(DirectoryTree(checkout)) == []
+
+
+def test_a_first_model_brings_the_shared_locks_and_the_next_only_names_them(checkout: Path) -> None:
+    """The engine's own; a version's two locks are two lines each, and a copy of it repeats nothing else of them."""
+    written = []
+    for arguments in (
+        ("early", "--source", "flights", "--label", "late"),
+        ("tardy", "--source", "flights", "--label", "late"),
+        ("early",),
+    ):
+        result = CliRunner().invoke(new_command, ["model", *arguments, "--checkout", str(checkout), "--json"])
+        assert result.exit_code == 0, result.output
+        written.append(json.loads(result.output)["written"])
+    shared = {shared_path(default_lock(lock)): default_lock(lock) for lock in LOCKS}
+    assert {path: (checkout / path).read_bytes() for path in written[0] if is_shared(path)} == shared
+    assert not any(map(is_shared, [*written[1], *written[2]]))
+    for folder in ("early/v1", "tardy/v1", "early/v2"):
+        for lock in LOCKS:
+            assert (checkout / "models" / folder / lock).read_bytes() == naming(default_lock(lock))
+            assert len((checkout / "models" / folder / lock).read_text().splitlines()) == 2
     assert check_tree(DirectoryTree(checkout)) == []
 
 

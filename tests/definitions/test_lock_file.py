@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bighead_ci.definitions.lock_file import HEADER, asked_for, packages, read_lock
+from bighead_ci.definitions.lock_file import HEADER, asked_for, packages, read_pins
 
 HASH = f"    --hash=sha256:{'0' * 64}"
 
@@ -14,7 +14,7 @@ def test_pins_are_read_with_their_markers() -> None:
         f"Scikit_Learn==1.9.1 ; sys_platform == 'nowhere' \\\n{HASH} \\\n{HASH}\n    # via something\n"
         f"numpy==2.4.6 \\\n{HASH}\n"
     )
-    pins, problems = read_lock("training.lock", text.encode())
+    pins, problems = read_pins("training.lock", text.encode())
     assert problems == []
     assert [(pin.name, pin.version, pin.line, pin.is_for()) for pin in pins] == [
         ("scikit-learn", "1.9.1", 2, False),
@@ -33,7 +33,7 @@ def test_every_line_that_is_no_pin_is_reported() -> None:
         "not a requirement at all!",
     ]
     text = "".join(f"{line} {HASH}\n" if "pandas" not in line else f"{line}\n" for line in bad)
-    pins, problems = read_lock("models/x/v1/serving.lock", text.encode())
+    pins, problems = read_pins("models/x/v1/serving.lock", text.encode())
     assert pins == []
     assert [problem.line for problem in problems] == [1, 2, 3, 4, 5, 6]
     assert {problem.file for problem in problems} == {"models/x/v1/serving.lock"}
@@ -41,14 +41,14 @@ def test_every_line_that_is_no_pin_is_reported() -> None:
 
 def test_a_lock_that_is_not_text_is_a_problem() -> None:
     """With the line of the first byte that is not."""
-    pins, (problem,) = read_lock("training.lock", b"# fine\n\xff\n")
+    pins, (problem,) = read_pins("training.lock", b"# fine\n\xff\n")
     assert (pins, problem.line) == ([], 2)
 
 
 def test_versions_for_several_platforms_are_all_said() -> None:
     """A universal lock may pin one distribution twice."""
     text = f"numpy==1.0 ; sys_platform == 'a' \\\n{HASH}\nnumpy==2.0 ; sys_platform != 'a' \\\n{HASH}\n"
-    assert packages(read_lock("", text.encode())[0]) == {"numpy": "1.0, 2.0"}
+    assert packages(read_pins("", text.encode())[0]) == {"numpy": "1.0, 2.0"}
 
 
 def test_what_was_asked_for_is_on_the_first_line() -> None:

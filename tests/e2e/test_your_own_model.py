@@ -18,6 +18,7 @@ import yaml
 from bighead_ci import wiring
 from bighead_ci.definitions.files import LOCKS
 from bighead_ci.definitions.scaffold import default_lock
+from bighead_ci.definitions.shared_locks import naming
 from bighead_ci.demo.seed import write_seed
 from bighead_ci.workspaces import variables
 from bighead_ci.workspaces.layout import WORKSPACE_FILE, Workspace
@@ -113,7 +114,7 @@ def author(desk: Desk) -> None:
     desk.bighead("new", "feature-set", "bag_delays", "--source", "bags", "--key", "carrier")
     made = desk.bighead("new", "model", "bag_delay", "--source", "bags", "--label", "late")
     assert {f"{MODEL}/{name}" for name in ("model.yaml", "model.py", "dvc.yaml", *LOCKS)} <= {*made["written"]}
-    assert all((desk.clone / MODEL / name).read_bytes() == default_lock(name) for name in LOCKS)
+    assert all((desk.clone / MODEL / name).read_bytes() == naming(default_lock(name)) for name in LOCKS)
     assert desk.bighead("check")["problems"] == []
     text = (desk.clone / MODEL / "model.yaml").read_text()
     (desk.clone / MODEL / "model.yaml").write_text(f"{text}\nfeatures: [{{set: bag_delays/v1}}]\n")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bighead_ci.definitions.lock_file import read_lock
+from bighead_ci.definitions.files import Files
 from bighead_ci.documents.base import digest_of, digest_of_bytes
 from bighead_ci.documents.image import ImageManifest, ImageRecipe, ImageRef
-from bighead_ci.errors import BugError, InputError
+from bighead_ci.errors import BugError
 from bighead_ci.ports.engine import Engine
 from bighead_ci.ports.progress import Progress
 from bighead_ci.ports.tree import Tree
@@ -36,22 +36,23 @@ class MemoryImages:
     def _build(self, recipe: ImageRecipe, tree: Tree) -> str:
         if wrong := [path for path, identity in recipe.files.items() if tree.files().get(path) != identity]:
             raise BugError(f"{', '.join(wrong)}: not what the recipe of {recipe.folder} names")
-        contents = {path: tree.read(path) for path in recipe.files}
+        if recipe.lock not in tree.files():
+            raise BugError(f"{recipe.lock}: not what the recipe of {recipe.folder} names")
+        lock = Files(tree).valid_lock(recipe.lock).text
+        if digest_of_bytes(lock) != recipe.locked:
+            raise BugError(f"{recipe.lock}: not what the recipe of {recipe.folder} names")
+        contents = {recipe.lock: lock, **{path: tree.read(path) for path in recipe.files}}
         for path, digest in recipe.engine.items():
             content = contents[f"engine/{path}"] = self.engine.read(path)
             if digest_of_bytes(content) != digest:
                 raise BugError(f"{path} of the engine is not what the recipe of {recipe.folder} names")
-        lock = tree.read(recipe.lock)
-        _, problems = read_lock(recipe.lock, lock)
-        if problems:
-            raise InputError(problems)
         manifest = ImageManifest(
             key=recipe.key,
             target=recipe.target,
             model=recipe.model,
             version=recipe.version,
             python=recipe.python,
-            lock=digest_of_bytes(lock),
+            lock=recipe.locked,
             files={path: digest_of_bytes(content) for path, content in contents.items()},
         )
         reference = f"memory/{recipe.model}@{digest_of([manifest.model_dump(), self.answers])}"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from bighead_ci.definitions.check import check_tree
-from bighead_ci.definitions.files import Files
-from bighead_ci.definitions.lock_file import read_lock
+from bighead_ci.definitions.files import LOCKS, Files
+from bighead_ci.definitions.lock_file import read_pins
 from bighead_ci.definitions.scaffold import default_lock
 from bighead_ci.definitions.tree import DirectoryTree
 from bighead_ci.delivery.stages.model_code import ModelCode
@@ -36,15 +36,16 @@ def test_an_example_builds_and_what_is_generated_is_up_to_date(version: str) -> 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_engines_environment_satisfies_the_locks_of_the_examples(version: str) -> None:
     """So no example needs an environment of its own."""
-    for lock in ("training.lock", "serving.lock"):
-        pins, problems = read_lock(lock, (ROOT / "models" / version / lock).read_bytes())
-        assert (unsatisfied(pins), problems) == ([], [])
+    files = Files(DirectoryTree(ROOT))
+    for lock in LOCKS:
+        found = files.lock(f"models/{version}/{lock}")
+        assert (unsatisfied(found.pins), found.problems) == ([], ())
 
 
 @pytest.mark.parametrize("lock", ["training", "serving"])
 def test_the_locks_that_a_new_model_starts_with_are_up_to_date(lock: Lock) -> None:
     """They have what the engine imports there, at the versions of the engine's own lock (`make lock` writes them)."""
-    pins, problems = read_lock(lock, default_lock(f"{lock}.lock"))
+    pins, problems = read_pins(lock, default_lock(f"{lock}.lock"))
     assert problems == []
     assert needed_by_engine(InstalledEngine(), lock) <= {pin.name for pin in pins}
     assert unsatisfied(pins) == []
@@ -52,17 +53,18 @@ def test_the_locks_that_a_new_model_starts_with_are_up_to_date(lock: Lock) -> No
 
 def test_the_examples_have_no_problems() -> None:
     """What `bighead check` says of the models."""
-    files = [f"models/{version}/model.yaml" for version in VERSIONS]
+    files = [f"models/{version}/{file}" for version in VERSIONS for file in ("model.yaml", *LOCKS)]
     assert check_tree(DirectoryTree(ROOT), files) == []
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_lock_names_no_registry_and_no_training_library_serves(version: str) -> None:
     """A model's process carries no torch, scikit-learn, MLflow or DVC."""
-    for lock in ("training.lock", "serving.lock"):
-        text = (ROOT / "models" / version / lock).read_text()
-        assert "http://" not in text
-        assert "https://" not in text
-    names = {line.split("==")[0] for line in text.splitlines() if "==" in line}
+    files = Files(DirectoryTree(ROOT))
+    for lock in LOCKS:
+        found = files.lock(f"models/{version}/{lock}")
+        assert b"http://" not in found.text
+        assert b"https://" not in found.text
+    names = {pin.name for pin in found.pins}
     assert names.isdisjoint({"torch", "scikit-learn", "mlflow", "dvc", "pandas", "duckdb", "cel-expr-python"})
     assert {"onnxruntime", "bentoml", "lmdb"} <= names

@@ -51,17 +51,6 @@ class StagePlace:
         """Where the stage leaves one of its files."""
         return (self.results or self.out) / file
 
-    def read(self, file: str) -> bytes:
-        """A file of the version's directory.
-
-        Raises:
-            InputError: there is no such file.
-        """
-        try:
-            return (self.path / file).read_bytes()
-        except FileNotFoundError as error:
-            raise InputError(f"{self.directory}/{file} is missing: every model version has this file") from error
-
     def order(self, stage: str, kind: type[AnyDocument]) -> AnyDocument:
         """What a stage is told.
 
