@@ -33,6 +33,7 @@ def build(directory: Path, models: int) -> tuple[str, str]:
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.parquet", "__pycache__"))
         else:
             shutil.copy2(source, target)
+    shutil.copytree(ROOT / "models/_locks", directory / "models/_locks")
     template = ROOT / "models/flight_delay/v2"
     files = [p for p in template.rglob("*") if p.is_file() and not {"out", "__pycache__"} & set(p.parts)]
     for number in range(models):

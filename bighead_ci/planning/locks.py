@@ -37,7 +37,7 @@ def needed(inputs: Inputs, model: VersionedModel, lock: Lock) -> set[str]:
 
 
 def lock_problems(inputs: Inputs, model: VersionedModel) -> list[Problem]:
-    """What a version's locks lack; lines that are no pins are `check_tree`'s to find."""
+    """What a version's locks lack; what is wrong with the text of one, or of what it shares, `check_tree` finds."""
     problems = []
     locks: tuple[Lock, ...] = ("training", "serving")
     for lock in locks:
@@ -45,6 +45,8 @@ def lock_problems(inputs: Inputs, model: VersionedModel) -> list[Problem]:
         if not inputs.files.has(path):
             continue
         found = inputs.files.lock(path)
+        if found.shared and found.problems:
+            continue  # what it shares may be missing
         missing = sorted(needed(inputs, model, lock) - {pin.name for pin in found.pins})
         if missing:
             message = f"lacks {', '.join(missing)}, which is imported there: run `bighead lock {model.path}`"

@@ -17,6 +17,7 @@ from bighead_ci.errors import InputError
 from bighead_ci.planning.change import plan_change
 from bighead_ci.planning.dvc_pipeline import dvc_yaml
 from bighead_ci.planning.inputs import Inputs
+from bighead_ci.planning.locks import lock_problems
 from bighead_ci.planning.releases import promoted
 from bighead_ci.planning.verdict_inputs import touched, verdict_inputs
 from fakes.engine import MemoryEngine
@@ -46,8 +47,8 @@ RELEASE = {
 }
 
 
-def tree(files: dict[str, str], **more: str | None) -> MemoryTree:
-    return MemoryTree(repository(**files, **more))
+def tree(files: dict[str, str]) -> MemoryTree:
+    return MemoryTree(repository(**files))
 
 
 def inputs_of(files: dict[str, str]) -> VersionInputs:
@@ -85,6 +86,12 @@ def test_a_shared_lock_concerns_those_whose_own_locks_change() -> None:
     assert (model.id, model.because) == ("late/v1", ["model files changed"])
     with pytest.raises(InputError, match="there is no models/_locks/"):
         plan(WAYS["added"], {f"{FOLDER}/training.lock": ADDED, f"{FOLDER}/model.py": "x = 1\n"})
+
+
+def test_a_lock_whose_shared_lock_is_missing_lacks_nothing_else() -> None:
+    """One problem, not one more for each distribution that would be in there."""
+    inputs = Inputs(Files(tree({f"{FOLDER}/training.lock": ADDED, f"{FOLDER}/model.py": "import numpy\n"})), ENGINE)
+    assert lock_problems(inputs, inputs.definitions.model("late", "v1")) == []
 
 
 def test_dvc_runs_a_stage_again_when_the_pins_of_its_lock_change() -> None:
