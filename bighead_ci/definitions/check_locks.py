@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from bighead_ci.definitions.check_paths import is_for_people
 from bighead_ci.definitions.files import LOCKS, Files, Place, place_of
 from bighead_ci.definitions.shared_locks import DIRECTORY, named_lock, shared_problems
 from bighead_ci.errors import Problem
 
 _OF_A_VERSION = re.compile(rf"models/[^/]+/[^/]+/({'|'.join(map(re.escape, LOCKS))})")
-
-_NO_LOCKS = frozenset({"README.md", ".gitattributes", ".gitignore", ".gitkeep"})
-"""What may lie beside shared locks."""
 
 
 def lock_problems(files: Files, place: Place) -> Iterator[Problem]:
@@ -27,7 +25,7 @@ def shared_lock_problems(files: Files, paths: Iterable[str]) -> Iterator[Problem
     if not any(is_below(path) or _OF_A_VERSION.fullmatch(path) for path in paths):
         return
     named = named_locks(files)
-    for path in sorted(path for path in files.ids if is_below(path) and path.rpartition("/")[2] not in _NO_LOCKS):
+    for path in sorted(path for path in files.ids if is_below(path) and not is_for_people(path)):
         problems = shared_problems(path, files.tree.read(path))
         if not problems and path not in named:
             problems = [Problem(file=path, message=f"no model version shares this lock: git rm {path}")]

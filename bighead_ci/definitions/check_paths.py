@@ -9,6 +9,7 @@ from functools import cached_property
 from bighead_ci.definitions.check_sources import SOURCES
 from bighead_ci.definitions.data_pipeline import DataPipeline
 from bighead_ci.definitions.files import VERSION, Files, Kind, Place, is_begun, next_version, place_of
+from bighead_ci.definitions.shared_locks import DIRECTORY as SHARED_LOCKS
 from bighead_ci.documents.release import rendered_for
 from bighead_ci.errors import Problem
 from bighead_ci.words import closest
@@ -30,7 +31,6 @@ FEATURE_SET_FILES = ("feature_set.yaml", "expectations.yaml")
 """What is read of a feature set's version."""
 _FOR_PEOPLE = frozenset({"readme.md", ".gitignore", ".gitkeep", ".gitattributes"})
 """Names, in lower case, of files for people and for git, welcome anywhere."""
-_SHARED_LOCKS = "models/_locks/"
 
 
 def path_problems(files: Files, paths: Iterable[str]) -> Iterator[Problem]:
@@ -61,9 +61,8 @@ class _Reads:
         self._pipeline = DataPipeline(files.tree)
 
     def reads(self, path: str) -> bool:
-        name = path.rsplit("/", 1)[1]
-        if name.lower() in _FOR_PEOPLE or name.endswith(".dvc") or path.startswith(_SHARED_LOCKS):
-            return True
+        if is_for_people(path) or path.endswith(".dvc") or path.startswith(f"{SHARED_LOCKS}/"):
+            return True  # which shared locks somebody reads, `check_locks` says
         place = place_of(path)
         if place is None or not is_begun(self._files, place):
             return path.startswith(f"{SOURCES}/") and (path in self._data or self._is_named(path))
@@ -79,6 +78,11 @@ class _Reads:
     def _data(self) -> frozenset[str]:
         sources = (self._files.source(place.name) for place in self._files.places if place.kind == "source")
         return frozenset(f"{SOURCES}/{source.path}" for source in sources if source is not None)
+
+
+def is_for_people(path: str) -> bool:
+    """Whether a file is for people or for git, and so welcome anywhere."""
+    return path.rpartition("/")[2].lower() in _FOR_PEOPLE
 
 
 def _right_place(files: Files, path: str) -> str | None:

@@ -400,7 +400,7 @@ stages:
         "models/late/notes/readme.md",
         "models/late/v1/vocabulary.txt",
         "models/late/v1/queries/by_hour.sql",
-        "models/_locks/0123.lock",
+        "models/_locks/README.md",
         "policies/README.md",
         "policies/.gitkeep",
         "environments/README.md",
