@@ -238,7 +238,7 @@ def _column(text: str) -> tuple[str, ColumnType]:
 
 def _original(tree: Tree, kind: Kind, name: str, given: str | None) -> Place | None:
     """What to copy: `v1`, `other/v1`, `other`, or by default the latest version of the name itself."""
-    check_name(name)
+    check_name(kind, name)
     if given is None:
         return latest(tree, kind, name)
     other, slash, version = given.rpartition("/") if "/" in given or given[:1] == "v" else (given, "", "")

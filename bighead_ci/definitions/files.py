@@ -26,9 +26,15 @@ from bighead_ci.errors import InputError, Problem
 from bighead_ci.ports.tree import Tree
 from bighead_ci.words import closest
 
+Kind = Literal["source", "feature-set", "model", "environment", "release", "gate"]
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 VERSION = re.compile(r"v[1-9][0-9]{0,5}")
 _LIKE_VERSION = re.compile(r"(?:v|version)?[ _-]?0*([1-9][0-9]{0,5})", re.IGNORECASE)
+TAKEN: dict[tuple[Kind, str], str] = {
+    ("model", "environment"): "its releases would lie where an environment's definition is",
+    ("feature-set", "sources"): "its versions would lie where the sources are",
+}
+"""Names whose files would lie in the place of others."""
 RUN = "run.yaml"
 """Of a model version, if a run needs a moment or data of its own."""
 LOCKS = ("training.lock", "serving.lock")
@@ -43,7 +49,6 @@ MODEL_FILES = (
     "dvc.yaml",
 )
 """What every model version has."""
-Kind = Literal["source", "feature-set", "model", "environment", "release", "gate"]
 
 
 @dataclass(frozen=True, order=True)
@@ -107,6 +112,8 @@ def name_problems(place: Place) -> list[Problem]:
                 suggestion=_as_name(place.name),
             )
         )
+    if (taken := TAKEN.get((place.kind, place.name))) is not None:
+        problems.append(Problem(file=place.file, message=taken, value=place.name, allowed="another name"))
     if place.kind in {"feature-set", "model"} and not VERSION.fullmatch(place.of):
         message = "a version's directory must be v and a number"
         meant = _LIKE_VERSION.fullmatch(place.of)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 
-from bighead_ci.definitions.files import LOCKS, NAME, Files, Kind, Place, next_version
+from bighead_ci.definitions.files import LOCKS, NAME, TAKEN, Files, Kind, Place, next_version
 from bighead_ci.definitions.loading import absent, load_source
 from bighead_ci.definitions.shared_locks import naming, shared_path
 from bighead_ci.documents.definition import ColumnType, SourceDefinition
@@ -107,7 +107,7 @@ def copied_version(tree: Tree, kind: Kind, name: str, original: Place) -> dict[s
         InputError: the original is not there, or the name is not written as it must be.
     """
     files = Files(tree)
-    check_name(name)
+    check_name(kind, name)
     if original not in files.places:
         raise InputError([absent(files, original)])
     target = Place(kind, name, next_version(files.places, kind, name))
@@ -129,7 +129,7 @@ def new_model(tree: Tree, name: str, wanted: NewModel) -> dict[str, bytes]:
     Raises:
         InputError: no such source or label, or no field to send.
     """
-    check_name(name)
+    check_name("model", name)
     source = load_source(tree, wanted.source)
     label_source = wanted.label_source or wanted.source
     hidden = {source.event_id, source.timestamp, source.known_at}
@@ -175,7 +175,7 @@ def new_feature_set(tree: Tree, name: str, source: str, key: Sequence[str], owne
     Raises:
         InputError: no such source.
     """
-    check_name(name)
+    check_name("feature-set", name)
     definition = load_source(tree, source)
     column = _number_to_aggregate(definition, key) or key[0]
     operations = ["count", "mean"] if column not in key else ["count"]
@@ -193,15 +193,17 @@ def new_feature_set(tree: Tree, name: str, source: str, key: Sequence[str], owne
     }
 
 
-def check_name(name: str) -> None:
+def check_name(kind: Kind, name: str) -> None:
     """Refuse what cannot be a name.
 
     Raises:
-        InputError: it is not written as a name must be.
+        InputError: it is not written as a name must be, or others need its place.
     """
     if not NAME.fullmatch(name):
         rule = "lower-case letters, digits and _, starting with a letter, at most 63, as flight_delay"
         raise InputError(f"{name!r} is no name: {rule}")
+    if (taken := TAKEN.get((kind, name))) is not None:
+        raise InputError(f"{name!r} cannot be the name of a {kind}: {taken}; take another name")
 
 
 def _number_to_aggregate(source: SourceDefinition, key: Sequence[str]) -> str | None:

@@ -82,7 +82,7 @@ def new_source(tree: Tree, name: str, wanted: NewSource) -> dict[str, bytes]:
     Raises:
         InputError: the name is taken.
     """
-    check_name(name)
+    check_name("source", name)
     place = Place("source", name)
     if place in Files(tree).places:
         raise InputError(f"{place.file} exists already; edit it, or choose another name")

@@ -15,7 +15,7 @@ from bighead_ci.documents.failure import Failure
 from bighead_ci.documents.forge import PullRequestSummary
 from bighead_ci.documents.plan import PlannedModel
 from bighead_ci.documents.record import RunRecord
-from bighead_ci.planning.change import planned_models
+from bighead_ci.planning.change import plannable_models
 from bighead_ci.ports.progress import Progress
 
 
@@ -42,7 +42,10 @@ def deliver(context: Context, since: str, progress: Progress) -> Delivery:
     failures = Failures()
     ask_again(context, main, progress, failures)
     models: dict[str, list[PlannedModel]] = {}
-    for planned in sorted(planned_models(context.repository.tree(since), main.tree, context.engine), key=_number):
+    found, hindered = plannable_models(context.repository.tree(since), main.tree, context.engine)
+    for model, problem in sorted(hindered.items()):
+        failures.add(model, problem)
+    for planned in sorted(found, key=_number):
         models.setdefault(planned.model, []).append(planned)
     opened: list[Promotion] = []
     for environment, error in main.desired.unreadable_environments.items():

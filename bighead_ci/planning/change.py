@@ -61,11 +61,26 @@ def planned_models(base: Tree, head: Tree, engine: Engine) -> list[PlannedModel]
     Raises:
         InputError: a concerned model version names what is not there.
     """
+    models, hindered = plannable_models(base, head, engine)
+    if hindered:
+        raise InputError([problem for error in hindered.values() for problem in error.problems])
+    return models
+
+
+def plannable_models(base: Tree, head: Tree, engine: Engine) -> tuple[list[PlannedModel], dict[str, InputError]]:
+    """The same for each that can be planned; and model → why versions of it cannot.
+
+    Raises:
+        InputError: no version can be planned, for a reason that is no model's own.
+    """
     planner = _Planner(base, head, engine, _no_history)
     models = planner.models(planner.touched())
     if planner.problems:
         raise InputError(planner.problems)
-    return models
+    hindered: dict[str, list[Problem]] = {}
+    for place, problems in planner.hindered.items():
+        hindered.setdefault(place.name, []).extend(problems)
+    return models, {model: InputError(problems) for model, problems in hindered.items()}
 
 
 def changed_files(base: Mapping[str, str], head: Mapping[str, str]) -> list[ChangedFile]:
@@ -86,6 +101,8 @@ class _Planner:
         self.history = history
         self.changes = changed_files(self.base.ids, self.head.ids)
         self.problems: list[Problem] = []
+        self.hindered: dict[Place, list[Problem]] = {}
+        """Model versions that have no key, with what is wrong."""
         self.inputs = Inputs(self.head, engine)
         self.inputs_before = Inputs(self.base, engine)
         self.users = Users(self.head)
@@ -93,6 +110,7 @@ class _Planner:
     def plan(self, base_commit: str, head_commit: str) -> Plan:
         touched = self.touched()
         models = self.models(touched)
+        self.problems += [problem for problems in self.hindered.values() for problem in problems]
         releases = [change for place in sorted(touched) if place.kind == "release" and (change := self._release(place))]
         self.problems += frozen_problems(self.inputs_before.definitions, self.inputs.definitions, touched)
         if self.problems:
@@ -147,7 +165,7 @@ class _Planner:
         try:
             key = self._key(self.inputs, place)
         except InputError as error:
-            self.problems += error.placed(place.file)
+            self.hindered[place] = [*error.placed(place.file)]
             return None
         try:
             before = self._key(self.inputs_before, place)
@@ -167,10 +185,14 @@ class _Planner:
         if not any(change.path == DATA_LOCK for change in self.changes):
             return []
         try:
-            before, after = snapshots(self.base.tree), snapshots(self.head.tree)
+            after = snapshots(self.head.tree)
         except InputError as error:
             self.problems += error.placed(DATA_LOCK)
             return []
+        try:
+            before = snapshots(self.base.tree)
+        except InputError:
+            before = {}  # this change mends it
         sources = [(place, self.head.source(place.name)) for place in self.head.places if place.kind == "source"]
         paths = {place: data_path(source) for place, source in sources if source is not None}
         return sorted(place for place, path in paths.items() if before.get(path) != after.get(path))

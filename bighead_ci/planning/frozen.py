@@ -16,7 +16,8 @@ def frozen_problems(base: Definitions, head: Definitions, touched: Mapping[Place
     """Edits in place of what an environment serves, by the releases of `base`.
 
     The card (README.md), owner and description may change; so may what its next run is made of (run.yaml),
-    expectations of a feature set, and data. What is removed must serve nowhere in `head` any more.
+    expectations of a feature set, and data. What is removed must serve nowhere in `head` any more. A definition that
+    cannot be read in `base` (brought past the checks) meant nothing there, so that mending it is no edit in place.
     """
     return list(_Frozen(base, head).problems(touched))
 
@@ -94,11 +95,13 @@ class _Frozen:
         """Whether model.yaml says something else than before."""
         before = self.base.files.model(place.name, place.of)
         after = self.head.files.model(place.name, place.of)
-        return before is None or after is None or meaning(before) != meaning(after)
+        return before is not None and (after is None or meaning(before) != meaning(after))
 
     def _feature_set(self, place: Place) -> Iterator[Problem]:
         identity = f"{place.name}/{place.of}"
-        if self.base.feature_set_meaning(identity) == self.head.feature_set_meaning(identity):
+        before = self.base.feature_set_meaning(identity)
+        mended = self.base.files.feature_set(identity) is None
+        if mended or before == self.head.feature_set_meaning(identity):
             return
         users = [(user, where) for user in self.users.models(place) if (where := self.released_in(user))]
         if users:
@@ -123,6 +126,8 @@ class _Frozen:
             )
 
     def _source(self, place: Place) -> Iterator[Problem]:
+        if self.base.files.source(place.name) is None:
+            return
         users = [
             (user, where)
             for user in self.users.models(place)

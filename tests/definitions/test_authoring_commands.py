@@ -125,6 +125,7 @@ def test_everything_new_passes_check_at_once(checkout: Path, arguments: tuple[st
     ("arguments", "words"),
     [
         (("model", "Late"), "is no name"),
+        (("model", "environment", "--source", "flights", "--label", "late"), "where an environment's definition is"),
         (("model", "fresh"), "give --source and --label"),
         (("model", "late", "--from", "v9"), "there is no such model version"),
         (("model", "late", "--source", "flights", "--label", "late"), "its next version is a copy"),

@@ -269,6 +269,7 @@ def test_an_expression_error_names_its_own_line() -> None:
         ("models/late/version2/model.yaml", "a version's directory must be v and a number"),
         ("models/Late/v1/model.yaml", "the name is not written as it must be"),
         ("models/late/v2/model.py", "there is no such file"),
+        ("models/environment/v1/model.yaml", "its releases would lie where an environment's definition is"),
         ("environments/lab/late.yaml", "there is no such environment"),
     ],
 )

@@ -298,6 +298,17 @@ def test_a_model_that_cannot_be_delivered_holds_up_no_other(context: FakeContext
     assert [p.title for p in context.forge.find("open")] == ["promote later in staging: v1 is the first to serve"]
 
 
+def test_a_model_that_cannot_be_read_holds_up_no_other(context: FakeContext) -> None:
+    """Somebody pushed nonsense past the checks: it is named, and the other model that came with it is delivered."""
+    before = context.tip
+    broken = model_version("v4") | {"models/late/v4/model.yaml": "task: [\n"}
+    context.change_main({**broken, **model_version("v1", "later")}, "two models at once")
+    delivery = deliver(context, before, silent)
+    assert [(failure.about, failure.remedy) for failure in delivery.failures] == [("late", "mend")]
+    assert "models/late/v4/model.yaml" in delivery.failures[0].message
+    assert [p.pull_request.title for p in delivery.promotions] == ["promote later in staging: v1 is the first to serve"]
+
+
 def test_each_model_that_fails_says_what_helps(context: FakeContext) -> None:
     """One model's disk is full and another's code is wrong: the one is tried again, the other is mended."""
     before = context.tip

@@ -142,3 +142,33 @@ def test_a_gate_is_not_changed_while_nobody_can_tell_how_many_must_approve(conte
     assert f"{PROD}:" in report.problems[0]
     assert f"so nobody can tell how many must approve a change of {GATE}" in report.problems[0]
     assert checked(context, "both", {GATE: looser, PROD: good}).state == "passed"
+
+
+DEFINITIONS = [
+    "features/delays/v1/feature_set.yaml",
+    "features/sources/flights.yaml",
+    "models/late/v2/model.yaml",
+    "dvc.lock",
+]
+
+
+@pytest.mark.parametrize("path", DEFINITIONS)
+def test_what_serves_is_mended_where_its_definition_cannot_be_read(context: FakeContext, path: str) -> None:
+    """Nobody can tell what such a file meant, so that it is no edit in place: the release would keep it broken."""
+    ship(context, "v2")
+    good = break_main(context, path)
+    pull = context.propose("mend", {path: good})
+    report = check_pull_request(context, pull.number, silent)
+    assert (report.problems, report.state) == ([], "passed")
+    assert context.approve_and_merge(pull.number).state == "merged"
+    assert text(context, path) == good
+
+
+def test_what_can_be_read_of_what_serves_stays_frozen(context: FakeContext) -> None:
+    """Who mends model.yaml does not edit model.py along with it."""
+    ship(context, "v2")
+    path = "models/late/v2/model.yaml"
+    good = break_main(context, path)
+    pull = context.propose("mend", {path: good, "models/late/v2/model.py": "def build(parameters): 0\n"})
+    (problem,) = check_pull_request(context, pull.number, silent).problems
+    assert "may not be edited in place (model.py)" in problem

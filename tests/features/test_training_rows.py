@@ -119,6 +119,14 @@ def test_rows_outside_the_wanted_span_need_not_be_joined(rows: list[Row]) -> Non
     assert training_table(told, whole, {}).equals(training_table(told, part, {}))
 
 
+@pytest.mark.parametrize("far", [2**63 - 2, 2**63 - 1 - OFFSET, 2**63 - OFFSET])
+def test_a_row_of_the_far_future_is_immature(far: int) -> None:
+    """Also where its time plus the label's offset is beyond int64."""
+    rows = [Row(number, far, 1.0, 0) for number in range(20)]
+    found = select_rows(spec(HashSplit(kind="hash", evaluate_percent=30)), joined(rows))
+    assert (found.immature, len(found.event_id)) == (20, 0)
+
+
 def test_rows_at_one_time_follow_their_event_ids() -> None:
     """The order is total, whatever the order of the rows that came in."""
     at = epoch_us(START)

@@ -19,8 +19,8 @@ def class_names(labels: pa.ChunkedArray, task: str) -> list[str]:
     Raises:
         InputError: too few or too many for the task.
     """
-    values = sorted(pc.unique(_plain(labels)).to_pylist())
-    names = [str(value) for value in values]
+    values = pc.unique(_plain(labels))
+    names: list[str] = values.take(pc.sort_indices(values)).cast(pa.string()).to_pylist()
     if len(names) < BINARY or (task == "binary" and len(names) != BINARY):
         shown = ", ".join(names[:10]) or "none"
         wanted = "exactly 2" if task == "binary" else "2 or more"
@@ -49,9 +49,7 @@ def class_indices(labels: pa.ChunkedArray, classes: list[str], rows: str) -> Int
 
 
 def _plain(labels: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Booleans and whole floats as integers: what they count as."""
+    """Booleans as the integers that they count as, and no negative zero."""
     if pa.types.is_boolean(labels.type):
         return labels.cast(pa.int64())
-    if pa.types.is_floating(labels.type) and pc.all(pc.equal(labels, pc.floor(labels))).as_py():
-        return labels.cast(pa.int64())
-    return labels
+    return pc.add(labels, 0.0) if pa.types.is_floating(labels.type) else labels
