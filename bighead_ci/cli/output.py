@@ -7,13 +7,16 @@ import json
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import click
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from bighead_ci.documents.failure import Failure
 from bighead_ci.errors import BigheadError, BugError, InputError, Remedy, RetryError
@@ -42,9 +45,33 @@ def json_option(command: Callable[P, R]) -> Callable[P, R]:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")(command)
 
 
+def printable(text: str) -> str:
+    """Text without the control and direction characters that a terminal would obey."""
+    return "".join(
+        character
+        if character in "\n\t" or unicodedata.category(character) not in {"Cc", "Cf", "Cs"} or character == "\u200d"
+        else "\N{REPLACEMENT CHARACTER}"
+        for character in text
+    )
+
+
+def table_of(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "", caption: str = "") -> Table:
+    """A table of texts as they are: brackets in what people wrote are no markup."""
+    table = Table(title=_cell(title), title_justify="left", caption=_cell(caption), caption_justify="left")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*map(_cell, row))
+    return table
+
+
+def _cell(text: str) -> Text:
+    return Text(printable(text))
+
+
 def say(text: str) -> None:
     """A line of progress, on standard error."""
-    progress_console.print(text, markup=False)
+    progress_console.print(printable(text), markup=False)
 
 
 def answer(data: dict[str, Any], text: str | Callable[[], Any], as_json: bool) -> None:
@@ -55,7 +82,7 @@ def answer(data: dict[str, Any], text: str | Callable[[], Any], as_json: bool) -
         # Soft wrapping would cut the items of a list at the console's width.
         console.print(text(), soft_wrap=False)
     else:
-        console.print(text, markup=False)
+        console.print(printable(text), markup=False)
 
 
 def end_with(failures: Sequence[Failure], as_json: bool) -> None:
@@ -66,7 +93,7 @@ def end_with(failures: Sequence[Failure], as_json: bool) -> None:
         "mend": InputError.exit_code,
     }
     for failure in () if as_json else failures:
-        progress_console.print(f"{failure.about}: {failure.message}", style="red", markup=False)
+        progress_console.print(printable(f"{failure.about}: {failure.message}"), style="red", markup=False)
     remedies = {failure.remedy for failure in failures}
     sys.exit(next((code for remedy, code in codes.items() if remedy in remedies), 0))
 
@@ -116,4 +143,4 @@ def _tell(error: BigheadError, as_json: bool) -> None:
         data = {"error": str(error), "kind": type(error).__name__, "problems": problems}
         click.echo(json.dumps(data, indent=1))
     else:
-        progress_console.print(str(error), style="red", markup=False)
+        progress_console.print(printable(str(error)), style="red", markup=False)

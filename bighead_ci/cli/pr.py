@@ -11,8 +11,8 @@ from typing import Literal
 import click
 
 from bighead_ci import wiring
-from bighead_ci.cli.output import EXIT_REFUSED, answer, json_option, reports_errors, say
-from bighead_ci.cli.pr_page import page_of, printable, table_of
+from bighead_ci.cli.output import EXIT_REFUSED, answer, json_option, printable, reports_errors, say
+from bighead_ci.cli.pr_page import page_of, table_of
 from bighead_ci.delivery.approvals import review
 from bighead_ci.delivery.checks import CI, find_check
 from bighead_ci.delivery.merge import merge_pull_request

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-import unicodedata
 from collections.abc import Callable
 
 from rich.console import Group, RenderableType
@@ -13,6 +12,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from bighead_ci.cli.output import printable
 from bighead_ci.documents.base import short
 from bighead_ci.documents.forge import Check, PullRequest, PullRequestSummary
 
@@ -26,16 +26,6 @@ STATE_STYLES = {
     "closed": "red",
 }
 _FOLD = re.compile(r"<details>\s*<summary>(.*?)</summary>", re.DOTALL)
-
-
-def printable(text: str) -> str:
-    """Text without the control and direction characters that a terminal would obey."""
-    return "".join(
-        character
-        if character in "\n\t" or unicodedata.category(character) not in {"Cc", "Cf", "Cs"} or character == "\u200d"
-        else "\N{REPLACEMENT CHARACTER}"
-        for character in text
-    )
 
 
 def table_of(pulls: list[PullRequestSummary], checks_of: Callable[[str], list[Check]]) -> Table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import click
 from rich.table import Table
 
 from bighead_ci import wiring
-from bighead_ci.cli.output import EXIT_REFUSED, answer, json_option, reports_errors, say, utc_moment
+from bighead_ci.cli.output import EXIT_REFUSED, answer, json_option, reports_errors, say, table_of, utc_moment
 from bighead_ci.delivery.history import ServedSpan, history
 from bighead_ci.delivery.live_drift import live_drift
 from bighead_ci.delivery.status import Status, status
@@ -35,27 +35,24 @@ def status_command(as_json: bool) -> None:
     context = wiring.context()
     found, runner = status(context, reasons=reasons(context.workspace)), runner_pid(context.workspace)
     data = found.model_dump(mode="json") | {"in_step": found.in_step, "runner": runner}
-    answer(data, lambda: _status_table(found), as_json)
+    answer(data, lambda: status_table(found), as_json)
     if runner is None:
         say("no runner watches this workspace, so nothing moves by itself; start one: bighead runner")
     sys.exit(0 if found.in_step else EXIT_REFUSED)
 
 
-def _status_table(found: Status) -> Table:
-    table = Table(
-        title=f"main {found.commit[:10]}: {'in step' if found.in_step else 'DIFFERENCES'}", title_justify="left"
-    )
-    for column in ("environment", "model", "main says", "live", "url", "difference"):
-        table.add_column(column, overflow="fold")
+def status_table(found: Status) -> Table:
+    """A row each model in an environment, and each feature set that is stale."""
+    rows = []
     for model in found.models:
         said = ", ".join(f"{v.version} {v.weight} %" for v in model.desired.variants) if model.desired else "nothing"
         live = (
             ", ".join(f"{v.version} {v.weight} % {v.state}" for v in model.live.variants) if model.live else "nothing"
         )
-        table.add_row(model.environment, model.model, said, live, model.url, "; ".join(model.differences) or "none")
-    for one in found.stale_sets:
-        table.add_row("online features", one.set, "", "", "", f"stale: {one.words}")
-    return table
+        rows.append((model.environment, model.model, said, live, model.url, "; ".join(model.differences) or "none"))
+    rows += [("online features", one.set, "", "", "", f"stale: {one.words}") for one in found.stale_sets]
+    columns = ("environment", "model", "main says", "live", "url", "difference")
+    return table_of(columns, rows, f"main {found.commit[:10]}: {'in step' if found.in_step else 'DIFFERENCES'}")
 
 
 @click.command("history")
@@ -68,21 +65,27 @@ def history_command(model: str | None, environment: str | None, at: str | None, 
     """Who served what, when: from git alone, newest first."""
     spans = history(wiring.context(), model, environment, utc_moment(at) if at else None)
     if spans or as_json:
-        answer({"spans": [span.model_dump(mode="json") for span in spans]}, lambda: _history_table(spans), as_json)
+        answer({"spans": [span.model_dump(mode="json") for span in spans]}, lambda: history_table(spans), as_json)
     else:
         where = " ".join(filter(None, [model or "anything", environment and f"in {environment}", at and f"at {at}"]))
         answer({}, f"main never said that {where} serves; what it said of all: bighead history", as_json)
 
 
-def _history_table(spans: list[ServedSpan]) -> Table:
-    table = Table()
-    for column in ("since (UTC)", "environment", "model", "served", "commit", "by", "why"):
-        table.add_column(column, overflow="fold")
-    for span in spans:
-        since = span.since.strftime("%Y-%m-%d %H:%M:%S")
-        why = span.subject
-        table.add_row(since, span.environment, span.model, span.split, span.commit[:10], span.author, why)
-    return table
+def history_table(spans: Sequence[ServedSpan]) -> Table:
+    """A row each span."""
+    rows = [
+        (
+            f"{one.since:%Y-%m-%d %H:%M:%S}",
+            one.environment,
+            one.model,
+            one.split,
+            one.commit[:10],
+            one.author,
+            one.subject,
+        )
+        for one in spans
+    ]
+    return table_of(("since (UTC)", "environment", "model", "served", "commit", "by", "why"), rows)
 
 
 @click.command("trace")
@@ -108,19 +111,18 @@ def drift_command(model: str, environment: str, as_json: bool) -> None:
     context = wiring.context()
     page = context.reports / "drift" / environment / f"{model}.html"
     found = live_drift(context, model, environment, page)
-    answer(found.model_dump(mode="json") | {"page": str(page)}, lambda: _drift_table(found, page), as_json)
+    answer(found.model_dump(mode="json") | {"page": str(page)}, lambda: drift_table(found, page), as_json)
 
 
-def _drift_table(found: DriftResult, page: Path) -> Table:
+def drift_table(found: DriftResult, page: Path) -> Table:
+    """A row each input."""
     title = f"{found.drifted} of {len(found.columns)} inputs drifted: {found.current} against {found.reference}"
-    table = Table(title=title, title_justify="left", caption=str(page), caption_justify="left")
-    for column in ("input", "method", "score", "threshold", "of the scores", ""):
-        table.add_column(column, overflow="fold")
+    rows = []
     for one in found.columns:
         mark = "drifted" if one.matters else "drifted, little used" if one.drifted else ""
         weight = "" if one.importance is None else f"{one.importance:.1%}"
-        table.add_row(one.column, one.method, f"{one.score:.3f}", f"{one.threshold:.3f}", weight, mark)
-    return table
+        rows.append((one.column, one.method, f"{one.score:.3f}", f"{one.threshold:.3f}", weight, mark))
+    return table_of(("input", "method", "score", "threshold", "of the scores", ""), rows, title, str(page))
 
 
 def _seen(prediction: Prediction) -> list[str]:

@@ -36,6 +36,9 @@ _STORED: dict[ColumnType, list[pa.DataType]] = {
     "timestamp": [pa.timestamp("us"), pa.timestamp("us", "UTC")],
 }
 """Types of values that texts become; a time has a zone in every row or in none."""
+_LARGE_WHOLE = r"^-?[0-9]{16,}$"
+_LARGEST_WHOLE = 2.0**53
+"""From here on float64 holds only some of the whole numbers."""
 _LISTS = "lists are read only where every list of the column has the same length"
 
 
@@ -135,10 +138,19 @@ def _values(texts: pa.Array, kinds: Sequence[ColumnType]) -> pa.Array:
             continue
         for stored in _STORED[kind]:
             try:
-                return texts.cast(stored)
+                values = texts.cast(stored)
             except pa.ArrowInvalid:
                 continue
+            if kind != "float64" or _as_written(texts, values):
+                return values
     return texts
+
+
+def _as_written(texts: pa.Array, floats: pa.Array) -> bool:
+    """Whether no text became infinite, and no whole number its neighbour: of two ids would be one."""
+    large = pc.fill_null(pc.match_substring_regex(texts, _LARGE_WHOLE), fill_value=False)
+    whole = pc.less(pc.abs(floats.filter(large)), _LARGEST_WHOLE)
+    return bool(pc.all(pc.is_finite(floats), min_count=0).as_py() and pc.all(whole, min_count=0).as_py())
 
 
 def _texts(path: Path) -> pa.Table:

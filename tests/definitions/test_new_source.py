@@ -20,6 +20,8 @@ from bighead_ci.cli.authoring import new_command
 from bighead_ci.definitions.check import check_tree
 from bighead_ci.definitions.loading import load_source
 from bighead_ci.definitions.tree import DirectoryTree
+from bighead_ci.errors import InputError
+from bighead_ci.features.data_file import describe
 from bighead_ci.features.source_files import read_source, view_of
 
 CSV = """\
@@ -205,3 +207,24 @@ def test_from_nothing_each_command_says_the_next_step_in_options_that_exist(
     assert words in done.output
     known = {name for command in new_command.commands.values() for one in command.params for name in one.opts}
     assert {*re.findall(r"--[a-z-]+", done.output)} <= known
+
+
+def test_a_number_that_no_type_holds_stays_text(tmp_path: Path) -> None:
+    """Of ids of twenty digits two would become one float64, and what is too large for it would be infinite."""
+    path = tmp_path / "a.csv"
+    path.write_text(
+        "id,mixed,least,huge,plain,exponent\n"
+        "12345678901234567890,9007199254740993,-9007199254740993,1e400,9007199254740991,12345678901234567890.0\n"
+        "12345678901234567891,0.5,0.5,1.0,0.5,1e300\n"
+    )
+    found = {one.name: (one.kind, one.unique) for one in describe(path, {}).columns}
+    assert found == {
+        "id": ("string", True),
+        "mixed": ("string", True),
+        "least": ("string", True),
+        "huge": ("string", True),
+        "plain": ("float64", True),
+        "exponent": ("float64", True),
+    }
+    with pytest.raises(InputError, match=r"--column huge:float64: .* not float64"):
+        describe(path, {"huge": "float64"})

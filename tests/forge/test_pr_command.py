@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from bighead_ci import wiring
+from bighead_ci.cli.output import printable
 from bighead_ci.cli.pr import pr_command
-from bighead_ci.cli.pr_page import printable
 from bighead_ci.clocks import SystemClock
 from bighead_ci.delivery.main import Mainline
 from bighead_ci.documents.forge import CheckState
