@@ -13,7 +13,7 @@ from bighead_ci.documents.forge import PullRequestSummary
 from bighead_ci.errors import BigheadError, InputError
 from bighead_ci.ports.progress import Progress
 from bighead_ci.runner.backoff import Backoff, Throttle
-from bighead_ci.runner.commands import Command, Commands, advice
+from bighead_ci.runner.commands import REFUSED, Command, Commands, advice
 from bighead_ci.runner.failure_log import FailureLog
 from bighead_ci.runner.watch import Watch
 
@@ -88,8 +88,9 @@ class PullRequestChecks:
             self._failures.over(self.name, name)
             return
         code = check.command.exit_code() or 0
-        # Done without a verdict: main went on meanwhile, which is no fault of the head.
-        asks = "done" if self._taken_back(pull, code) else advice(code)
+        # Done without a verdict: main went on meanwhile, which is no fault of the head. A refusal leaves its verdict;
+        # an interpreter that crashes has the same exit code and leaves none.
+        asks = "done" if self._taken_back(pull, code) else "report" if code == REFUSED else advice(code)
         failures = self._throttle.failed(name, check.head, TRIES if asks in {"mend", "report"} else None)
         then = "no more until its head moves" if failures.given_up else "to be tried again"
         log = self._commands.log_of(_log(check.number))
@@ -112,9 +113,9 @@ class PullRequestChecks:
         return found is not None and found.state in {"success", "failure"}
 
     def _taken_back(self, pull: PullRequestSummary, code: int) -> bool:
-        """Whether the check ended in the verdict `invalid`, which main outdated at once."""
+        """Whether the check ended in a verdict that says no, which main outdated at once."""
         found = find_check(self._context.forge, pull.head, CI)
-        return code == InputError.exit_code and found is not None and found.description.startswith(WORDS)
+        return code in {REFUSED, InputError.exit_code} and found is not None and found.description.startswith(WORDS)
 
     def _is_under_way(self, pull: PullRequestSummary) -> bool:
         """Whether a check of it runs, on whatever head: it is waited for."""

@@ -28,13 +28,15 @@ class Commands(Protocol):
         """Where that output is, for people."""
 
 
+REFUSED = 1
+"""The command worked and said no; or Python itself gave up, before anybody could say anything."""
 CRASHES = frozenset({signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV})
 """Signals that a process brings on itself: the same would happen again. From others' it may be run again."""
 
 
 def advice(exit_code: int) -> Advice:
     """What to do after a command; a verdict that says no is an answer, too."""
-    if exit_code in {0, 1}:
+    if exit_code in {0, REFUSED}:
         return "done"
     if exit_code == InputError.exit_code:
         return "mend"

@@ -77,7 +77,8 @@ def test_a_check_that_main_outdates_again_and_again_is_never_given_up(bench: Ben
         bench.context.clock.forward(BACKOFF.longest.total_seconds())
 
 
-def test_invalid_is_a_verdict_and_no_failed_try(bench: Bench) -> None:
+@pytest.mark.parametrize("code", [1, 2])
+def test_a_verdict_that_says_no_is_no_failed_try(bench: Bench, code: int) -> None:
     """Policy that changes during one check after another takes it back each time; the head is checked all the same."""
     poll = bench.polls(bench.checks)
     pull = propose(bench.context, "a")
@@ -85,13 +86,13 @@ def test_invalid_is_a_verdict_and_no_failed_try(bench: Bench) -> None:
         poll()
         assert len(bench.commands.started) == tries
         bench.context.forge.set_check(pull.head, CI, "pending", WORDS)
-        bench.end(2)
+        bench.end(code)
         poll()
         assert shown(bench) == ("pending", WORDS)
         bench.context.clock.forward(BACKOFF.longest.total_seconds())
 
 
-@pytest.mark.parametrize("code", [2, 70, 137, -6, -11])
+@pytest.mark.parametrize("code", [1, 2, 70, 137, -6, -11])
 def test_a_check_without_verdict_is_tried_three_times(bench: Bench, code: int) -> None:
     """With pauses that grow; then the head is left alone until there is another, and that is said."""
     poll = bench.polls(bench.checks)
