@@ -1,11 +1,11 @@
-"""Mends refs of pull requests that cannot be read: back to a version that can, or put aside; nothing is lost."""
+"""Mends refs of pull requests that cannot be read: back to a version that can, or put aside; nothing more is lost."""
 
 from __future__ import annotations
 
 import os
 
 from bighead_ci.errors import InputError
-from bighead_ci.forge.pull_store import PULLS, PullStore
+from bighead_ci.forge.pull_store import CHECKS, PULLS, PullStore
 from bighead_ci.git.process import RefUpdate
 
 ASIDE = "refs/bighead/unreadable/"
@@ -18,7 +18,7 @@ def repair(store: PullStore) -> list[str]:
     Raises:
         RetryError: somebody changed one of them meanwhile.
     """
-    done = []
+    done = _without_objects(store)
     for name, version in store.repository.refs(PULLS).items():
         number = name.removeprefix(PULLS)
         if number.isdecimal() and _readable(store, version, int(number)):
@@ -33,6 +33,20 @@ def repair(store: PullStore) -> list[str]:
         words = f"back at its version {good[:12]}" if good else "taken away, for no version of it can be read"
         done.append(f"{name}: {words}; what it was is {aside}")
     return done
+
+
+def _without_objects(store: PullStore) -> list[str]:
+    """Take away refs to what is not there any more, as after a power loss: nothing could be put in their place."""
+    gone = {
+        name: version
+        for name, version in store.repository.refs(PULLS, CHECKS).items()
+        if store.repository.git.objects.identify(version) is None
+    }
+    for name, version in gone.items():
+        store.repository.git.run("update-ref", "-d", name, version)
+    return [
+        f"{name}: taken away, for {version[:12]} is not in the repository any more" for name, version in gone.items()
+    ]
 
 
 def _newest_readable(store: PullStore, version: str, number: int) -> str | None:

@@ -277,6 +277,26 @@ def test_what_never_was_a_pull_request_is_put_aside(forge: LocalForge, name: str
     assert main in forge.repository.refs("refs/bighead/unreadable/").values()
 
 
+def test_a_pull_request_whose_objects_are_gone_is_taken_away(bare: Path, forge: LocalForge) -> None:
+    """As after a power loss: nothing can be put aside. What was said of a commit goes, too, and can be said anew."""
+    head = opened(forge, "one").head
+    forge.set_check(head, "a", "success", "d")
+    (bare / CHECKS / head).write_text(f"{'2' * 40}\n")
+    main = forge.repository.resolve("main")
+    (bare / PULLS / "2").write_text(f"{'1' * 40}\n")
+    forge.repository.git.update_refs([RefUpdate(f"{PULLS}x", main, None)])
+    assert [problem.split(":")[0] for problem in forge.problems()] == [f"{PULLS}2", f"{PULLS}x"]
+    *gone, aside = forge.repair()
+    assert sorted(gone) == [
+        f"{CHECKS}{head}: taken away, for {'2' * 12} is not in the repository any more",
+        f"{PULLS}2: taken away, for {'1' * 12} is not in the repository any more",
+    ]
+    forge.set_check(head, "b", "success", "d")
+    assert [check.name for check in forge.checks(head)] == ["b"]
+    assert "what it was is refs/bighead/unreadable/x/" in aside
+    assert ([pull.number for pull in forge.find()], forge.problems()) == ([1], [])
+
+
 @pytest.mark.parametrize("content", [b"{", b'[{"name": "x"}]', b"7", b"\xff", None])
 def test_checks_that_cannot_be_read_are_none_until_one_is_set(forge: LocalForge, content: bytes | None) -> None:
     """What is missing lets nothing through, and what is said next stands."""
