@@ -21,6 +21,7 @@ from bighead_ci.errors import InputError
 from bighead_ci.features.arrow import ARROW_TYPES
 from bighead_ci.features.parquet import read_file
 from bighead_ci.features.source_files import read_source, view_of
+from bighead_ci.features.source_values import READ, exact, fits, item_type
 from bighead_ci.planning.meaning import data_path
 from bighead_ci.ports.progress import Progress
 
@@ -100,7 +101,7 @@ def requests_in(fields: Mapping[str, RequestField], file: Path) -> list[dict[str
             bodies = _table_bodies(fields, file)
         else:
             raise InputError(f"{file}: rows are read from another kind of file; allowed: .parquet, .csv, .json")
-    except (OSError, ValueError, pa.ArrowException) as error:
+    except (OSError, ValueError, RecursionError, pa.ArrowException) as error:
         raise InputError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
     if not bodies:
         raise InputError(f"{file} has no rows: nothing to send")
@@ -124,7 +125,26 @@ def _table_bodies(fields: Mapping[str, RequestField], file: Path) -> list[dict[s
         raise InputError(
             f"{file} has no column {', '.join(lacking)}, which requests need; it has {', '.join(table.column_names)}"
         )
-    return _bodies(table, {name: name for name in fields if name in table.column_names})
+    sent = [name for name in fields if name in table.column_names]
+    twice = [name for name in sent if table.column_names.count(name) > 1]
+    if twice:
+        raise InputError(f"{file} has several columns {', '.join(twice)}: nobody can tell which one to send")
+    columns = {name: _values(file, name, fields[name], table.column(name)) for name in sent}
+    return _bodies(pa.table(columns), {name: name for name in sent})
+
+
+def _values(file: Path, name: str, field: RequestField, column: pa.ChunkedArray) -> pa.Array:
+    """The column as values of the field; a time may be written as text, as in the request itself."""
+    lists = field.size is not None
+    kind = item_type(column.type, lists=lists)
+    if pa.types.is_string(column.type) and field.type == "timestamp":
+        return column.combine_chunks()
+    if not fits(kind, field.type):
+        raise InputError(f"{file}: column {name} is {column.type}; the field is {field.type}: {READ[field.type]}")
+    try:
+        return exact(column.combine_chunks(), field.type, lists=lists)
+    except pa.ArrowInvalid as error:
+        raise InputError(f"{file}: column {name} has a value that is no exact {field.type}: {error}") from error
 
 
 def _csv(fields: Mapping[str, RequestField], file: Path) -> pa.Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,8 @@ def test_requests_can_be_the_rows_of_a_file(tmp_path: Path, kind: str) -> None:
         ("rows.parquet", "no such thing", "cannot be read"),
         ("rows.json", "[1]", "cannot be read: row 1 is no object"),
         ("rows.json", "{", "cannot be read"),
+        ("rows.json", "[" * 100_000, "cannot be read"),
+        ("rows.csv", "airline,airline\nAA,BB\n", "has several columns airline"),
         ("rows.xlsx", "", r"allowed: \.parquet, \.csv, \.json"),
     ],
 )
@@ -125,6 +128,19 @@ def test_a_file_that_holds_no_requests_is_refused(tmp_path: Path, name: str, tex
     (tmp_path / name).write_text(text)
     with pytest.raises(InputError, match=message):
         requests_in(FIELDS, tmp_path / name)
+
+
+def test_values_of_a_file_are_those_of_the_request(tmp_path: Path) -> None:
+    """As sources are read: what has an equal is sent as such, and the rest named before anything is sent."""
+    fields = {"n": RequestField(type="int64"), "d": RequestField(type="float64", size=2)}
+    lists = pa.array([[Decimal("0.1"), None]], pa.list_(pa.decimal128(5, 2)))
+    file = tmp_path / "r.parquet"
+    pq.write_table(pa.table({"n": pa.array([7], pa.uint8()).dictionary_encode(), "d": lists}), file)
+    assert requests_in(fields, file) == [{"n": 7, "d": [0.1, None]}]
+    for column, words in ((pa.array([b"7"]), "n is binary; .*int64"), (pa.array([2**63], pa.uint64()), "n.*int64")):
+        pq.write_table(pa.table({"n": column, "d": lists}), file)
+        with pytest.raises(InputError, match=words):
+            requests_in(fields, file)
 
 
 def test_a_time_without_a_zone_in_a_file_is_utc(tmp_path: Path) -> None:
