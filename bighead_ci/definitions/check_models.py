@@ -67,6 +67,9 @@ class _Model:
             yield self.say(
                 ("label", "column"), f"source {label.source} has no such column", label.column, source.columns
             )
+        elif source and (label.column in source.sizes or source.columns[label.column] == "timestamp"):
+            kind = "a list" if label.column in source.sizes else "a timestamp"
+            yield self.say(("label", "column"), "a label is a number, a bool or text", f"{label.column}: {kind}")
 
     def _id_problems(self, spine: SourceDefinition, labels: SourceDefinition) -> Iterator[Problem]:
         """Rows of the two sources are the same where their event ids are equal: text is equal to no number."""
@@ -191,6 +194,9 @@ class _Model:
             if column not in known:
                 message = "is neither a request field nor a column of the spine's source"
                 yield self.say(("evaluation", "slices", index), message, column, known)
+            field = self.definition.request.get(column)
+            if (field.column if field and field.column else column) in self.spine.sizes:
+                yield self.say(("evaluation", "slices", index), "rows are not sliced by lists", column)
 
 
 def reasons_for_time(definition: ModelDefinition) -> dict[str, str]:

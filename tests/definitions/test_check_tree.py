@@ -550,3 +550,21 @@ def test_a_name_of_the_training_sets_own_is_refused(old: str, new: str, subject:
     problem = next(one for one in found if "training set's own" in one.message)
     assert (problem.file, problem.subject) == (MODEL_FILE, subject)
     assert problem.line is not None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("column: late", "column: pixels", "label.column: a label is a number, a bool or text; got pixels: a list"),
+        ("column: late", "column: known", "label.column: a label is a number, a bool or text; got known: a timestamp"),
+        ("slices: [origin]", "slices: [pixels]", "evaluation.slices.0: rows are not sliced by lists; got pixels"),
+        ("slices: [origin]", "slices: [picture]", "evaluation.slices.0: rows are not sliced by lists; got picture"),
+    ],
+)
+def test_a_column_that_no_stage_could_use_so_is_found(old: str, new: str, words: str) -> None:
+    """Before anything is trained: the stages would fail at its type, the last of them after all the work."""
+    source = FLIGHTS.replace("delay: float64", "delay: float64\n      pixels: float64") + "    sizes: {pixels: 4}\n"
+    request = "request:\n      picture: {type: float64, size: 4, column: pixels}"
+    model = MODEL.replace("request:", request).replace(old, new)
+    found = [str(problem) for problem in problems(**{SOURCE_FILE: source, MODEL_FILE: model})]
+    assert any(words in text for text in found), found
