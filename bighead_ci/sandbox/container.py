@@ -25,7 +25,7 @@ from bighead_ci.ports.sandbox import Confined
 from bighead_ci.processes import PidFile, identified_process, identity, interpreter_paths
 from bighead_ci.sandbox import empty_image, engine_client
 from bighead_ci.sandbox.confine import Order, packed
-from bighead_ci.sandbox.container_init import ContainerOrder
+from bighead_ci.sandbox.container_init import STARTED, ContainerOrder
 from bighead_ci.sandbox.mounts import PRIVATE, mounts
 from bighead_ci.sandbox.seccomp import machine_is_known, namespaces_filter
 from bighead_ci.sandbox.supervision import PACKAGE, Client, most_tasks, program_of, scratch, supervise
@@ -54,7 +54,8 @@ _APART = (
     # Files keep the labels that they have: relabelling them is not ours to do.
     "--security-opt=label=disable",
 )
-_LIMIT_OF: dict[str, EndReason] = {"memory": "memory", "processes": "processes", "seconds": "seconds"}
+_LIMITS: tuple[EndReason, ...] = ("memory", "processes", "seconds")
+"""That are held within the container."""
 
 
 @cache
@@ -65,16 +66,24 @@ def why_not() -> str:
     if not machine_is_known():
         return f"no table of the system calls of {platform.machine()}"
     try:
-        about = engine_client.about()
-        lacking = [name for name in ("MemoryLimit", "PidsLimit") if not about.get(name)]
-        if lacking:
-            return f"its engine holds no limits here: {', '.join(lacking)}"
-        remove_left_behind()
-        return _tried()
+        reason = _unfit() or _tried()
+        if not reason:
+            # Only now: whose processes another machine's engine knows cannot be seen from here.
+            remove_left_behind()
     except RetryError as error:
-        if _NO_SUCH_FILE in str(error):
-            return "its engine does not see the files of this machine: it runs on another one, or in a virtual one"
-        return str(error)
+        reason = str(error)
+    if _NO_SUCH_FILE in reason:
+        return "its engine does not see the files of this machine: it runs on another one, or in a virtual one"
+    return reason
+
+
+def _unfit() -> str:
+    """What of the engine speaks against it, before a container is tried."""
+    address = engine_client.address()
+    if not address.startswith("unix://"):
+        return f"its engine is reached by {address}: it does not see the files of this machine"
+    lacking = [name for name in ("MemoryLimit", "PidsLimit") if not engine_client.about().get(name)]
+    return f"its engine holds no limits here: {', '.join(lacking)}" if lacking else ""
 
 
 class ContainerSandbox:
@@ -111,12 +120,12 @@ class ContainerSandbox:
                 )
                 if ended.limit:
                     return ended
-                told = _told(errors)
+                limit = _told(errors)
                 over = True
             finally:
                 if not over:
                     engine_client.remove(name)
-            return Ended(code=ended.code, reason=_LIMIT_OF[told]) if told in _LIMIT_OF else ended
+            return Ended(code=ended.code, reason=limit) if limit else ended
 
 
 def _order(confined: Confined) -> ContainerOrder:
@@ -147,17 +156,17 @@ def _rights(limits: Limits) -> list[str]:
     return [*held, *apart, f"--user={os.getuid()}:{os.getgid()}", *groups]
 
 
-def _told(errors: IO[bytes]) -> str:
-    """How the first process says that the command ended.
+def _told(errors: IO[bytes]) -> EndReason | None:
+    """The limit that the first process of the container says was reached.
 
     Raises:
-        RetryError: it said nothing, so there was none.
+        RetryError: it did not say that it had started.
     """
     errors.seek(0)
-    lines = errors.read().decode(errors="replace").split("\n")
-    if len(lines) > 1 and lines[-2] in {"exited", *_LIMIT_OF}:
-        return lines[-2]
-    raise RetryError(f"docker starts no container: {' '.join(line.strip() for line in lines if line.strip())}")
+    lines = errors.read().decode(errors="replace").splitlines()
+    if STARTED not in lines:
+        raise RetryError(f"docker starts no container: {' '.join(line.strip() for line in lines if line.strip())}")
+    return next((limit for limit in _LIMITS if limit in lines), None)
 
 
 def _tried() -> str:

@@ -295,7 +295,8 @@ left = Path({str(world.left)!r})
 confined = Confined({command!r}, left, Limits.model_validate_json({LIMITS.model_dump_json()!r}), writes=[left])
 sandbox_of({{"BIGHEAD_SANDBOX": {world.sandbox.kind!r}}}).run(confined, print)
 """
-    with subprocess.Popen([str(PYTHON), "-c", asks]) as process:
+    # Nobody is left to remove its scratch directory.
+    with subprocess.Popen([str(PYTHON), "-c", asks], env={**os.environ, "TMPDIR": str(world.left.parent)}) as process:
         while not beats.exists():
             assert process.poll() is None
             time.sleep(0.02)

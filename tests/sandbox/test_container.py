@@ -14,12 +14,14 @@ import pytest
 from bighead_ci.documents.sandbox import Limits
 from bighead_ci.errors import RetryError
 from bighead_ci.ports.sandbox import Confined
+from bighead_ci.processes import interpreter_paths
 from bighead_ci.sandbox import container, empty_image, engine_client
 from bighead_ci.sandbox.container import LABEL, ContainerSandbox, owner, remove_left_behind
 from bighead_ci.sandbox.mounts import mounted_below, mounts
 
 LIMITS = Limits(seconds=30, memory=10**9, processes=64, disk=50 * 10**6)
-KNOWN = """info) echo '{"ServerVersion": "1", "MemoryLimit": true, "PidsLimit": true}';;"""
+HERE = "context) echo unix:///run/docker.sock;;"
+KNOWN = f"""{HERE} info) echo '{{"ServerVersion": "1", "MemoryLimit": true, "PidsLimit": true}}';;"""
 
 
 @pytest.fixture
@@ -64,15 +66,21 @@ def ids(*filters: str) -> list[str]:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
 
 
+def test_an_engine_of_another_machine_is_not_asked(client: Callable[[str], None]) -> None:
+    """Nothing is left there, and nobody waits for it."""
+    client("context) echo ssh://somebody@elsewhere;; *) sleep 60;;")
+    assert "reached by ssh://somebody@elsewhere" in container.why_not()
+
+
 def test_an_engine_that_sees_other_files_is_no_sandbox(client: Callable[[str], None]) -> None:
-    """As one behind ssh, or in a virtual machine: where a path does not exist there, and where it is another file."""
+    """As one in a virtual machine; that a path does not exist there says so."""
     client(f"{KNOWN} run) echo 'docker: Error: bind source path does not exist: /given.' >&2; exit 125;;")
     assert "does not see the files of this machine" in container.why_not()
 
 
 def test_a_container_that_does_not_copy_a_file_is_no_sandbox(client: Callable[[str], None]) -> None:
     """Whatever its engine says of the container's end."""
-    client(f"{KNOWN} run) echo exited >&2;;")
+    client(f"{KNOWN} run) echo started >&2;;")
     assert "does not read and write files of this machine" in container.why_not()
 
 
@@ -91,7 +99,7 @@ def test_an_engine_that_cannot_hold_a_command_says_why(
 ) -> None:
     """In bounded time, and the choice of a sandbox goes on."""
     monkeypatch.setattr(engine_client, "ANSWER_SECONDS", 1.0)
-    client(answers)
+    client(f"{HERE} {answers}")
     assert words in container.why_not()
 
 
@@ -146,6 +154,29 @@ def test_a_run_leaves_no_container_and_no_file_behind(tmp_path: Path, monkeypatc
     assert (ended.code, (left / "copy").read_text()) == (0, "rows")
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([given.name, "left"])
     assert ids(f"--filter=label={LABEL}={owner(os.getpid())}") == []
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize(
+    ("program", "reason", "code"),
+    [
+        # Thousands of processes leave whoever counts them little time.
+        ("while True:\n try: os.fork()\n except OSError: pass", "processes", 137),
+        # The first process would be theirs to end, and the reason theirs to give.
+        ("for n in (2, 9, 15): os.kill(1, n)\nos.write(os.open('/proc/1/fd/2', os.O_WRONLY), b'memory')", "exited", 1),
+        ("open('/sys/fs/cgroup/memory.events', 'w').write('oom_kill 1')", "exited", 1),
+        ("sys.exit(125)", "exited", 125),
+    ],
+)
+def test_a_command_neither_ends_nor_deceives_what_watches_it(
+    program: str, reason: str, code: int, tmp_path: Path
+) -> None:
+    """It is of the same user, and beside it in the container."""
+    python = Path(sys.executable)
+    command = [str(python), "-I", "-S", "-c", f"import os, sys\n{program}"]
+    confined = Confined(command, tmp_path, LIMITS, reads=interpreter_paths(python), writes=[tmp_path])
+    ended = ContainerSandbox().run(confined, print)
+    assert (ended.reason, ended.code) == (reason, code)
 
 
 def test_what_is_mounted_below_a_path_is_found() -> None:
