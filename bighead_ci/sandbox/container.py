@@ -25,7 +25,7 @@ from bighead_ci.ports.sandbox import Confined
 from bighead_ci.processes import PidFile, identified_process, identity, interpreter_paths
 from bighead_ci.sandbox import empty_image, engine_client
 from bighead_ci.sandbox.confine import Order, packed
-from bighead_ci.sandbox.container_init import STARTED, ContainerOrder
+from bighead_ci.sandbox.container_init import EXITED, STARTED, ContainerOrder
 from bighead_ci.sandbox.mounts import PRIVATE, mounts
 from bighead_ci.sandbox.seccomp import machine_is_known, namespaces_filter
 from bighead_ci.sandbox.supervision import PACKAGE, Client, most_tasks, program_of, scratch, supervise
@@ -40,6 +40,7 @@ _OWN_BYTES = 32 * 1024 * 1024
 _MOST_TASKS = 4_000_000
 """More is no number of tasks to the kernel."""
 _GRACE_SECONDS = 60.0
+_CLIENT_FAILED = 125
 _NO_SUCH_FILE = "bind source path does not exist"
 _APART = (
     *("--rm", "--interactive", "--sig-proxy=false", "--pull=never", "--log-driver=none"),
@@ -120,7 +121,7 @@ class ContainerSandbox:
                 )
                 if ended.limit:
                     return ended
-                limit = _told(errors)
+                limit = _told(errors, ended.code)
                 over = True
             finally:
                 if not over:
@@ -156,16 +157,21 @@ def _rights(limits: Limits) -> list[str]:
     return [*held, *apart, f"--user={os.getuid()}:{os.getgid()}", *groups]
 
 
-def _told(errors: IO[bytes]) -> EndReason | None:
+def _told(errors: IO[bytes], code: int) -> EndReason | None:
     """The limit that the first process of the container says was reached.
 
+    Args:
+        errors: What it and the client said.
+        code: The client's exit code, which is the container's unless the client has one of its own.
+
     Raises:
-        RetryError: it did not say that it had started.
+        RetryError: it did not start, or the engine was lost before it had ended.
     """
     errors.seek(0)
     lines = errors.read().decode(errors="replace").splitlines()
-    if STARTED not in lines:
-        raise RetryError(f"docker starts no container: {' '.join(line.strip() for line in lines if line.strip())}")
+    if STARTED not in lines or (EXITED not in lines and code == _CLIENT_FAILED):
+        said = " ".join(line.strip() for line in lines if line.strip() not in {"", STARTED})
+        raise RetryError(f"docker {'lost the' if STARTED in lines else 'starts no'} container: {said}")
     return next((limit for limit in _LIMITS if limit in lines), None)
 
 

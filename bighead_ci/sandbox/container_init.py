@@ -20,8 +20,8 @@ from bighead_ci.process_tree import SIGNALLED, prctl
 from bighead_ci.sandbox.confine import Order, become, unpacked
 
 LOOK_SECONDS = 0.1
-STARTED = "started"
-"""What this process says first; later the name of a limit, if one is reached."""
+STARTED, EXITED = "started", "exited"
+"""What this process says first and last; in place of the last the name of a limit, if one is reached."""
 _SET_DUMPABLE = 4
 _LEAST_URGENT = 19
 """Among the processes of the container; what these get together of the machine is its control group's share."""
@@ -63,11 +63,12 @@ def main() -> NoReturn:
         # Before this process in nothing: else thousands of others would keep it from seeing how many there are.
         os.nice(_LEAST_URGENT)
         become(given["order"])
-    code = SIGNALLED + signal.SIGKILL
+    code, word = SIGNALLED + signal.SIGKILL, EXITED
     try:
         code = _wait(child, given)
     except _Limit as limit:
-        _say(str(limit))
+        word = str(limit)
+    _say(word)
     # The end of this process is that of all others here.
     os._exit(code)
 

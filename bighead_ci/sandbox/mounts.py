@@ -31,7 +31,7 @@ def mounts(reads: Sequence[Path], writes: Sequence[Path], home: Path, *, network
     for name, place in _ON_DISK.items():
         _make_places(home / name, place, [*shown, *writes])
         found[place] = _bound(home / name, place, read_only=False)
-    table = Path("/proc/self/mountinfo").read_text(encoding="utf-8")
+    table = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape")
     for path in (*map(Path, system_paths(network=network)), *shown):
         found[path] = _bound(path, path)
         # A mount is read-only by itself, not with what else is mounted below it.

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,7 +49,15 @@ class World:
     """Neither."""
     lines: list[str] = field(default_factory=list)
 
-    def run(self, program: str, *, limits: Limits = LIMITS, network: bool = False, **variables: str) -> Ended:
+    def run(
+        self,
+        program: str,
+        *,
+        limits: Limits = LIMITS,
+        network: bool = False,
+        output: Callable[[str], None] | None = None,
+        **variables: str,
+    ) -> Ended:
         """Run a Python program in the sandbox; `given`, `left`, `state`, `keys` and `tried` are there for it."""
         names = {
             "given": str(self.given),
@@ -69,7 +78,7 @@ class World:
             network=network,
         )
         self.lines.clear()
-        return self.sandbox.run(confined, self.lines.append)
+        return self.sandbox.run(confined, output or self.lines.append)
 
     def done(self) -> list[str]:
         """What the program tried and was not refused."""
@@ -133,6 +142,19 @@ def test_a_command_has_the_variables_that_it_is_given_and_no_others(
     )
     assert world.lines[0] == "COLOUR HOME TMPDIR"
     assert not (Path(world.lines[1]) / "x").exists()
+
+
+@everyone
+def test_a_variable_stands_in_no_command_line(world: World) -> None:
+    """Those are for everybody on the machine to read; a token may be among the variables."""
+    seen: list[str] = []
+
+    def look(_: str) -> None:
+        seen.extend(" ".join(one.info["cmdline"] or ()) for one in psutil.process_iter(["cmdline"]))
+
+    world.run("print('runs', flush=True); time.sleep(0.2)", output=look, TOKEN="-".join(WORD))
+    assert [line for line in seen if str(world.left) in line]
+    assert [line for line in seen if "-".join(WORD) in line] == []
 
 
 @every_sandbox

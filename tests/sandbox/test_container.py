@@ -103,11 +103,20 @@ def test_an_engine_that_cannot_hold_a_command_says_why(
     assert words in container.why_not()
 
 
-def test_an_engine_that_starts_nothing_is_worth_another_try(client: Callable[[str], None], tmp_path: Path) -> None:
-    """Its own words are no output of the command."""
-    client(f"{KNOWN} run) echo 'docker: no space left on device' >&2; exit 125;;")
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("docker: no space left on device", "docker starts no container: docker: no space left on device"),
+        ("started\nunexpected EOF", "docker lost the container: unexpected EOF"),
+    ],
+)
+def test_a_fault_of_the_engine_is_worth_another_try(
+    client: Callable[[str], None], tmp_path: Path, said: str, words: str
+) -> None:
+    """The command is not blamed for it, whose exit code may be the same; nor is it taken for output of the command."""
+    client(f"{KNOWN} run) printf '{said}' >&2; exit 125;;")
     lines: list[str] = []
-    with pytest.raises(RetryError, match="docker starts no container: docker: no space left on device"):
+    with pytest.raises(RetryError, match=words):
         ContainerSandbox().run(Confined(["/bin/true"], tmp_path, LIMITS), lines.append)
     assert lines == []
 
