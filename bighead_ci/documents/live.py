@@ -95,6 +95,8 @@ class LiveModel(Document):
     url: str
     since: Moment | None = None
     """Since when the platform has seen these weights in force; None: no traffic, or it cannot tell."""
+    before: Moment | None = None
+    """Since when it saw the weights before these in force, until `since`; None: there were none, or it cannot tell."""
     variants: list[LiveVariant]
 
 
@@ -131,8 +133,14 @@ class CanaryAnalysis(Document):
     seconds: float
     candidate: VariantTelemetry
     stable: VariantTelemetry
+    """While it has traffic by weight, over the same span; once it has none, over the step before, where it had some.
+
+    No requests where nobody can tell what it did in that step.
+    """
+    stable_step: Literal["present", "before"] = "present"
+    """Of which step the stable's figures are."""
     error_rise: float
-    """The least by which the share of errors has risen beyond chance; over zero where the stable has no weight."""
+    """The least by which the share of errors has risen beyond chance; over zero where the stable had no requests."""
     score_shift: float
     """How much further the candidate's scores lie from those of its own evaluation than the stable's do from theirs.
 

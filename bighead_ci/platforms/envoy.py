@@ -140,11 +140,19 @@ class EnvoyRouter:
             new = {**old}
             new.pop(model, None)
             if wanted is not None:
-                unchanged = model in old and self.weights().get(model) == old[model].weights == wanted.weights
-                new[model] = wanted.model_copy(update={"since": old[model].since if unchanged else None})
+                new[model] = self._succeeding(old.get(model), wanted)
             self._apply_clusters([*old.values(), *new.values()])
             self._apply_routes(list(new.values()))
             self._remember(new)
+
+    def _succeeding(self, old: Split | None, wanted: Split) -> Split:
+        """A split with what is known of its weights and of those before them."""
+        if old is None:
+            return wanted
+        if old.weights != wanted.weights:
+            return wanted.model_copy(update={"since": None, "before": old.since})
+        unchanged = self.weights().get(wanted.model) == wanted.weights
+        return wanted.model_copy(update={"since": old.since if unchanged else None, "before": old.before})
 
     def seen_in_force(self, model: str, since: datetime) -> None:
         """Remember since when a model's present split is in force."""

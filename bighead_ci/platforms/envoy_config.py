@@ -43,6 +43,8 @@ class Split(Document):
     shares: list[Share]
     since: Moment | None = None
     """Since when it was seen in force."""
+    before: Moment | None = None
+    """Since when the weights before these were, if that is known."""
 
     @property
     def weights(self) -> dict[str, int]:

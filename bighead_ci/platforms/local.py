@@ -147,7 +147,7 @@ class LocalPlatform:
             weights = router.weights() if address is not None else {}
         except RetryError:
             weights = {}
-        since = {m: split.since for m, split in router.splits().items() if split.weights == weights.get(m)}
+        in_force = {m: split for m, split in router.splits().items() if split.weights == weights.get(m)}
         found: dict[str, list[LiveVariant]] = {model: [] for model in weights}
         with ThreadPoolExecutor(max_workers=8) as pool:
             for config, live in pool.map(lambda name: self._process(name).observe(), self._names()):
@@ -163,7 +163,8 @@ class LocalPlatform:
                 environment=self.environment,
                 model=model,
                 url=f"{base}/{model}",
-                since=since.get(model),
+                since=in_force[model].since if model in in_force else None,
+                before=in_force[model].before if model in in_force else None,
                 variants=variants,
             )
             for model, variants in sorted(found.items())

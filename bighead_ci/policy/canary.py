@@ -35,9 +35,18 @@ class Arm:
 
 
 def analyse(
-    environment: str, model: str, weight: int, stable: Arm, candidate: Arm, measured: Measurement
+    environment: str,
+    model: str,
+    weight: int,
+    stable: Arm,
+    candidate: Arm,
+    measured: Measurement,
+    step_before: Measurement | None = None,
 ) -> CanaryAnalysis:
-    """Compare candidate and stable over the span that was measured.
+    """Compare candidate and stable.
+
+    Once the new variant has all the traffic, what still reaches the old one are strays that were under way: a sample of
+    one or two would make any share of errors look like chance. The old one's figures are then those of the step before.
 
     Args:
         environment: Where the canary runs.
@@ -45,10 +54,16 @@ def analyse(
         weight: The candidate's by git, in percent.
         stable: The variant that served before.
         candidate: The variant that comes in.
-        measured: Counts of both.
+        measured: Counts of both at the present weights.
+        step_before: Counts of the stable at the weights before these; None where they are not known. Looked at only
+            where the candidate has all the traffic.
     """
-    before, after = measured.variants[stable.process], measured.variants[candidate.process]
-    total = before.requests + after.requests
+    after, strays = measured.variants[candidate.process], measured.variants[stable.process]
+    alone = weight == ALL
+    before = strays
+    if alone:
+        before = step_before.variants[stable.process] if step_before else VariantCounts()
+    total = strays.requests + after.requests
     shifts = [
         population_stability_index(arm.evaluated, counts.scores)
         for arm, counts in ((stable, before), (candidate, after))
@@ -63,19 +78,10 @@ def analyse(
         seconds=(measured.until - measured.since).total_seconds(),
         candidate=figures(candidate, after),
         stable=figures(stable, before),
-        error_rise=_error_rise(weight, before, after),
+        stable_step="before" if alone else "present",
+        error_rise=least_rise((after.errors, after.requests), (before.errors, before.requests)),
         score_shift=max(0.0, shifts[1] - shifts[0]),
     )
-
-
-def _error_rise(weight: int, before: VariantCounts, after: VariantCounts) -> float:
-    """Over the old variant's share of errors while it has traffic by weight, else over zero.
-
-    Once the new variant has all of it, what still reaches the old one are strays that were under way: a sample of one
-    or two would make any share of errors look like chance.
-    """
-    strays = weight == ALL
-    return least_rise((after.errors, after.requests), (0, 0) if strays else (before.errors, before.requests))
 
 
 def figures(arm: Arm, counts: VariantCounts) -> VariantTelemetry:

@@ -161,9 +161,9 @@ def _analysis(analysis: CanaryAnalysis, *, pictures: bool) -> list[Block]:
     head = (
         f"**What the canary did** in {seconds(analysis.seconds)}, {moment(analysis.since)} to {moment(analysis.until)}"
     )
-    columns = ["", f"candidate {new.version}", f"stable {old.version}"]
+    columns = ["", f"candidate {new.version}", _stable(analysis)]
     blocks = [Block(f"{head}\n\n{table(columns, rows, numbers=(1, 2))}", 10, "analysis table")]
-    histograms = {f"candidate {new.version}": new.score_histogram, f"stable {old.version}": old.score_histogram}
+    histograms = {f"candidate {new.version}": new.score_histogram, _stable(analysis): old.score_histogram}
     shown = {name: h for name, h in histograms.items() if sum(h)}
     if shown:
         width = max(len(name) for name in shown)
@@ -174,6 +174,10 @@ def _analysis(analysis: CanaryAnalysis, *, pictures: bool) -> list[Block]:
         words = "Scores of candidate and stable"
         blocks.append(Block(inline_picture(charts.score_histogram(shown), words), 100, "picture"))
     return blocks
+
+
+def _stable(analysis: CanaryAnalysis) -> str:
+    return f"stable {analysis.stable.version}{', the step before' if analysis.stable_step == 'before' else ''}"
 
 
 _MEASURES: tuple[tuple[str, Callable[[VariantTelemetry], str]], ...] = (

@@ -76,6 +76,10 @@ class Bench:
         found = {m.model: m.variants for m in self.platform.observe()}.get(model, [])
         return {v.name: v.weight for v in found if v.state == "ready"}
 
+    def before(self, model: str = "tiny") -> datetime | None:
+        """Since when its weights before the present ones were in force, as the platform says it."""
+        return next((m.before for m in self.platform.observe() if m.model == model), None)
+
     def since(self, model: str = "tiny") -> datetime | None:
         """Since when its weights are in force."""
         return next((m.since for m in self.platform.observe() if m.model == model), None)
@@ -180,7 +184,10 @@ def test_weights_are_in_force_when_route_returns(bench: Bench, running: Callable
 def test_a_model_says_since_when_its_weights_are_in_force(
     bench: Bench, running: Callable[[str], DesiredVariant]
 ) -> None:
-    """The moment moves when the weights change, and neither when they are confirmed nor when an idle variant goes."""
+    """The moment moves when the weights change, and neither when they are confirmed nor when an idle variant goes.
+
+    It also says since when the weights before them were.
+    """
     one, two = running("v1"), running("v2")
     before = datetime.now(UTC)
     bench.platform.route(desired(weighted(one, 100)))
@@ -190,14 +197,18 @@ def test_a_model_says_since_when_its_weights_are_in_force(
     for idle in ((), (weighted(two, 0),)):
         bench.platform.route(desired(weighted(one, 100), *idle))
         assert bench.since() == first
+        assert bench.before() is None
     bench.platform.route(desired(weighted(one, 50), weighted(two, 50)))
     second = bench.since()
     assert second is not None
     assert second > first
+    assert bench.before() == first
     bench.platform.route(desired(weighted(one, 100), weighted(two, 0)))
     third = bench.since()
     assert third is not None
     assert third > second
+    bench.platform.route(desired(weighted(one, 100)))
+    assert bench.before() == second
 
 
 def test_without_traffic_no_weights_are_in_force(bench: Bench, running: Callable[[str], DesiredVariant]) -> None:

@@ -203,6 +203,23 @@ def test_errors_at_full_traffic_still_take_the_canary_back(canary: FakeContext) 
     assert canary.live("prod") == {"v2": 100}
 
 
+@pytest.mark.parametrize(
+    ("gate", "odd"),
+    [("canary_latency", {"seconds": 0.5}), ("canary_scores", {"shifted": True}), ("canary_scores", {"nulls": 8_000})],
+)
+def test_every_gate_still_takes_a_canary_back_at_full_traffic(
+    canary: FakeContext, gate: str, odd: dict[str, Any]
+) -> None:
+    """What the old version did in the step before is what the new one is held against."""
+    assert pass_canary(canary, passes=2) == ["advanced", "advanced"]
+    traffic(canary, 9_000, **odd)
+    step = only_step(canary)
+    assert (step.action, step.detail.split(":")[0]) == ("reverted", gate)
+    assert step.pull_request is not None
+    report = canary.forge.get(step.pull_request).body
+    assert "stable v2, the step before" in report
+
+
 def test_a_reverted_version_can_be_promoted_again(canary: FakeContext) -> None:
     """A revert is a pull request like any other, not a ban."""
     traffic(canary, 50, errors=10)

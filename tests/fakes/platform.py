@@ -27,6 +27,7 @@ class MemoryPlatform:
         self.models: dict[str, str] = {}
         self.weights: dict[str, dict[str, int]] = {}
         self.since: dict[str, datetime] = {}
+        self.before: dict[str, datetime] = {}
         self.refusals: dict[str, str] = {}
         """Artifact digest → why a variant with it refuses to serve."""
         self.settings: dict[str, Serving] = {}
@@ -85,7 +86,11 @@ class MemoryPlatform:
         if weights:
             self.weights[desired.model] = weights
             same = _with_traffic(before) == _with_traffic(weights)
+            if not same and since is not None:
+                self.before[desired.model] = since
             self.since[desired.model] = since if since is not None and same else self._clock.now()
+        else:
+            self.before.pop(desired.model, None)
 
     def remove_variants(self, model: str, keep: Sequence[str]) -> list[str]:
         """Stop the model's variants not named in `keep`."""
@@ -107,6 +112,7 @@ class MemoryPlatform:
                 model=model,
                 url=f"memory://{self._environment}/{model}",
                 since=self.since.get(model),
+                before=self.before.get(model),
                 variants=[self._live(model, name) for name in variants],
             )
             for model, variants in sorted(names.items())
@@ -123,7 +129,7 @@ class MemoryPlatform:
     def stop(self) -> None:
         """Stop everything in the environment."""
         self.started = False
-        for kept in (self.variants, self.weights, self.since):
+        for kept in (self.variants, self.weights, self.since, self.before):
             kept.clear()
 
     def kill(self, name: str) -> None:

@@ -48,12 +48,14 @@ def analysed(
     evaluated: tuple[list[int], list[int]] = (UNIFORM, UNIFORM),
     seconds: float = 9.0,
     weight: int = 10,
+    step_before: VariantCounts = VariantCounts(),  # noqa: B008 - frozen
 ) -> CanaryAnalysis:
     measured = Measurement(
         since=NOW, until=NOW + timedelta(seconds=seconds), variants={"m-v1": stable, "m-v2": candidate}
     )
+    before = Measurement(since=NOW - timedelta(seconds=seconds), until=NOW, variants={"m-v1": step_before})
     arms = Arm("m-v1", "v1", evaluated[0]), Arm("m-v2", "v2", evaluated[1])
-    return analyse("prod", "m", weight, *arms, measured)
+    return analyse("prod", "m", weight, *arms, measured, before)
 
 
 def drawn(low: float, high: float, number: int, seed: int = 7) -> list[int]:
@@ -126,8 +128,20 @@ def test_more_errors_are_never_a_smaller_rise(stable: VariantCounts, candidate: 
 def test_strays_of_the_old_version_hide_no_errors_at_full_traffic(strays: int, errors: int) -> None:
     """A third of 950 answers wrong is a rise of more than a quarter, however few requests were still under way."""
     candidate = VariantCounts(requests=950, errors=errors, answers=950 - errors)
-    found = analysed(VariantCounts(requests=strays, answers=strays), candidate, weight=100).error_rise
-    assert found > 0.29 if errors else found == 0
+    found = analysed(VariantCounts(requests=strays, answers=strays), candidate, weight=100)
+    assert found.error_rise > 0.29 if errors else found.error_rise == 0
+    assert found.stable.requests == 0
+
+
+def test_at_full_traffic_the_old_version_is_what_it_was_in_the_step_before() -> None:
+    """As many errors as then are no rise, and its figures are of that step; the share of requests is of this one."""
+    stray = VariantCounts(requests=1, errors=1)
+    then = VariantCounts(requests=1_000, errors=300, answers=700, scores=UNIFORM)
+    found = analysed(stray, VariantCounts(requests=999, errors=310, answers=689), weight=100, step_before=then)
+    assert (found.stable_step, found.stable.requests, found.error_rise) == ("before", 1_000, 0.0)
+    assert found.measured_share == 99.9
+    half = analysed(stray, VariantCounts(requests=999), weight=50, step_before=then)
+    assert (half.stable_step, half.stable.requests) == ("present", 1)
 
 
 def test_a_version_that_scores_as_it_was_evaluated_has_no_shift() -> None:

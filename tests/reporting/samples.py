@@ -406,7 +406,8 @@ def analysis(*, failing: bool = False, weight: int = 10) -> CanaryAnalysis:
         environment="prod", model="flight_delay", weight=weight, measured_share=weight + 0.4,
         since=NOW - timedelta(seconds=600), until=NOW, seconds=600.0,
         candidate=_telemetry("v2", 1_204, 61 if failing else 1, 0.31 if failing else 0.23, 41.0 if failing else 6.2),
-        stable=_telemetry("v1", 10_388, 8, 0.22, 5.9), error_rise=0.033 if failing else 0.0,
+        stable=_telemetry("v1", 10_388, 8, 0.22, 5.9),
+        stable_step="before" if weight == 100 else "present", error_rise=0.033 if failing else 0.0,
         score_shift=0.34 if failing else 0.02,
     )  # fmt: skip
 
