@@ -7,8 +7,8 @@ result under the same key.
 
 from __future__ import annotations
 
+import os
 import shutil
-import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +19,7 @@ from dvc.repo import Repo
 
 from bighead_ci.documents.sandbox import Limits
 from bighead_ci.errors import InputError, Problem
+from bighead_ci.orchestrators.left_files import files_below, move_over
 from bighead_ci.orchestrators.stage_process import confined_environment, limit_reached
 from bighead_ci.ports.sandbox import Confined, Sandbox
 from bighead_ci.processes import NETWORK_VARIABLES, interpreter_paths
@@ -170,27 +171,16 @@ def _take_over(checkout: Path, stage: DataStage, place: Path) -> None:
     """Move what a stage declares to the checkout; what else it left is dropped."""
     problems = [
         Problem(file=path, subject=f"stage {stage.name}", message=message)
-        for path in stage.leaves
-        for message in _wrong(place / path)
+        for leaf in stage.leaves
+        for path, message in _wrong(place, leaf)
     ]
     if problems:
         raise InputError(problems)
-    for path in stage.leaves:
-        target = checkout / path
-        if target.is_dir() and not target.is_symlink():
-            shutil.rmtree(target)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        (place / path).replace(target)
+    for leaf in stage.leaves:
+        move_over(place / leaf, checkout / leaf)
 
 
-def _wrong(path: Path) -> Iterator[str]:
-    try:
-        about = path.lstat()
-    except OSError:
-        yield "is missing: the command ended well and did not leave it"
-        return
-    if stat.S_ISDIR(about.st_mode):
-        for below in path.iterdir():
-            yield from _wrong(below)
-    elif not stat.S_ISREG(about.st_mode) or about.st_nlink != 1:
-        yield "is no regular file of its own (a link, a pipe, a socket or a device)"
+def _wrong(place: Path, leaf: str) -> Iterator[tuple[str, str]]:
+    if not os.path.lexists(place / leaf):
+        yield leaf, "is missing: the command ended well and did not leave it"
+    yield from ((path, message) for path, message in files_below(place / leaf, leaf) if message)

@@ -18,6 +18,7 @@ from bighead_ci.documents.inputs import VersionInputs, changed_inputs
 from bighead_ci.documents.record import RunResult
 from bighead_ci.errors import InputError, Problem
 from bighead_ci.orchestrators.dvc import DvcPipeline
+from bighead_ci.orchestrators.left_files import remove
 from bighead_ci.planning.dvc_pipeline import PIPELINE, dvc_yaml
 from bighead_ci.planning.stages import RECORD
 from bighead_ci.ports.orchestrator import Outcome
@@ -99,19 +100,12 @@ def make_ours(checkout: Path) -> None:
     Nobody who writes a branch configures the processes that run it, or says what came out.
     """
     for name in (".bighead", ".dvc"):
-        _remove(checkout / name)
+        remove(checkout / name)
     for version in checkout.glob("models/*/v*"):
         for name in ("out", "dvc.lock"):
-            _remove(version / name)
+            remove(version / name)
     (checkout / ".dvc").mkdir()
     (checkout / ".dvc" / "config").touch()
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def check_inputs(planned: VersionInputs, read: VersionInputs) -> None:

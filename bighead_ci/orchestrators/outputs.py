@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from bighead_ci.documents.base import Document
 from bighead_ci.documents.record import EvaluationResult, QualityResult, RunResult, TrainingSetSummary
 from bighead_ci.documents.sandbox import Confinement
 from bighead_ci.errors import InputError, Problem
+from bighead_ci.orchestrators.left_files import files_below, move_over
 from bighead_ci.planning.stages import (
     ARTIFACT,
     CONVERSION,
@@ -63,18 +62,14 @@ def take_over(stage: Stage, place: StagePlace, results: Path, confinement: Confi
             Problem(file=f"{place.directory}/out/{path}", subject=f"stage {stage.name}", message=message)
             for path, message in problems
         )
-    place.out.mkdir(parents=True, exist_ok=True)
     for name in stage.leaves:
-        target = place.out / name
-        if target.is_dir() and not target.is_symlink():
-            shutil.rmtree(target)
-        (results / name).replace(target)
+        move_over(results / name, place.out / name)
     confinement.write(place.out / stage.confinement)
 
 
 def _problems(results: Path, expected: set[str]) -> Iterator[tuple[str, str]]:
     """Path → what is wrong, of all that is there and all that should be."""
-    found = dict(_files(results))
+    found = {path: message for entry in results.iterdir() for path, message in files_below(entry, entry.name)}
     found.pop(FAILURE_FILE, None)
     for path in sorted(expected - found.keys()):
         yield path, "is missing: the stage ended well and did not leave it"
@@ -85,20 +80,6 @@ def _problems(results: Path, expected: set[str]) -> Iterator[tuple[str, str]]:
             yield path, message
         elif path in _DOCUMENTS:
             yield from _unreadable(results / path, path)
-
-
-def _files(directory: Path, below: str = "") -> Iterator[tuple[str, str]]:
-    """Path → what no file of ours can be (a link, a device, shared with another name); directories are walked."""
-    for entry in directory.iterdir():
-        path, about = f"{below}{entry.name}", entry.lstat()
-        if stat.S_ISDIR(about.st_mode):
-            yield from _files(entry, f"{path}/")
-        elif not stat.S_ISREG(about.st_mode):
-            yield path, "is no regular file (a link, a pipe, a socket or a device)"
-        elif about.st_nlink != 1:
-            yield path, "has another name elsewhere (a hard link)"
-        else:
-            yield path, ""
 
 
 def _unreadable(file: Path, path: str) -> Iterator[tuple[str, str]]:
