@@ -28,6 +28,8 @@ SETTINGS = {
     "core.fsmonitor": "false",
 }
 KEPT_VARIABLES = frozenset({"GIT_EXEC_PATH"})
+_OF_A_REPOSITORY = frozenset({"GIT_DIR", "GIT_COMMON_DIR", "GIT_WORK_TREE"})
+"""Variables by which git, in a hook, says which repository it is about."""
 TRUSTED = "safe.directory"
 """The one setting of a person or machine that counts: which repositories of others git may open."""
 
@@ -61,8 +63,12 @@ def _settings(trusted: tuple[str, ...]) -> dict[str, str]:
 
 @functools.cache
 def _trusted() -> tuple[str, ...]:
-    """Asked once a process, in the root directory, where no repository adds to it."""
+    """Asked once a process, where no repository adds to it: in the root directory, and not as a hook is."""
     done = subprocess.run(
-        ["git", "config", "--null", "--get-all", TRUSTED], cwd=os.sep, capture_output=True, check=False
+        ["git", "config", "--null", "--get-all", TRUSTED],
+        cwd=os.sep,
+        env={name: value for name, value in os.environ.items() if name not in _OF_A_REPOSITORY},
+        capture_output=True,
+        check=False,
     )
     return tuple(os.fsdecode(value) for value in done.stdout.split(b"\0") if value)

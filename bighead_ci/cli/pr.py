@@ -28,6 +28,8 @@ CLOSED = "closed"
 """Marker of the comment that says why a pull request was closed."""
 MOST_COMMITS = 20
 """Commits that a body made from them lists."""
+_NAMED = 5
+"""Files that a message about many names."""
 
 
 @click.group("pr")
@@ -277,7 +279,8 @@ def _say_what_is_hidden() -> None:
     listed = ("ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory")
     hidden = set(_git(*listed).split("\0")) - set(_git("-c", f"core.excludesFile={os.devnull}", *listed).split("\0"))
     if hidden:
-        files = ", ".join(sorted(hidden)[:5]) + (f" and {len(hidden) - 5} more" if len(hidden) > 5 else "")  # noqa: PLR2004 - as many
+        more = len(hidden) - _NAMED
+        files = ", ".join(sorted(hidden)[:_NAMED]) + (f" and {more} more" if more > 0 else "")
         say(f"your own git settings ignore {files}: not in the pull request; `git add --force` adds them")
 
 

@@ -20,11 +20,13 @@ from bighead_ci.git_environment import git_environment
 
 MINIMUM_GIT = (2, 38)
 """`git merge-tree --write-tree` merges without a work tree since 2.38."""
-DISK_FULL = ("No space left", "Out of diskspace", "Disk quota exceeded", "File too large", "write error")
+_DISK_FULL = ("No space left", "Out of diskspace", "Disk quota exceeded", "File too large", "write error")
+"""How git, and what it starts, says that nothing more can be written; `LC_ALL=C` keeps the words."""
 STALE_LOCK_SECONDS = 60.0
 """git holds a ref lock for milliseconds; one as old as this was left by a process that was killed."""
 
-LEAVINGS = re.compile(r"/[^\s']*/(?:fast_import_crash_\d+|tmp_(?:pack|obj|idx)_\w+)")
+_LEAVINGS = re.compile(r"/[^\s']*/(?:fast_import_crash_\d+|tmp_(?:pack|obj|idx)_\w+)")
+"""Paths, in git's last words, of files that a command of it began and never ended."""
 
 
 class DiskFullError(RetryError):
@@ -187,7 +189,7 @@ class ObjectReader:
 def error_of(what: str, stderr: bytes) -> InputError | RetryError | BugError:
     """The error that a failed command's own words ask for."""
     words = _last_words(stderr)
-    if any(sign in words for sign in DISK_FULL):
+    if any(sign in words for sign in _DISK_FULL):
         return DiskFullError(f"{what}: the disk is full; free some space and run it again ({words.splitlines()[0]})")
     blocked = re.search(r"'refs/heads/(?P<there>\S+)' exists; cannot create 'refs/heads/(?P<wanted>\S+)'", words)
     if blocked:
@@ -235,7 +237,7 @@ def _last_words(stderr: bytes) -> str:
 
 def _remove_leavings(directory: Path, stderr: bytes) -> None:
     """Remove what a command that failed half-way names as its own: a crash report, an object or pack that it began."""
-    for found in LEAVINGS.finditer(os.fsdecode(stderr)):
+    for found in _LEAVINGS.finditer(os.fsdecode(stderr)):
         path = Path(found[0])
         if path.resolve().is_relative_to(directory.resolve()):
             path.unlink(missing_ok=True)
@@ -257,7 +259,10 @@ def remove_stale_locks(directory: Path) -> None:
 
 
 def _remove_if_stale(directory: Path, lock: Path) -> bool:
-    # One breaker at a time: a second one must not remove the lock that the first has just taken for itself.
+    """Remove a lock that nobody holds any more; whether the way is free.
+
+    One process at a time: a second one must not remove the lock that the first has just taken for itself.
+    """
     with FileLock(directory / "bighead-stale.lock"):
         try:
             age = time.time() - lock.stat().st_mtime
