@@ -21,6 +21,8 @@ T = TypeVar("T")
 
 
 LAST_BYTES = 2000
+PATIENCE_SECONDS = 300.0
+"""Many times what anything here takes but training: a machine that does other things too is slow."""
 
 
 class Narrator:
@@ -65,7 +67,9 @@ class Narrator:
         )
         return data
 
-    def wait(self, what: str, ready: Callable[[], T | None], seconds: float, log: str = "runner.log") -> T:
+    def wait(
+        self, what: str, ready: Callable[[], T | None], seconds: float = PATIENCE_SECONDS, log: str = "runner.log"
+    ) -> T:
         """Poll until something is there, showing for how long and what one of the runner's logs says meanwhile.
 
         Raises:

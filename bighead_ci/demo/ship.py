@@ -9,7 +9,6 @@ from bighead_ci.delivery.status import status
 from bighead_ci.demo.steps import Steps, alone, head_of
 from bighead_ci.documents.release import ALL
 
-FEATURES_SECONDS = 300.0
 WORSE = {"trees: 100": "trees: 4"}
 """An edit of v2's model.yaml that makes it clearly worse."""
 RENAMED = {
@@ -39,7 +38,7 @@ class Ship(Steps):
         """The runner materialises main's feature sets by itself."""
         n = self.narrator
         n.tell("the runner imports the sources (DVC) and materialises features up to the workspace's moment …")
-        n.wait("online features", lambda: not stale_sets(self.context, self.context.main()) or None, FEATURES_SECONDS)
+        n.wait("online features", lambda: not stale_sets(self.context, self.context.main()) or None)
 
     def two_pull_requests(self) -> None:
         """Two models in two concurrent pull requests."""
@@ -132,7 +131,7 @@ class Ship(Steps):
             began = time.monotonic()
             self.until("canary analysis stops v3", lambda r: alone(r, "v2"))
             merged = time.monotonic()
-            n.wait("all traffic on v2", lambda: self.live_weight("prod", "v2") == ALL or None, 30)
+            n.wait("all traffic on v2", lambda: self.live_weight("prod", "v2") == ALL or None)
             self.note(abort_seconds=round(time.monotonic() - merged, 2))
             n.tell(
                 f"stopped after {merged - began:.0f} s; all traffic back on v2 {time.monotonic() - merged:.1f} s "
@@ -149,7 +148,7 @@ class Ship(Steps):
         n.chapter("5  git revert of a promotion is a rollback, nothing else needed")
         n.show(n.bighead("rollback", "flight_delay", "--env", "staging", "--check", who="oncall", allowed=(0, 1)))
         pushed = self.revert_newest("staging")
-        n.wait("staging serves v2 again", lambda: self.live_weight("staging", "v2") == ALL or None, 60)
+        n.wait("staging serves v2 again", lambda: self.live_weight("staging", "v2") == ALL or None)
         self.note(revert_seconds=round(time.monotonic() - pushed, 2))
         n.tell(f"staging is back on v2 {time.monotonic() - pushed:.1f} s after the push")
 
@@ -157,15 +156,15 @@ class Ship(Steps):
         """Status, history and trace."""
         n = self.narrator
         n.chapter("6  Questions: what runs, who served what when, where a prediction came from")
-        n.wait("what stood by before to stand by again", lambda: status(self.context).in_step or None, 90)
+        n.wait("what stood by before to stand by again", lambda: status(self.context).in_step or None)
         n.show(n.bighead("status"))
         n.show("\n".join(n.bighead("history", "flight_delay", "--env", "prod").splitlines()[:14]))
         with self.traffic("v2") as traffic:
-            n.wait("a prediction", lambda: traffic.last_prediction.get("v2"), 20)
+            n.wait("a prediction", lambda: traffic.last_prediction.get("v2"))
             traffic.stop()
         prediction = traffic.last_prediction["v2"]
         self.note(prediction=prediction)
-        n.wait("it to reach the log", lambda: self.context.predictions.find(prediction), 20)
+        n.wait("it to reach the log", lambda: self.context.predictions.find(prediction))
         n.show(n.bighead("trace", prediction))
         n.show("\n".join(n.bighead("drift", "flight_delay", "--env", "prod").splitlines()[:10]))
 

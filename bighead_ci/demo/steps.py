@@ -55,7 +55,6 @@ class ShipFacts(Document):
 
 
 CHECK_SECONDS = 600.0
-CANARY_SECONDS = 300.0
 REQUESTS_PER_SECOND = 150.0
 
 
@@ -175,7 +174,7 @@ class Steps:
             found = [p for p in self.context.forge.find("open", source=branch) if version in p.title]
             return found[0] if found and self.checked(found[0]) else None
 
-        pull = self.narrator.wait(f"promotion of {model} {version} to {environment}", opened, 60)
+        pull = self.narrator.wait(f"promotion of {model} {version} to {environment}", opened)
         self.narrator.tell(f"pull request #{pull.number}: {pull.title}")
         self.approve_and_merge(pull.number)
         self.await_live(model, environment, version)
@@ -185,7 +184,7 @@ class Steps:
         answer = self.narrator.asks("promote", model, "--to", environment, "--version", version, who="ada")
         number = int(answer["pull_request"])
         self.narrator.tell(f"pull request #{number}: {answer['title']}")
-        self.narrator.wait(f"checks of #{number}", lambda: self.checked(self.pull(number)) or None, 60)
+        self.narrator.wait(f"checks of #{number}", lambda: self.checked(self.pull(number)) or None)
         self.approve_and_merge(number)
         self.await_live(model, environment, version)
 
@@ -198,7 +197,7 @@ class Steps:
                     return any(v.version == version for v in m.live.variants) or None
             return None
 
-        self.narrator.wait(f"{model} {version} in {environment}", live, 90)
+        self.narrator.wait(f"{model} {version} in {environment}", live)
         self.narrator.tell(f"{environment} serves {model} {version}, golden rows re-scored")
 
     def observed(self, environment: str) -> list[LiveModel]:
@@ -220,12 +219,12 @@ class Steps:
             release = self.context.main().desired.release("prod", "flight_delay")
             return (release is not None and holds(release)) or None
 
-        self.narrator.wait(what, found, CANARY_SECONDS)
+        self.narrator.wait(what, found)
 
     def watch_weight(self, traffic: Traffic, version: str, weight: int) -> None:
         """Wait for a weight, then measure the split for five seconds."""
         n = self.narrator
-        n.wait(f"{version} at {weight} %", lambda: self.live_weight("prod", version) == weight or None, CANARY_SECONDS)
+        n.wait(f"{version} at {weight} %", lambda: self.live_weight("prod", version) == weight or None)
         since = time.monotonic()
         time.sleep(5.0)
         seen = traffic.since(since)

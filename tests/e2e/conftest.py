@@ -18,6 +18,7 @@ import pytest
 from bighead_ci import wiring
 from bighead_ci.demo.steps import ShipFacts
 from bighead_ci.documents.live import LiveModel
+from bighead_ci.documents.release import Variant
 from bighead_ci.workspaces.layout import Workspace
 
 SHIP_SECONDS = 1500
@@ -47,6 +48,12 @@ class Shipped:
         """The models of an environment as its platform sees them."""
         context = self.context
         return context.platform(environment, context.main().desired.environment(environment)).observe()
+
+    def stable(self, environment: str, model: str) -> Variant:
+        """The variant that main gives all traffic."""
+        release = self.context.main().desired.release(environment, model)
+        assert release is not None
+        return release.stable
 
     def bighead(self, *arguments: str, allowed: tuple[int, ...] = (0,), user: str = "grace") -> dict[str, Any]:
         """Run a command in the clone and return what it answers."""

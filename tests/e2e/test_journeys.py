@@ -18,6 +18,7 @@ from bighead_ci.definitions.loading import load_feature_set
 from bighead_ci.features.online import FeatureReader
 from bighead_ci.ports.progress import silent
 from e2e.conftest import Shipped
+from fakes.repositories import git
 from fakes.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
@@ -229,4 +230,29 @@ def test_a_git_revert_brought_the_old_version_back(shipped: Shipped) -> None:
     assert served[:3] == [{"v2": 100}, {"v3": 100}, {"v2": 100}]
     live = {m.model: m for m in shipped.observed("staging")}["flight_delay"]
     assert {v.version: v.weight for v in live.variants if v.weight} == {"v2": 100}
-    assert shipped.facts.revert_seconds < 30
+
+
+def test_a_version_that_serves_is_run_again_by_its_run_yaml(shipped: Shipped) -> None:
+    """Another artifact of the same version serves then, and the records of both are kept."""
+    clone, records = shipped.directory / "clone", shipped.context.records
+    before = shipped.stable("staging", "flight_delay")
+    git(clone, "fetch", "--quiet", "origin")
+    git(clone, "checkout", "--quiet", "-b", "later", "origin/main")
+    asked = shipped.bighead("retrain", "flight_delay/v2", "--as-of", "now", "--pin-data")
+    assert before.version == "v2"
+    assert asked["run"]["data"].keys() == {"departures", "schedule", "weather"}
+    git(clone, "commit", "--quiet", "--all", "--message", "flight_delay v2 as of today")
+    number = str(shipped.bighead("pr", "open", user="ada")["number"])
+    shipped.bighead("pr", "wait", number)
+    shipped.bighead("pr", "approve", number)
+    shipped.bighead("pr", "merge", number, "--wait")
+    until(lambda: shipped.context.forge.find("open", source="release/staging/flight_delay"), 120)
+    (promotion,) = shipped.context.forge.find("open", source="release/staging/flight_delay")
+    shipped.bighead("pr", "approve", str(promotion.number))
+    shipped.bighead("pr", "merge", str(promotion.number), "--wait")
+    until(lambda: shipped.bighead("status", allowed=(0, 1))["in_step"], 120)
+    after = shipped.stable("staging", "flight_delay")
+    assert (after.version, after.artifact == before.artifact) == ("v2", False)
+    kept = [record for run in (before.run, after.run) if (record := records.by_run(run)) is not None]
+    assert [record.artifact for record in kept] == [before.artifact, after.artifact]
+    assert kept[1].content_key == asked["content_key"]
