@@ -72,7 +72,7 @@ class _Reads:
 
     def _is_named(self, path: str) -> bool:
         """By the stages that make data; whether they can be read is for others to say."""
-        return bool(self._pipeline.problems) or self._pipeline.names(path)
+        return bool(self._pipeline.unreadable) or self._pipeline.names(path)
 
     @cached_property
     def _data(self) -> frozenset[str]:

@@ -15,6 +15,10 @@ from bighead_ci.ports.tree import Tree
 
 PIPELINE = "dvc.yaml"
 """At the root: the stages that make the data of sources."""
+WISHES = "{network: true, variables: [NAME]}"
+"""How a stage asks for more than its files, in `meta.sandbox`."""
+NOT_A_WISH = "is not written as it must be"
+OUTSIDE = "stages of the repository read and leave files of the repository only"
 _TEMPLATE = re.compile(r"\$\{[^}]*\}")
 """What DVC replaces by something else, for instance by each item of a `foreach`."""
 
@@ -26,25 +30,49 @@ class DataPipeline:
         self._tree = tree
 
     @cached_property
-    def _read(self) -> tuple[Any, list[Problem]]:
+    def _read(self) -> tuple[Any, yaml.Node | None, list[Problem]]:
+        """Its data, the same with positions, and why it cannot be read."""
         try:
-            return yaml.safe_load(self._tree.read(PIPELINE)), []
+            text = self._tree.read(PIPELINE)
+            return yaml.safe_load(text), yaml.compose(text, yaml.SafeLoader), []
         except KeyError:
-            return None, []
+            return None, None, []
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             mark = getattr(error, "problem_mark", None)
             line = mark.line + 1 if mark is not None else None
-            return None, [Problem(file=PIPELINE, line=line, message=f"is no YAML: {' '.join(str(error).split())}")]
+            message = f"is no YAML: {' '.join(str(error).split())}"
+            return None, None, [Problem(file=PIPELINE, line=line, message=message)]
 
     @property
-    def problems(self) -> list[Problem]:
+    def unreadable(self) -> list[Problem]:
         """Why it cannot be read."""
-        return self._read[1]
+        return self._read[2]
+
+    def problems(self) -> list[Problem]:
+        """What the checks would refuse of it before DVC runs a stage."""
+        return [*self.unreadable, *(found for name, stage in self._stages() for found in self._refused(name, stage))]
+
+    def _refused(self, name: str, stage: dict[str, Any]) -> Iterator[Problem]:
+        meta = stage.get("meta")
+        if isinstance(meta, dict) and wishes(meta.get("sandbox", {})) is None:
+            yield self._problem((name, "meta", "sandbox"), NOT_A_WISH, str(meta["sandbox"]), WISHES)
+        for field in ("deps", "outs"):
+            named = [*_names(stage.get(field))]
+            # DVC may watch an address; what a stage leaves is a file of the repository.
+            remote = [path for path in named if "://" in path]
+            local = _below(stage, (path for path in named if path not in remote))
+            outside = [path for path in local if path.startswith(("/", "../")) or path == ".."]
+            for path in outside + (remote if field == "outs" else []):
+                yield self._problem((name, field), OUTSIDE, path)
+
+    def _problem(self, steps: tuple[str, ...], message: str, value: str, allowed: str | None = None) -> Problem:
+        subject, line = ".".join(("stages", *steps)), _line(self._read[1], ("stages", *steps))
+        return Problem(file=PIPELINE, line=line, subject=subject, message=message, value=value, allowed=allowed)
 
     @cached_property
     def outs(self) -> list[str]:
         """What its stages leave, relative to the repository; `${…}` stands as it is written."""
-        return sorted({path for stage in self._stages() for path in _below(stage, _names(stage.get("outs")))})
+        return sorted({path for _, stage in self._stages() for path in _below(stage, _names(stage.get("outs")))})
 
     def leaves(self, path: str) -> bool:
         """Whether a stage leaves this very file."""
@@ -59,15 +87,36 @@ class DataPipeline:
     @cached_property
     def _named(self) -> frozenset[str]:
         found = {posixpath.normpath(text) for text in _texts(self._read[0])}
-        return frozenset(found | {path for stage in self._stages() for path in _below(stage, _texts(stage))})
+        return frozenset(found | {path for _, stage in self._stages() for path in _below(stage, _texts(stage))})
 
-    def _stages(self) -> Iterator[dict[str, Any]]:
+    def _stages(self) -> Iterator[tuple[str, dict[str, Any]]]:
         whole = self._read[0]
         stages = whole.get("stages") if isinstance(whole, dict) else None
-        for stage in stages.values() if isinstance(stages, dict) else ():
+        for name, stage in stages.items() if isinstance(stages, dict) else ():
             body = stage.get("do", stage) if isinstance(stage, dict) else None
             if isinstance(body, dict):
-                yield body
+                yield str(name), body
+
+
+def wishes(asked: Any) -> tuple[bool, list[str]] | None:
+    """The network and the variables that `meta.sandbox` of a stage asks for; None where it is not as it must be."""
+    if not isinstance(asked, dict) or not asked.keys() <= {"network", "variables"}:
+        return None
+    network, names = asked.get("network", False), asked.get("variables", [])
+    is_right = isinstance(network, bool) and isinstance(names, list) and all(isinstance(one, str) for one in names)
+    return (network, names) if is_right else None
+
+
+def _line(node: yaml.Node | None, steps: Iterable[str]) -> int | None:
+    """Of the innermost step that is there."""
+    line = None
+    for step in steps:
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        found = next((pair for pair in pairs if pair[0].value == step), None)
+        if found is None:
+            break
+        line, node = found[0].start_mark.line + 1, found[1]
+    return line
 
 
 def _below(stage: dict[str, Any], names: Iterable[str]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bighead_ci.documents.definition import SourceDefinition
+from bighead_ci.documents.definition import ColumnType, SourceDefinition
 from bighead_ci.errors import InputError, Problem
 from bighead_ci.features.parquet import schema_of
 from bighead_ci.features.source_values import (
@@ -42,7 +42,7 @@ class View:
         """Where the source is defined."""
         return f"features/sources/{self.name}.yaml"
 
-    def kind(self, column: str) -> tuple[str, bool]:
+    def kind(self, column: str) -> tuple[ColumnType, bool]:
         """A column's declared type, and whether it is a list of it."""
         return self.definition.columns[column], column in self.definition.sizes
 
@@ -144,7 +144,7 @@ def _column_problems(view: View, column: str, schema: pa.Schema) -> Iterator[Pro
     if schema.names.count(column) > 1:
         yield problem(f"the data file {path} has several columns of this name", column, "one")
         return
-    kind, lists = view.definition.columns[column], column in view.definition.sizes
+    kind, lists = view.kind(column)
     found = schema.field(column).type
     if not fits(item_type(found, lists=lists), kind) or (lists and item_type(found) == item_type(found, lists=True)):
         allowed = f"lists of {kind}: {READ[kind]}" if lists else f"{kind}: {READ[kind]}"
@@ -153,7 +153,7 @@ def _column_problems(view: View, column: str, schema: pa.Schema) -> Iterator[Pro
 
 def _value_problems(view: View, column: str) -> Iterator[Problem]:
     """The first value that does not convert; the file is read only where there may be one."""
-    kind, lists = view.definition.columns[column], column in view.definition.sizes
+    kind, lists = view.kind(column)
     with view.path.open("rb") as file:
         data = pq.ParquetFile(file)
         if always_converts(item_type(data.schema_arrow.field(column).type, lists=lists), kind):

@@ -17,6 +17,7 @@ from typing import Any
 
 from dvc.repo import Repo
 
+from bighead_ci.definitions.data_pipeline import NOT_A_WISH, OUTSIDE, PIPELINE, WISHES, wishes
 from bighead_ci.documents.sandbox import Limits
 from bighead_ci.errors import InputError, Problem
 from bighead_ci.orchestrators.left_files import files_below, move_over
@@ -65,20 +66,19 @@ def data_stage(checkout: Path, address: str) -> DataStage:
 def _inside(checkout: Path, address: str, file: Any) -> str:
     path = Path(file.fs_path)
     if file.protocol != "local" or not path.is_relative_to(checkout):
-        message = "stages of the repository read and leave files of the repository only"
-        raise InputError([Problem(file="dvc.yaml", subject=f"stages.{address}", message=message, value=str(file))])
+        raise InputError([Problem(file=PIPELINE, subject=f"stages.{address}", message=OUTSIDE, value=str(file))])
     return path.relative_to(checkout).as_posix()
 
 
 def _asked(address: str, asked: Any) -> dict[str, Any]:
     """What `meta.sandbox` of a stage says."""
-    if isinstance(asked, dict) and asked.keys() <= {"network", "variables"}:
-        network, names = asked.get("network", False), asked.get("variables", [])
-        if isinstance(network, bool) and isinstance(names, list) and all(isinstance(one, str) for one in names):
-            return {"network": network, "variables": names}
-    message, allowed = "is not written as it must be", "{network: true, variables: [NAME]}"
-    subject = f"stages.{address}.meta.sandbox"
-    raise InputError([Problem(file="dvc.yaml", subject=subject, message=message, value=str(asked), allowed=allowed)])
+    found = wishes(asked)
+    if found is None:
+        subject = f"stages.{address}.meta.sandbox"
+        raise InputError(
+            [Problem(file=PIPELINE, subject=subject, message=NOT_A_WISH, value=str(asked), allowed=WISHES)]
+        )
+    return dict(zip(("network", "variables"), found, strict=True))
 
 
 @dataclass(frozen=True)

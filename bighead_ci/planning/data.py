@@ -24,9 +24,9 @@ def data_problems(files: Files, places: Iterable[Place]) -> list[Problem]:
     try:
         locked = snapshots(files.tree)
     except InputError as error:
-        return [*pipeline.problems, *error.placed(DATA_LOCK)]
-    if pipeline.problems:
-        return pipeline.problems
+        return [*pipeline.unreadable, *error.placed(DATA_LOCK)]
+    if pipeline.unreadable:
+        return pipeline.unreadable
     return [found for place, source in sources for found in _problems(files, place, source, pipeline, locked)]
 
 

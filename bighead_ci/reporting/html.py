@@ -61,20 +61,18 @@ def page_of(report: PullRequestReport) -> str:
         advice=advice(report),
         what_to_do=WHAT_TO_DO,
         models=[ModelView(model, place) for place, model in enumerate(failing_first(report.models))],
-        dark=Markup(dark_rules()),  # noqa: S704 - colours of ours
     )
 
 
 def write_trained(report: TrainedReport, page: Path) -> None:
     """Write the page of a run in a checkout; a reader never sees half of it."""
-    view, dark = ModelView(report.model, 0), Markup(dark_rules())  # noqa: S704 - colours of ours
-    text = _PIECES.get_template("trained.html.jinja").render(report=report, model=view, dark=dark)
+    text = _PIECES.get_template("trained.html.jinja").render(report=report, model=ModelView(report.model, 0))
     write_atomically(page, text.encode())
 
 
 def write_index(entries: Sequence[ReportEntry], page: Path) -> None:
     """Write the list of reports; a reader never sees half of it."""
-    text = _PIECES.get_template("index.html.jinja").render(entries=entries, dark=Markup(dark_rules()))  # noqa: S704 - ours
+    text = _PIECES.get_template("index.html.jinja").render(entries=entries)
     write_atomically(page, text.encode())
 
 
@@ -157,6 +155,7 @@ def _safe_address(url: str) -> str:
     return web_address(url, {"http", "https", "file", ""})
 
 
+_PIECES.globals["dark"] = Markup(dark_rules())  # noqa: S704 - colours of ours
 _PIECES.filters.update(
     figure=figures.figure,
     signed=figures.signed,
