@@ -43,7 +43,7 @@ owner_option = click.option("--owner", default=None, help="Team that answers for
 def new_command() -> None:
     """Write a new model version, feature set version or source that passes `bighead check` at once.
 
-    Nothing that exists is overwritten.
+    Nothing that exists is overwritten. A source without --from still lacks the stage that makes its data.
     """
 
 

@@ -7,19 +7,12 @@ from pathlib import Path
 
 import click
 
-from bighead_ci.cli.output import answer, json_option, reports_errors, say
+from bighead_ci.cli.output import answer, checkout_option, json_option, reports_errors, say
 from bighead_ci.delivery.stages.failure import leave_failure
 from bighead_ci.documents.record import Timings
 from bighead_ci.errors import BigheadError
 from bighead_ci.planning.stages import INPUTS_STAGE, STAGE_NAMES
 from bighead_ci.wiring import stages
-
-checkout_option = click.option(
-    "--checkout",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=Path(),
-    help="The repository's work tree; default: here.",
-)
 
 
 @click.command("stage")
