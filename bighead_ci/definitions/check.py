@@ -15,7 +15,7 @@ from bighead_ci.definitions.check_paths import path_problems
 from bighead_ci.definitions.check_runs import run_problems
 from bighead_ci.definitions.check_sources import source_problems
 from bighead_ci.definitions.data_pipeline import PIPELINE, DataPipeline
-from bighead_ci.definitions.files import MODEL_FILES, Files, Place, is_begun, name_problems, place_of
+from bighead_ci.definitions.files import MODEL_FILES, Files, Place, name_problems, place_of
 from bighead_ci.documents.definition import VersionedFeatureSet
 from bighead_ci.errors import Problem
 from bighead_ci.features.checks import set_problems
@@ -67,7 +67,7 @@ def _naming(files: Files, text: str, prefixes: tuple[str, ...]) -> Iterator[Plac
 
 
 def _problems(files: Files, place: Place) -> Iterator[Problem]:
-    if place not in files.places or not is_begun(files, place):
+    if place not in files.places:
         return  # removed, with everything in it; or a directory of something else
     yield from name_problems(place)
     found = files.read(place)

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from bighead_ci.definitions.check_sources import SOURCES
 from bighead_ci.definitions.data_pipeline import DataPipeline
-from bighead_ci.definitions.files import VERSION, Files, Kind, Place, is_begun, next_version, place_of
+from bighead_ci.definitions.files import VERSION, Files, Kind, Place, next_version, place_of
 from bighead_ci.definitions.shared_locks import DIRECTORY as SHARED_LOCKS
 from bighead_ci.documents.release import rendered_for
 from bighead_ci.errors import Problem
@@ -64,7 +64,7 @@ class _Reads:
         if is_for_people(path) or path.endswith(".dvc") or path.startswith(f"{SHARED_LOCKS}/"):
             return True  # which shared locks somebody reads, `check_locks` says
         place = place_of(path)
-        if place is None or not is_begun(self._files, place):
+        if place is None or place not in self._files.places:
             return path.startswith(f"{SOURCES}/") and (path in self._data or self._is_named(path))
         if place.kind == "feature-set":
             return path.removeprefix(f"{place.folder}/") in FEATURE_SET_FILES

@@ -27,6 +27,7 @@ from bighead_ci.ports.tree import Tree
 from bighead_ci.words import closest
 
 Kind = Literal["source", "feature-set", "model", "environment", "release", "gate"]
+VERSIONED: frozenset[Kind] = frozenset({"feature-set", "model"})
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 VERSION = re.compile(r"v[1-9][0-9]{0,5}")
 _LIKE_VERSION = re.compile(r"(?:v|version)?[ _-]?0*([1-9][0-9]{0,5})", re.IGNORECASE)
@@ -114,7 +115,7 @@ def name_problems(place: Place) -> list[Problem]:
         )
     if (taken := TAKEN.get((place.kind, place.name))) is not None:
         problems.append(Problem(file=place.file, message=taken, value=place.name, allowed="another name"))
-    if place.kind in {"feature-set", "model"} and not VERSION.fullmatch(place.of):
+    if place.kind in VERSIONED and not VERSION.fullmatch(place.of):
         message = "a version's directory must be v and a number"
         meant = _LIKE_VERSION.fullmatch(place.of)
         suggestion = f"v{meant[1]}" if meant else None
@@ -185,8 +186,15 @@ class Files:
 
     @cached_property
     def places(self) -> frozenset[Place]:
-        """Everything authored in the tree."""
-        return frozenset(place for place in map(place_of, self.ids) if place is not None)
+        """Everything authored in the tree.
+
+        A directory is a version's by its name, or by the definition in it, which is then to be called otherwise: what
+        lies in `models/late/notes/` makes no model version called `notes`.
+        """
+        return frozenset(place for place in map(place_of, self.ids) if place is not None and self._is_one(place))
+
+    def _is_one(self, place: Place) -> bool:
+        return place.kind not in VERSIONED or VERSION.fullmatch(place.of) is not None or self.has(place.file)
 
     def read(self, place: Place) -> Read | None:
         """One authored file; None when the tree has no such file."""
@@ -273,9 +281,7 @@ class Files:
 
     def names(self, kind: Kind) -> list[str]:
         """Names of a kind; with its version for feature sets and models."""
-        found = {
-            f"{p.name}/{p.of}" if kind in {"feature-set", "model"} else p.name for p in self.places if p.kind == kind
-        }
+        found = {f"{p.name}/{p.of}" if kind in VERSIONED else p.name for p in self.places if p.kind == kind}
         return sorted(found)
 
     @cached_property
@@ -298,16 +304,6 @@ class Files:
     def has(self, path: str) -> bool:
         """Whether the tree has a file."""
         return path in self.ids
-
-
-def is_begun(files: Files, place: Place) -> bool:
-    """Whether a directory is that of a version, though perhaps not named as it must be; other directories are no part.
-
-    So what lies in `models/late/notes/` is not a model version called `notes`.
-    """
-    return (
-        place.kind not in {"feature-set", "model"} or VERSION.fullmatch(place.of) is not None or files.has(place.file)
-    )
 
 
 def read_golden_rows(tree: Tree, folder: str) -> tuple[Any, list[Problem]]:

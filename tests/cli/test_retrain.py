@@ -121,3 +121,14 @@ def test_a_data_digest_is_quoted(checkout: Path) -> None:
     """Whatever its digits, it is read back as it was written."""
     retrain(checkout, "--pin-data")
     assert f'flights: "{DIGEST}"' in (checkout / VERSION / "run.yaml").read_text()
+
+
+def test_a_version_that_was_never_trained_gets_its_first_moment(checkout: Path) -> None:
+    """Without run.yaml, and before its data was ever made: the file is written, and what is missing still is said."""
+    (checkout / VERSION / "run.yaml").unlink()
+    (checkout / DATA_LOCK).unlink()
+    found = retrain(checkout, "--as-of", "2013-10-01")
+    assert found["written"] == [f"{VERSION}/run.yaml"]
+    assert found["content_key"] is None
+    done = CliRunner().invoke(retrain_command, ["late/v1", "--as-of", "2013-10-01", "--checkout", str(checkout)])
+    assert "before a pull request can train it: dvc.lock" in done.output

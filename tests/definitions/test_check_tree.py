@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from bighead_ci.definitions.check import check_tree
+from bighead_ci.definitions.files import Files
 from bighead_ci.definitions.tree import DirectoryTree
 from bighead_ci.errors import Problem
 from fakes.memory_tree import DELAYS, FLIGHTS, GATE, MODEL, PROD, RUN, STAGING, MemoryTree, model_files, repository
@@ -421,6 +422,12 @@ stages:
 def test_a_file_that_somebody_reads_is_none(path: str) -> None:
     """People read cards, git its own files, a version's code all that lies beside it, stages what dvc.yaml names."""
     assert problems(**{path: "x", "dvc.yaml": PIPELINE}) == []
+
+
+def test_a_directory_of_notes_is_no_version() -> None:
+    """What lies beside the versions is in no list of them."""
+    files = Files(MemoryTree(repository(**{"models/late/notes/README.md": "x"})))
+    assert files.names("model") == ["late/v1"]
 
 
 @pytest.mark.parametrize(
