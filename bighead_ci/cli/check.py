@@ -66,7 +66,7 @@ def _words(against: dict[str, Any]) -> str:
     if "why_not" in against:
         return f"not compared with main: {against['why_not']}"
     when = f"fetched {against['fetched']}" if against["fetched"] else "as it was cloned"
-    behind = "; it has commits that are not here, and was merged in thought" if against["behind"] else ""
+    behind = "; it has commits that are not here, and the answer is for the merge" if against["behind"] else ""
     return f"compared with origin/main {against['commit'][:10]}, {when}{behind}"
 
 

@@ -58,7 +58,10 @@ class Draft(Change):
     @property
     def is_behind(self) -> bool:
         """Whether main has commits that it has not."""
-        return self._repository.merge_base(self.main.commit, self.head) != self.main.commit
+        try:
+            return self._repository.merge_base(self.main.commit, self.head) != self.main.commit
+        except InputError:  # they have nothing in common
+            return True
 
     @cached_property
     def _merged(self) -> str:
