@@ -150,8 +150,11 @@ def _named(tree: Tree, file: str, line: NoPin, shared: str) -> tuple[list[Pin], 
     try:
         raw = tree.read(shared)
     except KeyError:
-        folder = file.rpartition("/")[0]
-        return [], [line.problem(file, f"there is no {shared}: {_back(shared)}, or run `bighead lock {folder}`")]
+        message = (
+            f"there is no {shared}: {_back(shared)}, run `bighead lock {file.rpartition('/')[0]}`, or, if it is here "
+            "and git ignores it, `git add --force` it"
+        )
+        return [], [line.problem(file, message)]
     problems = shared_problems(shared, raw)
     return ([] if problems else read_pins(shared, raw)[0]), problems
 
