@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bighead_ci.definitions.check_locks import shared_locks
 from bighead_ci.definitions.files import RUN, Files, Place, place_of
 from bighead_ci.definitions.shared_locks import is_shared
 from bighead_ci.documents.plan import Plan, ReleaseChange
@@ -20,6 +19,8 @@ MODELS = "models"
 def verdict_inputs(plan: Plan, files: Files) -> set[str]:
     """Files and directories of main whose change outdates the verdict on a plan.
 
+    A shared lock that a version names is none: it says the same wherever it is, and where it is not nothing is planned.
+
     Args:
         plan: What was judged.
         files: What the merge would leave.
@@ -27,9 +28,8 @@ def verdict_inputs(plan: Plan, files: Files) -> set[str]:
     found = {file.path for file in plan.files}
     for model in plan.models:
         found |= {POLICIES, DATA_LOCK, *dependency_paths(files, model.model, model.version)}
-        found |= shared_locks(files, Place("model", model.model, model.version))
     if any(is_shared(file.path) and file.change == "removed" for file in plan.files):
-        found.add(MODELS)  # any version may have begun to share what this removes
+        found.add(MODELS)  # any version may have begun to name what this removes
     for change in plan.releases:
         found |= _release_inputs(change, files)
     return found | _freezing(plan, files)

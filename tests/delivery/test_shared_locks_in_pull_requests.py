@@ -89,8 +89,20 @@ def test_the_removal_of_a_shared_lock_is_judged_again_when_a_version_begins_to_n
     assert check_pull_request(context, removal.number, silent).state == "invalid"
 
 
+def test_what_names_a_shared_lock_that_main_lost_is_judged_again(context: FakeContext) -> None:
+    """It was there when it was judged, and went with the last version that named it."""
+    merge(context, context.propose("v2", {**sharing("v2"), SHARED: PINS}))
+    pull = context.propose("v3", sharing("v3"))
+    assert check_pull_request(context, pull.number, silent).state == "passed"
+    review(context.acting("grace"), pull.number, approved=True)
+    context.change_main({**dict.fromkeys(sharing("v2")), SHARED: None}, "v2 is gone, and what it alone named")
+    with pytest.raises(RetryError, match="it is being checked again"):
+        merge_pull_request(context.acting("grace"), pull.number)
+    assert check_pull_request(context, pull.number, silent).state == "invalid"
+
+
 def test_two_models_that_bring_one_shared_lock_merge(tmp_path: Path) -> None:
-    """In real git: both add one file with one content."""
+    """In real git: both add one file with one content, and neither has the other judged again."""
     story = GitContext(tmp_path)
     for model in ("early", "tardy"):
         story.git("checkout", "--quiet", "-b", model, "main")
@@ -103,6 +115,10 @@ def test_two_models_that_bring_one_shared_lock_merge(tmp_path: Path) -> None:
     for model in ("early", "tardy"):
         story.git("checkout", "--quiet", model)
         pulls.append(story.pull(model))
+    grace = story.acting("grace")
     for pull in pulls:
-        merge(story, pull)
+        assert check_pull_request(story, pull.number, silent).state == "passed"
+        review(grace, pull.number, approved=True)
+    for pull in pulls:
+        assert merge_pull_request(grace, pull.number).state == "merged"
     assert {SHARED, "models/early/v1/serving.lock", "models/tardy/v1/serving.lock"} <= {*story.main().tree.files()}
