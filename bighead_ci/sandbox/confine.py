@@ -11,6 +11,7 @@ import ctypes
 import json
 import os
 import resource
+import signal
 import sys
 from collections.abc import Mapping
 from typing import Any, NoReturn, TypedDict
@@ -77,6 +78,9 @@ def main() -> NoReturn:
 def become(order: Order) -> NoReturn:
     """Shut the doors, then be the command."""
     try:
+        # Python ignores both, and what is ignored stays so: the command would be told of neither.
+        for told in (signal.SIGPIPE, signal.SIGXFSZ):
+            signal.signal(told, signal.SIG_DFL)
         _shut(order)
         os.execvpe(order["command"][0], order["command"], order["variables"])  # noqa: S606 - no shell is the point
     except OSError as error:
