@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bighead_ci.cli.output import answer, json_option, reports_errors, say
+from bighead_ci.cli.output import answer, checkout_option, json_option, reports_errors, say
 from bighead_ci.delivery.comparison import changed_packages
 from bighead_ci.wiring import stages
 
@@ -21,12 +21,7 @@ MOST_CHANGES = 12
 )
 @click.option("--serving", multiple=True, metavar="REQUIREMENT", help="Add or change one; repeatable.")
 @click.option("--drop", multiple=True, metavar="NAME", help="No longer ask for it; repeatable.")
-@click.option(
-    "--checkout",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=Path(),
-    help="The repository's work tree; default: here.",
-)
+@checkout_option
 @json_option
 @reports_errors
 def lock_command(

@@ -39,10 +39,6 @@ class Sandbox(Protocol):
     def kind(self) -> SandboxKind:
         """What holds the command."""
 
-    @property
-    def description(self) -> str:
-        """For people: `bubblewrap 0.8.0`, `Landlock ABI 7 and seccomp`."""
-
     def run(self, confined: Confined, output: Callable[[str], None]) -> Ended:
         """Run the command to its end; nothing that it started is alive then.
 

@@ -52,11 +52,6 @@ class BubblewrapSandbox:
 
     kind: SandboxKind = "bubblewrap"
 
-    @property
-    def description(self) -> str:
-        """With the program's version."""
-        return f"bubblewrap {'.'.join(map(str, version()))}"
-
     def run(self, confined: Confined, output: Callable[[str], None]) -> Ended:
         """Run a command; see the port."""
         with scratch() as home, _filter_file() as seccomp:

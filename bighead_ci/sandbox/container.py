@@ -92,11 +92,6 @@ class ContainerSandbox:
 
     kind: SandboxKind = "docker"
 
-    @property
-    def description(self) -> str:
-        """With the version of the engine."""
-        return f"Docker {engine_client.about()['ServerVersion']}"
-
     def run(self, confined: Confined, output: Callable[[str], None]) -> Ended:
         """Run a command; see the port."""
         name = f"bighead-sandbox-{uuid4().hex}"

@@ -33,11 +33,6 @@ class KernelSandbox:
 
     kind: SandboxKind = "kernel"
 
-    @property
-    def description(self) -> str:
-        """With the version that decides what Landlock can hold."""
-        return f"Landlock ABI {landlock.abi()} and seccomp"
-
     def run(self, confined: Confined, output: Callable[[str], None]) -> Ended:
         """Run a command; see the port."""
         with scratch() as home:

@@ -14,11 +14,6 @@ class Unconfined:
 
     kind: SandboxKind = "none"
 
-    @property
-    def description(self) -> str:
-        """What it is not."""
-        return "no sandbox: the code runs with all rights of whoever runs the checks"
-
     def run(self, confined: Confined, output: Callable[[str], None]) -> Ended:
         """Run a command; see the port."""
         with scratch() as home:
