@@ -3,8 +3,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 WORKSPACE ?= .workspace
 BIN := .venv/bin
 STAMP := .venv/.made-from-lock
-# Tests of one workspace stay together; the others go to whichever process is free.
-SIDE_BY_SIDE := -n logical --maxprocesses 4 --dist loadgroup
+# Tests of one file share what is costly to make (a workspace after `bighead ship`), so one process runs them all.
+SIDE_BY_SIDE := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup ship stop test test-fast test-offline lint lock

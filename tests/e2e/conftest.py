@@ -98,10 +98,3 @@ def is_cut_off() -> bool:
     except OSError as error:
         return error.errno == errno.ENETUNREACH
     return False
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one module share a workspace, so one worker runs them all."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))

@@ -19,7 +19,7 @@ from bighead_ci.documents.live import BODY_LIMIT
 from bighead_ci.platforms import envoy_config
 from fakes.local_bench import ROW, LocalBench, desired, weighted
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("callers")]
+pytestmark = pytest.mark.e2e
 
 READY = 60.0
 PATIENCE = 2
