@@ -64,8 +64,9 @@ def analyse(
     if alone:
         before = step_before.variants[stable.process] if step_before else VariantCounts()
     total = strays.requests + after.requests
+    fewer = min(sum(before.scores), sum(after.scores))
     shifts = [
-        population_stability_index(arm.evaluated, counts.scores)
+        population_stability_index(arm.evaluated, counts.scores, sample=fewer)
         for arm, counts in ((stable, before), (candidate, after))
     ]
     return CanaryAnalysis(

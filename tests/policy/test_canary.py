@@ -153,6 +153,15 @@ def test_a_version_that_scores_as_it_was_evaluated_has_no_shift() -> None:
     assert analysed(stable, candidate).score_shift > 0.5
 
 
+@pytest.mark.parametrize(("few", "many"), [(100, 10_000), (10_000, 100)])
+def test_how_many_requests_each_got_makes_no_shift(few: int, many: int) -> None:
+    """Both score the world alike, and off their evaluations: what chance takes off is the same for both."""
+    stable = VariantCounts(requests=few, answers=few, scores=drawn(0.3, 0.8, few, 1))
+    candidate = VariantCounts(requests=many, answers=many, scores=drawn(0.3, 0.8, many, 2))
+    as_evaluated = (drawn(0, 1, 5_000, 3), drawn(0, 1, 5_000, 4))
+    assert analysed(stable, candidate, evaluated=as_evaluated, weight=50).score_shift < 0.1
+
+
 def test_a_change_that_both_see_is_no_shift() -> None:
     """The world moved: both score far off their evaluations, and by the same."""
     moved = VariantCounts(requests=1_000, answers=1_000, scores=drawn(0.5, 1, 1_000))
