@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from bighead_ci.cli.output import EXIT_REFUSED, answer, checkout_option, json_option, reports_errors
-from bighead_ci.definitions.check import affected, check_tree
+from bighead_ci.definitions.check import affected, check_files
 from bighead_ci.definitions.data_pipeline import PIPELINE
 from bighead_ci.definitions.files import Files, Place, place_of
 from bighead_ci.delivery.admission import admission_problems
@@ -111,7 +111,7 @@ class _Check:
         return problems, against
 
     def _of_files(self) -> Iterator[Problem]:
-        yield from check_tree(self.here.tree, self.chosen)
+        yield from check_files(self.files, self.chosen)
         directories = self._directories()
         yield from directories.values()
         yield from data_problems(self.files, self.places - directories.keys())

@@ -12,7 +12,7 @@ import click
 
 from bighead_ci import wiring
 from bighead_ci.cli.output import EXIT_REFUSED, answer, json_option, printable, reports_errors, say
-from bighead_ci.cli.pr_page import page_of, table_of
+from bighead_ci.cli.pr_page import page_of, pull_request_table
 from bighead_ci.delivery.approvals import review
 from bighead_ci.delivery.checks import CI, find_check
 from bighead_ci.delivery.merge import merge_pull_request
@@ -90,7 +90,7 @@ def list_command(
         say(f"{printable(problem)}; `bighead pr repair` mends it")
     if pulls or as_json:
         data = [pull.model_dump(mode="json") | {"checks": _check_data(forge, pull)} for pull in pulls]
-        answer({"pull_requests": data, "problems": problems}, lambda: table_of(pulls, forge.checks), as_json)
+        answer({"pull_requests": data, "problems": problems}, lambda: pull_request_table(pulls, forge.checks), as_json)
     else:
         answer({}, f"no {'' if state == 'all' else state + ' '}pull requests", as_json)
 

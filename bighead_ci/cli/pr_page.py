@@ -28,7 +28,7 @@ STATE_STYLES = {
 _FOLD = re.compile(r"<details>\s*<summary>(.*?)</summary>", re.DOTALL)
 
 
-def table_of(pulls: list[PullRequestSummary], checks_of: Callable[[str], list[Check]]) -> Table:
+def pull_request_table(pulls: list[PullRequestSummary], checks_of: Callable[[str], list[Check]]) -> Table:
     """A row a pull request.
 
     Args:

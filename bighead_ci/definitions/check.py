@@ -14,7 +14,7 @@ from bighead_ci.definitions.check_models import model_problems
 from bighead_ci.definitions.check_paths import path_problems
 from bighead_ci.definitions.check_runs import run_problems
 from bighead_ci.definitions.check_sources import source_problems
-from bighead_ci.definitions.data_pipeline import PIPELINE, DataPipeline
+from bighead_ci.definitions.data_pipeline import PIPELINE
 from bighead_ci.definitions.files import MODEL_FILES, Files, Place, name_problems, place_of
 from bighead_ci.documents.definition import VersionedFeatureSet
 from bighead_ci.errors import Problem
@@ -35,12 +35,16 @@ def check_tree(tree: Tree, paths: Iterable[str] | None = None) -> list[Problem]:
     Returns:
         Problems; empty when all is well.
     """
-    files = Files(tree)
+    return check_files(Files(tree), paths)
+
+
+def check_files(files: Files, paths: Iterable[str] | None = None) -> list[Problem]:
+    """The same of files that others read too."""
     chosen = None if paths is None else list(paths)
     places = files.places if chosen is None else affected(files, chosen)
     problems = {problem for place in places for problem in _problems(files, place)}
     if chosen is None or PIPELINE in chosen:
-        problems |= {*DataPipeline(tree).problems()}
+        problems |= {*files.pipeline.problems()}
     looked_at = files.ids if chosen is None else chosen
     problems |= {*path_problems(files, looked_at), *shared_lock_problems(files, looked_at)}
     return sorted(problems, key=lambda p: (p.file, p.line or 0, p.subject, p.message))

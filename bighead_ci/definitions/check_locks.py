@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from bighead_ci.definitions.check_paths import is_for_people
 from bighead_ci.definitions.files import LOCKS, Files, Place, place_of
-from bighead_ci.definitions.shared_locks import DIRECTORY, named_lock, shared_problems
+from bighead_ci.definitions.shared_locks import is_in_directory, named_lock, shared_problems
 from bighead_ci.errors import Problem
 
 _OF_A_VERSION = re.compile(rf"models/[^/]+/[^/]+/({'|'.join(map(re.escape, LOCKS))})")
@@ -22,10 +22,10 @@ def lock_problems(files: Files, place: Place) -> Iterator[Problem]:
 
 def shared_lock_problems(files: Files, paths: Iterable[str]) -> Iterator[Problem]:
     """Of shared locks: all of them, if a lock of a version or a shared one is among the paths that are looked at."""
-    if not any(is_below(path) or _OF_A_VERSION.fullmatch(path) for path in paths):
+    if not any(is_in_directory(path) or _OF_A_VERSION.fullmatch(path) for path in paths):
         return
     named = named_locks(files)
-    for path in sorted(path for path in files.ids if is_below(path) and not is_for_people(path)):
+    for path in sorted(path for path in files.ids if is_in_directory(path) and not is_for_people(path)):
         problems = shared_problems(path, files.tree.read(path))
         if not problems and path not in named:
             problems = [Problem(file=path, message=f"no model version shares this lock: git rm {path}")]
@@ -38,14 +38,9 @@ def shared_locks(files: Files, place: Place) -> set[str]:
     return {lock.shared for lock in locks if lock.shared is not None}
 
 
-def is_below(path: str) -> bool:
-    """Whether a path is where shared locks are."""
-    return path.startswith(f"{DIRECTORY}/")
-
-
 def sharing_versions(files: Files, paths: Iterable[str]) -> set[Place]:
     """Model versions that share some of the locks of these paths."""
-    wanted = {path for path in paths if is_below(path)}
+    wanted = {path for path in paths if is_in_directory(path)}
     named = named_locks(files) if wanted else {}
     return {place for path in wanted for lock in named.get(path, ()) if (place := place_of(lock))}
 

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 
 from bighead_ci.definitions.check_sources import SOURCES
-from bighead_ci.definitions.data_pipeline import DataPipeline
 from bighead_ci.definitions.files import VERSION, Files, Kind, Place, next_version, place_of
-from bighead_ci.definitions.shared_locks import DIRECTORY as SHARED_LOCKS
+from bighead_ci.definitions.shared_locks import is_in_directory
 from bighead_ci.documents.release import rendered_for
 from bighead_ci.errors import Problem
 from bighead_ci.words import closest
@@ -58,10 +57,9 @@ class _Reads:
 
     def __init__(self, files: Files) -> None:
         self._files = files
-        self._pipeline = DataPipeline(files.tree)
 
     def reads(self, path: str) -> bool:
-        if is_for_people(path) or path.endswith(".dvc") or path.startswith(f"{SHARED_LOCKS}/"):
+        if is_for_people(path) or path.endswith(".dvc") or is_in_directory(path):
             return True  # which shared locks somebody reads, `check_locks` says
         place = place_of(path)
         if place is None or place not in self._files.places:
@@ -72,7 +70,7 @@ class _Reads:
 
     def _is_named(self, path: str) -> bool:
         """By the stages that make data; whether they can be read is for others to say."""
-        return bool(self._pipeline.unreadable) or self._pipeline.names(path)
+        return bool(self._files.pipeline.unreadable) or self._files.pipeline.names(path)
 
     @cached_property
     def _data(self) -> frozenset[str]:

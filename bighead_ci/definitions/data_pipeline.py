@@ -15,9 +15,9 @@ from bighead_ci.ports.tree import Tree
 
 PIPELINE = "dvc.yaml"
 """At the root: the stages that make the data of sources."""
-WISHES = "{network: true, variables: [NAME]}"
+SANDBOX_OPTIONS = "{network: true, variables: [NAME]}"
 """How a stage asks for more than its files, in `meta.sandbox`."""
-NOT_A_WISH = "is not written as it must be"
+WRONG_SANDBOX_OPTIONS = "is not written as it must be"
 OUTSIDE = "stages of the repository read and leave files of the repository only"
 _TEMPLATE = re.compile(r"\$\{[^}]*\}")
 """What DVC replaces by something else, for instance by each item of a `foreach`."""
@@ -33,8 +33,9 @@ class DataPipeline:
     def _read(self) -> tuple[Any, yaml.Node | None, list[Problem]]:
         """Its data, the same with positions, and why it cannot be read."""
         try:
-            text = self._tree.read(PIPELINE)
-            return yaml.safe_load(text), yaml.compose(text, yaml.SafeLoader), []
+            loader = yaml.SafeLoader(self._tree.read(PIPELINE))
+            node = loader.get_single_node()
+            return None if node is None else loader.construct_document(node), node, []
         except KeyError:
             return None, None, []
         except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -54,8 +55,8 @@ class DataPipeline:
 
     def _refused(self, name: str, stage: dict[str, Any]) -> Iterator[Problem]:
         meta = stage.get("meta")
-        if isinstance(meta, dict) and wishes(meta.get("sandbox", {})) is None:
-            yield self._problem((name, "meta", "sandbox"), NOT_A_WISH, str(meta["sandbox"]), WISHES)
+        if isinstance(meta, dict) and sandbox_options(meta.get("sandbox", {})) is None:
+            yield self._problem((name, "meta", "sandbox"), WRONG_SANDBOX_OPTIONS, str(meta["sandbox"]), SANDBOX_OPTIONS)
         for field in ("deps", "outs"):
             named = [*_names(stage.get(field))]
             # DVC may watch an address; what a stage leaves is a file of the repository.
@@ -98,7 +99,7 @@ class DataPipeline:
                 yield str(name), body
 
 
-def wishes(asked: Any) -> tuple[bool, list[str]] | None:
+def sandbox_options(asked: Any) -> tuple[bool, list[str]] | None:
     """The network and the variables that `meta.sandbox` of a stage asks for; None where it is not as it must be."""
     if not isinstance(asked, dict) or not asked.keys() <= {"network", "variables"}:
         return None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
+from bighead_ci.definitions.data_pipeline import DataPipeline
 from bighead_ci.definitions.gate_file import GateFile
 from bighead_ci.definitions.shared_locks import WholeLock, read_lock
 from bighead_ci.definitions.validation import validate
@@ -254,6 +255,11 @@ class Files:
         """A gate's file, if it is there and valid."""
         found = self.read(Place("gate", name))
         return found.document if found and isinstance(found.document, GateFile) else None
+
+    @cached_property
+    def pipeline(self) -> DataPipeline:
+        """The stages that make the data of sources."""
+        return DataPipeline(self.tree)
 
     def lock(self, path: str) -> WholeLock:
         """A lock of a model version with what it shares, whatever is wrong with it.

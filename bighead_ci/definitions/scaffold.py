@@ -9,7 +9,7 @@ from importlib import resources
 
 from bighead_ci.definitions.files import LOCKS, NAME, TAKEN, Files, Kind, Place, next_version
 from bighead_ci.definitions.loading import absent, load_source
-from bighead_ci.definitions.shared_locks import naming, shared_path
+from bighead_ci.definitions.shared_locks import lock_naming, shared_path
 from bighead_ci.documents.definition import ColumnType, SourceDefinition
 from bighead_ci.errors import InputError
 from bighead_ci.features.naming import feature_name
@@ -164,7 +164,7 @@ def new_model(tree: Tree, name: str, wanted: NewModel) -> dict[str, bytes]:
     }
     shared = {lock: default_lock(lock) for lock in LOCKS}
     found = {f"{folder}/{file}": text.encode() for file, text in texts.items()}
-    found |= {f"{folder}/{lock}": naming(text) for lock, text in shared.items()}
+    found |= {f"{folder}/{lock}": lock_naming(text) for lock, text in shared.items()}
     there = tree.files()
     return found | {path: text for text in shared.values() if (path := shared_path(text)) not in there}
 

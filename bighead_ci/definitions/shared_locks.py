@@ -74,6 +74,11 @@ def shared_path(text: bytes) -> str:
     return f"{DIRECTORY}/{hashlib.sha256(text).hexdigest()}.lock"
 
 
+def is_in_directory(path: str) -> bool:
+    """Whether a path is where shared locks are, whatever it is called."""
+    return path.startswith(f"{DIRECTORY}/")
+
+
 def is_shared(path: str) -> bool:
     """Whether a shared lock may have that path."""
     return _PATH.fullmatch(path) is not None
@@ -84,7 +89,7 @@ def shared_text(whole: bytes) -> bytes:
     return _text(read_pins("", whole)[0])
 
 
-def shared_out(whole: bytes, candidates: Iterable[bytes], current: str | None) -> tuple[bytes, bytes | None]:
+def share(whole: bytes, candidates: Iterable[bytes], current: str | None) -> tuple[bytes, bytes | None]:
     """How a lock without problems is kept: the version's own file, and the shared lock that it names.
 
     Of the candidates that it has every pin of, that to which it adds least, and of equals the one that it names now; if
@@ -100,18 +105,18 @@ def shared_out(whole: bytes, candidates: Iterable[bytes], current: str | None) -
         return whole, None
     found = []
     for shared in {*candidates}:
-        kept = over(whole, shared)
+        kept = sharing_lock(whole, shared)
         if kept is not None and kept.added <= len(read_pins("", shared)[0]):
             path = shared_path(shared)
             found.append((kept.added, path != current, path, kept.text, shared))
     if not found:
-        return header(whole) + _naming(alone), alone
+        return header(whole) + _line_naming(alone), alone
     *_, text, shared = min(found)
     return text, shared
 
 
 @dataclass(frozen=True)
-class Over:
+class SharingLock:
     """A lock as one that names a shared lock."""
 
     text: bytes
@@ -119,19 +124,19 @@ class Over:
     """Pins that the shared lock has not."""
 
 
-def over(whole: bytes, shared: bytes) -> Over | None:
+def sharing_lock(whole: bytes, shared: bytes) -> SharingLock | None:
     """A lock as one that names a shared lock; None if it lacks one of its pins. Both are without problems."""
     pins, base = (read_pins("", raw)[0] for raw in (whole, shared))
     known = {pin.text for pin in base}
     if not known <= {pin.text for pin in pins}:
         return None
     added = [pin for pin in pins if pin.text not in known]
-    return Over(header(whole) + _naming(shared) + _text(added), len(added))
+    return SharingLock(header(whole) + _line_naming(shared) + _text(added), len(added))
 
 
-def naming(shared: bytes) -> bytes:
+def lock_naming(shared: bytes) -> bytes:
     """A lock of what the engine needs, all of it in a shared lock."""
-    return f"{HEADER}nothing\n".encode() + _naming(shared)
+    return f"{HEADER}nothing\n".encode() + _line_naming(shared)
 
 
 def shared_problems(path: str, raw: bytes) -> list[Problem]:
@@ -163,7 +168,7 @@ def _back(path: str) -> str:
     return f"bring it back from a commit that has it (git log --all -- {path})"
 
 
-def _naming(shared: bytes) -> bytes:
+def _line_naming(shared: bytes) -> bytes:
     return f"-r {shared_path(shared).replace('models', '../..', 1)}\n".encode()
 
 

@@ -5,19 +5,18 @@ The checks of a pull request refuse it by these, and `bighead check` says the sa
 
 from __future__ import annotations
 
-from bighead_ci.definitions.check import affected, check_tree
+from bighead_ci.definitions.check import affected, check_files
 from bighead_ci.definitions.check_paths import output_problems
 from bighead_ci.definitions.files import Files, place_of
 from bighead_ci.delivery.approvals import approval_rules
 from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.proposal import Change
 from bighead_ci.delivery.release_files import rendering_problems
-from bighead_ci.documents.plan import Plan
+from bighead_ci.documents.plan import Plan, PlannedModel
 from bighead_ci.errors import InputError, Problem
 from bighead_ci.planning.data import committed_data, data_problems
 from bighead_ci.planning.inputs import Inputs
 from bighead_ci.planning.versions import version_problems
-from bighead_ci.ports.tree import Tree
 
 _JUDGED = frozenset({"promote", "advance", "retire"})
 """Moves that gates judge."""
@@ -43,9 +42,9 @@ def file_problems(change: Change) -> list[Problem]:
     Raises:
         InputError: it conflicts with main.
     """
-    files = Files(change.tree)
+    files = change.files
     return [
-        *check_tree(change.tree, change.paths),
+        *check_files(files, change.paths),
         *data_problems(files, affected(files, change.paths)),
         *output_problems(files, change.paths),
         *committed_data(files, change.paths),
@@ -68,21 +67,21 @@ def _input_problems(change: Change) -> list[Problem]:
     something that is never on main.
     """
     plan = change.plan
-    inputs = Inputs(Files(change.tree), change.engine)
+    inputs = Inputs(change.files, change.engine)
     found = [p for name, version in _versions_concerned(plan) for p in version_problems(inputs, name, version)]
+    on_branch = Inputs(Files(change.branch), change.engine)
     message = "main changed what this version is made of since the branch began: git merge origin/main, and push"
     found += [
         Problem(file=f"models/{model.id}/model.yaml", message=message)
         for model in plan.models
-        if _content_key(change.branch, change, model.model, model.version) != model.content_key
+        if _content_key(on_branch, model) != model.content_key
     ]
     return found
 
 
-def _content_key(tree: Tree, change: Change, name: str, version: str) -> str | None:
-    inputs = Inputs(Files(tree), change.engine)
+def _content_key(inputs: Inputs, planned: PlannedModel) -> str | None:
     try:
-        return inputs.of(inputs.definitions.model(name, version)).content_key
+        return inputs.of(inputs.definitions.model(planned.model, planned.version)).content_key
     except InputError:
         return None
 

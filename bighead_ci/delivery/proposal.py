@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from functools import cached_property
 
+from bighead_ci.definitions.files import Files
 from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.desired import Desired, read_desired
 from bighead_ci.delivery.history import past_releases
@@ -39,6 +40,11 @@ class Change(ABC):
         Raises:
             InputError: it conflicts with main.
         """
+
+    @cached_property
+    def files(self) -> Files:
+        """The authored files among them, each read once."""
+        return Files(self.tree)
 
     @property
     @abstractmethod

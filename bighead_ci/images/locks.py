@@ -17,7 +17,7 @@ from bighead_ci.definitions.check_locks import named_locks
 from bighead_ci.definitions.files import Files
 from bighead_ci.definitions.lock_file import HEADER, HOW, asked_for, packages, read_pins
 from bighead_ci.definitions.scaffold import default_lock
-from bighead_ci.definitions.shared_locks import WholeLock, is_shared, shared_out, shared_path, shared_problems
+from bighead_ci.definitions.shared_locks import WholeLock, is_shared, share, shared_path, shared_problems
 from bighead_ci.definitions.tree import DirectoryTree
 from bighead_ci.delivery.stages.place import StagePlace
 from bighead_ci.documents.base import write_atomically
@@ -75,7 +75,7 @@ def write_locks(
         after[lock] = compile_lock(needed(inputs, model, lock), kept, new, known, progress)
     files: dict[str, bytes] = {}
     for lock, whole in after.items():
-        own, shared = shared_out(whole, _candidates(inputs.files, lock), before[lock].shared)
+        own, shared = share(whole, _candidates(inputs.files, lock), before[lock].shared)
         files |= {shared_path(shared): shared} if shared else {}
         files[f"{place.directory}/{LOCK_OF[lock]}"] = own
     written = _write(place.checkout, dict(sorted(files.items())))  # what is named before what names it

@@ -17,7 +17,13 @@ from typing import Any
 
 from dvc.repo import Repo
 
-from bighead_ci.definitions.data_pipeline import NOT_A_WISH, OUTSIDE, PIPELINE, WISHES, wishes
+from bighead_ci.definitions.data_pipeline import (
+    OUTSIDE,
+    PIPELINE,
+    SANDBOX_OPTIONS,
+    WRONG_SANDBOX_OPTIONS,
+    sandbox_options,
+)
 from bighead_ci.documents.sandbox import Limits
 from bighead_ci.errors import InputError, Problem
 from bighead_ci.orchestrators.left_files import files_below, move_over
@@ -72,12 +78,16 @@ def _inside(checkout: Path, address: str, file: Any) -> str:
 
 def _asked(address: str, asked: Any) -> dict[str, Any]:
     """What `meta.sandbox` of a stage says."""
-    found = wishes(asked)
+    found = sandbox_options(asked)
     if found is None:
-        subject = f"stages.{address}.meta.sandbox"
-        raise InputError(
-            [Problem(file=PIPELINE, subject=subject, message=NOT_A_WISH, value=str(asked), allowed=WISHES)]
+        problem = Problem(
+            file=PIPELINE,
+            subject=f"stages.{address}.meta.sandbox",
+            message=WRONG_SANDBOX_OPTIONS,
+            value=str(asked),
+            allowed=SANDBOX_OPTIONS,
         )
+        raise InputError([problem])
     return dict(zip(("network", "variables"), found, strict=True))
 
 

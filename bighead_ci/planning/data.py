@@ -20,7 +20,7 @@ def data_problems(files: Files, places: Iterable[Place]) -> list[Problem]:
     sources = [(place, source) for place in sorted(places) if (source := sound_source(files, place)) is not None]
     if not sources:
         return []
-    pipeline = DataPipeline(files.tree)
+    pipeline = files.pipeline
     try:
         locked = snapshots(files.tree)
     except InputError as error:

@@ -13,7 +13,7 @@ import pytest
 
 from bighead_ci.definitions.files import Files
 from bighead_ci.definitions.lock_file import HEADER
-from bighead_ci.definitions.shared_locks import naming, shared_path
+from bighead_ci.definitions.shared_locks import lock_naming, shared_path
 from bighead_ci.documents.base import digest_of_bytes
 from bighead_ci.documents.image import ImageRecipe, ImageRef
 from bighead_ci.documents.inputs import Target
@@ -121,7 +121,7 @@ def test_what_an_image_is_made_of_is_in_its_key_and_its_reference(bench: Bench, 
 def test_an_image_from_a_lock_that_is_shared_is_that_of_the_whole_lock(bench: Bench, target: Target) -> None:
     """Under one key and one reference: the image holds all pins in one file and names no other."""
     satisfied = satisfied_lock()
-    shared = tree_of({OWN[target]: naming(satisfied.encode()).decode()})
+    shared = tree_of({OWN[target]: lock_naming(satisfied.encode()).decode()})
     tree = MemoryTree({**shared.content, shared_path(satisfied.encode()): satisfied.encode()})
     whole = tree_of({OWN[target]: f"{HEADER}nothing\n{satisfied}"})
     builder, other = bench.builder(), bench.builder()
@@ -135,7 +135,7 @@ def test_an_image_from_a_lock_that_is_shared_is_that_of_the_whole_lock(bench: Be
 def test_a_shared_lock_that_is_not_the_recipes_is_refused(bench: Bench) -> None:
     """It was edited, or is gone: its readers compare it with its name."""
     satisfied = satisfied_lock()
-    path, named = shared_path(satisfied.encode()), tree_of({"serving.lock": naming(satisfied.encode()).decode()})
+    path, named = shared_path(satisfied.encode()), tree_of({"serving.lock": lock_naming(satisfied.encode()).decode()})
     recipe = recipe_of(MemoryTree({**named.content, path: satisfied.encode()}))
     for content in (named.content, {**named.content, path: satisfied.encode() + b"# more\n"}):
         with pytest.raises(InputError, match="models/_locks/"):

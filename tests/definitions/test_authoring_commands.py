@@ -12,7 +12,7 @@ from bighead_ci.cli.check import check_command
 from bighead_ci.definitions.check import check_tree
 from bighead_ci.definitions.files import LOCKS
 from bighead_ci.definitions.scaffold import default_lock
-from bighead_ci.definitions.shared_locks import is_shared, naming, shared_path
+from bighead_ci.definitions.shared_locks import is_shared, lock_naming, shared_path
 from bighead_ci.definitions.tree import DirectoryTree
 from fakes.memory_tree import repository
 
@@ -91,7 +91,7 @@ def test_a_first_model_brings_the_shared_locks_and_the_next_only_names_them(chec
     assert not any(map(is_shared, [*written[1], *written[2]]))
     for folder in ("early/v1", "tardy/v1", "early/v2"):
         for lock in LOCKS:
-            assert (checkout / "models" / folder / lock).read_bytes() == naming(default_lock(lock))
+            assert (checkout / "models" / folder / lock).read_bytes() == lock_naming(default_lock(lock))
             assert len((checkout / "models" / folder / lock).read_text().splitlines()) == 2
     assert check_tree(DirectoryTree(checkout)) == []
 

@@ -12,7 +12,7 @@ from packaging.version import Version
 
 from bighead_ci.definitions.check import check_tree
 from bighead_ci.definitions.lock_file import HEADER, read_pins
-from bighead_ci.definitions.shared_locks import naming, over, read_lock, shared_out, shared_path, shared_text
+from bighead_ci.definitions.shared_locks import lock_naming, read_lock, share, shared_path, shared_text, sharing_lock
 from bighead_ci.errors import Problem
 from fakes.memory_tree import MemoryTree, repository
 
@@ -68,7 +68,7 @@ def test_a_lock_that_is_shared_in_part_says_what_the_whole_lock_says(pins: list[
     in_base = data.draw(st.sets(st.sampled_from(pins)) if pins else st.just(set()))
     order = [pin for pin in read_pins("", whole)[0] if pin.text in in_base]
     base = "".join(pin.text for pin in order).encode()
-    kept = over(whole, base)
+    kept = sharing_lock(whole, base)
     assert kept is not None
     assert kept.added == len({*pins}) - len(in_base)
     assert read({FILE: kept.text, shared_path(base): base}) == read({FILE: whole})
@@ -84,7 +84,7 @@ def test_the_order_of_pins_in_either_file_makes_no_difference(
     generator.shuffle(base)
     generator.shuffle(own)
     shared = "".join(base).encode()
-    text = naming(shared).replace(b"nothing", b"a b==1") + "".join(own).encode()
+    text = lock_naming(shared).replace(b"nothing", b"a b==1") + "".join(own).encode()
     assert read({FILE: text, shared_path(shared): shared})[1] == read({FILE: written(pins)})[1]
 
 
@@ -95,7 +95,7 @@ def test_a_lock_lacking_a_pin_of_a_shared_one_cannot_name_it() -> None:
         pinned("alpha") + pinned("gamma", "2.1"),
         BASE.replace("--hash=sha256:0", "--hash=sha256:1"),
     ):
-        assert over(other.encode(), BASE.encode()) is None
+        assert sharing_lock(other.encode(), BASE.encode()) is None
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_lock_names_the_shared_lock_to_which_it_adds_least(
     """Of equals the one that it names now; with less than half of its pins in any, it becomes a shared one itself."""
     texts = {letters: "".join(map(pinned, letters)).encode() for letters in {whole, *candidates, current or "", "agm"}}
     text = f"{HEADER}nothing\n".encode() + texts[whole]
-    own, shared = shared_out(text, [texts[one] for one in candidates], shared_path(texts[current]) if current else None)
+    own, shared = share(text, [texts[one] for one in candidates], shared_path(texts[current]) if current else None)
     assert shared == (texts[expected] if expected else None)
     assert read({FILE: own, shared_path(shared or b""): shared or b""})[1] == read({FILE: text})[1]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bighead_ci.definitions.shared_locks import naming, shared_path
+from bighead_ci.definitions.shared_locks import lock_naming, shared_path
 from bighead_ci.delivery.approvals import review
 from bighead_ci.delivery.check import check_pull_request
 from bighead_ci.delivery.checks import CI, find_check
@@ -26,7 +26,7 @@ V2, V3 = "models/late/v2", "models/late/v3"
 def sharing(version: str, model: str = "late") -> dict[str, str]:
     """A version both of whose locks are a shared one."""
     folder = f"models/{model}/{version}"
-    locks = dict.fromkeys((f"{folder}/training.lock", f"{folder}/serving.lock"), naming(PINS.encode()).decode())
+    locks = dict.fromkeys((f"{folder}/training.lock", f"{folder}/serving.lock"), lock_naming(PINS.encode()).decode())
     return model_version(version, model) | locks
 
 

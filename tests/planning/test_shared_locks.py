@@ -8,7 +8,7 @@ from bighead_ci.definitions.files import Files
 from bighead_ci.definitions.loading import load_environment
 from bighead_ci.definitions.lock_file import HEADER
 from bighead_ci.definitions.release_file import render_release
-from bighead_ci.definitions.shared_locks import naming, shared_path
+from bighead_ci.definitions.shared_locks import lock_naming, shared_path
 from bighead_ci.documents.base import digest_of
 from bighead_ci.documents.inputs import VersionInputs
 from bighead_ci.documents.plan import Plan
@@ -30,12 +30,12 @@ NUMPY = f"numpy==2.4.6 \\\n    --hash=sha256:{'0' * 64}\n"
 TORCH = f"torch==2.13.0 \\\n    --hash=sha256:{'1' * 64}\n"
 ALONE = f"{HEADER}nothing\n{NUMPY}{TORCH}"
 SHARED = shared_path(NUMPY.encode())
-ADDED = naming(NUMPY.encode()).decode() + TORCH
+ADDED = lock_naming(NUMPY.encode()).decode() + TORCH
 WHOLE_SHARED = shared_path((NUMPY + TORCH).encode())
 WAYS = {
     "alone": {f"{FOLDER}/training.lock": ALONE},
     "added": {f"{FOLDER}/training.lock": ADDED, SHARED: NUMPY},
-    "shared": {f"{FOLDER}/training.lock": naming((NUMPY + TORCH).encode()).decode(), WHOLE_SHARED: NUMPY + TORCH},
+    "shared": {f"{FOLDER}/training.lock": lock_naming((NUMPY + TORCH).encode()).decode(), WHOLE_SHARED: NUMPY + TORCH},
 }
 SERVES = Variant(
     version="v1", image=f"local/m@{digest_of('i')}", artifact=digest_of("a"), run="r", commit="c" * 40, weight=100
@@ -82,7 +82,9 @@ def test_a_shared_lock_concerns_those_whose_own_locks_change() -> None:
     """By itself it makes nobody train; a version that does is refused if it cannot be read."""
     assert plan(WAYS["added"], WAYS["added"] | {WHOLE_SHARED: NUMPY + TORCH}).models == []
     assert plan(WAYS["added"], {**WAYS["added"], SHARED: f"{NUMPY}\n"}).models == []
-    (model,) = plan(WAYS["added"], {**WAYS["added"], f"{FOLDER}/training.lock": naming(NUMPY.encode()).decode()}).models
+    (model,) = plan(
+        WAYS["added"], {**WAYS["added"], f"{FOLDER}/training.lock": lock_naming(NUMPY.encode()).decode()}
+    ).models
     assert (model.id, model.because) == ("late/v1", ["model files changed"])
     with pytest.raises(InputError, match="there is no models/_locks/"):
         plan(WAYS["added"], {f"{FOLDER}/training.lock": ADDED, f"{FOLDER}/model.py": "x = 1\n"})
