@@ -9,8 +9,8 @@ import pytest
 from bighead_ci.documents.report import PullRequestReport, TrainedReport
 from bighead_ci.ports.report_renderer import ReportRenderer
 from bighead_ci.reporting.renderer import Renderer
+from fakes import reports as samples
 from fakes.renderer import PlainPages
-from reporting import samples
 
 RENDERERS: dict[str, ReportRenderer] = {
     "pictures": Renderer(),

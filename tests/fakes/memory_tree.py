@@ -5,7 +5,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Mapping
 
+from bighead_ci.definitions.check import check_tree
 from bighead_ci.definitions.tree import blob_id
+from bighead_ci.errors import Problem
 
 
 class MemoryTree:
@@ -157,3 +159,14 @@ def repository(**changes: str | None) -> dict[str, str]:
         **changes,
     }
     return dedented({path: text for path, text in files.items() if text is not None})
+
+
+def problems(**changes: str | None) -> list[Problem]:
+    """What is wrong with the repository after changes."""
+    return check_tree(MemoryTree(repository(**changes)))
+
+
+def only(found: list[Problem]) -> Problem:
+    """The one problem that there is."""
+    assert len(found) == 1, [str(problem) for problem in found]
+    return found[0]

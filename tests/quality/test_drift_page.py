@@ -73,7 +73,7 @@ def test_names_and_categories_are_no_elements_of_the_page(hostile: Path, tmp_pat
     assert "default-src 'none'" in hostile.read_text(encoding="utf-8")
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+@pytest.mark.skipif(CHROMIUM is None, reason="NOT RUN in a browser: no Chromium on this machine")
 def test_a_browser_shows_the_page_and_runs_no_name(hostile: Path, tmp_path: Path) -> None:
     """Read by Chromium: the drift is shown, and nothing set the title."""
     command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]

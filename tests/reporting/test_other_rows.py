@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -12,6 +11,7 @@ from bighead_ci.documents.report import ModelReport, PromotionReport, PullReques
 from bighead_ci.reporting.headline import headline
 from bighead_ci.reporting.html import write_page
 from bighead_ci.reporting.renderer import Renderer
+from fakes import reports as samples
 
 ALL, COMMON = "0.741", "0.688"
 """AUC of this run: on all its rows, and on those that prod's version scored too."""
@@ -25,7 +25,7 @@ def shared() -> MetricDifference:
     )  # fmt: skip
 
 
-def pull_request(samples: ModuleType, model: ModelReport, **changes: object) -> PullRequestReport:
+def pull_request(model: ModelReport, **changes: object) -> PullRequestReport:
     """One model that only prod serves."""
     running = model.running[1].model_copy(update={"record": model.running[1].record})
     found = model.model_copy(update={"running": [running], **changes})
@@ -34,16 +34,16 @@ def pull_request(samples: ModuleType, model: ModelReport, **changes: object) -> 
 
 
 @pytest.fixture
-def common(samples: ModuleType) -> PullRequestReport:
+def common() -> PullRequestReport:
     """578 of this run's 48,210 rows are rows that prod's version scored too."""
-    return pull_request(samples, samples.model_report(), differences=[shared()])
+    return pull_request(samples.model_report(), differences=[shared()])
 
 
 @pytest.fixture
-def changed(samples: ModuleType) -> PullRequestReport:
+def changed() -> PullRequestReport:
     """The ids of prod's record stand for other rows here."""
     one = Uncompared(against="prod", model_version="v1", reason="578 of 578 event ids changed their row", changed=True)
-    return pull_request(samples, samples.model_report(), differences=[], uncompared=[one])
+    return pull_request(samples.model_report(), differences=[], uncompared=[one])
 
 
 def render(report: PullRequestReport | PromotionReport) -> str:
@@ -75,7 +75,7 @@ def test_the_headline_shows_the_figure_that_the_difference_is_of(common: PullReq
     assert ALL not in headline(common)
 
 
-def test_several_models_show_it_too(common: PullRequestReport, samples: ModuleType, tmp_path: Path) -> None:
+def test_several_models_show_it_too(common: PullRequestReport, tmp_path: Path) -> None:
     """The overview has a line a model."""
     both = common.model_copy(update={"models": [*common.models, samples.model_report()]})
     assert "auc 0.688 on 578 common rows" in render(both)
@@ -98,7 +98,7 @@ def test_slices_of_other_rows_are_not_compared(common: PullRequestReport, tmp_pa
     assert "got worse" not in render(common)
 
 
-def test_a_promotion_shows_both_figures_on_the_same_rows(samples: ModuleType) -> None:
+def test_a_promotion_shows_both_figures_on_the_same_rows() -> None:
     """Its table gives the count of rows, and says what was not compared."""
     report = samples.promotion().model_copy(update={"differences": [shared()]})
     text = render(report)

@@ -14,7 +14,7 @@ from bighead_ci.definitions.schema import json_schema
 from bighead_ci.documents.plan import Move
 from bighead_ci.documents.report import PromotionReport, PullRequestReport
 from bighead_ci.reporting.renderer import Renderer
-from reporting import samples
+from fakes import reports as samples
 
 PULL_REQUESTS = [
     samples.passing,

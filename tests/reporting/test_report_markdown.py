@@ -7,7 +7,6 @@ import os
 import re
 from collections import Counter
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -16,11 +15,13 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from bighead_ci.documents.base import Document
+from bighead_ci.documents.plan import Plan
 from bighead_ci.documents.record import CurvePoint, QualityResult
 from bighead_ci.documents.report import PromotionReport, PullRequestReport
 from bighead_ci.reporting.comparison import outcome
 from bighead_ci.reporting.renderer import Renderer
 from bighead_ci.reporting.shortening import LIMIT, characters
+from fakes import reports as samples
 
 HERE = Path(__file__).parent
 
@@ -47,7 +48,7 @@ def render(document: PullRequestReport | PromotionReport, *, pictures: bool = Fa
 
 
 @pytest.mark.parametrize("name", PULL_REQUESTS + PROMOTIONS)
-def test_the_comment_is_the_golden_one(samples: ModuleType, name: str) -> None:
+def test_the_comment_is_the_golden_one(name: str) -> None:
     """Each sample renders as its golden file says (BIGHEAD_WRITE_GOLDEN=1 writes them anew), pictures by place only."""
     shown = render(getattr(samples, name)(), pictures=True)
     shown = re.sub(r"(data:image/svg\+xml;base64,)[A-Za-z0-9+/=]+", r"\1…", shown)
@@ -58,7 +59,7 @@ def test_the_comment_is_the_golden_one(samples: ModuleType, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PULL_REQUESTS + PROMOTIONS)
-def test_the_same_document_gives_the_same_bytes(samples: ModuleType, name: str) -> None:
+def test_the_same_document_gives_the_same_bytes(name: str) -> None:
     """Pictures included: a fresh renderer writes what the first wrote."""
     document = getattr(samples, name)()
     again = type(document).model_validate_json(document.model_dump_json())
@@ -133,7 +134,7 @@ HOSTILE = (
 
 @pytest.mark.parametrize("name", PULL_REQUESTS + PROMOTIONS)
 @pytest.mark.parametrize("poison", HOSTILE)
-def test_hostile_text_changes_nothing_but_text(samples: ModuleType, name: str, poison: str) -> None:
+def test_hostile_text_changes_nothing_but_text(name: str, poison: str) -> None:
     """The parsed comment has the same tags, links, pictures and tables as with harmless text in the same places."""
     document = getattr(samples, name)()
     ours, theirs = structure(render(with_poison(document, "x"))), structure(render(with_poison(document, poison)))
@@ -142,7 +143,7 @@ def test_hostile_text_changes_nothing_but_text(samples: ModuleType, name: str, p
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(alphabet="`|\\*_[]()<>!#@&;$~-+=:/.\n ab1\u2028", max_size=30))
-def test_any_text_changes_nothing_but_text(samples: ModuleType, poison: str) -> None:
+def test_any_text_changes_nothing_but_text(poison: str) -> None:
     """As above, for arbitrary text of the characters that Markdown gives a meaning."""
     for name in ("failing", "rollback"):
         document = getattr(samples, name)()
@@ -154,7 +155,7 @@ def test_any_text_changes_nothing_but_text(samples: ModuleType, poison: str) -> 
 
 
 @pytest.mark.parametrize("models", [2, 20, 200])
-def test_any_number_of_models_fits_into_a_comment(samples: ModuleType, models: int) -> None:
+def test_any_number_of_models_fits_into_a_comment(models: int) -> None:
     """The comment stays below the limit, keeps the verdict and the failing gates, and says what it left out."""
     one = samples.model_report()
     bad = samples.model_report(0.661, failing=True, model="taxi_time")
@@ -169,14 +170,14 @@ def test_any_number_of_models_fits_into_a_comment(samples: ModuleType, models: i
     assert ("Left out" in shown) is (models > 2)
 
 
-def test_a_huge_value_does_not_crowd_out_the_rest(samples: ModuleType) -> None:
+def test_a_huge_value_does_not_crowd_out_the_rest() -> None:
     """A column name or message of a megabyte is clipped; verdict and table stay."""
     shown = render(with_poison(samples.failing(), "x" * 1_000_000))
     assert characters(shown) < LIMIT
     assert "| auc |" in shown
 
 
-def test_ten_thousand_problems_are_counted(samples: ModuleType) -> None:
+def test_ten_thousand_problems_are_counted() -> None:
     """An invalid report lists what fits and counts the rest."""
     problems = [f"models/m/v1/model.yaml:{i}: request: unknown field {'y' * 200}" for i in range(10_000)]
     shown = render(samples.pull_request(state="invalid", plan=None, models=[], problems=problems))
@@ -185,7 +186,7 @@ def test_ten_thousand_problems_are_counted(samples: ModuleType) -> None:
     assert "and 9,800 more" in shown
 
 
-def test_figures_that_are_not_numbers_are_shown_as_missing(samples: ModuleType) -> None:
+def test_figures_that_are_not_numbers_are_shown_as_missing() -> None:
     """A metric of NaN neither breaks a plot nor prints `nan`."""
     report = samples.model_report()
     metric = report.record.evaluation.metrics["auc"].model_copy(update={"value": float("nan")})
@@ -202,7 +203,7 @@ def test_figures_that_are_not_numbers_are_shown_as_missing(samples: ModuleType) 
     assert "nan" not in re.sub(r"base64,[^)]*", "", shown)
 
 
-def test_a_difference_without_a_finite_interval_is_neither_better_nor_worse(samples: ModuleType) -> None:
+def test_a_difference_without_a_finite_interval_is_neither_better_nor_worse() -> None:
     """An interval with an end that is no number claims nothing, not even that there is no clear change."""
     (first, *_) = samples.model_report().differences
     for low, high in ((math.nan, -0.1), (0.1, math.nan), (-math.inf, -0.1)):
@@ -210,13 +211,13 @@ def test_a_difference_without_a_finite_interval_is_neither_better_nor_worse(samp
 
 
 @pytest.mark.parametrize(("metric", "said"), [("auc", "better"), ("brier", "worse"), ("lift", "")])
-def test_a_rise_is_better_or_worse_by_the_table_of_metrics(samples: ModuleType, metric: str, said: str) -> None:
+def test_a_rise_is_better_or_worse_by_the_table_of_metrics(metric: str, said: str) -> None:
     """A rise of the AUC is better, of the Brier score worse; of a metric that nobody knows nothing is said."""
     first = samples.model_report().differences[0]
     assert outcome(first.model_copy(update={"metric": metric, "low": 0.1, "high": 0.2})) == said
 
 
-def test_each_run_that_serves_has_its_own_difference_and_interval(samples: ModuleType) -> None:
+def test_each_run_that_serves_has_its_own_difference_and_interval() -> None:
     """Where staging and prod serve different versions, the table compares with both, in figures."""
     report = samples.model_report()
     staging, prod = report.running
@@ -234,7 +235,7 @@ def test_each_run_that_serves_has_its_own_difference_and_interval(samples: Modul
     assert auc.index("**−0.010**\u00a0[−0.013,\u00a0−0.007] ▼ worse") < auc.index("**+0.062**")
 
 
-def test_cost_is_in_seconds_by_stage_with_the_content_key_and_what_was_reused(samples: ModuleType) -> None:
+def test_cost_is_in_seconds_by_stage_with_the_content_key_and_what_was_reused() -> None:
     """A run says what each stage took and which came from the cache; what is left is images, drift and record."""
     shown = render(samples.passing())
     (cost,) = [line for line in shown.splitlines() if line.startswith("- **Cost**")]
@@ -243,7 +244,7 @@ def test_cost_is_in_seconds_by_stage_with_the_content_key_and_what_was_reused(sa
     assert f"content key `{samples.digest('key flight_delay/v2')[7:19]}` had no record" in cost
 
 
-def test_a_reused_record_costs_what_this_pull_request_spent(samples: ModuleType) -> None:
+def test_a_reused_record_costs_what_this_pull_request_spent() -> None:
     """Nothing ran: the seconds of the stages are named as those of the time when the record was made."""
     shown = render(samples.pull_request(models=[samples.model_report(reused=True)]))
     (cost,) = [line for line in shown.splitlines() if line.startswith("- **Cost**")]
@@ -251,7 +252,7 @@ def test_a_reused_record_costs_what_this_pull_request_spent(samples: ModuleType)
     assert cost.endswith("is reused: nothing ran (its stages took 35 s when it was made)")
 
 
-def test_failing_gates_come_first_with_what_to_do(samples: ModuleType) -> None:
+def test_failing_gates_come_first_with_what_to_do() -> None:
     """Under the verdict stand the failed rules with what they read, then the next step, then everything else."""
     shown = render(samples.failing())
     places = [shown.index(words) for words in (
@@ -261,7 +262,7 @@ def test_failing_gates_come_first_with_what_to_do(samples: ModuleType) -> None:
     assert places == sorted(places)
 
 
-def test_a_rule_that_holds_is_not_shown_with_its_failure_message(samples: ModuleType) -> None:
+def test_a_rule_that_holds_is_not_shown_with_its_failure_message() -> None:
     """A message says what is wrong; beside a tick stands what the gate is for."""
     shown = render(samples.passing())
     assert "Every expectation must hold." not in shown
@@ -269,7 +270,7 @@ def test_a_rule_that_holds_is_not_shown_with_its_failure_message(samples: Module
     assert "Every expectation must hold." in render(samples.failing())
 
 
-def test_no_expectations_are_not_shown_as_all_holding(samples: ModuleType) -> None:
+def test_no_expectations_are_not_shown_as_all_holding() -> None:
     """Nothing declared is a warning, not a tick."""
     report = samples.model_report()
     record = report.record.model_copy(update={"quality": QualityResult(results=[])})
@@ -277,13 +278,13 @@ def test_no_expectations_are_not_shown_as_all_holding(samples: ModuleType) -> No
     assert "⚠️ **Data quality**: no expectation is declared" in shown
 
 
-def test_a_change_that_touches_no_feature_says_so(samples: ModuleType) -> None:
+def test_a_change_that_touches_no_feature_says_so() -> None:
     """The blast radius is always there, also where it is the model alone."""
     plan = samples.plan().model_copy(update={"impacts": []})
     assert "**Blast radius**: this model version alone" in render(samples.pull_request(plan=plan))
 
 
-def test_inputs_beyond_what_a_table_holds_are_counted(samples: ModuleType) -> None:
+def test_inputs_beyond_what_a_table_holds_are_counted() -> None:
     """Five hundred new inputs fill a table up to its bound; a last row says how many there are more."""
     report = samples.model_report()
     summary = report.record.training_set.model_copy(update={"columns": [f"wide.column_{i}" for i in range(500)]})
@@ -296,13 +297,13 @@ def test_inputs_beyond_what_a_table_holds_are_counted(samples: ModuleType) -> No
     assert len(rows) + int(more[1]) >= 500
 
 
-def test_an_evaluation_without_rows_is_said(samples: ModuleType) -> None:
+def test_an_evaluation_without_rows_is_said() -> None:
     """No metric, curve or slice: the comment says that nothing was measured."""
     shown = render(samples.pull_request(models=[samples.unmeasured()]), pictures=True)
     assert "No metric: the evaluation measured nothing." in shown
 
 
-def test_models_that_fail_come_first_and_keep_their_details(samples: ModuleType) -> None:
+def test_models_that_fail_come_first_and_keep_their_details() -> None:
     """Among fifty models the failing one leads the overview, and what is left out is of those that pass."""
     one = samples.model_report()
     many = [
@@ -317,12 +318,12 @@ def test_models_that_fail_come_first_and_keep_their_details(samples: ModuleType)
     assert "**Blast radius**" in shown
 
 
-def test_a_release_pull_request_without_models_names_the_move(samples: ModuleType) -> None:
+def test_a_release_pull_request_without_models_names_the_move() -> None:
     """The headline says what moves where, and points to the description when gates stop it."""
     from_plan = samples.plan().model_dump()
     move: dict[str, Any] = {"environment": "prod", "model": "flight_delay", "move": "promote"}
     move |= {"description": "v1 → v2 (canary 10 %)", "weight_before": 0, "weight_after": 10}
-    plan = samples.Plan.model_validate({**from_plan, "models": [], "impacts": [], "releases": [move]})
+    plan = Plan.model_validate({**from_plan, "models": [], "impacts": [], "releases": [move]})
     assert render(samples.pull_request(models=[], plan=plan)).startswith("### ✅ promote flight_delay in prod")
     stopped = render(samples.pull_request(models=[], plan=plan, state="failed"))
     assert stopped.startswith("### ❌ gates stop promote flight_delay in prod")
@@ -339,19 +340,19 @@ def test_a_release_pull_request_without_models_names_the_move(samples: ModuleTyp
         ("remove", "100 % → none: callers of flight_delay get no answer any more"),
     ],
 )
-def test_the_canary_plan_marks_where_it_stands(samples: ModuleType, name: str, picture: str) -> None:
+def test_the_canary_plan_marks_where_it_stands(name: str, picture: str) -> None:
     """Steps done are ticked, the step this change goes to is in brackets, a step that failed is crossed."""
     assert picture in render(getattr(samples, name)())
 
 
-def test_a_rollback_shows_the_failing_rules_before_anything_else(samples: ModuleType) -> None:
+def test_a_rollback_shows_the_failing_rules_before_anything_else() -> None:
     """Why comes directly under the title, with the inputs that were read."""
     shown = render(samples.rollback())
     assert shown.index("canary_errors") < shown.index("**Traffic**")
     assert "`candidate.error_ratio` = 0.0507" in shown
 
 
-def test_a_run_that_nothing_held_is_marked_as_such(samples: ModuleType) -> None:
+def test_a_run_that_nothing_held_is_marked_as_such() -> None:
     """Before any figure that its own code may have made; one that ran in a sandbox names it."""
     report: PullRequestReport = samples.passing()
     (model,) = report.models

@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 from html.parser import HTMLParser
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
+from bighead_ci.documents.report import Link
 from bighead_ci.reporting import html as pages
 from bighead_ci.reporting.renderer import Renderer
+from fakes import reports as samples
 
 HERE = Path(__file__).parent
 VOID = {"meta", "br", "img", "hr", "path", "line", "rect"}
@@ -42,7 +43,7 @@ class Reader(HTMLParser):
 
 
 @pytest.mark.parametrize("name", ["passing", "failing", "invalid", "two_models", "first_version", "entries"])
-def test_the_page_is_well_formed_and_needs_no_network(samples: ModuleType, tmp_path: Path, name: str) -> None:
+def test_the_page_is_well_formed_and_needs_no_network(tmp_path: Path, name: str) -> None:
     """Tags nest, a policy forbids all loading, and nothing but links names another place; so in the list of reports."""
     page = tmp_path / "reports" / "7" / "index.html"
     sample = getattr(samples, name)()
@@ -58,7 +59,7 @@ def test_the_page_is_well_formed_and_needs_no_network(samples: ModuleType, tmp_p
         assert not any(key.startswith("on") for key in attributes)
 
 
-def test_the_page_holds_every_section(samples: ModuleType) -> None:
+def test_the_page_holds_every_section() -> None:
     """Metrics, gates with inputs, slices, all expectations, drift, profile, differences and lineage are there."""
     reader = Reader(pages.page_of(samples.passing()))
     for words in (
@@ -71,7 +72,7 @@ def test_the_page_holds_every_section(samples: ModuleType) -> None:
     assert sum(tag == "svg" for tag, _ in reader.tags) == 7
 
 
-def test_the_banner_says_what_a_failed_rule_read_and_what_to_do(samples: ModuleType) -> None:
+def test_the_banner_says_what_a_failed_rule_read_and_what_to_do() -> None:
     """Before anything else: the rule, the value, the next step and the command that shows more."""
     words = " ".join(Reader(pages.page_of(samples.failing())).words.split())
     banner = words[words.rindex("#7 flight_delay v2") : words.index("Metrics")]
@@ -80,13 +81,13 @@ def test_the_banner_says_what_a_failed_rule_read_and_what_to_do(samples: ModuleT
     assert "bighead explain no_worse --pr 7" in banner
 
 
-def test_a_page_without_a_verdict_says_what_to_do(samples: ModuleType) -> None:
+def test_a_page_without_a_verdict_says_what_to_do() -> None:
     """Problems and errors come with the next step."""
     assert "Push a commit that fixes them" in pages.page_of(samples.invalid())
     assert "The checks can be run again" in pages.page_of(samples.pull_request(state="error", models=[]))
 
 
-def test_an_evaluation_without_rows_has_a_page(samples: ModuleType) -> None:
+def test_an_evaluation_without_rows_has_a_page() -> None:
     """Alone and beside another model: no metric, no plot, and a sentence in their place."""
     for models in ([samples.unmeasured()], [samples.unmeasured(), samples.model_report()]):
         page = pages.page_of(samples.pull_request(models=models))
@@ -94,7 +95,7 @@ def test_an_evaluation_without_rows_has_a_page(samples: ModuleType) -> None:
         assert "No metric: the evaluation measured nothing." in page
 
 
-def test_the_page_can_be_read_without_seeing_it(samples: ModuleType) -> None:
+def test_the_page_can_be_read_without_seeing_it() -> None:
     """Headings do not skip a level, column heads say so, what scrolls is named and takes focus, pictures have words."""
     tags = Reader(pages.page_of(samples.two_models())).tags
     levels = [int(tag[1]) for tag, _ in tags if tag in {"h1", "h2", "h3", "h4"}]
@@ -107,7 +108,7 @@ def test_the_page_can_be_read_without_seeing_it(samples: ModuleType) -> None:
     assert len({a["id"] for _, a in tags if "id" in a}) == sum("id" in a for _, a in tags)
 
 
-def test_many_classes_have_a_table_instead_of_a_plot(samples: ModuleType) -> None:
+def test_many_classes_have_a_table_instead_of_a_plot() -> None:
     """Twenty classes are too many for a plot with counts; the table still has them."""
     report = samples.model_report()
     classes = [f"class {i}" for i in range(20)]
@@ -120,11 +121,12 @@ def test_many_classes_have_a_table_instead_of_a_plot(samples: ModuleType) -> Non
     assert "1,019" in words
 
 
-def test_hostile_names_are_text_in_the_page_and_its_plots(samples: ModuleType) -> None:
+def test_hostile_names_are_text_in_the_page_and_its_plots() -> None:
     """A column and a category that are HTML appear as characters, in tables and inside the plots."""
     evil = "</text></svg><script>alert(1)</script>"
     report = samples.model_report()
     drift = report.drift
+    assert drift is not None
     columns = [c.model_copy(update={"column": evil}) for c in drift.columns]
     slices = [s.model_copy(update={"value": evil}) for s in report.record.evaluation.slices]
     evaluation = report.record.evaluation.model_copy(update={"slices": slices, "classes": [evil, evil]})
@@ -140,16 +142,14 @@ def test_hostile_names_are_text_in_the_page_and_its_plots(samples: ModuleType) -
     assert reader.words.count(evil[:20]) > 10
 
 
-def test_a_link_with_a_script_is_not_linked(samples: ModuleType) -> None:
+def test_a_link_with_a_script_is_not_linked() -> None:
     """Only web, file and relative addresses become links."""
-    bad = samples.Link(title="look", url="javascript:alert(1)")
+    bad = Link(title="look", url="javascript:alert(1)")
     reader = Reader(pages.page_of(samples.pull_request(links=[bad])))
     assert not any("javascript" in (a.get("href") or "") for _, a in reader.tags)
 
 
-def test_a_failed_write_leaves_the_old_page(
-    samples: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_write_leaves_the_old_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The page is replaced whole: an error half-way leaves what was there."""
     page = tmp_path / "index.html"
     page.write_text("old", encoding="utf-8")
@@ -163,6 +163,6 @@ def test_a_failed_write_leaves_the_old_page(
     assert page.read_text(encoding="utf-8") == "old"
 
 
-def test_the_same_document_gives_the_same_page(samples: ModuleType) -> None:
+def test_the_same_document_gives_the_same_page() -> None:
     """Pages are compared and cached by content: two renderings are equal byte for byte."""
     assert pages.page_of(samples.two_models()) == pages.page_of(samples.two_models())
