@@ -70,7 +70,18 @@ _PROMOTION = (
     "promotion.weight",
     "promotion.steps",
 )
-_VARIANT = ("version", "requests", "errors", "error_ratio", "p50_ms", "p95_ms", "p99_ms", "score_mean", "null_ratio.*")
+_VARIANT = (
+    "version",
+    "requests",
+    "errors",
+    "error_ratio",
+    "p50_ms",
+    "p95_ms",
+    "p99_ms",
+    "least_p95_ms",
+    "score_mean",
+    "null_ratio.*",
+)
 _ANALYSIS = (
     "analysis.weight",
     "analysis.measured_share",

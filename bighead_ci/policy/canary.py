@@ -12,7 +12,7 @@ from bighead_ci.documents.live import CanaryAnalysis, VariantTelemetry
 from bighead_ci.documents.release import ALL, Release
 from bighead_ci.documents.telemetry import Histogram, Measurement, VariantCounts
 from bighead_ci.documents.verdict import Verdict
-from bighead_ci.policy.chance import least_rise
+from bighead_ci.policy.chance import least_rise, least_share
 from bighead_ci.policy.histogram import mean, population_stability_index, quantile
 
 EARLY_REQUESTS = 50
@@ -96,6 +96,7 @@ def figures(arm: Arm, counts: VariantCounts) -> VariantTelemetry:
         p50_ms=_milliseconds(counts.seconds, 0.5),
         p95_ms=_milliseconds(counts.seconds, 0.95),
         p99_ms=_milliseconds(counts.seconds, 0.99),
+        least_p95_ms=_milliseconds(counts.seconds, least_share(0.95, sum(counts.seconds.counts))),
         score_mean=mean(counts.score_sum, sum(counts.scores)),
         score_histogram=counts.scores,
         null_ratio={

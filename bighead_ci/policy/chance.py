@@ -24,7 +24,19 @@ def least_rise(candidate: tuple[int, int], stable: tuple[int, int]) -> float:
     return max(0.0, ratio - before - math.hypot(ratio - low, high - before))
 
 
-def _wilson(count: int, of: int) -> tuple[float, float, float]:
+def least_share(share: float, of: int) -> float:
+    """The share below which the q-quantile of a population still lies for certain, seen in a sample of so many.
+
+    A quantile is an order statistic: the sample's quantile at the lower bound of Wilson's interval around `share` is a
+    lower bound of the population's (Hahn and Meeker, "Statistical Intervals", 1991, section 5.2).
+
+    Returns:
+        0 without a sample.
+    """
+    return _wilson(share * of, of)[0] if of > 0 else 0.0
+
+
+def _wilson(count: float, of: int) -> tuple[float, float, float]:
     """(low, ratio, high) of Wilson's score interval."""
     ratio = min(1.0, count / of)
     centre = (ratio + Z * Z / (2 * of)) / (1 + Z * Z / of)

@@ -218,6 +218,7 @@ def _telemetry(one: VariantTelemetry) -> dict[str, Any]:
         "p50_ms": one.p50_ms,
         "p95_ms": one.p95_ms,
         "p99_ms": one.p99_ms,
+        "least_p95_ms": one.least_p95_ms,
         "score_mean": one.score_mean,
         "null_ratio": dict(one.null_ratio),
     }

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
+COMMAND_SECONDS = 300
+"""The page's loops wait for ever; here what they wait for did not come if it took this long."""
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "tutorial.md"
 ENDED = "\x1eended "
@@ -78,26 +84,50 @@ class Shell:
         assert self._process.stdout is not None
         self._process.stdin.write(f"{command}\nprintf '{ENDED}%s\\n' $?\n")
         self._process.stdin.flush()
+        watch = threading.Timer(COMMAND_SECONDS, self.kill)
+        watch.start()
         printed = ""
-        for line in self._process.stdout:
-            if ENDED in line:
-                return printed + line.partition(ENDED)[0]
-            printed += line
-        raise AssertionError(f"the shell ended in: {command}\n{printed}")
+        try:
+            for line in self._process.stdout:
+                if ENDED in line:
+                    return printed + line.partition(ENDED)[0]
+                printed += line
+        finally:
+            watch.cancel()
+        raise AssertionError(f"the shell ended, or did not answer for {COMMAND_SECONDS} s, in: {command}\n{printed}")
 
-    def close(self) -> None:
-        """End it; what it started in the background gets no more input."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        self._process.wait(timeout=60)
+    def kill(self) -> None:
+        """End it and all that it started."""
+        started = psutil.Process(self._process.pid).children(recursive=True) if self._process.poll() is None else []
+        self._process.kill()
+        for process in started:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Iterator[Shell]:
     shell = Shell(tmp_path)
     yield shell
-    shell.run("cd ~/shop/clone && bighead workspace stop; kill $(jobs -p)")
-    shell.close()
+    shell.kill()
+    bighead = [sys.executable, "-m", "bighead_ci", "workspace", "stop"]
+    clone = tmp_path / "shop" / "clone"
+    if clone.exists():
+        subprocess.run(bighead, cwd=clone, check=False, timeout=120)
+
+
+def told(home: Path) -> str:
+    """What a person would look at who waits for something that does not come."""
+    clone, log = home / "shop" / "clone", home / "runner.log"
+    asked = (["pr", "list", "--state", "all"], ["history", "returns", "--env", "prod"], ["status"])
+    answers = [
+        subprocess.run(
+            [sys.executable, "-m", "bighead_ci", *command], cwd=clone, capture_output=True, text=True, check=False
+        ).stdout
+        for command in asked
+        if clone.exists()
+    ]
+    return "\n".join([*answers, log.read_text()[-3000:] if log.exists() else ""])
 
 
 def test_the_tutorial_is_true_word_for_word(shell: Shell, tmp_path: Path) -> None:
@@ -108,7 +138,10 @@ def test_the_tutorial_is_true_word_for_word(shell: Shell, tmp_path: Path) -> Non
         if step.file:
             (tmp_path / step.file).write_text(step.words)
             continue
-        printed = shell.run(step.words)
+        try:
+            printed = shell.run(step.words)
+        except AssertionError as error:
+            raise AssertionError(f"docs/tutorial.md:{step.line}: {error}\n{told(tmp_path)}") from error
         assert says(step.printed, printed), (
             f"docs/tutorial.md:{step.line}: $ {step.words}\nshows:\n{step.printed}\nprints:\n{printed}"
         )

@@ -86,6 +86,18 @@ def test_the_figures_of_a_variant_are_worked_from_its_counts() -> None:
     assert newcomer.null_ratio == {"distance": 0.25, "delay": 0.0}
 
 
+def test_a_p95_is_beyond_chance_only_with_a_sample() -> None:
+    """Four slow answers of 50 may be chance; 400 of 5,000 are not."""
+    few, many = (
+        analysed(VariantCounts(), VariantCounts(requests=n, answers=n, seconds=histogram)).candidate
+        for n in (50, 5_000)
+        for histogram in (Histogram(bounds=[0.002, 1.0], counts=[n * 92 // 100, n * 8 // 100, 0]),)
+    )
+    assert few.p95_ms == many.p95_ms == pytest.approx(376, abs=1)
+    assert few.least_p95_ms < 2.0
+    assert many.least_p95_ms > 200.0
+
+
 def test_nothing_measured_compares_as_nothing() -> None:
     """Zeros, not a division by zero."""
     found = analysed(VariantCounts(), VariantCounts())
@@ -105,6 +117,7 @@ def test_every_figure_is_finite_and_in_its_range(
     for side in (found.stable, found.candidate):
         assert 0 <= side.error_ratio <= 1
         assert 0 <= side.p50_ms <= side.p95_ms <= side.p99_ms <= 10
+        assert 0 <= side.least_p95_ms <= side.p95_ms
         assert all(0 <= ratio <= 1 for ratio in side.null_ratio.values())
 
 
