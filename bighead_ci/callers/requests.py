@@ -30,7 +30,13 @@ AHEAD = timedelta(hours=2)
 
 
 def request_bodies(
-    context: Context, main: Main, model: str, version: str, progress: Progress, start: datetime | None = None
+    context: Context,
+    main: Main,
+    model: str,
+    version: str,
+    progress: Progress,
+    start: datetime | None = None,
+    ahead: timedelta = AHEAD,
 ) -> list[dict[str, Any]]:
     """What callers of a model version send, in order of time, from the data that main names.
 
@@ -41,6 +47,7 @@ def request_bodies(
         version: What its request is.
         progress: Told while data are fetched.
         start: The first moment of the rows; the workspace's, if there is none.
+        ahead: How long after it a row may be.
 
     Raises:
         InputError: no such version, or its source has no rows there.
@@ -48,7 +55,8 @@ def request_bodies(
     definition = load_model(main.tree, model, version).definition
     source = load_source(main.tree, definition.spine.source)
     path = context.orchestrator.sources(main.commit, progress, [data_path(source)]) / data_path(source)
-    return requests_of(definition.request, definition.spine.source, source, path, start or context.data_clock.now())
+    first = start or context.data_clock.now()
+    return requests_of(definition.request, definition.spine.source, source, path, first, ahead)
 
 
 def requests_from(main: Main, model: str, version: str, file: Path) -> list[dict[str, Any]]:
@@ -61,9 +69,14 @@ def requests_from(main: Main, model: str, version: str, file: Path) -> list[dict
 
 
 def requests_of(
-    fields: Mapping[str, RequestField], name: str, source: SourceDefinition, path: Path, start: datetime
+    fields: Mapping[str, RequestField],
+    name: str,
+    source: SourceDefinition,
+    path: Path,
+    start: datetime,
+    ahead: timedelta = AHEAD,
 ) -> list[dict[str, Any]]:
-    """Request bodies made of a source's rows, in order of time: of two hours, or all if rows have no time.
+    """Request bodies made of a source's rows, in order of time: of a span of time, or all if rows have no time.
 
     Raises:
         InputError: the source has no rows there; says between which moments it has.
@@ -73,11 +86,12 @@ def requests_of(
     if source.timestamp is not None:
         times = table[source.timestamp]
         ends = pc.min_max(times).as_py()
-        table = table.filter(pc.and_(pc.greater_equal(times, start), pc.less(times, start + AHEAD)))
+        table = table.filter(pc.and_(pc.greater_equal(times, start), pc.less(times, start + ahead)))
         table = table.sort_by(source.timestamp)
         if not table.num_rows:
             raise InputError(
-                f"{path.name} has no rows in the two hours after {start:%Y-%m-%d %H:%M:%S} UTC; {_other(ends)}"
+                f"{path.name} has no rows in the {ahead / timedelta(hours=1):g} hours after "
+                f"{start:%Y-%m-%d %H:%M:%S} UTC; {_other(ends)}"
             )
     bodies = _bodies(table, columns)
     if not bodies:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
 import click
 
 from bighead_ci import wiring
-from bighead_ci.callers.requests import request_bodies, requests_from
+from bighead_ci.callers.requests import AHEAD, request_bodies, requests_from
 from bighead_ci.callers.traffic import Traffic, TrafficSummary
 from bighead_ci.cli.output import EXIT_REFUSED, answer, json_option, reports_errors, say, utc_moment
 from bighead_ci.errors import InputError
@@ -31,6 +32,12 @@ POSITIVE = click.FloatRange(min=0, min_open=True)
     help="First moment of the rows (2026-01-31T12:00:00, in UTC); default: the workspace's.",
 )
 @click.option(
+    "--hours",
+    type=POSITIVE,
+    default=None,
+    help="How long after that moment rows may be; default: 2. More rows are a better sample of what a model is asked.",
+)
+@click.option(
     "--rows",
     "file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -40,11 +47,18 @@ POSITIVE = click.FloatRange(min=0, min_open=True)
 @json_option
 @reports_errors
 def traffic_command(
-    model: str, environment: str, rate: float, seconds: float, start: str | None, file: Path | None, as_json: bool
+    model: str,
+    environment: str,
+    rate: float,
+    seconds: float,
+    start: str | None,
+    hours: float | None,
+    file: Path | None,
+    as_json: bool,
 ) -> None:
     """Send MODEL requests; exit code 1 if any failed.
 
-    They are made of the rows of its spine's source in the two hours from --from on. Features are always looked up as of
+    They are made of the rows of its spine's source in the --hours from --from on. Features are always looked up as of
     the workspace's moment (bighead workspace moment).
 
     --rows sends others: a row is a request. Parquet and CSV have a column for each field of the request; other columns
@@ -52,8 +66,8 @@ def traffic_command(
 
     One line a second says what was answered in it, and by which versions. Ctrl-C ends it early; the sum comes last.
     """
-    if start is not None and file is not None:
-        raise InputError("--from and --rows exclude each other: rows of a file are all sent, whatever their time")
+    if file is not None and (start is not None or hours is not None):
+        raise InputError("--rows excludes --from and --hours: rows of a file are all sent, whatever their time")
     context = wiring.context()
     main = context.main()
     release = main.desired.release(environment, model)
@@ -65,7 +79,9 @@ def traffic_command(
     if file is not None:
         bodies = requests_from(main, model, version, file)
     else:
-        bodies = request_bodies(context, main, model, version, say, utc_moment(start, "--from") if start else None)
+        first = utc_moment(start, "--from") if start else None
+        ahead = AHEAD if hours is None else timedelta(hours=hours)
+        bodies = request_bodies(context, main, model, version, say, first, ahead)
     with Traffic(f"{live.url}/predict", bodies, rate) as traffic:
         ends = time.monotonic() + seconds
         with suppress(KeyboardInterrupt):

@@ -78,13 +78,20 @@ def test_rows_without_time_are_all_sent(tmp_path: Path) -> None:
     assert [body["airline"] for body in requests_of(FIELDS, "schedule", timeless, path, NOW)] == ["AA", "BB"]
 
 
+def test_rows_may_be_of_a_longer_time(tmp_path: Path) -> None:
+    """A sample of few rows, sent again and again, would tell a canary little about how a model scores."""
+    path = write_rows(tmp_path, (1, "AA", 1), (30, "BB", 2), (50, "CC", 3))
+    bodies = requests_of(FIELDS, "schedule", SOURCE, path, NOW, timedelta(hours=48))
+    assert [body["airline"] for body in bodies] == ["AA", "BB"]
+
+
 def test_no_rows_to_send_is_said(tmp_path: Path) -> None:
     """The message names the file, the moment, when there are rows, and what to do."""
     path = write_rows(tmp_path, (-1, "AA", 1), (-3, "AA", 1))
     with pytest.raises(InputError) as refused:
         requests_of(FIELDS, "schedule", SOURCE, path, NOW)
     text = str(refused.value)
-    assert "flights.parquet has no rows in the two hours after 2013-10-01 21:00:00 UTC" in text
+    assert "flights.parquet has no rows in the 2 hours after 2013-10-01 21:00:00 UTC" in text
     assert "its rows are of 2013-10-01 18:00:00 to 2013-10-01 20:00:00 UTC: --from takes a moment among them" in text
     with pytest.raises(InputError, match="it has none at all"):
         requests_of(FIELDS, "schedule", SOURCE, write_rows(tmp_path), NOW)
