@@ -11,9 +11,9 @@ from bighead_ci.definitions.files import LOCKS, Files
 from bighead_ci.definitions.lock_file import read_pins
 from bighead_ci.definitions.scaffold import default_lock
 from bighead_ci.definitions.tree import DirectoryTree
-from bighead_ci.delivery.stages.model_code import ModelCode
 from bighead_ci.engine.installed import InstalledEngine
 from bighead_ci.images.python_environments import unsatisfied
+from bighead_ci.model_code.code import ModelCode
 from bighead_ci.planning.inputs import Inputs
 from bighead_ci.planning.locks import Lock, needed_by_engine
 from bighead_ci.planning.versions import version_problems
@@ -28,7 +28,7 @@ def test_an_example_builds_and_what_is_generated_is_up_to_date(version: str) -> 
     name, number = version.split("/")
     inputs = Inputs(Files(DirectoryTree(ROOT)), InstalledEngine())
     assert version_problems(inputs, name, number) == []
-    code = ModelCode(ROOT / "models" / version / "model.py", "model.py")
+    code = ModelCode(ROOT / "models" / version, f"models/{version}")
     parameters = inputs.definitions.model(name, number).definition.parameters
     assert callable(code.build(parameters).fit)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from bighead_ci.delivery.stages.evaluate import evaluate
-from bighead_ci.delivery.stages.model_code import ModelCode
 from bighead_ci.delivery.stages.package import package
 from bighead_ci.delivery.stages.place import StagePlace
 from bighead_ci.delivery.stages.profile import profile_columns
@@ -233,20 +231,6 @@ def test_what_model_py_raises_is_said_with_its_line(tmp_path: Path, name: str) -
     assert "Traceback" not in str(caught.value)
 
 
-def test_model_py_is_imported_alone(tmp_path: Path) -> None:
-    """It does not see its neighbours, leaves no module behind and no compiled file."""
-    (tmp_path / "neighbour.py").write_text("")
-    code = tmp_path / "model.py"
-    code.write_text(
-        "try:\n    import neighbour\nexcept ImportError:\n    neighbour = None\ndef build(p):\n    return neighbour\n"
-    )
-    before = set(sys.modules)
-    with pytest.raises(InputError, match="returned NoneType"):
-        ModelCode(code, "model.py").build({})
-    assert set(sys.modules) - before == set()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.py", "neighbour.py"]
-
-
 def test_an_unfaithful_graph_is_refused(tmp_path: Path) -> None:
     """A conversion that scores otherwise does not become an artifact."""
     place = place_with_rows(tmp_path)
@@ -300,17 +284,6 @@ def test_a_directory_that_is_no_model_version_is_refused(tmp_path: Path) -> None
     """The message says what is expected."""
     with pytest.raises(InputError, match=r"expected models/<name>/v<N>"):
         StagePlace(write_checkout(tmp_path), "models/late")
-
-
-def test_model_py_may_define_a_dataclass(tmp_path: Path) -> None:
-    """With postponed annotations, which look their own module up by name."""
-    code = tmp_path / "model.py"
-    code.write_text(
-        "from __future__ import annotations\nfrom dataclasses import dataclass\n"
-        "@dataclass\nclass Most:\n    share: float\n    def fit(self, X, y): ...\n    def predict_proba(self, X): ...\n"
-        "def build(p):\n    return Most(0.5)\n"
-    )
-    assert ModelCode(code, "model.py").build({}).share == 0.5
 
 
 def test_a_profile_of_the_largest_numbers_can_be_read_back(tmp_path: Path) -> None:

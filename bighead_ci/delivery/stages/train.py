@@ -16,7 +16,6 @@ import pyarrow.compute as pc
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # publishes no types
 
 from bighead_ci.delivery.stages.labels import class_indices, class_names
-from bighead_ci.delivery.stages.model_code import ModelCode
 from bighead_ci.delivery.stages.place import StagePlace
 from bighead_ci.delivery.stages.results import Conversion
 from bighead_ci.documents.artifact import (
@@ -32,6 +31,7 @@ from bighead_ci.documents.artifact import (
 from bighead_ci.documents.stage import StageOrder, TrainSpec
 from bighead_ci.errors import InputError, Problem
 from bighead_ci.features.parquet import read_file
+from bighead_ci.model_code.code import ModelCode
 from bighead_ci.planning.stages import ARTIFACT, CONVERSION, TRAINING_SET
 from bighead_ci.ports.progress import Progress
 from bighead_ci.transforms.artifact import Scorer, open_artifact
@@ -68,7 +68,7 @@ def train(place: StagePlace, convert: Converter, progress: Progress) -> Conversi
         raise InputError(f"{spec.id}: the training set has no row to train on; see split in model.yaml")
     classes = class_names(train_rows["__label"], spec.task)
     with code_directory(place, spec) as directory:
-        code = ModelCode(directory / "model.py", f"{spec.path}/model.py")
+        code = ModelCode(directory, spec.path)
         estimator = _fit(spec, code, train_rows, classes, progress)
         graph = _converted(estimator, spec, convert, code)
         columns = _appended(
