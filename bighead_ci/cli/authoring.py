@@ -33,6 +33,7 @@ from bighead_ci.errors import InputError
 from bighead_ci.features.data_file import DataFile, describe
 from bighead_ci.planning.dvc_pipeline import dvc_yaml
 from bighead_ci.ports.tree import Tree
+from bighead_ci.tasks.registry import TASKS
 from bighead_ci.wiring.work_trees import work_tree
 from bighead_ci.words import closest
 
@@ -57,7 +58,7 @@ def new_command() -> None:
 )
 @click.option("--label", default=None, help="For the template: the column it predicts.")
 @click.option("--label-source", default=None, help="For the template: the label's source, if it is another.")
-@click.option("--task", type=click.Choice(["binary", "multiclass"]), default="binary", show_default=True)
+@click.option("--task", type=click.Choice([*TASKS]), default=next(iter(TASKS)), show_default=True)
 @owner_option
 @checkout_option
 @json_option

@@ -16,6 +16,7 @@ from bighead_ci.documents.definition import (
     TimeSplit,
 )
 from bighead_ci.errors import BugError, Problem
+from bighead_ci.tasks.registry import TASKS
 
 NO_TIMESTAMP = "an estimator cannot take a timestamp as input"
 INSTEAD = "use: lookup, or numbers made of it: the hour, the weekday"
@@ -27,6 +28,7 @@ def model_problems(files: Files, place: Place, definition: ModelDefinition) -> I
     if read is None:
         raise BugError(f"{place.file} was read and is gone")
     model = _Model(files, place, definition, read)
+    yield from model.task_problems()
     yield from model.source_problems()
     yield from model.request_problems()
     yield from model.feature_problems()
@@ -54,6 +56,17 @@ class _Model:
         wanted: str | None = None,
     ) -> Problem:
         return self.read.problem(self.place.file, location, message, value, known, wanted=wanted)
+
+    def task_problems(self) -> Iterator[Problem]:
+        definition = self.definition
+        task = TASKS.get(definition.task)
+        if task is None:
+            yield self.say(("task",), "there is no such task", definition.task, TASKS)
+            return
+        primary, known = definition.evaluation.primary, [metric.name for metric in task.metrics]
+        if primary not in known:
+            message = f"is no metric of the task {task.name}"
+            yield self.say(("evaluation", "primary"), message, primary, known)
 
     def source_problems(self) -> Iterator[Problem]:
         label = self.definition.label

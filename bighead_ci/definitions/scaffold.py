@@ -14,6 +14,7 @@ from bighead_ci.documents.definition import ColumnType, SourceDefinition
 from bighead_ci.errors import InputError
 from bighead_ci.features.naming import feature_name
 from bighead_ci.ports.tree import Tree
+from bighead_ci.tasks.registry import task_named
 
 NOT_COPIED = frozenset({"dvc.lock", "dvc.yaml", ".gitignore"})
 """What runs and generators write; a copy makes its own."""
@@ -155,7 +156,7 @@ def new_model(tree: Tree, name: str, wanted: NewModel) -> dict[str, bytes]:
             request="".join(f"  {column}: {{type: {kind}}}\n" for column, kind in fields.items()),
             split=_HASH_SPLIT + (_TIMED_HINT if source.timestamp else ""),
             features=_FEATURES_HINT,
-            primary="auc" if wanted.task == "binary" else "accuracy",
+            primary=task_named(wanted.task).primary,
         ),
         "model.py": _model_code(fields),
         "README.md": _CARD.format(name=name),

@@ -19,6 +19,7 @@ from bighead_ci.documents.definition import (
 )
 from bighead_ci.documents.release import Release
 from bighead_ci.documents.report import PromotionReport, PullRequestReport
+from bighead_ci.tasks.registry import METRICS, TASKS
 
 KINDS: dict[str, TypeAdapter[Any]] = {
     "model": TypeAdapter(ModelDefinition),
@@ -58,6 +59,9 @@ PATTERN_WORDS = {
 def json_schema(kind: str) -> dict[str, Any]:
     """The JSON Schema (2020-12) of one kind of file."""
     schema = expectations_schema() if kind == EXPECTATIONS else (KINDS | MADE)[kind].json_schema()
+    if kind == "model":
+        schema["properties"]["task"]["enum"] = [*TASKS]
+        schema["$defs"]["Evaluation"]["properties"]["primary"]["enum"] = [*METRICS]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bighead_ci.documents.metrics import METRICS
 from bighead_ci.documents.verdict import Occasion, written_path
+from bighead_ci.tasks.registry import METRICS
 
 _METRIC = ("value", "low", "high")
 

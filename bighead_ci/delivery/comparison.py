@@ -7,12 +7,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bighead_ci.delivery.context import Context
+from bighead_ci.delivery.stages.predictions import scored_rows
 from bighead_ci.documents.definition import RequestField
 from bighead_ci.documents.record import Comparison, DriftResult, MetricDifference, RunRecord, RunResult, Uncompared
 from bighead_ci.documents.report import RunningVersion
+from bighead_ci.documents.target import Target
 from bighead_ci.features.parquet import read_file
 from bighead_ci.planning.stages import PREDICTIONS, SAMPLE
-from bighead_ci.transforms.metrics import paired_differences
+from bighead_ci.tasks.measuring import paired_differences
+from bighead_ci.tasks.registry import task_named
 from bighead_ci.transforms.pairing import Unmatched, match_rows
 
 
@@ -21,10 +24,13 @@ def compare(context: Context, record: RunRecord, running: Sequence[RunningVersio
 
     The gates then see that the evidence is missing.
     """
-    return compare_predictions(context, context.records.file(record.run_id, PREDICTIONS), running)
+    ours = context.records.file(record.run_id, PREDICTIONS)
+    return compare_predictions(context, record.evaluation.target, ours, running)
 
 
-def compare_predictions(context: Context, ours: Path | None, running: Sequence[RunningVersion]) -> Comparison:
+def compare_predictions(
+    context: Context, target: Target, ours: Path | None, running: Sequence[RunningVersion]
+) -> Comparison:
     """The same of predictions that need not be recorded; None: they are gone."""
     by_run: dict[str, list[MetricDifference] | Unmatched] = {}
     differences: list[MetricDifference] = []
@@ -32,7 +38,7 @@ def compare_predictions(context: Context, ours: Path | None, running: Sequence[R
     for one in running:
         run = one.record.run_id
         if run not in by_run:
-            by_run[run] = _compared_rows(ours, context.records.file(run, PREDICTIONS), one)
+            by_run[run] = _compared_rows(target, ours, context.records.file(run, PREDICTIONS), one)
         found, where = by_run[run], one.environment
         if isinstance(found, Unmatched):
             uncompared.append(
@@ -43,13 +49,19 @@ def compare_predictions(context: Context, ours: Path | None, running: Sequence[R
     return Comparison(differences=differences, uncompared=uncompared)
 
 
-def _compared_rows(ours: Path | None, theirs: Path | None, other: RunningVersion) -> list[MetricDifference] | Unmatched:
+def _compared_rows(
+    target: Target, ours: Path | None, theirs: Path | None, other: RunningVersion
+) -> list[MetricDifference] | Unmatched:
+    their_target = other.record.evaluation.target
+    if reason := task_named(target.task).why_incomparable(target, their_target):
+        return Unmatched(f"{other.version} {reason}")
     if ours is None or theirs is None:
         return Unmatched(f"the predictions of {'this run' if ours is None else other.version} are gone")
     matched = match_rows(read_file(ours), read_file(theirs), other.version)
     if isinstance(matched, Unmatched):
         return matched
-    return paired_differences(matched.ours, matched.theirs, against=other.environment, model_version=other.version)
+    mine, others = scored_rows(matched.ours, target), scored_rows(matched.theirs, their_target)
+    return paired_differences(mine, others, against=other.environment, model_version=other.version)
 
 
 def request_changes(record: RunRecord, running: Sequence[RunningVersion]) -> list[str]:

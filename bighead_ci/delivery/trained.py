@@ -40,7 +40,7 @@ def report_trained(context: Context, out: Path, timings: Timings, seconds: float
         sandbox=sandbox_of_run(out),
     )
     running = running_versions(context, main.desired, record.model)
-    found = compare_predictions(context, out / PREDICTIONS, running)
+    found = compare_predictions(context, record.evaluation.target, out / PREDICTIONS, running)
     moved = drift_of_sample(context, record, out / SAMPLE, running)
     model = ModelReport(
         record=record,

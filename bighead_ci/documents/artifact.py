@@ -11,6 +11,7 @@ from pydantic import Field
 
 from bighead_ci.documents.base import Document, Name, Version
 from bighead_ci.documents.definition import ColumnType, FeatureSchema, RequestField
+from bighead_ci.documents.target import Target
 
 MANIFEST, GRAPH, GOLDEN = "artifact.json", "model.onnx", "golden.json"
 """Its files."""
@@ -49,18 +50,17 @@ class GoldenRows(Document):
     rows: list[GoldenRow]
 
 
-FORMAT: Literal[2] = 2
+FORMAT: Literal[3] = 3
 """Of the artifacts that this engine makes and reads."""
 
 
 class ArtifactManifest(Document):
     """`artifact.json`: all that serving needs to know besides the parameters."""
 
-    format: Literal[2] = FORMAT
+    format: Literal[3] = FORMAT
     model: Name
     version: Version
-    task: Literal["binary", "multiclass"]
-    classes: list[str]
+    target: Target
     inputs: list[ArtifactInput]
     request: dict[str, RequestField]
     features: list[FeatureSchema]

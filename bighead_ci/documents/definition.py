@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, ConfigDict, Field, PositiveInt, StringConstraints, field_validator
 
 from bighead_ci.documents.base import Digest, Document, Moment, Name, Percent, Version
-from bighead_ci.documents.metrics import MetricName
+from bighead_ci.documents.target import TargetSettings
 
 Column = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
 ColumnType = Literal["int64", "float64", "string", "bool", "timestamp"]
@@ -155,7 +155,8 @@ def _known_once(values: list[str]) -> list[str]:
 class Evaluation(Definition):
     """How a trained model is judged."""
 
-    primary: MetricName
+    primary: Name
+    """A metric of the task."""
     slices: Annotated[list[Column], AfterValidator(_known_once)] = Field(default_factory=list)
     bootstrap_samples: Annotated[int, Field(ge=50, le=2000)] = 200
 
@@ -172,7 +173,8 @@ class ModelDefinition(Definition):
 
     owner: Owner
     description: str
-    task: Literal["binary", "multiclass"]
+    task: Name
+    """What kind of answer the model gives."""
     spine: Spine
     label: Label
     split: Annotated[TimeSplit | RecentSplit | HashSplit, Field(discriminator="kind")]
@@ -182,6 +184,11 @@ class ModelDefinition(Definition):
     """Handed to `build(parameters)` in model.py."""
     evaluation: Evaluation
     serving: Serving = Field(default_factory=Serving)
+
+    @property
+    def target(self) -> TargetSettings:
+        """What the definition says of the answer."""
+        return TargetSettings(task=self.task, label=self.label.column)
 
 
 class RunDefinition(Definition):

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 
 from bighead_ci.documents.base import CommitId, Digest, Document, Moment, Name, Version
 from bighead_ci.documents.definition import Serving
+from bighead_ci.documents.histogram import Histogram
 from bighead_ci.documents.image import Reference
 
 BODY_LIMIT = 1 << 20
@@ -115,8 +116,7 @@ class VariantTelemetry(Document):
     least_p95_ms: float
     """The least that p95 can be beyond chance: with 50 requests p95 is the third slowest of them, with 5,000 a fact."""
     score_mean: float
-    score_histogram: list[int]
-    """`SCORE_BINS` equal bins over [0, 1]."""
+    score_histogram: Histogram
     null_ratio: dict[str, float]
     """Input → share of answered requests in which it was null."""
 

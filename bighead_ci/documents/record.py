@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bighead_ci.documents.base import CommitId, Digest, Document, Moment, Name, Version
+from bighead_ci.documents.chart import Chart
 from bighead_ci.documents.definition import FeatureSchema, RequestField, Serving
+from bighead_ci.documents.histogram import Histogram
 from bighead_ci.documents.image import ImageRef, Reference
-from bighead_ci.documents.inputs import Target, VersionInputs
+from bighead_ci.documents.inputs import Target as ImageTarget
+from bighead_ci.documents.inputs import VersionInputs
 from bighead_ci.documents.sandbox import SandboxKind
+from bighead_ci.documents.target import Target
 
-SCORE_BINS = 20
-"""Equal bins over [0, 1] in which scores are counted, by evaluation, by a model's process and by what compares them."""
 LEAST_IMPORTANCE = 0.02
 """Share of the scores' movement below which an input that drifts is no news."""
 
@@ -151,13 +153,6 @@ class Slice(Document):
     metrics: dict[str, Metric]
 
 
-class CurvePoint(Document):
-    """A point of a curve."""
-
-    x: float
-    y: float
-
-
 class EvaluationResult(Document):
     """How well the packaged artifact (not the estimator in memory) does on the evaluation rows."""
 
@@ -165,24 +160,41 @@ class EvaluationResult(Document):
     metrics: dict[str, Metric]
     slices: list[Slice]
     rows: int
-    calibration: list[CurvePoint]
-    """Mean score → observed rate, by score decile (binary)."""
-    roc: list[CurvePoint]
-    """False → true positive rate (binary)."""
-    confusion: list[list[int]]
-    """Row: truth, column: prediction."""
-    classes: list[str]
-    score_histogram: list[int]
-    """`SCORE_BINS` equal bins of the score over [0, 1] (binary: of the positive class; else of the highest)."""
+    target: Target
+    """What the scores are."""
+    charts: list[Chart] = Field(default_factory=list)
+    notes: list[str] = Field(default_factory=list)
+    """What must be known to read the metrics rightly, a sentence each."""
+    score_histogram: Histogram
+    """The number that stands for an answer, in the target's bins."""
     conversion_error: float
     """Largest difference between the framework's own scores and the artifact's, on evaluation and golden rows."""
     importance: dict[str, float] = Field(default_factory=dict)
     """Input → share of how far scores move when its values are exchanged between rows; empty in older records."""
 
-    @property
-    def absent_classes(self) -> list[str]:
-        """Classes of the model that no evaluation row is of."""
-        return [name for name, row in zip(self.classes, self.confusion, strict=False) if not sum(row)]
+    @model_validator(mode="before")
+    @classmethod
+    def _of_older_engines(cls, value: Any) -> Any:
+        """They knew tasks with classes alone, and kept each of their charts in a field of its own."""
+        if not isinstance(value, dict) or "classes" not in value:
+            return value
+        kept = {name: part for name, part in value.items() if name not in _OLDER_FIELDS}
+        names = value["classes"]
+        task = "binary" if len(names) == len(("negative", "positive")) else "multiclass"
+        return kept | {"target": {"task": task, "outputs": names}, "charts": [*_older_charts(value)]}
+
+
+_OLDER_FIELDS = frozenset({"calibration", "roc", "confusion", "classes"})
+
+
+def _older_charts(evaluation: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    if points := evaluation.get("roc"):
+        x, y = "false positive rate", "true positive rate"
+        yield {"kind": "curve", "name": "ROC", "x": x, "y": y, "points": points, "dots": False}
+    if points := evaluation.get("calibration"):
+        yield {"kind": "curve", "name": "calibration", "x": "mean score", "y": "observed rate", "points": points}
+    if counts := evaluation.get("confusion"):
+        yield {"kind": "matrix", "name": "confusion", "names": evaluation["classes"], "counts": counts}
 
 
 class MetricDifference(Document):
@@ -236,7 +248,7 @@ class RunResult(Document):
     version: Version
     content_key: Digest
     inputs: VersionInputs
-    task: Literal["binary", "multiclass"]
+    task: Name
     artifact: Digest
     artifact_bytes: int
     parameters: dict[str, Any]
@@ -266,7 +278,7 @@ class RunRecord(RunResult):
     commit: CommitId
     """The commit whose files were run."""
     recorded_at: Moment
-    images: dict[Target, ImageRef]
+    images: dict[ImageTarget, ImageRef]
     timings: Timings
     sandbox: SandboxKind = "none"
     """What held the stages' code, the weakest of them; before there were sandboxes, nothing did."""

@@ -25,6 +25,7 @@ from bighead_ci.documents.definition import (
 )
 from bighead_ci.documents.expectation import Expectation
 from bighead_ci.documents.inputs import VersionInputs
+from bighead_ci.documents.target import TargetSettings
 
 BOOKKEEPING = ("__event_id", "__timestamp", "__part")
 """Columns of a training set that are neither inputs nor the label."""
@@ -104,7 +105,7 @@ class QualitySpec(StageSpec):
 class TrainSpec(StageSpec):
     """What is learned, and what the artifact says of itself."""
 
-    task: Literal["binary", "multiclass"]
+    target: TargetSettings
     parameters: dict[str, Any]
     inputs: list[ArtifactInput]
     request: dict[str, RequestField]
@@ -118,7 +119,6 @@ class TrainSpec(StageSpec):
 class EvaluateSpec(StageSpec):
     """How the artifact is judged."""
 
-    task: Literal["binary", "multiclass"]
     evaluation: Evaluation
 
 
@@ -129,7 +129,7 @@ class PackageSpec(StageSpec):
 class RecordSpec(StageSpec):
     """What a record says of a version beside what stages measure."""
 
-    task: Literal["binary", "multiclass"]
+    task: Name
     parameters: dict[str, Any]
     request: dict[str, RequestField]
     features: list[FeatureSchema]

@@ -2,28 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from bighead_ci.documents.base import Document, Moment
-from bighead_ci.documents.record import SCORE_BINS
-
-
-class Histogram(Document):
-    """Counts by value: one for each bound, of what lies at or below it and above the one before, and one for the rest.
-
-    Empty without bounds: nothing was measured.
-    """
-
-    bounds: list[float] = Field(default_factory=list)
-    counts: list[int] = Field(default_factory=list)
-
-    @model_validator(mode="after")
-    def _whole(self) -> Histogram:
-        if self.counts and len(self.counts) != len(self.bounds) + 1:
-            raise ValueError("a histogram has one count more than it has bounds")
-        if self.bounds != sorted(set(self.bounds)):
-            raise ValueError("the bounds of a histogram rise")
-        return self
+from bighead_ci.documents.histogram import Histogram
 
 
 class VariantCounts(Document):
@@ -37,8 +19,8 @@ class VariantCounts(Document):
     """That its process says it gave well."""
     seconds: Histogram = Histogram()
     """From a request's arrival in the process to its answer."""
-    scores: list[int] = Field(default_factory=lambda: [0] * SCORE_BINS)
-    """In equal bins over [0, 1]."""
+    scores: Histogram = Histogram()
+    """The number that stands for an answer, by the task."""
     score_sum: float = 0.0
     nulls: dict[str, int] = Field(default_factory=dict)
     """Input → answers for which it was null."""

@@ -68,7 +68,6 @@ def stage_specs(definitions: Definitions, model: VersionedModel) -> dict[str, St
         "evaluate": EvaluateSpec(
             model=model.name,
             version=model.version,
-            task=model.definition.task,
             evaluation=model.definition.evaluation,
         ),
         "package": PackageSpec(model=model.name, version=model.version),
@@ -196,7 +195,7 @@ def _train(definitions: Definitions, model: VersionedModel, sets: Sequence[Versi
     return TrainSpec(
         model=model.name,
         version=model.version,
-        task=definition.task,
+        target=definition.target,
         parameters=definition.parameters,
         inputs=inputs,
         request=definition.request,

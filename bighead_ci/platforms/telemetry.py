@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
-from bighead_ci.documents.record import SCORE_BINS
-from bighead_ci.documents.telemetry import Histogram, Measurement, VariantCounts
+from bighead_ci.documents.histogram import Histogram
+from bighead_ci.documents.telemetry import Measurement, VariantCounts
 from bighead_ci.errors import RetryError
 from bighead_ci.platforms.local import LocalPlatform
 from bighead_ci.platforms.samples import Sample, increase
@@ -49,7 +49,7 @@ def counts(samples: Sequence[Sample], variant: str) -> VariantCounts:
         errors=at_router.errors,
         answers=round(process.get("bighead_requests_total|200", 0.0)),
         seconds=_histogram(process, "bighead_request_seconds_bucket"),
-        scores=_scores(process),
+        scores=_histogram(process, "bighead_score_bucket"),
         score_sum=process.get("bighead_score_sum", 0.0),
         nulls={name: round(count) for name, count in _labelled(process, "bighead_null_inputs_total").items()},
     )
@@ -101,8 +101,3 @@ def _histogram(counters: Mapping[str, float], name: str) -> Histogram:
         bounds=[bound for bound, _ in cumulative[:-1]],
         counts=[round(after - before) for before, after in pairwise(below)],
     )
-
-
-def _scores(counters: Mapping[str, float]) -> list[int]:
-    counted = _histogram(counters, "bighead_score_bucket").counts
-    return counted[:SCORE_BINS] if counted else [0] * SCORE_BINS

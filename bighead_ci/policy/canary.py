@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
 from bighead_ci.documents.definition import duration
+from bighead_ci.documents.histogram import Histogram
 from bighead_ci.documents.live import CanaryAnalysis, VariantTelemetry
 from bighead_ci.documents.release import ALL, Release
-from bighead_ci.documents.telemetry import Histogram, Measurement, VariantCounts
+from bighead_ci.documents.telemetry import Measurement, VariantCounts
 from bighead_ci.documents.verdict import Verdict
 from bighead_ci.policy.chance import least_rise, least_share
 from bighead_ci.policy.histogram import mean, population_stability_index, quantile
@@ -29,7 +29,7 @@ class Arm:
     process: str
     """Its name in the measurement."""
     version: str
-    evaluated: Sequence[int]
+    evaluated: Histogram
     """Scores of its own evaluation, by bin: they tell a version that scores differently on purpose from one that
     sees the world differently."""
 
@@ -64,9 +64,9 @@ def analyse(
     if alone:
         before = step_before.variants[stable.process] if step_before else VariantCounts()
     total = strays.requests + after.requests
-    fewer = min(sum(before.scores), sum(after.scores))
+    fewer = min(before.scores.total, after.scores.total)
     shifts = [
-        population_stability_index(arm.evaluated, counts.scores, sample=fewer)
+        population_stability_index(arm.evaluated.counts, counts.scores.counts, sample=fewer)
         for arm, counts in ((stable, before), (candidate, after))
     ]
     return CanaryAnalysis(
@@ -97,7 +97,7 @@ def figures(arm: Arm, counts: VariantCounts) -> VariantTelemetry:
         p95_ms=_milliseconds(counts.seconds, 0.95),
         p99_ms=_milliseconds(counts.seconds, 0.99),
         least_p95_ms=_milliseconds(counts.seconds, least_share(0.95, sum(counts.seconds.counts))),
-        score_mean=mean(counts.score_sum, sum(counts.scores)),
+        score_mean=mean(counts.score_sum, counts.scores.total),
         score_histogram=counts.scores,
         null_ratio={
             name: min(1.0, count / counts.answers) if counts.answers else 0.0 for name, count in counts.nulls.items()

@@ -11,10 +11,10 @@ from typing import Any
 
 from bighead_ci.documents.definition import CanaryPlan, EnvironmentDefinition, RequestField, duration
 from bighead_ci.documents.live import CanaryAnalysis, VariantTelemetry
-from bighead_ci.documents.metrics import METRICS
 from bighead_ci.documents.record import DriftResult, Metric, MetricDifference, RunRecord, Slice
 from bighead_ci.documents.release import PlacedRelease, Variant
 from bighead_ci.documents.report import RunningVersion
+from bighead_ci.tasks.registry import METRICS
 
 _ROUTER_FIELDS = ("version", "requests", "errors", "error_ratio")
 """What is known of a variant without asking its process."""
@@ -104,7 +104,7 @@ def canary_evidence(analysis: CanaryAnalysis, plan: CanaryPlan) -> dict[str, Any
     """
     rise, where = _largest_rise(analysis.candidate.null_ratio, analysis.stable.null_ratio)
     newcomer = _telemetry(analysis.candidate) | {"null_ratio_max_rise": rise, "null_ratio_max_rise_of": where}
-    silent = analysis.candidate.requests > analysis.candidate.errors and not any(analysis.candidate.score_histogram)
+    silent = analysis.candidate.requests > analysis.candidate.errors and not analysis.candidate.score_histogram.total
     if silent:
         newcomer = {name: value for name, value in newcomer.items() if name in _ROUTER_FIELDS}
     return {

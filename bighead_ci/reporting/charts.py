@@ -9,9 +9,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bighead_ci.documents.metrics import METRICS
-from bighead_ci.documents.record import ColumnDrift, CurvePoint, EvaluationResult, MetricDifference
+from bighead_ci.documents.chart import Chart, Curve, CurvePoint, Matrix
+from bighead_ci.documents.histogram import Histogram
+from bighead_ci.documents.record import ColumnDrift, EvaluationResult, MetricDifference
 from bighead_ci.reporting.comparison import SliceChange
+from bighead_ci.reporting.histograms import drawn
+from bighead_ci.tasks.registry import METRICS
 
 Spec = dict[str, Any]
 
@@ -92,52 +95,50 @@ def _forest_row(d: MetricDifference, names: Mapping[str, str]) -> Spec:
     }
 
 
-def curves(mine: EvaluationResult, others: Mapping[str, EvaluationResult], width: int = 190) -> Spec:
-    """ROC curve and calibration side by side, this run and those that serve."""
-    panels = []
-    if mine.roc:
-        panels.append(_roc(mine, others, width))
-    if mine.calibration:
-        panels.append(_calibration(mine, others, width))
-    return chart(hconcat=panels)
+def curves(mine: Sequence[Curve], others: Mapping[str, EvaluationResult], width: int = 190) -> Spec:
+    """Curves side by side, each of this run and of those that serve."""
+    return chart(hconcat=[_beside(one, others, width) for one in mine])
 
 
-def roc_curve(mine: EvaluationResult, others: Mapping[str, EvaluationResult], width: int) -> Spec:
-    """True by false positive rate, this run and those that serve."""
-    return chart(**_roc(mine, others, width))
+def curve(mine: Curve, others: Mapping[str, EvaluationResult], width: int) -> Spec:
+    """One curve, of this run and of those that serve."""
+    return chart(**_beside(mine, others, width))
 
 
-def calibration_curve(mine: EvaluationResult, others: Mapping[str, EvaluationResult], width: int) -> Spec:
-    """Observed rate by mean score, this run and those that serve."""
-    return chart(**_calibration(mine, others, width))
+def titled(one: Chart) -> str:
+    """A chart's name as a title."""
+    words = f"{one.name[0].upper()}{one.name[1:]}"
+    return words if isinstance(one, Curve) else f"{words} matrix"
 
 
-def _roc(mine: EvaluationResult, others: Mapping[str, EvaluationResult], width: int) -> Spec:
-    lines = {name: thinned(run.roc) for name, run in {THIS: mine, **others}.items()}
-    return _square(("ROC", "false positive rate", "true positive rate"), lines, width, dots=False)
+def _beside(mine: Curve, others: Mapping[str, EvaluationResult], width: int) -> Spec:
+    lines = {THIS: mine.points}
+    for name, run in others.items():
+        same = (one for one in run.charts if isinstance(one, Curve) and one.name == mine.name)
+        lines[name] = next((one.points for one in same), [])
+    if not mine.dots:
+        lines = {name: thinned(points) for name, points in lines.items()}
+    return _square(mine, lines, width)
 
 
-def _calibration(mine: EvaluationResult, others: Mapping[str, EvaluationResult], width: int) -> Spec:
-    lines = {name: run.calibration for name, run in {THIS: mine, **others}.items()}
-    return _square(("Calibration", "mean score", "observed rate"), lines, width, dots=True)
-
-
-def _square(titles: tuple[str, str, str], lines: Mapping[str, Sequence[CurvePoint]], width: int, *, dots: bool) -> Spec:
-    title, x_title, y_title = titles
+def _square(mine: Curve, lines: Mapping[str, Sequence[CurvePoint]], width: int) -> Spec:
     points = [
-        {"run": name, "x": round(p.x, 3), "y": round(p.y, 3), "i": i}
+        {"run": name, "x": _rounded(p.x, mine), "y": _rounded(p.y, mine), "i": i}
         for name, line in lines.items()
         for i, p in enumerate(line)
         if math.isfinite(p.x) and math.isfinite(p.y)
     ]
-    axis = {"type": "quantitative", "scale": {"domain": [0, 1]}}
-    ticks = {"values": [0, 0.25, 0.5, 0.75, 1], "format": ".2~f"}
-    diagonal = {"values": [{"x": 0, "y": 0}, {"x": 1, "y": 1}]}
+    spots = [_rounded(place, mine) for line in lines.values() for p in line for place in (p.x, p.y)]
+    spots = [place for place in spots if math.isfinite(place)]
+    low, high = (0, 1) if mine.unit or not spots else (min(spots), max(spots))
+    axis = {"type": "quantitative", "scale": {"domain": [low, high]}}
+    ticks: Spec = {"values": [0, 0.25, 0.5, 0.75, 1], "format": ".2~f"} if mine.unit else {"tickCount": 5}
+    diagonal = {"values": [{"x": low, "y": low}, {"x": high, "y": high}]}
     line: Spec = {"type": "line", "strokeWidth": 2}
-    if dots:
+    if mine.dots:
         line["point"] = {"size": 25, "filled": True}
     return {
-        "title": title,
+        "title": titled(mine),
         "width": width,
         "height": width,
         "layer": [
@@ -150,14 +151,18 @@ def _square(titles: tuple[str, str, str], lines: Mapping[str, Sequence[CurvePoin
                 "data": {"values": points},
                 "mark": line,
                 "encoding": {
-                    "x": {**axis, "field": "x", "title": x_title, "axis": ticks},
-                    "y": {**axis, "field": "y", "title": y_title, "axis": ticks},
+                    "x": {**axis, "field": "x", "title": mine.x, "axis": ticks},
+                    "y": {**axis, "field": "y", "title": mine.y, "axis": ticks},
                     "order": {"field": "i", "type": "quantitative"},
                     "color": _colours("run", list(lines), (MINE, *OTHERS)),
                 },
             },
         ],
     }
+
+
+def _rounded(value: float, of: Curve) -> float:
+    return round(value, 3) if of.unit else float(f"{value:.4g}")
 
 
 def thinned(points: Sequence[CurvePoint]) -> list[CurvePoint]:
@@ -168,16 +173,19 @@ def thinned(points: Sequence[CurvePoint]) -> list[CurvePoint]:
     return [points[round(i * last / (_CURVE_POINTS - 1))] for i in range(_CURVE_POINTS)]
 
 
-def score_histogram(runs: Mapping[str, Sequence[int]], width: int = 420, height: int = 130) -> Spec:
+def score_histogram(runs: Mapping[str, Histogram], width: int = 420, height: int = 130) -> Spec:
     """Share of rows by score, the first run filled and the others as outlines."""
-    names = list(runs)
+    shown = drawn(runs)
+    names = list(shown)
     rows = [
-        {"run": name, "score": round(i / len(counts), 4), "share": round(c / max(sum(counts), 1), 5)}
-        for name, counts in runs.items()
-        for i, c in enumerate([*counts, counts[-1]] if counts else [])
+        {"run": name, "score": round(edge, 4), "share": round(c / sum(one.counts), 5)}
+        for name, one in shown.items()
+        for edge, c in zip(one.edges, [*one.counts, one.counts[-1]], strict=True)
     ]
+    edges = [edge for one in shown.values() for edge in one.edges]
+    domain = [min(edges, default=0), max(edges, default=1)]
     encoding = {
-        "x": {"field": "score", "type": "quantitative", "title": "score", "scale": {"domain": [0, 1]}},
+        "x": {"field": "score", "type": "quantitative", "title": "score", "scale": {"domain": domain}},
         "y": {"field": "share", "type": "quantitative", "title": "share of rows", "axis": {"format": "%"},
               "stack": None},
         "color": _colours("run", names, (MINE, *OTHERS)),
@@ -275,8 +283,9 @@ def drift(columns: Sequence[ColumnDrift], width: int = 300) -> Spec:
     )
 
 
-def confusion(classes: Sequence[str], counts: Sequence[Sequence[int]]) -> Spec:
+def matrix(one: Matrix) -> Spec:
     """Truth by prediction; colour is the share of the true class."""
+    classes, counts = one.names, one.counts
     names = [f"{i + 1}. {name[:24]}" if list(classes).count(name) > 1 else name[:24] for i, name in enumerate(classes)]
     rows = [
         {"truth": t, "prediction": p, "rows": f"{n:,}", "share": n / max(sum(line), 1)}
@@ -288,7 +297,7 @@ def confusion(classes: Sequence[str], counts: Sequence[Sequence[int]]) -> Spec:
     opacity = {"field": "share", "type": "quantitative", "scale": {"domain": [0, 1], "range": [0.05, 0.75]},
                "legend": None}  # fmt: skip
     return chart(
-        title="Confusion matrix, rows",
+        title=f"{titled(one)}, rows",
         width={"step": 56},
         height={"step": 36},
         data={"values": rows},

@@ -12,14 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from bighead_ci.documents.metrics import METRICS
 from bighead_ci.documents.record import Metric, MetricDifference, RunRecord, Slice, Uncompared
 from bighead_ci.documents.report import ModelReport, RunningVersion
 from bighead_ci.documents.verdict import RuleResult, Verdict
+from bighead_ci.tasks.registry import METRICS
 
 Outcome = Literal["better", "worse", "no clear change", ""]
 
-_MOST_CLASSES = 10
 _OF_METRICS = frozenset({"metrics", "difference", "gain"})
 """Steps of evidence under which each name is a metric."""
 
@@ -306,16 +305,3 @@ def names_of_runs(model: ModelReport) -> dict[str, str]:
     """Environment → what to call the run that serves there, the same words for the same run."""
     words = {run.run_id: name for name, run in distinct_runs(model.running)}
     return {running.environment: words[running.record.run_id] for running in model.running}
-
-
-def absent_classes(model: ModelReport) -> str:
-    """Which classes no evaluation row is of, and what that means for the metrics; empty where all occur."""
-    evaluation = model.record.evaluation
-    absent, left = evaluation.absent_classes, len(evaluation.classes) - len(evaluation.absent_classes)
-    if not absent or not evaluation.rows:
-        return ""
-    names = ", ".join(absent[:_MOST_CLASSES]) + (
-        f" and {len(absent) - _MOST_CLASSES:,} more" * (len(absent) > _MOST_CLASSES)
-    )
-    means = "auc is not defined" if left == 1 else f"auc is the mean over the other {left}"
-    return f"no evaluation row is of class {names}: {means}, and no metric says how well these are told apart"

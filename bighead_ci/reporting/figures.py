@@ -106,11 +106,3 @@ def sparkline(counts: Sequence[int]) -> str:
         return "·" * len(counts)
     last = len(_BARS) - 1
     return "".join("·" if c <= 0 else _BARS[min(last, int(c / top * len(_BARS)))] for c in counts)
-
-
-def histogram_mean(counts: Sequence[int]) -> float:
-    """Mean of a histogram over [0, 1] of equal bins, by their centres; NaN when it is empty."""
-    total = sum(counts)
-    if not total:
-        return math.nan
-    return sum(c * (i + 0.5) / len(counts) for i, c in enumerate(counts)) / total

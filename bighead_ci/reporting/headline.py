@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bighead_ci.documents.metrics import title
 from bighead_ci.documents.report import ModelReport, PullRequestReport
 from bighead_ci.reporting.comparison import baseline, gate_counts, label, metric_rows, primary_figure
 from bighead_ci.reporting.figures import figure, plural, seconds, signed
+from bighead_ci.tasks.registry import title
 
 
 def must_approve(report: PullRequestReport) -> int:

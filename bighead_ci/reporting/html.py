@@ -9,11 +9,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from bighead_ci.documents.base import write_atomically
+from bighead_ci.documents.chart import Curve, Matrix
 from bighead_ci.documents.report import ModelReport, PullRequestReport, ReportEntry, TrainedReport
 from bighead_ci.reporting import charts, figures
 from bighead_ci.reporting.charts import Spec
 from bighead_ci.reporting.comparison import (
-    absent_classes,
     baseline,
     compared_on_all,
     distinct_runs,
@@ -95,7 +95,7 @@ class ModelView:
         self.metric_numbers = range(2, 2 + len(now))
         self.rows_compared = self.record.evaluation.rows if beside else 0
         self.other_rows = other_rows(model)
-        self.absent_classes = absent_classes(model)
+        self.matrices = [one for one in self.record.evaluation.charts if isinstance(one, Matrix)]
         first = self.metrics[0] if self.metrics else None
         self.primary, self.primary_rows = primary_figure(first, self.record.evaluation.rows) if first else (0.0, "")
         self.slices_against = label(base) if (base := slice_baseline(model)) else ""
@@ -119,15 +119,14 @@ class ModelView:
             drawn.append((forest, f"Metrics of {title} against what runs; the table above has the numbers"))
         histograms = {charts.THIS: evaluation.score_histogram}
         histograms |= {name: other.score_histogram for name, other in self._others.items()}
-        if sum(evaluation.score_histogram):
+        if evaluation.score_histogram.total:
             drawn.append((charts.score_histogram(histograms, width=380), f"Share of rows by score of {title}"))
-        if evaluation.roc:
-            drawn.append((charts.roc_curve(evaluation, self._others, width=260), f"ROC curve of {title}"))
-        if evaluation.calibration:
-            drawn.append((charts.calibration_curve(evaluation, self._others, width=260), f"Calibration of {title}"))
-        if evaluation.confusion and len(evaluation.classes) <= _CLASSES:
-            matrix = charts.confusion(evaluation.classes, evaluation.confusion)
-            drawn.append((matrix, f"Confusion matrix of {title}; the table below has the numbers"))
+        for one in evaluation.charts:
+            name = charts.titled(one)
+            if isinstance(one, Curve):
+                drawn.append((charts.curve(one, self._others, width=260), f"{name} of {title}"))
+            elif len(one.names) <= _CLASSES:
+                drawn.append((charts.matrix(one), f"{name} of {title}; the table below has the numbers"))
         return [_plot(spec, words) for spec, words in drawn]
 
     def slice_plot(self) -> Markup:
@@ -156,6 +155,7 @@ def _safe_address(url: str) -> str:
 
 
 _PIECES.globals["dark"] = Markup(dark_rules())  # noqa: S704 - colours of ours
+_PIECES.filters["titled"] = charts.titled
 _PIECES.filters.update(
     figure=figures.figure,
     signed=figures.signed,

@@ -13,7 +13,6 @@ from bighead_ci.reporting.comparison import outcome
 from bighead_ci.reporting.escaping import GAP, code, details, fence, table, text
 from bighead_ci.reporting.figures import (
     figure,
-    histogram_mean,
     interval,
     milliseconds,
     moment,
@@ -22,9 +21,9 @@ from bighead_ci.reporting.figures import (
     seconds,
     signed,
     size,
-    sparkline,
 )
 from bighead_ci.reporting.gates import failing_rules, gate_table
+from bighead_ci.reporting.histograms import score_lines
 from bighead_ci.reporting.pictures import inline_picture
 from bighead_ci.reporting.section import MARK
 from bighead_ci.reporting.shortening import Block, fit
@@ -164,15 +163,11 @@ def _analysis(analysis: CanaryAnalysis, *, pictures: bool) -> list[Block]:
     columns = ["", f"candidate {new.version}", _stable(analysis)]
     blocks = [Block(f"{head}\n\n{table(columns, rows, numbers=(1, 2))}", 10, "analysis table")]
     histograms = {f"candidate {new.version}": new.score_histogram, _stable(analysis): old.score_histogram}
-    shown = {name: h for name, h in histograms.items() if sum(h)}
-    if shown:
-        width = max(len(name) for name in shown)
-        lines = [f"{name:{width}}  {sparkline(h)}  mean {figure(histogram_mean(h))}" for name, h in shown.items()]
-        first = f"{'scores':{width}}  0{'1':>{len(next(iter(shown.values()))) - 1}}"
-        blocks.append(Block(fence("\n".join([first, *lines]), "text"), 20, "score distribution"))
-    if shown and pictures:
-        words = "Scores of candidate and stable"
-        blocks.append(Block(inline_picture(charts.score_histogram(shown), words), 100, "picture"))
+    if lines := score_lines(histograms):
+        blocks.append(Block(fence("\n".join(lines), "text"), 20, "score distribution"))
+        if pictures:
+            words = "Scores of candidate and stable"
+            blocks.append(Block(inline_picture(charts.score_histogram(histograms), words), 100, "picture"))
     return blocks
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from bighead_ci.documents.base import short
+from bighead_ci.documents.chart import Curve, Matrix
+from bighead_ci.documents.histogram import Histogram
 from bighead_ci.documents.record import DriftResult
 from bighead_ci.documents.report import ModelReport
 from bighead_ci.reporting import charts
@@ -11,7 +13,6 @@ from bighead_ci.reporting.comparison import (
     MetricRow,
     OtherRows,
     SliceChange,
-    absent_classes,
     baseline,
     compared_on_all,
     distinct_runs,
@@ -34,16 +35,15 @@ from bighead_ci.reporting.escaping import GAP, code, details, fence, link, print
 from bighead_ci.reporting.figures import (
     NONE,
     figure,
-    histogram_mean,
     interval,
     percent,
     plural,
     seconds,
     signed,
     size,
-    sparkline,
 )
 from bighead_ci.reporting.gates import gate_table
+from bighead_ci.reporting.histograms import score_lines
 from bighead_ci.reporting.pictures import inline_picture
 from bighead_ci.reporting.shortening import Block
 
@@ -88,8 +88,8 @@ class ModelSection:
             Block(self._gates(), self.sooner + 65, "gate section"),
             Block(self._changes(), self.sooner + 70, "difference section"),
         ]
-        if self.record.evaluation.confusion:
-            blocks.append(Block(self._confusion(), self.sooner + 75, "confusion table"))
+        tables = [self._matrix(one) for one in self.record.evaluation.charts if isinstance(one, Matrix)]
+        blocks += [Block(one, self.sooner + 75, "confusion table") for one in tables]
         blocks.append(Block(self._run(), self.sooner + 85, "run section"))
         return blocks
 
@@ -144,10 +144,11 @@ class ModelSection:
         if self.model.differences:
             forest = charts.metric_forest(self.model.differences, names_of_runs(self.model))
             drawn.append((forest, f"Metrics of {self.name} against what runs, with intervals"))
-        if evaluation.roc or evaluation.calibration:
+        if curves := [one for one in evaluation.charts if isinstance(one, Curve)]:
             others = {name: run.evaluation for name, run in self.runs}
-            drawn.append((charts.curves(evaluation, others), f"ROC and calibration of {self.name}"))
-        if sum(evaluation.score_histogram):
+            names = " and ".join(one.name for one in curves)
+            drawn.append((charts.curves(curves, others), f"{names[0].upper()}{names[1:]} of {self.name}"))
+        if evaluation.score_histogram.total:
             drawn.append((charts.score_histogram(self._histograms()), f"Scores of {self.name}"))
         pictures = [picture for spec, words in drawn[: self.pictures] if (picture := inline_picture(spec, words))]
         first = 1 if self.model.differences else 0
@@ -157,7 +158,7 @@ class ModelSection:
             blocks.append(Block(plots, self.sooner + 100, "picture section"))
         return blocks
 
-    def _histograms(self) -> dict[str, list[int]]:
+    def _histograms(self) -> dict[str, Histogram]:
         theirs = {name: run.evaluation.score_histogram for name, run in self.runs}
         return {charts.THIS: self.record.evaluation.score_histogram, **theirs}
 
@@ -166,7 +167,7 @@ class ModelSection:
         items = [
             *self._unheld(),
             self._quality(),
-            *self._absent(),
+            *self._notes(),
             *self._beyond(),
             self._drift_line(),
             *self._callers(),
@@ -200,9 +201,8 @@ class ModelSection:
             lines.append(f"  - … and {len(failed) - _FAILED:,} more")
         return "\n".join(lines)
 
-    def _absent(self) -> list[str]:
-        words = absent_classes(self.model)
-        return [f"⚠️ **Classes**: {text(words, 400)}"] if words else []
+    def _notes(self) -> list[str]:
+        return [f"⚠️ **Evaluation**: {text(words, 400)}" for words in self.record.evaluation.notes]
 
     def _beyond(self) -> list[str]:
         beyond = self.record.training_set.beyond
@@ -267,13 +267,8 @@ class ModelSection:
 
     def _scores(self) -> str:
         """The distributions under one another, in signs that need no picture."""
-        shown = [(printable(name, 60), h) for name, h in self._histograms().items() if sum(h)]
-        if not shown:
-            return ""
-        width = max(len(name) for name, _ in shown)
-        head = f"{'scores':{width}}  0{'1':>{len(shown[0][1]) - 1}}"
-        lines = [f"{name:{width}}  {sparkline(h)}  mean {figure(histogram_mean(h))}" for name, h in shown]
-        return fence("\n".join([head, *lines]), "text")
+        lines = score_lines({printable(name, 60): one for name, one in self._histograms().items()})
+        return fence("\n".join(lines), "text") if lines else ""
 
     def _drift_line(self) -> str:
         drift = self.model.drift
@@ -378,15 +373,16 @@ class ModelSection:
             if mine.get(name) != theirs.get(name)
         ]
 
-    def _confusion(self) -> str:
-        classes = self.record.evaluation.classes[:_CLASSES]
+    def _matrix(self, matrix: Matrix) -> str:
+        classes = matrix.names[:_CLASSES]
         rows = [
             [f"**{text(name, 40)}**", *(f"{n:,} ({percent(n, sum(line))})" for n in line[:_CLASSES])]
-            for name, line in zip(classes, self.record.evaluation.confusion, strict=False)
+            for name, line in zip(classes, matrix.counts, strict=False)
         ]
         head = ["truth ↓ prediction →", *(text(name, 40) for name in classes)]
-        cut = "" if len(classes) == len(self.record.evaluation.classes) else f", the first {_CLASSES} classes"
-        return details(f"Confusion matrix of {self.name}{cut}", table(head, rows, numbers=range(1, len(head))))
+        cut = "" if len(classes) == len(matrix.names) else f", the first {_CLASSES} classes"
+        title = f"{matrix.name[0].upper()}{matrix.name[1:]} matrix of {self.name}{cut}"
+        return details(title, table(head, rows, numbers=range(1, len(head))))
 
     def _run(self) -> str:
         record, data = self.record, self.record.training_set

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from bighead_ci.documents.live import VariantConfig
-from bighead_ci.documents.record import SCORE_BINS
+from bighead_ci.documents.target import Target
+from bighead_ci.tasks.registry import task_named
 
 LATENCY_BUCKETS = tuple(round(0.0001 * 1.25**step, 7) for step in range(49))
 """Seconds, 0.1 ms to 4.5 s, each a quarter above the one before: a quantile read from them is off by 12 % at most."""
@@ -16,7 +17,7 @@ LATENCY_BUCKETS = tuple(round(0.0001 * 1.25**step, 7) for step in range(49))
 class ServingMetrics:
     """Counters of one variant."""
 
-    def __init__(self, config: VariantConfig, inputs: Sequence[str]) -> None:
+    def __init__(self, config: VariantConfig, inputs: Sequence[str], target: Target) -> None:
         self.registry = CollectorRegistry()
         labels = {
             "model": config.model,
@@ -25,7 +26,6 @@ class ServingMetrics:
             "artifact": config.artifact,
         }
         names, values = tuple(labels), tuple(labels.values())
-        bins = tuple(round((index + 1) / SCORE_BINS, 4) for index in range(SCORE_BINS))
 
         def counter(name: str, about: str) -> Counter:
             return Counter(f"bighead_{name}", about, names, registry=self.registry).labels(*values)
@@ -48,9 +48,9 @@ class ServingMetrics:
         ).labels(*values)
         self.scores = Histogram(
             "bighead_score",
-            "Score of the positive class (binary) or of the likeliest (multiclass).",
+            f"The answer as one number: {task_named(target.task).stands_for_answer}.",
             names,
-            buckets=bins,
+            buckets=target.bounds,
             registry=self.registry,
         ).labels(*values)
         self.unknown_fields = counter("unknown_fields", "Fields sent that this version does not know.")

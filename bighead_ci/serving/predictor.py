@@ -17,6 +17,7 @@ from bighead_ci.serving.domains import Domains
 from bighead_ci.serving.metrics import ServingMetrics
 from bighead_ci.serving.prediction_log import LogRow, PredictionLogWriter
 from bighead_ci.serving.request import RequestError, RequestSchema
+from bighead_ci.tasks.registry import task_named
 
 
 class ScoreError(Exception):
@@ -29,7 +30,7 @@ class RowScorer(Protocol):
     manifest: ArtifactManifest
 
     def score_row(self, inputs: Mapping[str, Any]) -> list[float]:
-        """Probabilities by class."""
+        """One number for each of the target's outputs."""
 
 
 class FeatureLookup(Protocol):
@@ -57,6 +58,7 @@ class Predictor:
     ) -> None:
         manifest = scorer.manifest
         self.manifest = manifest
+        self._task = task_named(manifest.target.task)
         self.schema = RequestSchema(manifest.request)
         self._scorer = scorer
         self._features = features
@@ -96,11 +98,12 @@ class Predictor:
         scores = self._score(inputs)
         if not all(map(math.isfinite, scores)):
             raise ScoreError(f"the model gave {scores}; inputs that are null: {_nulls(inputs)}")
+        self._metrics.scores.observe(self._task.observed_row(scores))
         at_us = time.time_ns() // 1000
         answer = {
             "prediction_id": f"{at_us // 1000:012x}{os.urandom(10).hex()}",
             **self._about,
-            **self._result(scores),
+            **self._task.answer(scores, self.manifest.target),
             "as_of": now.isoformat(),
             "features": self._wanted,
             "features_found": sum(value is not None for value in found.values()),
@@ -149,15 +152,6 @@ class Predictor:
             return self._scorer.score_row(inputs)
         except InputError as error:  # trying it again would not help, as it does with a store that does not answer
             raise ScoreError(str(error)) from error
-
-    def _result(self, scores: list[float]) -> dict[str, Any]:
-        classes = self.manifest.classes
-        if self.manifest.task == "binary":
-            self._metrics.scores.observe(scores[1])
-            return {"score": scores[1]}
-        best = max(range(len(scores)), key=scores.__getitem__)
-        self._metrics.scores.observe(scores[best])
-        return {"class": classes[best], "scores": dict(zip(classes, scores, strict=True))}
 
 
 def _nulls(inputs: dict[str, Any]) -> str:

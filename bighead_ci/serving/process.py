@@ -106,7 +106,7 @@ def prepare(
             f"artifact {config.artifact} is of {manifest.model}/{manifest.version}, "
             f"not of {config.model}/{config.version}"
         )
-    metrics = ServingMetrics(config, [column.name for column in manifest.inputs])
+    metrics = ServingMetrics(config, [column.name for column in manifest.inputs], manifest.target)
     log = None if config.predictions is None else PredictionLogWriter(config.predictions, config, metrics)
     clock = ShiftedClock(timedelta(seconds=config.clock_offset_seconds))
     features = _open_features(scorer, config, open_store)

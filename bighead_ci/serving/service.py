@@ -23,6 +23,7 @@ from bighead_ci.serving.body import BodyError, Message, Receive, Scope, decode, 
 from bighead_ci.serving.metrics import ServingMetrics
 from bighead_ci.serving.predictor import Predictor, ScoreError
 from bighead_ci.serving.request import RequestError
+from bighead_ci.tasks.registry import task_named
 
 logger = logging.getLogger(__name__)
 
@@ -42,9 +43,7 @@ PATHS = {
 
 def answer_document(manifest: ArtifactManifest) -> type[BaseModel]:
     """The answer's schema, for OpenAPI."""
-    result: dict[str, Any] = {"score": (float, ...)}
-    if manifest.task == "multiclass":
-        result = {"class": (str, ...), "scores": (dict[str, float], ...)}
+    result = task_named(manifest.target.task).answer_fields(manifest.target)
     text = ("prediction_id", "model", "version", "variant", "artifact")
     fields: dict[str, Any] = dict.fromkeys(text, (str, ...))
     fields |= {**result, "as_of": (str, ...), "features": (int, ...), "features_found": (int, ...)}

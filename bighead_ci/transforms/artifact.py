@@ -91,7 +91,7 @@ class Scorer:
         if problems:
             raise InputError(f"{self.manifest.model}/{self.manifest.version}: " + "; ".join(problems))
         if not feeds or len(next(iter(feeds.values()))) == 0:
-            return np.empty((0, len(self.manifest.classes)))
+            return np.empty((0, len(self.manifest.target.outputs)))
         return self._run(feeds).astype(np.float64)
 
     def score_row(self, inputs: Mapping[str, Any]) -> list[float]:

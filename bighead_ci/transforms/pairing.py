@@ -7,9 +7,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bighead_ci.transforms.metrics import prediction_classes
-
-_ID, _TIME = "__event_id", "__timestamp"
+ID, TIME = "__event_id", "__timestamp"
 
 
 @dataclass(frozen=True)
@@ -39,22 +37,20 @@ def match_rows(ours: pa.Table, theirs: pa.Table, whose: str) -> Matched | Unmatc
         theirs: The same of another.
         whose: How messages call the other: `prod v1`.
     """
-    if prediction_classes(ours) != prediction_classes(theirs):
-        return Unmatched(f"{whose} tells other classes apart")
     for table, run in ((ours, "this run"), (theirs, whose)):
-        if _TIME not in table.column_names:
+        if TIME not in table.column_names:
             return Unmatched(
                 f"the record of {run} is of an engine before predictions kept the time of their rows, so nobody can "
                 "tell whether event ids mean the same rows; run it again with this engine"
             )
-    kinds = [table[_ID].type for table in (ours, theirs)]
+    kinds = [table[ID].type for table in (ours, theirs)]
     if not any(all(map(is_kind, kinds)) for is_kind in (pa.types.is_integer, _is_text)):
         return Unmatched(f"event ids are {kinds[0]} here and {kinds[1]} in {whose}")
-    where = pc.index_in(ours[_ID].cast(_widest(kinds[0])), value_set=theirs[_ID].cast(_widest(kinds[1])))
+    where = pc.index_in(ours[ID].cast(_widest(kinds[0])), value_set=theirs[ID].cast(_widest(kinds[1])))
     mine, other = ours.filter(pc.is_valid(where)), theirs.take(pc.drop_null(where))
     if not mine.num_rows:
         return Unmatched(f"no evaluation row is one that {whose} scored too")
-    same = pc.and_(_equal(mine, other, _TIME, pa.int64()), _equal(mine, other, "label", pa.string()))
+    same = pc.and_(_equal(mine, other, TIME, pa.int64()), _equal(mine, other, "label", pa.string()))
     changed = mine.num_rows - pc.sum(same).as_py()
     if changed:
         return Unmatched(

@@ -17,7 +17,7 @@ from bighead_ci.serving.metrics import ServingMetrics
 from bighead_ci.serving.prediction_log import LogRow, PredictionLogWriter
 from bighead_ci.stores.prediction_log import ParquetPredictionLog
 from fakes.prediction_log import MemoryPredictionLog
-from fakes.serving import a_config
+from fakes.serving import BINARY, a_config
 
 AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -33,7 +33,7 @@ def parquet(directory: Path) -> Bench:
     def add(one: Prediction) -> None:
         fields = one.model_dump(include={"environment", "model", "version", "variant", "artifact"})
         config = a_config(directory, **fields)
-        writer = PredictionLogWriter(root, config, ServingMetrics(config, []))
+        writer = PredictionLogWriter(root, config, ServingMetrics(config, [], BINARY))
         at, as_of = ((moment - EPOCH) // timedelta(microseconds=1) for moment in (one.at, one.as_of))
         until = {name: (moment - EPOCH) // timedelta(microseconds=1) for name, moment in one.known_until.items()}
         writer.put(LogRow(one.prediction_id, at, as_of, until, one.request, one.inputs, one.scores, one.milliseconds))

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from bighead_ci.clocks import SystemClock
+from bighead_ci.documents.histogram import Histogram
 from bighead_ci.documents.telemetry import VariantCounts
 from bighead_ci.errors import RetryError
 from bighead_ci.platforms.telemetry import LocalTelemetry
@@ -81,7 +82,7 @@ class Bench:
         assert since <= measured.since <= measured.until <= (until or _now())
         assert measured.variants.keys() == {self._idle, self._asked}
         idle = measured.variants[self._idle]
-        assert (idle.requests, idle.errors, idle.answers, sum(idle.scores)) == (0, 0, 0, 0)
+        assert (idle.requests, idle.errors, idle.answers, idle.scores.total) == (0, 0, 0, 0)
         return measured.variants[self._asked]
 
 
@@ -113,10 +114,10 @@ def test_what_was_answered_since_a_moment_is_counted(bench: Bench) -> None:
     bench.ask(4, nulls=1, failed=2)
     found = bench.counts(since)
     assert (found.requests, found.errors, found.answers) == (6, 2, 4)
-    assert sum(found.scores) == 4
+    assert found.scores.total == 4
     assert sum(found.seconds.counts) >= 4
     assert found.nulls == {"distance": 2, "delay": 1}
-    made = figures(Arm("tiny-v2", "v2", []), found)
+    made = figures(Arm("tiny-v2", "v2", Histogram()), found)
     assert 0 < made.p50_ms <= made.p95_ms <= made.p99_ms
     assert 0 <= made.score_mean <= 1
 
@@ -136,7 +137,7 @@ def test_what_came_before_is_not_counted(bench: Bench) -> None:
     since = bench.in_force(100)
     bench.ask(2)
     found = bench.counts(since)
-    assert (found.requests, found.errors, sum(found.scores)) == (2, 0, 2)
+    assert (found.requests, found.errors, found.scores.total) == (2, 0, 2)
 
 
 def test_what_came_after_the_end_of_a_span_is_not_counted(bench: Bench) -> None:
@@ -148,7 +149,7 @@ def test_what_came_after_the_end_of_a_span_is_not_counted(bench: Bench) -> None:
     bench.ask(2, failed=2)
     assert bench.counts(since).requests == 7
     found = bench.counts(since, until)
-    assert (found.requests, found.errors, sum(found.scores)) == (3, 0, 3)
+    assert (found.requests, found.errors, found.scores.total) == (3, 0, 3)
 
 
 def test_a_span_without_a_sample_is_a_reason_to_try_again(bench: Bench) -> None:
@@ -169,5 +170,5 @@ def test_a_process_that_was_restarted_is_counted_on(bench: Bench) -> None:
     bench.ask(2)
     found = bench.counts(since)
     assert (found.requests, found.errors, found.answers) == (5, 0, 5)
-    assert sum(found.scores) == 5
+    assert found.scores.total == 5
     assert found.nulls == {"distance": 0, "delay": 1}

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bighead_ci.definitions.files import Files
+from bighead_ci.delivery.stages.predictions import predictions_table
 from bighead_ci.documents.artifact import ArtifactManifest
 from bighead_ci.documents.base import short
 from bighead_ci.documents.definition import VersionedModel
@@ -21,6 +22,7 @@ from bighead_ci.documents.inputs import VersionInputs, changed_inputs
 from bighead_ci.documents.record import Metric, RunResult, Timings
 from bighead_ci.documents.sandbox import SandboxKind
 from bighead_ci.documents.stage import RecordSpec, TrainingSetSpec
+from bighead_ci.documents.target import Target
 from bighead_ci.errors import BigheadError, InputError, Problem
 from bighead_ci.features.arrow import ARROW_TYPES
 from bighead_ci.planning.inputs import Inputs
@@ -30,7 +32,7 @@ from bighead_ci.ports.engine import Engine
 from bighead_ci.ports.orchestrator import Outcome
 from bighead_ci.ports.progress import Progress
 from bighead_ci.ports.tree import Tree
-from bighead_ci.transforms.metrics import predictions_table
+from bighead_ci.tasks.scored import Scored
 from fakes.record_samples import make_artifact, make_record
 
 ROWS = 400
@@ -152,8 +154,7 @@ class MemoryOrchestrator:
         ArtifactManifest(
             model=model.name,
             version=model.version,
-            task="binary",
-            classes=["0", "1"],
+            target=Target(task="binary", outputs=["0", "1"]),
             inputs=[],
             request=spec.request,
             features=spec.features,
@@ -186,6 +187,8 @@ def _write_tables(out: Path, skill: float) -> None:
     positive = 1 / (1 + np.exp(-(skill * 2 * (truth - 0.5) + noise)))
     scores = np.column_stack([1 - positive, positive])
     rows = pa.table({"__event_id": events})
-    pq.write_table(predictions_table(rows, truth, scores, ["0", "1"]), out / PREDICTIONS)
+    pq.write_table(
+        predictions_table(rows, Scored(Target(task="binary", outputs=["0", "1"]), truth, scores)), out / PREDICTIONS
+    )
     table = {"distance": events[events % 4 != 0] * 10}
     pq.write_table(pa.table(table), out / SAMPLE)

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from bighead_ci.documents.base import digest_of
+from bighead_ci.documents.chart import Matrix
 from bighead_ci.documents.definition import RequestField, Serving
+from bighead_ci.documents.histogram import UNIT_BOUNDS, Histogram
 from bighead_ci.documents.image import ImageRef
 from bighead_ci.documents.inputs import VersionInputs
 from bighead_ci.documents.record import (
@@ -21,6 +23,7 @@ from bighead_ci.documents.record import (
     Timings,
     TrainingSetSummary,
 )
+from bighead_ci.documents.target import Target
 from bighead_ci.transforms.artifact import artifact_digest
 
 MOMENT = datetime(2013, 10, 1, 10, tzinfo=UTC)
@@ -85,11 +88,9 @@ def make_record(artifact: Path, key: str = "key", minutes: int = 0, **changes: A
             metrics={"auc": auc},
             slices=[Slice(column="carrier", value="9E / (x)", rows=10, metrics={"auc": auc})],
             rows=20,
-            calibration=[],
-            roc=[],
-            confusion=[[10, 2], [3, 5]],
-            classes=["0", "1"],
-            score_histogram=[1] * 20,
+            target=Target(task="binary", outputs=["0", "1"]),
+            charts=[Matrix(name="confusion", names=["0", "1"], counts=[[10, 2], [3, 5]])],
+            score_histogram=Histogram(bounds=UNIT_BOUNDS, counts=[*[1] * 20, 0]),
             conversion_error=1e-7,
         ),
         profile=[ColumnProfile(column="carrier", type="string", rows=100, nulls=0, top={"UA": 60})],

@@ -9,10 +9,12 @@ from typing import Any
 from bighead_ci.documents.artifact import ArtifactInput, ArtifactManifest
 from bighead_ci.documents.definition import FeatureSchema, RequestField
 from bighead_ci.documents.live import VariantConfig
+from bighead_ci.documents.target import Target
 from bighead_ci.serving.metrics import ServingMetrics
 
 DIGEST = f"sha256:{'a' * 64}"
 SET = "carrier_delays/v1"
+BINARY = Target(task="binary", outputs=["0", "1"])
 FEATURES = ["dep_delay_count_7d", "dep_delay_mean_7d"]
 
 
@@ -53,8 +55,7 @@ class FakeScorer:
         self.manifest = ArtifactManifest(
             model="tiny",
             version="v1",
-            task="binary" if classes is None else "multiclass",
-            classes=names,
+            target=Target(task="binary" if classes is None else "multiclass", outputs=names),
             inputs=[
                 ArtifactInput(name="distance", type="float64"),
                 *(ArtifactInput(name=f"carrier_delays.{name}", type="float64") for name in FEATURES),

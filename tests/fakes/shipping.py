@@ -9,8 +9,8 @@ from bighead_ci.delivery.desired import process_name
 from bighead_ci.delivery.promote import promote
 from bighead_ci.delivery.reconcile import reconcile
 from bighead_ci.documents.forge import PullRequestSummary
-from bighead_ci.documents.record import SCORE_BINS
-from bighead_ci.documents.telemetry import Histogram, VariantCounts
+from bighead_ci.documents.histogram import UNIT_BOUNDS, Histogram
+from bighead_ci.documents.telemetry import VariantCounts
 from bighead_ci.ports.progress import silent
 from fakes.context import FakeContext, model_version
 
@@ -81,16 +81,16 @@ def traffic(
 
 def answers(number: int, *, seconds: float = 0.002, nulls: int = 0, shifted: bool = False) -> VariantCounts:
     """So many good answers, each after so many seconds."""
-    scores = [0] * SCORE_BINS
+    scores = [0] * (len(UNIT_BOUNDS) + 1)
     for index in range(number):
-        scores[0 if shifted else index % SCORE_BINS] += 1
+        scores[0 if shifted else index % len(UNIT_BOUNDS)] += 1
     faster = sum(bound < seconds for bound in BOUNDS)
     return VariantCounts(
         requests=number,
         answers=number,
         seconds=Histogram(bounds=BOUNDS, counts=[number * (index == faster) for index in range(len(BOUNDS) + 1)]),
-        scores=scores,
-        score_sum=sum(count * (index + 0.5) / SCORE_BINS for index, count in enumerate(scores)),
+        scores=Histogram(bounds=UNIT_BOUNDS, counts=scores),
+        score_sum=sum(count * (index + 0.5) / len(UNIT_BOUNDS) for index, count in enumerate(scores)),
         nulls={"distance": nulls},
     )
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from bighead_ci.documents.telemetry import Histogram, Measurement, VariantCounts
+from bighead_ci.documents.histogram import Histogram
+from bighead_ci.documents.telemetry import Measurement, VariantCounts
 from bighead_ci.errors import RetryError
 from bighead_ci.ports.clock import Clock
 
@@ -51,7 +52,7 @@ def total(parts: Iterable[VariantCounts]) -> VariantCounts:
             errors=whole.errors + part.errors,
             answers=whole.answers + part.answers,
             seconds=_sum(whole.seconds, part.seconds),
-            scores=[a + b for a, b in zip(whole.scores, part.scores, strict=True)],
+            scores=_sum(whole.scores, part.scores),
             score_sum=whole.score_sum + part.score_sum,
             nulls={n: whole.nulls.get(n, 0) + part.nulls.get(n, 0) for n in (*whole.nulls, *part.nulls)},
         )

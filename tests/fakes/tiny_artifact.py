@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from bighead_ci.documents.artifact import ArtifactInput, ArtifactManifest, GoldenRow, GoldenRows
 from bighead_ci.documents.definition import RequestField
+from bighead_ci.documents.target import Target
 from bighead_ci.transforms.artifact import artifact_digest
 
 FIELDS = {
@@ -35,8 +36,7 @@ def write_tiny_artifact(directory: Path, *, version: str = "v1", slope: float = 
     manifest = ArtifactManifest(
         model=model,
         version=version,
-        task="binary",
-        classes=["0", "1"],
+        target=Target(task="binary", outputs=["0", "1"]),
         inputs=[ArtifactInput(name=name, type="float64") for name in FIELDS],
         request=FIELDS | NOTE,
         features=[],

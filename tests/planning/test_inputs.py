@@ -201,7 +201,7 @@ def model_edits() -> list[Edit]:
             "primary: auc": ("primary: brier", {"evaluate"}),
             "distance: {type: int64}": ("distance: {type: int64, description: Miles}", {"train", "record"}),
             "column: late}": ("column: late, offset: 1d}", {"training-set"}),
-            "task: binary": ("task: multiclass", {"train", "evaluate", "record"}),
+            "task: binary": ("task: multiclass", {"train", "record"}),
             "description: Will it be late?": ("description: Late?", set()),
         }
         for old, (new, stages) in lines.items():

@@ -11,16 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bighead_ci.documents.definition import CanaryPlan
+from bighead_ci.documents.histogram import Histogram
 from bighead_ci.documents.live import CanaryAnalysis
 from bighead_ci.documents.release import Release, Variant
-from bighead_ci.documents.telemetry import Histogram, Measurement, VariantCounts
+from bighead_ci.documents.telemetry import Measurement, VariantCounts
 from bighead_ci.documents.verdict import GateResult, RuleResult, Verdict
 from bighead_ci.planning.releases import advanced
 from bighead_ci.policy.canary import Arm, analyse, decide, describe
+from fakes.histograms import unit_histogram
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 BINS = st.lists(st.integers(0, 2_000), min_size=20, max_size=20)
-UNIFORM = [100] * 20
+UNIFORM = unit_histogram([100] * 20)
 
 
 @st.composite
@@ -35,7 +37,7 @@ def counts(draw: st.DrawFn) -> VariantCounts:
         errors=errors,
         answers=answers,
         seconds=Histogram(bounds=[0.001, 0.01], counts=[answers - slow, slow, 0]) if answers else Histogram(),
-        scores=scores,
+        scores=unit_histogram(scores),
         score_sum=answers * draw(st.floats(0, 1)),
         nulls={"distance": draw(st.integers(0, answers))},
     )
@@ -45,7 +47,7 @@ def analysed(
     stable: VariantCounts,
     candidate: VariantCounts,
     *,
-    evaluated: tuple[list[int], list[int]] = (UNIFORM, UNIFORM),
+    evaluated: tuple[Histogram, Histogram] = (UNIFORM, UNIFORM),
     seconds: float = 9.0,
     weight: int = 10,
     step_before: VariantCounts = VariantCounts(),  # noqa: B008 - frozen
@@ -58,10 +60,10 @@ def analysed(
     return analyse("prod", "m", weight, *arms, measured, before)
 
 
-def drawn(low: float, high: float, number: int, seed: int = 7) -> list[int]:
+def drawn(low: float, high: float, number: int, seed: int = 7) -> Histogram:
     """A histogram of so many scores between two bounds."""
     found = np.histogram(np.random.default_rng(seed).uniform(low, high, number), 20, (0, 1))[0]
-    return [int(count) for count in found]
+    return unit_histogram([int(count) for count in found])
 
 
 def test_the_figures_of_a_variant_are_worked_from_its_counts() -> None:
@@ -71,7 +73,7 @@ def test_the_figures_of_a_variant_are_worked_from_its_counts() -> None:
         errors=2,
         answers=8,
         seconds=Histogram(bounds=[0.001, 0.002], counts=[4, 4, 0]),
-        scores=[8, *[0] * 19],
+        scores=unit_histogram([8, *[0] * 19]),
         score_sum=0.2,
         nulls={"distance": 2, "delay": 0},
     )
@@ -110,7 +112,7 @@ def test_every_figure_is_finite_and_in_its_range(
     stable: VariantCounts, candidate: VariantCounts, before: list[int], after: list[int]
 ) -> None:
     """Whatever was counted, gates get numbers that they can compare."""
-    found = analysed(stable, candidate, evaluated=(before, after))
+    found = analysed(stable, candidate, evaluated=(unit_histogram(before), unit_histogram(after)))
     assert 0 <= found.measured_share <= 100
     assert 0 <= found.error_rise <= 1
     assert 0 <= found.score_shift < math.inf
@@ -124,7 +126,7 @@ def test_every_figure_is_finite_and_in_its_range(
 @given(counts(), BINS)
 def test_two_variants_that_did_the_same_do_not_differ(both: VariantCounts, evaluated: list[int]) -> None:
     """The same counts and the same evaluation: no rise and no shift, however far both are off their evaluation."""
-    found = analysed(both, both, evaluated=(evaluated, evaluated))
+    found = analysed(both, both, evaluated=(unit_histogram(evaluated), unit_histogram(evaluated)))
     assert (found.error_rise, found.score_shift) == (0.0, 0.0)
 
 

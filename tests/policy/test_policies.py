@@ -13,7 +13,6 @@ from bighead_ci.definitions.tree import DirectoryTree
 from bighead_ci.definitions.vocabulary import is_known
 from bighead_ci.documents.definition import CanaryPlan, EnvironmentDefinition, LocalEnvironment, Router
 from bighead_ci.documents.live import CanaryAnalysis, VariantTelemetry
-from bighead_ci.documents.metrics import METRICS
 from bighead_ci.documents.record import Metric, MetricDifference, RunRecord, Slice
 from bighead_ci.documents.release import PlacedRelease, Release, Variant
 from bighead_ci.documents.report import RunningVersion
@@ -21,6 +20,8 @@ from bighead_ci.documents.verdict import GateResult, Occasion
 from bighead_ci.policy.cel import evaluate, normalised
 from bighead_ci.policy.chance import least_rise
 from bighead_ci.policy.evidence import canary_evidence, promotion_evidence, pull_request_evidence
+from bighead_ci.tasks.registry import METRICS
+from fakes.histograms import unit_histogram
 from fakes.record_samples import make_artifact, make_record
 
 GATES = load_gates(DirectoryTree(Path(__file__).parents[2]))
@@ -73,7 +74,7 @@ def telemetry(**changes: Any) -> VariantTelemetry:
         "p99_ms": 3.0,
         "least_p95_ms": 2.0,
         "score_mean": 0.4,
-        "score_histogram": [25] * 20,
+        "score_histogram": unit_histogram([25] * 20),
         "null_ratio": {"carrier": 0.0},
     }
     return VariantTelemetry(**(values | changes))
@@ -301,7 +302,7 @@ def test_an_environment_whose_record_is_gone_is_not_taken_for_empty(record: RunR
 @pytest.mark.parametrize("gate", ["canary_latency", "canary_scores"])
 def test_a_candidate_whose_process_says_nothing_does_not_pass(gate: str) -> None:
     """It answered, by the router, but its latencies, scores and nulls are unknown: zeros in their place would pass."""
-    silent = telemetry(requests=500, errors=2, p95_ms=0.0, score_histogram=[0] * 20, null_ratio={})
+    silent = telemetry(requests=500, errors=2, p95_ms=0.0, score_histogram=unit_histogram([0] * 20), null_ratio={})
     result = judge(gate, "canary", analysis(silent, telemetry()))
     assert not result.passed
     assert all(rule.reason.startswith("missing evidence: analysis.") for rule in result.rules)

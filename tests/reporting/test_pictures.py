@@ -7,7 +7,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from bighead_ci.documents.record import ColumnDrift, CurvePoint, MetricDifference
+from bighead_ci.documents.chart import CurvePoint, Matrix
+from bighead_ci.documents.histogram import Histogram
+from bighead_ci.documents.record import ColumnDrift, MetricDifference
 from bighead_ci.reporting import charts, pictures
 from bighead_ci.reporting.figures import figure, milliseconds, percent, seconds, signed, size, sparkline
 
@@ -22,6 +24,13 @@ DIFFERENCE = MetricDifference(
     high=-0.01,
     rows=9,
 )
+
+
+HISTOGRAM = Histogram(bounds=[0.5, 1.0], counts=[1, 2, 0])
+
+
+def matrix(*names: str) -> Matrix:
+    return Matrix(name="confusion", names=list(names), counts=[[1, 2], [3, 4]])
 
 
 def test_less_loss_is_drawn_on_the_better_side() -> None:
@@ -52,9 +61,9 @@ def test_every_colour_of_a_plot_has_a_dark_counterpart() -> None:
     steady = drift.model_copy(update={"drifted": False})
     specs = [
         charts.metric_forest([DIFFERENCE], {}),
-        charts.score_histogram({"a": [1, 2], "b": [2, 1]}),
+        charts.score_histogram({"a": HISTOGRAM, "b": HISTOGRAM}),
         charts.drift([drift, steady]),
-        charts.confusion(["a", "b"], [[1, 2], [3, 4]]),
+        charts.matrix(matrix("a", "b")),
     ]
     for spec in specs:
         for element in ET.fromstring(pictures.svg(spec, "x")).iter():  # noqa: S314 - ours
@@ -64,7 +73,7 @@ def test_every_colour_of_a_plot_has_a_dark_counterpart() -> None:
 
 def test_text_in_a_plot_is_text() -> None:
     """A class name that is SVG comes out as characters."""
-    root = ET.fromstring(pictures.svg(charts.confusion(["<a/>&", "b"], [[1, 2], [3, 4]]), '"><x'))  # noqa: S314
+    root = ET.fromstring(pictures.svg(charts.matrix(matrix("<a/>&", "b")), '"><x'))  # noqa: S314
     assert "<a/>&" in {element.text for element in root.iter()}
     assert root.get("aria-label") == '"><x'
 
@@ -72,7 +81,7 @@ def test_text_in_a_plot_is_text() -> None:
 @pytest.mark.parametrize("character", ["\x00", "\x01", "\x0b", "\x1b", "\ufffe", "\uffff", "\ud83d"])
 def test_a_character_that_no_xml_can_hold_is_shown_as_one_that_is_missing(character: str) -> None:
     """A category with one in it ends no process, in the plot and in its words, inside a page and as an address."""
-    spec = charts.confusion([f"a{character}b", "c"], [[1, 2], [3, 4]])
+    spec = charts.matrix(matrix(f"a{character}b", "c"))
     root = ET.fromstring(pictures.svg(spec, f"of {character}"))  # noqa: S314
     assert "a\N{REPLACEMENT CHARACTER}b" in {element.text for element in root.iter()}
     assert root.get("aria-label") == "of \N{REPLACEMENT CHARACTER}"

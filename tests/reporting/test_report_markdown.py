@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from bighead_ci.documents.base import Document
+from bighead_ci.documents.chart import Curve, CurvePoint
 from bighead_ci.documents.plan import Plan
-from bighead_ci.documents.record import CurvePoint, QualityResult
+from bighead_ci.documents.record import QualityResult
 from bighead_ci.documents.report import PromotionReport, PullRequestReport
 from bighead_ci.reporting.comparison import outcome
 from bighead_ci.reporting.renderer import Renderer
@@ -192,10 +193,11 @@ def test_figures_that_are_not_numbers_are_shown_as_missing() -> None:
     metric = report.record.evaluation.metrics["auc"].model_copy(update={"value": float("nan")})
     evaluation = report.record.evaluation.model_copy(update={"metrics": {"auc": metric}})
     broken = [d.model_copy(update={"low": float("nan"), "high": float("inf")}) for d in report.differences]
-    curves = {name: [CurvePoint(x=math.nan, y=math.inf)] * 3 for name in ("roc", "calibration")}
+    points = [CurvePoint(x=math.nan, y=math.inf)] * 3
+    charts = [Curve(name=str(unit), x="x", y="y", points=points, unit=unit) for unit in (True, False)]
     report = report.model_copy(
         update={
-            "record": report.record.model_copy(update={"evaluation": evaluation.model_copy(update=curves)}),
+            "record": report.record.model_copy(update={"evaluation": evaluation.model_copy(update={"charts": charts})}),
             "differences": broken,
         }
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bighead_ci.documents.chart import Matrix
 from bighead_ci.documents.report import Link
 from bighead_ci.reporting import html as pages
 from bighead_ci.reporting.renderer import Renderer
@@ -112,9 +113,8 @@ def test_many_classes_have_a_table_instead_of_a_plot() -> None:
     """Twenty classes are too many for a plot with counts; the table still has them."""
     report = samples.model_report()
     classes = [f"class {i}" for i in range(20)]
-    evaluation = report.record.evaluation.model_copy(
-        update={"classes": classes, "confusion": [[1_000 + i] * 20 for i in range(20)]}
-    )
+    matrix = Matrix(name="confusion", names=classes, counts=[[1_000 + i] * 20 for i in range(20)])
+    evaluation = report.record.evaluation.model_copy(update={"charts": [matrix]})
     record = report.record.model_copy(update={"evaluation": evaluation})
     words = Reader(pages.page_of(samples.pull_request(models=[report.model_copy(update={"record": record})]))).words
     assert "class 19" in words
@@ -129,7 +129,8 @@ def test_hostile_names_are_text_in_the_page_and_its_plots() -> None:
     assert drift is not None
     columns = [c.model_copy(update={"column": evil}) for c in drift.columns]
     slices = [s.model_copy(update={"value": evil}) for s in report.record.evaluation.slices]
-    evaluation = report.record.evaluation.model_copy(update={"slices": slices, "classes": [evil, evil]})
+    matrix = Matrix(name="confusion", names=[evil, evil], counts=[[1, 2], [3, 4]])
+    evaluation = report.record.evaluation.model_copy(update={"slices": slices, "charts": [matrix]})
     changes = {
         "record": report.record.model_copy(update={"evaluation": evaluation}),
         "drift": drift.model_copy(update={"columns": columns}),

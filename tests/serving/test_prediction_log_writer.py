@@ -13,7 +13,7 @@ from bighead_ci.documents.live import Prediction
 from bighead_ci.serving.metrics import ServingMetrics
 from bighead_ci.serving.prediction_log import LogRow, PredictionLogWriter
 from bighead_ci.stores.prediction_log import ParquetPredictionLog
-from fakes.serving import a_config, counter
+from fakes.serving import BINARY, a_config, counter
 
 
 def a_row(number: int) -> LogRow:
@@ -25,7 +25,7 @@ def a_row(number: int) -> LogRow:
 
 @pytest.fixture
 def metrics(tmp_path: Path) -> ServingMetrics:
-    return ServingMetrics(a_config(tmp_path), ["distance"])
+    return ServingMetrics(a_config(tmp_path), ["distance"], BINARY)
 
 
 def a_log(root: Path, metrics: ServingMetrics, capacity: int = 100) -> PredictionLogWriter:

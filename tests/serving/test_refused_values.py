@@ -117,7 +117,7 @@ def test_what_the_estimator_takes_is_answered(url: str, change: dict[str, Any]) 
 
 def predictor(directory: Path, scorer: FakeScorer) -> Predictor:
     config = a_config(directory)
-    metrics = ServingMetrics(config, [column.name for column in scorer.manifest.inputs])
+    metrics = ServingMetrics(config, [column.name for column in scorer.manifest.inputs], scorer.manifest.target)
     return Predictor(
         config, scorer=scorer, features=FakeFeatures(), metrics=metrics, log=None, clock=FixedClock(MOMENT)
     )

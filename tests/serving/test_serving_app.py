@@ -37,7 +37,9 @@ class Bench:
         config = a_config(directory, max_concurrency=limit)
         self.scorer = scorer or FakeScorer([0.25, 0.75])
         self.features = features or FakeFeatures()
-        self.metrics = ServingMetrics(config, [column.name for column in self.scorer.manifest.inputs])
+        self.metrics = ServingMetrics(
+            config, [column.name for column in self.scorer.manifest.inputs], self.scorer.manifest.target
+        )
         predictor = Predictor(
             config,
             scorer=self.scorer,

@@ -22,6 +22,7 @@ from bighead_ci.delivery.stages.results import DataRead, Profile
 from bighead_ci.delivery.stages.train import train
 from bighead_ci.delivery.stages.training_set import make_training_set
 from bighead_ci.documents.artifact import ArtifactManifest, GoldenRows
+from bighead_ci.documents.chart import Matrix
 from bighead_ci.documents.record import (
     EvaluationResult,
     QualityResult,
@@ -67,7 +68,8 @@ def test_the_stages_lead_from_rows_to_a_package(tmp_path: Path) -> None:
     assert result.conversion_error == conversion.largest <= 1e-5
     assert {one.value for one in result.slices} == {"AA", "DL", "UA"}
     assert sum(one.rows for one in result.slices) == result.rows == len(evaluated())
-    assert np.sum(result.confusion) == sum(result.score_histogram) == len(evaluated())
+    matrix = next(one for one in result.charts if isinstance(one, Matrix))
+    assert np.sum(matrix.counts) == result.score_histogram.total == len(evaluated())
     assert made.artifact == artifact_digest(place.out / "artifact")
     assert made.artifact_bytes == sum(file.stat().st_size for file in (place.out / "artifact").iterdir())
     assert RunResult.read(place.out / "record.json") == record
@@ -88,7 +90,7 @@ def test_the_manifest_says_all_that_serving_needs(tmp_path: Path) -> None:
     assert [item.type for item in manifest.inputs] == ["string", "int64", "float64"]
     assert manifest.feature_keys == {"delays/v1": {"carrier": "carrier"}}
     assert [(one.set, one.columns) for one in manifest.features] == [("delays/v1", ["delay_mean_1h"])]
-    assert manifest.classes == ["0", "1"]
+    assert manifest.target.outputs == ["0", "1"]
 
 
 def test_golden_rows_are_the_authored_ones_and_some_of_the_evaluation(tmp_path: Path) -> None:
@@ -132,8 +134,8 @@ def test_more_than_two_classes_are_scored_by_name(tmp_path: Path) -> None:
     result = evaluate(place, silent)
     predictions = pq.read_table(place.out / "predictions.parquet")
     assert predictions.column_names == ["__event_id", "__timestamp", "label", "score_high", "score_low", "score_middle"]
-    assert result.classes == ["high", "low", "middle"]
-    assert (result.roc, result.calibration) == ([], [])
+    assert result.target.outputs == ["high", "low", "middle"]
+    assert [one.name for one in result.charts] == ["confusion"]
 
 
 THREE = MODEL.replace("task: binary", "task: multiclass")
@@ -153,9 +155,9 @@ def test_an_absent_class_of_the_evaluation_is_named(tmp_path: Path) -> None:
     train(place, to_onnx, silent)
     said: list[str] = []
     result = evaluate(place, said.append)
-    assert result.absent_classes == ["low"]
+    assert len(result.notes) == 1
     assert set(result.metrics) == {"auc", "accuracy", "log_loss", "brier"}
-    assert said[-1] == "no evaluation row is of class low"
+    assert said[-1].startswith("no evaluation row is of class low: auc is the mean over the other 2")
 
 
 def test_evaluation_rows_of_one_class_are_said_to_be_that(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from bighead_ci.documents.artifact import ArtifactInput, ArtifactManifest, GoldenRow, GoldenRows
+from bighead_ci.documents.artifact import FORMAT, ArtifactInput, ArtifactManifest, GoldenRow, GoldenRows
+from bighead_ci.documents.target import Target
 from bighead_ci.errors import InputError
 from bighead_ci.transforms.artifact import Scorer, artifact_digest, golden_difference, load_artifact, open_artifact
 from bighead_ci.transforms.onnx_file import foreign_domains
@@ -47,8 +48,8 @@ def graph(input_name: str = "input_0", domain: str = "") -> onnx.ModelProto:
 def write(directory: Path, model: onnx.ModelProto | None = None, score: float = 0.5) -> Path:
     directory.mkdir(exist_ok=True)
     ArtifactManifest(
-        model="tiny", version="v1", task="binary", classes=["0", "1"], inputs=INPUTS, request={}, features=[],
-        feature_keys={},
+        model="tiny", version="v1", target=Target(task="binary", outputs=["0", "1"]), inputs=INPUTS, request={},
+        features=[], feature_keys={},
     ).write(directory / "artifact.json")  # fmt: skip
     (directory / "model.onnx").write_bytes((model or graph()).SerializeToString())
     golden = GoldenRow(inputs={"x": 0.0, "carrier": None}, scores=[1 - score, score])
@@ -103,7 +104,7 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
         artifact_digest(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize(("made", "age"), [(1, "an older engine"), (3, "a newer engine")])
+@pytest.mark.parametrize(("made", "age"), [(1, "an older engine"), (FORMAT + 1, "a newer engine")])
 def test_an_artifact_of_another_engine_is_to_be_trained_again(tmp_path: Path, made: int, age: str) -> None:
     """A manifest of another format is not guessed at, and the command that makes a new one is named."""
     artifact = write(tmp_path / "artifact")

@@ -13,6 +13,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from bighead_ci.documents.artifact import ArtifactInput, ArtifactManifest, InputDomain
+from bighead_ci.documents.target import Target
 from bighead_ci.errors import InputError
 from bighead_ci.transforms.artifact import Scorer
 from bighead_ci.transforms.columns import Columns
@@ -42,8 +43,8 @@ def domains(carrier: Any, month: Any, seen: Columns = SEEN) -> list[InputDomain]
         return np.asarray(estimator.predict_proba(estimator_frame(rows)), dtype=np.float64)
 
     manifest = ArtifactManifest(
-        model="m", version="v1", task="binary", classes=["0", "1"], inputs=INPUTS, request={}, features=[],
-        feature_keys={},
+        model="m", version="v1", target=Target(task="binary", outputs=["0", "1"]), inputs=INPUTS, request={},
+        features=[], feature_keys={},
     )  # fmt: skip
     graph = Scorer(manifest, to_onnx(estimator, INPUTS)).score
     return find_domains(estimator, scores, graph, INPUTS, seen, 1e-5)

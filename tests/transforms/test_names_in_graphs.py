@@ -19,6 +19,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from torch import nn
 
 from bighead_ci.documents.artifact import ArtifactInput, ArtifactManifest
+from bighead_ci.documents.target import Target
 from bighead_ci.transforms.artifact import Scorer
 from bighead_ci.transforms.frame import estimator_frame
 from bighead_ci.transforms.sklearn_estimator import to_onnx
@@ -46,8 +47,8 @@ def numbers(names: Sequence[str]) -> tuple[list[ArtifactInput], dict[str, npt.ND
 
 def largest_difference(estimator: Any, graph: bytes, inputs: list[ArtifactInput], columns: dict[str, Any]) -> float:
     manifest = ArtifactManifest(
-        model="m", version="v1", task="binary", classes=["0", "1"], inputs=inputs, request={}, features=[],
-        feature_keys={},
+        model="m", version="v1", target=Target(task="binary", outputs=["0", "1"]), inputs=inputs, request={},
+        features=[], feature_keys={},
     )  # fmt: skip
     scores = Scorer(manifest, graph).score(columns)
     return float(np.abs(scores - estimator.predict_proba(estimator_frame(columns))).max())

@@ -20,6 +20,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from torch import nn
 
 from bighead_ci.documents.artifact import ArtifactInput, ArtifactManifest
+from bighead_ci.documents.target import Target
 from bighead_ci.errors import InputError
 from bighead_ci.transforms.artifact import Scorer
 from bighead_ci.transforms.frame import estimator_frame
@@ -38,8 +39,8 @@ TOLERANCE = 1e-5
 
 def manifest(inputs: list[ArtifactInput], classes: int) -> ArtifactManifest:
     return ArtifactManifest(
-        model="m", version="v1", task="binary" if classes == 2 else "multiclass",
-        classes=[str(index) for index in range(classes)], inputs=inputs, request={}, features=[], feature_keys={},
+        model="m", version="v1", target=Target(task="multiclass", outputs=[str(index) for index in range(classes)]),
+        inputs=inputs, request={}, features=[], feature_keys={},
     )  # fmt: skip
 
 

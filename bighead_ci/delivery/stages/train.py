@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # publishes no types
 
-from bighead_ci.delivery.stages.labels import class_indices, class_names
 from bighead_ci.delivery.stages.place import StagePlace
+from bighead_ci.delivery.stages.predictions import labels_of
 from bighead_ci.delivery.stages.results import Conversion
 from bighead_ci.documents.artifact import (
     GOLDEN,
@@ -29,11 +29,13 @@ from bighead_ci.documents.artifact import (
     InputDomain,
 )
 from bighead_ci.documents.stage import StageOrder, TrainSpec
+from bighead_ci.documents.target import Target
 from bighead_ci.errors import InputError, Problem
 from bighead_ci.features.parquet import read_file
 from bighead_ci.model_code.code import ModelCode
 from bighead_ci.planning.stages import ARTIFACT, CONVERSION, TRAINING_SET
 from bighead_ci.ports.progress import Progress
+from bighead_ci.tasks.registry import task_named
 from bighead_ci.transforms.artifact import Scorer, open_artifact
 from bighead_ci.transforms.columns import Columns, authored_columns, input_columns
 from bighead_ci.transforms.domains import find_domains
@@ -66,21 +68,19 @@ def train(place: StagePlace, convert: Converter, progress: Progress) -> Conversi
     train_rows, evaluation_rows = table.filter(pc.equal(part, "train")), table.filter(pc.equal(part, "evaluate"))
     if not train_rows.num_rows:
         raise InputError(f"{spec.id}: the training set has no row to train on; see split in model.yaml")
-    classes = class_names(train_rows["__label"], spec.task)
+    target = task_named(spec.target.task).target(labels_of(train_rows), spec.target)
     with code_directory(place, spec) as directory:
         code = ModelCode(directory, spec.path)
-        estimator = _fit(spec, code, train_rows, classes, progress)
+        estimator = _fit(spec, code, train_rows, target, progress)
         graph = _converted(estimator, spec, convert, code)
         columns = _appended(
             input_columns(evaluation_rows, spec.inputs), authored_columns(spec.golden_rows, spec.inputs)
         )
-        with code.blaming("predict_proba"):
-            framework = _probabilities(estimator, columns, classes, code.shown)
+        framework = _scores(estimator, columns, target, code)
     manifest = ArtifactManifest(
         model=spec.model,
         version=spec.version,
-        task=spec.task,
-        classes=classes,
+        target=target,
         inputs=spec.inputs,
         request=spec.request,
         features=spec.features,
@@ -114,15 +114,15 @@ def code_directory(place: StagePlace, spec: TrainSpec) -> Iterator[Path]:
             yield directory
 
 
-def _fit(spec: TrainSpec, code: ModelCode, rows: pa.Table, classes: list[str], progress: Progress) -> Any:
-    truth = class_indices(rows["__label"], classes, "training rows")
+def _fit(spec: TrainSpec, code: ModelCode, rows: pa.Table, target: Target, progress: Progress) -> Any:
+    truth = task_named(target.task).truth(labels_of(rows), target, "training rows")
     frame = estimator_frame(input_columns(rows, spec.inputs))
     progress(f"fitting on {len(frame):,} rows x {len(spec.inputs)} inputs")
     np.random.seed(0)  # noqa: NPY002 - an estimator that was given no seed takes this generator
     # Numerical libraries add in another order with another number of threads, and waiting threads that spin make a busy
     # machine ten times slower.
     with threadpool_limits(1):
-        estimator = code.build(spec.parameters)
+        estimator = code.build(spec.parameters, ("fit", task_named(target.task).scored_by))
         with code.blaming("fit"):
             estimator.fit(frame, truth)
     return estimator
@@ -139,8 +139,10 @@ def _converted(estimator: Any, spec: TrainSpec, convert: Converter, code: ModelC
 def _domains(
     spec: TrainSpec, estimator: Any, graph: Callable[[Columns], Floats], columns: Columns, train_rows: pa.Table
 ) -> list[InputDomain]:
+    given_by = getattr(estimator, task_named(spec.target.task).scored_by)
+
     def scores(rows: Columns) -> Floats:
-        return np.asarray(estimator.predict_proba(estimator_frame(rows)), dtype=np.float64)
+        return np.asarray(given_by(estimator_frame(rows)), dtype=np.float64)
 
     seen = _appended(columns, input_columns(train_rows, spec.inputs))
     try:
@@ -156,14 +158,15 @@ def _say_domains(manifest: ArtifactManifest, progress: Progress) -> None:
         progress(f"{domain.input} takes {' and '.join(filter(None, (values, missing)))}: the server refuses others")
 
 
-def _probabilities(estimator: Any, columns: Columns, classes: list[str], shown: str) -> Floats:
-    frame = estimator_frame(columns)
-    scores = np.asarray(estimator.predict_proba(frame), dtype=np.float64)
-    if scores.shape != (len(frame), len(classes)):
-        message, allowed = "has the wrong shape", f"({len(frame)}, {len(classes)})"
-        problem = Problem(
-            file=shown, subject="predict_proba", message=message, value=str(scores.shape), allowed=allowed
-        )
+def _scores(estimator: Any, columns: Columns, target: Target, code: ModelCode) -> Floats:
+    """What the estimator itself gives the rows, shape (rows, outputs)."""
+    frame, asked = estimator_frame(columns), task_named(target.task).scored_by
+    with code.blaming(asked):
+        scores = np.asarray(getattr(estimator, asked)(frame), dtype=np.float64)
+    wanted = (len(frame), len(target.outputs))
+    if scores.shape != wanted:
+        message, allowed = "has the wrong shape", f"{wanted}: a row each, and {', '.join(target.outputs)}"
+        problem = Problem(file=code.shown, subject=asked, message=message, value=str(scores.shape), allowed=allowed)
         raise InputError([problem])
     return scores
 

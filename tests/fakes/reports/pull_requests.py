@@ -7,14 +7,15 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from bighead_ci.documents.chart import Curve, CurvePoint, Matrix
 from bighead_ci.documents.definition import FeatureSchema, RequestField, Serving
+from bighead_ci.documents.histogram import UNIT_BOUNDS, Histogram
 from bighead_ci.documents.image import ImageRef
 from bighead_ci.documents.inputs import VersionInputs
 from bighead_ci.documents.plan import ChangedFile, FeatureImpact, Plan, PlannedModel
 from bighead_ci.documents.record import (
     ColumnDrift,
     ColumnProfile,
-    CurvePoint,
     DriftResult,
     EvaluationResult,
     ExpectationResult,
@@ -33,10 +34,12 @@ from bighead_ci.documents.report import (
     ReportEntry,
     RunningVersion,
 )
+from bighead_ci.documents.target import Target
 from bighead_ci.documents.verdict import GateResult, Occasion, RuleInput, RuleResult, Verdict
 
 V1_AUC = 0.679
 NOW = datetime(2013, 10, 1, 10, 0, tzinfo=UTC)
+CLASSES = ["on time", "late"]
 REQUEST = {
     "carrier": RequestField(type="string", description="two-letter code", example="UA"),
     "origin": RequestField(type="string"),
@@ -59,9 +62,9 @@ def commit(text: str) -> str:
     return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
-def histogram(peak: float, width: float, rows: int) -> list[int]:
+def histogram(peak: float, width: float, rows: int) -> Histogram:
     weights = [math.exp(-(((i + 0.5) / 20 - peak) ** 2) / (2 * width**2)) for i in range(20)]
-    return [round(rows * w / sum(weights)) for w in weights]
+    return Histogram(bounds=UNIT_BOUNDS, counts=[*(round(rows * w / sum(weights)) for w in weights), 0])
 
 
 def evaluation(auc: float, rows: int = 48_210) -> EvaluationResult:
@@ -87,10 +90,23 @@ def evaluation(auc: float, rows: int = 48_210) -> EvaluationResult:
             for column, value, n, d in slices
         ],
         rows=rows,
-        calibration=[CurvePoint(x=i / 10 + 0.05, y=(i / 10 + 0.05) ** (1.9 - auc)) for i in range(10)],
-        roc=[CurvePoint(x=i / 100, y=(i / 100) ** power) for i in range(101)],
-        confusion=[[33_150, 3_904], [6_871, 4_285]],
-        classes=["on time", "late"],
+        target=Target(task="binary", outputs=CLASSES),
+        charts=[
+            Curve(
+                name="ROC",
+                x="false positive rate",
+                y="true positive rate",
+                dots=False,
+                points=[CurvePoint(x=i / 100, y=(i / 100) ** power) for i in range(101)],
+            ),
+            Curve(
+                name="calibration",
+                x="mean score",
+                y="observed rate",
+                points=[CurvePoint(x=i / 10 + 0.05, y=(i / 10 + 0.05) ** (1.9 - auc)) for i in range(10)],
+            ),
+            Matrix(name="confusion", names=CLASSES, counts=[[33_150, 3_904], [6_871, 4_285]]),
+        ],
         score_histogram=histogram(0.15 + auc / 10, auc - 0.55, rows),
         conversion_error=3.1e-7,
     )
@@ -298,8 +314,8 @@ def unmeasured() -> ModelReport:
     """An evaluation of no rows."""
     report = model_report()
     nothing = EvaluationResult(
-        primary="auc", metrics={}, slices=[], rows=0, calibration=[], roc=[], confusion=[], classes=[],
-        score_histogram=[], conversion_error=0.0,
+        primary="auc", metrics={}, slices=[], rows=0, target=Target(task="binary", outputs=CLASSES),
+        score_histogram=Histogram(), conversion_error=0.0,
     )  # fmt: skip
     record = report.record.model_copy(update={"evaluation": nothing})
     return report.model_copy(update={"record": record, "differences": []})

@@ -1,0 +1,125 @@
+"""What the engine asks of a task."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from bighead_ci.documents.chart import Chart
+from bighead_ci.documents.histogram import Histogram
+from bighead_ci.documents.metrics import MetricDefinition
+from bighead_ci.documents.target import Target, TargetSettings
+from bighead_ci.tasks.scored import Floats, Labels, Resamples, Scored
+
+AnswerFields = dict[str, tuple[Any, Any]]
+"""Field of an answer → its type and default, as pydantic's `create_model` takes them."""
+
+
+class Task(ABC):
+    """One kind of answer. It has no state: what depends on labels is the target's."""
+
+    name: ClassVar[str]
+    metrics: ClassVar[Sequence[MetricDefinition]]
+    """In the order in which reports show them."""
+    primary: ClassVar[str]
+    """The metric that a new model is judged by."""
+    scored_by: ClassVar[str]
+    """The estimator's method that gives scores."""
+    stands_for_answer: ClassVar[str]
+    """What `observed` is, in words."""
+
+    @abstractmethod
+    def target(self, labels: Labels, settings: TargetSettings) -> Target:
+        """What the training labels make of the definition.
+
+        Args:
+            labels: Of the training rows, without nulls: bools, integers, floats, or an object array of text.
+            settings: What model.yaml asks for.
+
+        Raises:
+            InputError: the labels do not fit the task.
+        """
+
+    @abstractmethod
+    def truth(self, labels: Labels, target: Target, rows: str) -> Labels:
+        """Labels as the estimator and the metrics take them.
+
+        Args:
+            labels: As for `target`.
+            target: The model's.
+            rows: Which rows they are of, for messages: `evaluation rows`.
+
+        Raises:
+            InputError: a label does not fit the target.
+        """
+
+    @abstractmethod
+    def points(self, scored: Scored, within: Scored) -> dict[str, float]:
+        """Every metric of the rows; NaN where they do not define it.
+
+        Args:
+            scored: The rows.
+            within: The rows that they are a part of, or themselves: metrics of a part are such as can stand beside
+                those of the whole.
+        """
+
+    @abstractmethod
+    def samples(self, scored: Scored, resamples: Resamples, within: Scored) -> dict[str, Floats]:
+        """Every metric of each bootstrap sample of the rows."""
+
+    @abstractmethod
+    def why_undefined(self, scored: Scored) -> str:
+        """Why these rows do not define a metric that others do."""
+
+    def why_incomparable(self, ours: Target, theirs: Target) -> str:
+        """Why metrics of two models cannot stand beside each other, as said of the other; empty where they can."""
+        if ours.task != theirs.task:
+            return f"answers another question: it is {theirs.task}, this run {ours.task}"
+        if ours.outputs != theirs.outputs:
+            return f"answers {', '.join(theirs.outputs[:10])}, this run {', '.join(ours.outputs[:10])}"
+        return ""
+
+    @abstractmethod
+    def charts(self, scored: Scored) -> list[Chart]:
+        """What is to be seen of an evaluation."""
+
+    @abstractmethod
+    def notes(self, scored: Scored) -> list[str]:
+        """What must be known to read the metrics of an evaluation rightly, a sentence each."""
+
+    @abstractmethod
+    def answer(self, scores: Sequence[float], target: Target) -> dict[str, Any]:
+        """What a caller is told of one row's scores."""
+
+    @abstractmethod
+    def answer_fields(self, target: Target) -> AnswerFields:
+        """The schema of `answer`."""
+
+    @abstractmethod
+    def observed(self, scores: Floats) -> Floats:
+        """The one number a row that histograms count, of scores of shape (rows, outputs)."""
+
+    @abstractmethod
+    def observed_row(self, scores: Sequence[float]) -> float:
+        """The same of one row."""
+
+    @abstractmethod
+    def prediction_columns(self, scored: Scored) -> dict[str, Any]:
+        """Columns of `predictions.parquet`: `label`, then scores, NumPy arrays."""
+
+    @abstractmethod
+    def scored_rows(self, columns: dict[str, Any], target: Target) -> Scored:
+        """What `prediction_columns` was made of.
+
+        Raises:
+            InputError: they are of another target.
+        """
+
+    def histogram(self, scores: Floats, target: Target) -> Histogram:
+        """Answers counted in the target's bins."""
+        places = np.searchsorted(target.bounds, self.observed(scores), side="left")
+        counts = np.bincount(places, minlength=len(target.bounds) + 1)
+        return Histogram(bounds=target.bounds, counts=counts.tolist())
