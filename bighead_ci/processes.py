@@ -22,6 +22,8 @@ SAME_START_SECONDS = 2.0
 """How far two readings of one process's start time may lie apart."""
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "SYSTEMROOT")
 """What a process that we start gets of this one's environment: no token or password."""
+LOCALE = "C.UTF-8"
+"""Of every process that trains or scores: what sorts, folds or prints text does it alike on every machine."""
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",

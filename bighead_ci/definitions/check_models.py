@@ -14,6 +14,8 @@ from bighead_ci.documents.definition import (
     RequestField,
     SourceDefinition,
     TimeSplit,
+    TimeValidation,
+    Weights,
 )
 from bighead_ci.errors import BugError, Problem
 from bighead_ci.tasks.registry import TASKS
@@ -34,6 +36,7 @@ def model_problems(files: Files, place: Place, definition: ModelDefinition) -> I
     yield from model.feature_problems()
     yield from model.time_problems()
     yield from model.evaluation_problems()
+    yield from model.training_problems()
 
 
 class _Model:
@@ -210,6 +213,40 @@ class _Model:
             field = self.definition.request.get(column)
             if (field.column if field and field.column else column) in self.spine.sizes:
                 yield self.say(("evaluation", "slices", index), "rows are not sliced by lists", column)
+
+    def training_problems(self) -> Iterator[Problem]:
+        """Of weights, validation, categories and trusted types."""
+        definition = self.definition
+        if definition.weights:
+            yield from self._weight_problems(definition.weights)
+        if isinstance(definition.validation, TimeValidation) and isinstance(definition.split, HashSplit):
+            message = "there is no last part of rows that are split by a hash"
+            yield self.say(("validation", "kind"), message, "time", wanted="hash, or a split by time")
+        for name, field in definition.request.items():
+            if field.categories is not None and (field.type != "string" or field.size is not None):
+                message = "only a text has categories"
+                yield self.say(("request", name, "categories"), message, field.type, wanted="a string without size")
+        if definition.serving.kind is not None:
+            yield self.say(("serving", "kind"), "is planned and not built yet", definition.serving.kind)
+        if definition.serving.trusted_types and definition.serving.kind != "python":
+            message = "no type is made where a compiled kind answers"
+            yield self.say(("serving", "trusted_types"), message, wanted="serving.kind: python beside it")
+
+    def _weight_problems(self, weights: Weights) -> Iterator[Problem]:
+        if weights.column is None and weights.classes is None:
+            yield self.say(("weights",), "says nothing", wanted="column, classes or both")
+        column, spine = weights.column, self.spine
+        if column is None or spine is None:
+            return
+        where, inputs = ("weights", "column"), self.definition.request.items()
+        if column not in spine.columns:
+            source = self.definition.spine.source
+            yield self.say(where, f"source {source} has no such column", column, spine.columns)
+        elif spine.columns[column] not in {"int64", "float64"} or column in spine.sizes:
+            yield self.say(where, "a weight is a number", f"{column}: {spine.columns[column]}")
+        if named := [name for name, field in inputs if (field.column or name) == column and field.use == "input"]:
+            message = f"the model sees it as the input {named[0]}, and no caller knows how much a row counts"
+            yield self.say(where, message, column)
 
 
 def reasons_for_time(definition: ModelDefinition) -> dict[str, str]:

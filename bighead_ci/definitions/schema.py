@@ -49,6 +49,7 @@ PATTERN_WORDS = {
     r"^v[1-9][0-9]{0,5}$": "v1, v2, …",
     r"^sha256:[0-9a-f]{64}$": "sha256: and 64 hex digits",
     r"^[a-z0-9]+([._/:-]+[a-z0-9]+)*@sha256:[0-9a-f]{64}$": "an image by its digest: name@sha256: and 64 hex digits",
+    r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$": "a type's module and name: model.Lower",
     r"^[0-9a-f]{32}$": "the md5 that dvc.lock gives the source's file, 32 hex digits",
     r"^[0-9a-f]{40}([0-9a-f]{24})?$": "a full commit id, 40 hex digits",
 }

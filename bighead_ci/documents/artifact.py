@@ -24,6 +24,8 @@ class ArtifactInput(Document):
     """Request field, or `set.feature`. The graph knows its place alone."""
     type: ColumnType
     size: int | None = None
+    categories: list[str] | None = None
+    """Of a text that the model sees as a categorical."""
 
 
 class InputDomain(Document):
@@ -68,3 +70,5 @@ class ArtifactManifest(Document):
     """Feature set id → key column of the set → request field."""
     domains: list[InputDomain] = Field(default_factory=list)
     """Of inputs of which the estimator refuses something."""
+    trusted_types: list[str] = Field(default_factory=list)
+    """Types of kind `python` that may be made when its state is loaded, by the model.yaml that was reviewed."""

@@ -81,6 +81,12 @@ class FeatureSetDefinition(Definition):
     aggregations: Annotated[list[Aggregation], Field(min_length=1)]
 
 
+def _known_once(values: list[str]) -> list[str]:
+    if len(set(values)) != len(values):
+        raise ValueError("each value may appear once")
+    return values
+
+
 class RequestField(Definition):
     """One field that a caller sends."""
 
@@ -92,6 +98,8 @@ class RequestField(Definition):
     """Column of the spine's source when its name differs."""
     size: PositiveInt | None = None
     """Length of a list of numbers; None for a scalar."""
+    categories: Annotated[list[str], Field(min_length=1), AfterValidator(_known_once)] | None = None
+    """Of a text: the values that it has. The model sees a pandas categorical of these; any other counts as missing."""
     description: str = ""
     example: Any = None
 
@@ -146,10 +154,32 @@ class HashSplit(Definition):
     evaluate_percent: Annotated[int, Field(ge=5, le=50)]
 
 
-def _known_once(values: list[str]) -> list[str]:
-    if len(set(values)) != len(values):
-        raise ValueError("each value may appear once")
-    return values
+class TimeValidation(Definition):
+    """The newest of the rows to train on: what is learned from the older ones is tried on them."""
+
+    kind: Literal["time"]
+    last: DurationText
+    """How long before the end of the training range they begin."""
+
+
+class HashValidation(Definition):
+    """Some of the rows to train on, by a hash of their event ids that is not the split's."""
+
+    kind: Literal["hash"]
+    percent: Annotated[int, Field(ge=1, le=50)]
+
+
+Validation = Annotated[TimeValidation | HashValidation, Field(discriminator="kind")]
+"""Rows that are taken out of the training range, to stop early or to choose by. Nothing is judged by them."""
+
+
+class Weights(Definition):
+    """How much each row to train on counts; with both, the product."""
+
+    column: Column | None = None
+    """A column of numbers of the spine's source, which is no input."""
+    classes: Literal["balanced"] | dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] | None = None
+    """`balanced`: every class counts as much as another, whatever its rows; or a number for each class."""
 
 
 class Evaluation(Definition):
@@ -161,11 +191,20 @@ class Evaluation(Definition):
     bootstrap_samples: Annotated[int, Field(ge=50, le=2000)] = 200
 
 
+_DOTTED = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$"
+TypeName = Annotated[str, StringConstraints(pattern=_DOTTED, max_length=200)]
+"""Module and name: `model.Lower`, `sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor`."""
+
+
 class Serving(Definition):
     """How the model answers."""
 
     log_predictions: bool = True
     max_concurrency: PositiveInt = 64
+    kind: Literal["python"] | None = None
+    """`python`: the version's own code answers, in the environment of its serving.lock. None: a compiled kind does."""
+    trusted_types: Annotated[list[TypeName], AfterValidator(_known_once)] = Field(default_factory=list)
+    """Types that may be made when the state of a `python` model is loaded, beside those that skops trusts."""
 
 
 class ModelDefinition(Definition):
@@ -178,6 +217,8 @@ class ModelDefinition(Definition):
     spine: Spine
     label: Label
     split: Annotated[TimeSplit | RecentSplit | HashSplit, Field(discriminator="kind")]
+    weights: Weights | None = None
+    validation: Validation | None = None
     request: Annotated[dict[Column, RequestField], Field(min_length=1)]
     features: list[FeatureUse] = Field(default_factory=list)
     parameters: dict[str, Any] = Field(default_factory=dict)

@@ -42,6 +42,8 @@ class ImageRecipe(Document):
     """Path below the engine's package → digest."""
     python: str
     """`3.11`."""
+    entry_point: str | None = None
+    """Module of the engine that runs in a container or process of it; None: whoever starts it says."""
 
     @property
     def folder(self) -> str:
@@ -59,6 +61,8 @@ class ImageManifest(Document):
     python: str
     lock: Digest
     """Of the lock's content."""
+    entry_point: str | None = None
+    """Module of the engine that runs in it; None: whoever starts it says."""
     files: dict[str, Digest]
     """Path in the image → digest of every file."""
 
@@ -67,6 +71,8 @@ class LocalImage(Document):
     """An image on this machine, verified, with what runs it."""
 
     manifest: ImageManifest
+    code: Path
+    """Directory with the version's own files."""
     engine: Path
     """Directory for the interpreter's path: it holds the engine's package and nothing else."""
     interpreter: Path

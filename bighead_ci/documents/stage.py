@@ -21,13 +21,17 @@ from bighead_ci.documents.definition import (
     RequestField,
     Serving,
     SourceDefinition,
+    Validation,
     VersionedFeatureSet,
+    Weights,
 )
 from bighead_ci.documents.expectation import Expectation
 from bighead_ci.documents.inputs import VersionInputs
 from bighead_ci.documents.target import TargetSettings
 
-BOOKKEEPING = ("__event_id", "__timestamp", "__part")
+WEIGHT = "__weight"
+"""Column of a training set: what a row counts."""
+BOOKKEEPING = ("__event_id", "__timestamp", "__part", WEIGHT)
 """Columns of a training set that are neither inputs nor the label."""
 LABEL = "__label"
 
@@ -74,6 +78,8 @@ class TrainingSetSpec(StageSpec):
     """A source."""
     label: Label
     split: TimeRanges | HashSplit
+    weight: Column | None = None
+    """Of the spine: what each row counts in training."""
     as_of: Moment | None
     request: dict[Column, RequestField]
     slices: list[Column]
@@ -114,6 +120,12 @@ class TrainSpec(StageSpec):
     golden_rows: list[dict[str, Any]]
     code: list[str]
     """Files that the version's code is or may read, relative to its directory."""
+    weights: Weights | None = None
+    validation: Validation | None = None
+    trained_until: Moment | None = None
+    """Exclusive end of the training range; None: there is none by time."""
+    trusted_types: list[str] = Field(default_factory=list)
+    """Of `serving` in model.yaml."""
 
 
 class EvaluateSpec(StageSpec):

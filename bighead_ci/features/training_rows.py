@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +13,10 @@ import pyarrow.compute as pc
 from bighead_ci.documents.base import epoch_us
 from bighead_ci.documents.definition import HashSplit, RequestField, microseconds
 from bighead_ci.documents.record import TrainingSetSummary
-from bighead_ci.documents.stage import TrainingSetSpec
+from bighead_ci.documents.stage import WEIGHT, TrainingSetSpec
 from bighead_ci.errors import InputError, Problem
 from bighead_ci.features.arrow import ARROW_TYPES, TIMESTAMP
+from bighead_ci.features.hashed import hashed_part
 from bighead_ci.features.kernel.arrays import I64, Bools
 
 
@@ -64,7 +64,8 @@ def inputs_of(spec: TrainingSetSpec) -> dict[str, RequestField]:
 
 def spine_columns(spec: TrainingSetSpec) -> set[str]:
     """Every column of the spine that the training set is made of."""
-    return {spine_column(spec, field) for field in [*spec.request, *spec.slices]}
+    named = {spine_column(spec, field) for field in [*spec.request, *spec.slices]}
+    return named | ({spec.weight} if spec.weight else set())
 
 
 def wanted_span(spec: TrainingSetSpec) -> tuple[int, int] | None:
@@ -105,7 +106,7 @@ def _parts(spec: TrainingSetSpec, joined: JoinedRows) -> tuple[Bools, Bools]:
     """Which rows are to train on, and which to evaluate on."""
     timed = np.ones(len(joined.event_id), np.bool_) if joined.times is None else _valid(joined.times)
     if isinstance(spec.split, HashSplit):
-        evaluate = hashed_part(joined.event_id.to_pylist(), spec.split.evaluate_percent)
+        evaluate = hashed_part(joined.event_id, spec.split.evaluate_percent)
         return timed & ~evaluate, timed & evaluate
     if joined.times is None:
         raise InputError(f"{spec.id}: a split by time needs a spine with a timestamp; {spec.spine} has none")
@@ -115,17 +116,6 @@ def _parts(spec: TrainingSetSpec, joined: JoinedRows) -> tuple[Bools, Bools]:
         for start, end in (spec.split.train, spec.split.evaluate)
     )
     return train, evaluate & ~train
-
-
-def hashed_part(event_ids: Sequence[object], percent: int) -> Bools:
-    """Whether a row is for evaluation: first 8 bytes of SHA-256 of its id's text, big-endian, modulo 100 < percent."""
-    return np.array(
-        [
-            int.from_bytes(hashlib.sha256(str(event_id).encode()).digest()[:8], "big") % 100 < percent
-            for event_id in event_ids
-        ],
-        np.bool_,
-    )
 
 
 def _immature(spec: TrainingSetSpec, joined: JoinedRows) -> Bools:
@@ -177,6 +167,8 @@ def training_table(spec: TrainingSetSpec, rows: TrainingRows, features: Mapping[
         columns["__timestamp"] = pa.array(rows.times, pa.int64()).cast(TIMESTAMP)
     columns["__part"] = pa.array(np.where(rows.evaluate, "evaluate", "train").tolist(), pa.string())
     columns["__label"] = rows.label
+    if spec.weight:
+        columns[WEIGHT] = rows.spine.column(spec.weight).cast(pa.float64(), safe=False)
     inputs = inputs_of(spec)
     for name in spec.slices:
         if name not in inputs:

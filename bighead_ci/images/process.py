@@ -56,6 +56,7 @@ class ProcessImageBuilder:
             version=recipe.version,
             python=recipe.python,
             lock=recipe.locked,
+            entry_point=recipe.entry_point,
             files={path: digest_of_bytes(content) for path, content in contents.items()},
         )
         self._environments.ensure(recipe.lock, contents[LOCK], progress)
@@ -87,7 +88,9 @@ class ProcessImageBuilder:
             return None
         if interpreter is None:
             return None
-        return LocalImage(manifest=manifest, engine=directory / "engine", interpreter=interpreter)
+        return LocalImage(
+            manifest=manifest, code=directory / "model", engine=directory / "engine", interpreter=interpreter
+        )
 
     def _contents(self, recipe: ImageRecipe, tree: Tree) -> dict[str, bytes]:
         """Path in the image → content."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from bighead_ci.errors import BigheadError, InputError, Problem
 from bighead_ci.model_code.neighbours import MODEL, Neighbours
 
 FILE = "model.py"
+ENTRANCES = ("build", "train")
+"""Functions of which model.py has exactly one."""
 
 
 class ModelCode:
@@ -27,17 +29,21 @@ class ModelCode:
             folder: How messages call it: `models/flight_delay/v2`.
 
         Raises:
-            InputError: it cannot be read or imported, a neighbour has the name of a library, or it has no
-                `build`.
+            InputError: it cannot be read or imported, a neighbour has the name of a library, or it has neither
+                `build` nor `train`, or both.
         """
         self.shown = f"{folder}/{FILE}"
         self._neighbours = Neighbours(directory, folder)
         self._path = self._neighbours.directory / FILE
         self._module: Mapping[str, Any] = self._imported()
-        if not callable(self._module.get("build")):
-            raise InputError(
-                [Problem(file=self.shown, subject="build", message="there is no function build(parameters)")]
-            )
+        found = [name for name in ENTRANCES if callable(self._module.get(name))]
+        if len(found) != 1:
+            message = "there is no function build(parameters), and no train(data, parameters)"
+            if found:
+                message = "there are both build(parameters) and train(data, parameters): keep the one that is meant"
+            raise InputError([Problem(file=self.shown, message=message)])
+        self.trains = found == ["train"]
+        """It has `train(data, parameters)`, not `build(parameters)`."""
 
     def _imported(self) -> Mapping[str, Any]:
         try:
@@ -53,17 +59,13 @@ class ModelCode:
             spec.loader.exec_module(module)
         return module.__dict__
 
-    def function(self, name: str) -> Callable[..., Any] | None:
-        """A function of model.py, if it has it. To be called inside `blaming`."""
-        found = self._module.get(name)
-        return found if callable(found) else None
+    def problem(self, function: str, message: str) -> Problem:
+        """Something wrong with what a function of model.py, or a method of its model, did."""
+        code = getattr(self._module.get(function), "__code__", None)
+        line = None if code is None else int(code.co_firstlineno)
+        return Problem(file=self.shown, line=line, subject=function, message=message)
 
-    def line(self, name: str) -> int | None:
-        """Where a function of model.py begins."""
-        code = getattr(self._module.get(name), "__code__", None)
-        return None if code is None else int(code.co_firstlineno)
-
-    def build(self, parameters: Mapping[str, Any], methods: tuple[str, ...] = ("fit", "predict_proba")) -> Any:
+    def build(self, parameters: Mapping[str, Any], methods: Sequence[str]) -> Any:
         """The estimator for the parameters.
 
         Args:
@@ -75,11 +77,39 @@ class ModelCode:
         """
         with self.blaming("build"):
             estimator = self._module["build"](parameters)
-        missing = [name for name in methods if not callable(getattr(estimator, name, None))]
-        if missing:
-            message = f"returned {type(estimator).__name__}, which has no {' and no '.join(missing)}"
-            raise InputError([Problem(file=self.shown, line=self.line("build"), subject="build", message=message)])
+        self._check_methods("build", estimator, methods)
         return estimator
+
+    def train(self, data: Any, parameters: Mapping[str, Any], methods: Sequence[str]) -> Any:
+        """The model that `train` makes of the data: a `TrainingData`.
+
+        Raises:
+            InputError: `train` raised, what it returned lacks a method, or model.py cannot load what it saves.
+        """
+        with self.blaming("train"):
+            model = self._module["train"](data, parameters)
+        self._check_methods("train", model, [*methods, "save"])
+        if not callable(self._module.get("load")):
+            message = "there is no function load(directory), which makes the model of what its save(directory) left"
+            raise InputError([self.problem("load", message)])
+        return model
+
+    def load(self, directory: Path) -> Any:
+        """The model that `load` makes of what its `save` left in a directory.
+
+        Raises:
+            InputError: there is no `load`, or it raised.
+        """
+        if not callable(self._module.get("load")):
+            raise InputError([self.problem("load", "there is no function load(directory)")])
+        with self.blaming("load"):
+            return self._module["load"](directory)
+
+    def _check_methods(self, function: str, model: Any, methods: Sequence[str]) -> None:
+        missing = [name for name in methods if not callable(getattr(model, name, None))]
+        if missing:
+            message = f"returned {type(model).__name__}, which has no {' and no '.join(missing)}"
+            raise InputError([self.problem(function, message)])
 
     @contextmanager
     def blaming(self, doing: str) -> Iterator[None]:

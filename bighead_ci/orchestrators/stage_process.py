@@ -21,7 +21,7 @@ from bighead_ci.orchestrators.outputs import take_over
 from bighead_ci.planning.stages import LOCK_OF, TRAINING_SET, Stage
 from bighead_ci.ports.progress import Progress
 from bighead_ci.ports.sandbox import Confined, Sandbox
-from bighead_ci.processes import THREAD_VARIABLES, interpreter_paths, kept_environment
+from bighead_ci.processes import LOCALE, THREAD_VARIABLES, interpreter_paths, kept_environment
 
 Ensure = Callable[[str, bytes, Progress], Path]
 """Makes the Python environment of a lock (its name, its text), unless it is there; its interpreter."""
@@ -72,7 +72,9 @@ class StageProcesses:
 
     def _confined(self, stage: Stage, place: StagePlace, interpreter: Path, engine: Path, results: Path) -> Confined:
         package = Path(bighead_ci.__file__).resolve().parent
-        python = {"PYTHONPATH": str(engine), "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        python = {"PYTHONPATH": str(engine), "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"} | {
+            "LC_ALL": LOCALE
+        }
         return Confined(
             [str(interpreter), "-P", "-m", stage.module, str(place.checkout), place.directory, str(results)],
             directory=results,

@@ -14,7 +14,7 @@ from bighead_ci.documents.stage import SourceData
 from bighead_ci.errors import InputError, Problem
 from bighead_ci.planning.meaning import Definitions
 from bighead_ci.planning.specs import code_files, data_file, used_sources
-from bighead_ci.planning.stages import INPUTS_STAGE, LOCK_OF, STAGES, TRAINING_SET, Stage
+from bighead_ci.planning.stages import INPUTS_STAGE, LOCK_OF, STAGES, TRAINING_SET, Stage, stages_of
 from bighead_ci.ports.tree import Tree
 
 PIPELINE = "dvc.yaml"
@@ -32,7 +32,7 @@ def dvc_yaml(tree: Tree, name: str, version: str) -> str:
     definitions = Definitions(Files(tree))
     model = definitions.model(name, version)
     stages = {INPUTS_STAGE: _inputs_entry(model)}
-    stages |= {stage.name: _entry(stage, definitions, model) for stage in STAGES}
+    stages |= {stage.name: _entry(stage, definitions, model) for stage in stages_of(model.definition.serving.kind)}
     text: str = yaml.safe_dump({"stages": stages}, sort_keys=False, width=1000)
     return _HEADER + text
 

@@ -21,7 +21,7 @@ from bighead_ci.documents.stage import StageSpec, TrainingSetSpec
 from bighead_ci.planning.imports import Imports, imports_of
 from bighead_ci.planning.meaning import Definitions
 from bighead_ci.planning.specs import code_files, stage_specs
-from bighead_ci.planning.stages import LOCK_OF, SERVING_ENTRY_POINT, STAGES, Stage, earlier
+from bighead_ci.planning.stages import LOCK_OF, Stage, earlier, serving_entry_point, stages_of
 from bighead_ci.ports.engine import WHOLE, Engine
 
 _PACKAGE = "bighead_ci"
@@ -44,7 +44,7 @@ class Inputs:
         """
         specs = self._specs_of(model)
         stages: dict[str, dict[str, str]] = {}
-        for stage in STAGES:
+        for stage in _stages(model):
             named = self._inputs(stage, model, specs[stage.name])
             found = VersionInputs(model=model.name, version=model.version, stages=stages, images={})
             stages[stage.name] = named | {f"stage:{name}": found.stage_key(name) for name in earlier(stage)}
@@ -63,7 +63,7 @@ class Inputs:
             InputError: something that the version names is missing or has problems.
         """
         specs = self._specs_of(model)
-        found = {stage.name: self._order(stage, model, specs[stage.name]) for stage in STAGES}
+        found = {stage.name: self._order(stage, model, specs[stage.name]) for stage in _stages(model)}
         found[LAST_STAGE]["inputs"] = self.of(model).model_dump(mode="json")
         return found
 
@@ -88,8 +88,9 @@ class Inputs:
     def image_component(self, target: Target, model: VersionedModel) -> Component:
         """The engine's files in an image of a version."""
         if target == "serve":
-            return self.engine.component({SERVING_ENTRY_POINT})
-        training = [stage for stage in STAGES if stage.environment == "training"]
+            kind = model.definition.serving.kind
+            return self.engine.component({serving_entry_point(kind), *(self._imported(model) if kind else ())})
+        training = [stage for stage in _stages(model) if stage.environment == "training"]
         return self.engine.component({*(stage.module for stage in training), *self._imported(model)})
 
     def recipe(self, target: Target, model: VersionedModel) -> ImageRecipe:
@@ -108,6 +109,7 @@ class Inputs:
             locked=digest_of_bytes(self.files.valid_lock(_lock(target, model)).text),
             engine=self.image_component(target, model).files,
             python=self.engine.python,
+            entry_point=serving_entry_point(model.definition.serving.kind) if target == "serve" else None,
         )
 
     def _inputs(self, stage: Stage, model: VersionedModel, spec: StageSpec) -> dict[str, str]:
@@ -174,6 +176,10 @@ def _spec_digests(spec: StageSpec) -> Iterator[tuple[str, str]]:
             yield name, digest_of(sorted(value))
         else:
             yield name, digest_of(value)
+
+
+def _stages(model: VersionedModel) -> tuple[Stage, ...]:
+    return stages_of(model.definition.serving.kind)
 
 
 def _lock(target: Target, model: VersionedModel) -> str:

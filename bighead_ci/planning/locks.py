@@ -7,7 +7,7 @@ from typing import Literal
 from bighead_ci.documents.definition import VersionedModel
 from bighead_ci.errors import Problem
 from bighead_ci.planning.inputs import Inputs
-from bighead_ci.planning.stages import LOCK_OF, SERVING_ENTRY_POINT, STAGES
+from bighead_ci.planning.stages import LOCK_OF, SERVING_ENTRY_POINT, STAGES, serving_entry_point, stages_of
 from bighead_ci.ports.engine import Engine
 
 Lock = Literal["training", "serving"]
@@ -28,8 +28,10 @@ def needed(inputs: Inputs, model: VersionedModel, lock: Lock) -> set[str]:
 
     What is imported and not in the lock would come from wherever the stage happens to run, and no key would say so.
     """
-    found = needed_by_engine(inputs.engine, lock)
-    for stage in STAGES:
+    found, kind = needed_by_engine(inputs.engine, lock), model.definition.serving.kind
+    if lock == "serving":
+        found |= inputs.engine.component({serving_entry_point(kind)}).distributions.keys()
+    for stage in stages_of(kind):
         if stage.environment == lock and stage.reads_code:
             found |= inputs.component(stage, model).distributions.keys()
             found |= inputs.libraries(model).keys()

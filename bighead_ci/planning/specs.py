@@ -81,7 +81,8 @@ def _training_set(
     definition = model.definition
     wanted = {field.column or name for name, field in definition.request.items()}
     wanted |= {_spine_column(definition, name) for name in definition.evaluation.slices}
-    columns = {definition.spine.source: wanted}
+    weight = definition.weights.column if definition.weights else None
+    columns = {definition.spine.source: wanted | ({weight} if weight else set())}
     columns.setdefault(definition.label.source, set()).add(definition.label.column)
     sources = {name: definitions.source(name) for name in used_sources(definitions, model)}
     return TrainingSetSpec(
@@ -90,6 +91,7 @@ def _training_set(
         spine=definition.spine.source,
         label=definition.label,
         split=resolved_split(model),
+        weight=weight,
         as_of=model.run.as_of,
         request={name: bare_field(field) for name, field in definition.request.items()},
         slices=definition.evaluation.slices,
@@ -190,7 +192,7 @@ def _suite(expectations: list[Expectation], use: FeatureUse, feature_set: Versio
 
 
 def _train(definitions: Definitions, model: VersionedModel, sets: Sequence[VersionedFeatureSet]) -> TrainSpec:
-    definition = model.definition
+    definition, split = model.definition, resolved_split(model)
     inputs = estimator_inputs(model, sets)
     return TrainSpec(
         model=model.name,
@@ -205,8 +207,17 @@ def _train(definitions: Definitions, model: VersionedModel, sets: Sequence[Versi
             for use, one in zip(definition.features, sets, strict=True)
         },
         golden_rows=_golden_rows(definitions, model, inputs),
-        code=[path.removeprefix(f"{model.path}/") for path in code_files(definitions.files, model)],
+        code=code_names(definitions.files, model),
+        weights=definition.weights,
+        validation=definition.validation,
+        trained_until=split.train[1] if isinstance(split, TimeRanges) else None,
+        trusted_types=definition.serving.trusted_types,
     )
+
+
+def code_names(files: Files, model: VersionedModel) -> list[str]:
+    """The same as `code_files`, relative to the version's directory."""
+    return [path.removeprefix(f"{model.path}/") for path in code_files(files, model)]
 
 
 def code_files(files: Files, model: VersionedModel) -> list[str]:
@@ -227,7 +238,7 @@ def estimator_inputs(model: VersionedModel, sets: Sequence[VersionedFeatureSet])
         InputError: a field or feature is a timestamp, which estimators cannot take as it is.
     """
     inputs = [
-        ArtifactInput(name=name, type=field.type, size=field.size)
+        ArtifactInput(name=name, type=field.type, size=field.size, categories=field.categories)
         for name, field in model.definition.request.items()
         if field.use == "input"
     ]

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from bighead_ci.documents.inputs import LAST_STAGE
@@ -17,6 +17,8 @@ ENTRY_POINTS = "bighead_ci.entry_points.stages"
 """Package with a module a stage."""
 SERVING_ENTRY_POINT = "bighead_ci.entry_points.serving"
 """What runs in the process of a variant."""
+CODE_SERVING_ENTRY_POINT = "bighead_ci.entry_points.code_serving"
+"""The same where the version's own code answers."""
 
 TRAINING_SET = "training_set.parquet"
 TRAINING_SUMMARY = "training_set.json"
@@ -43,11 +45,13 @@ class Stage:
     leaves: tuple[str, ...]
     reads_code: bool = False
     """It runs what the version's authors wrote."""
+    starts: str = ""
+    """Module of `ENTRY_POINTS` where its name is not it."""
 
     @property
     def module(self) -> str:
         """Where it starts: all that this module imports can change what the stage leaves."""
-        return f"{ENTRY_POINTS}.{self.name.replace('-', '_')}"
+        return f"{ENTRY_POINTS}.{self.starts or self.name.replace('-', '_')}"
 
     @property
     def confinement(self) -> str:
@@ -79,9 +83,24 @@ INPUTS_STAGE = "inputs"
 """What comes before them all: writes each stage's order from the definitions."""
 
 
-def stage_called(name: str) -> Stage:
-    """The stage of that name."""
-    return next(stage for stage in STAGES if stage.name == name)
+def stages_of(kind: str | None) -> tuple[Stage, ...]:
+    """The stages of a version that declares a kind of artifact: where its own code answers, scoring runs that code."""
+    if kind != "python":
+        return STAGES
+    return tuple(
+        replace(stage, reads_code=True, starts=f"code_{stage.name}") if ARTIFACT in stage.needs else stage
+        for stage in STAGES
+    )
+
+
+def serving_entry_point(kind: str | None) -> str:
+    """What runs in the process of a variant of a version that declares a kind of artifact."""
+    return CODE_SERVING_ENTRY_POINT if kind == "python" else SERVING_ENTRY_POINT
+
+
+def stage_called(name: str, kind: str | None = None) -> Stage:
+    """The stage of that name, of a version that declares a kind of artifact."""
+    return next(stage for stage in stages_of(kind) if stage.name == name)
 
 
 def earlier(stage: Stage) -> list[str]:

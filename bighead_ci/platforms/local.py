@@ -236,7 +236,7 @@ class LocalPlatform:
         if image is None:
             raise InputError(f"image {config.image} of {config.variant} is missing or damaged")
         process.stop(DRAIN_SECONDS)
-        process.start(config, image.interpreter, image.engine)
+        process.start(config, image)
 
     def _process(self, name: str) -> VariantProcess:
         return VariantProcess(self.directory / "variants" / name, self._bytecode)

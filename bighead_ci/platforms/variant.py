@@ -11,11 +11,12 @@ from typing import Literal
 import httpx
 import psutil
 
+from bighead_ci.documents.image import LocalImage
 from bighead_ci.documents.live import LiveVariant, ServingProcess, VariantConfig
 from bighead_ci.errors import InputError, RetryError
 from bighead_ci.planning.stages import SERVING_ENTRY_POINT
 from bighead_ci.platforms.http_client import process_client
-from bighead_ci.processes import find_process, last_words, recorded_process, start_detached, stop_process
+from bighead_ci.processes import LOCALE, find_process, last_words, recorded_process, start_detached, stop_process
 
 EXIT_HINT = "it ended without saying why"
 READY_SECONDS = 90.0
@@ -58,7 +59,7 @@ class VariantProcess:
             return ServingProcess.read(self.directory / "process.json")
         return None
 
-    def start(self, config: VariantConfig, interpreter: Path, engine: Path) -> None:
+    def start(self, config: VariantConfig, image: LocalImage) -> None:
         """Start it with the engine of its image, without any of this process's secrets."""
         for file in (self._pid_file, self.directory / "process.json", self.directory / "refusal.txt"):
             file.unlink(missing_ok=True)
@@ -69,16 +70,18 @@ class VariantProcess:
         scratch.mkdir()
         environment = {
             "TMPDIR": str(scratch),
-            "PYTHONPATH": str(engine),
+            "PYTHONPATH": str(image.engine),
             "PYTHONPYCACHEPREFIX": str(self._bytecode),
             "PYTHONUNBUFFERED": "1",
             "NUMBA_CACHE_DIR": str(self._bytecode / "numba"),
             "OMP_NUM_THREADS": "1",
+            "LC_ALL": LOCALE,
             "BENTOML_HOME": str(self.directory / "bentoml"),
             "BENTOML_DO_NOT_TRACK": "True",
             "DO_NOT_TRACK": "1",
         }
-        command = [str(interpreter), "-P", "-m", SERVING_ENTRY_POINT, str(self._config_file)]
+        module = image.manifest.entry_point or SERVING_ENTRY_POINT
+        command = [str(image.interpreter), "-P", "-m", module, str(self._config_file), str(image.code)]
         start_detached(
             command, pid_file=self._pid_file, log=self._log, environment=environment, directory=self.directory
         )

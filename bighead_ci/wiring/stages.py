@@ -77,6 +77,8 @@ def write_orders(checkout: Path, directory: str, progress: Progress) -> None:
 
 def run_stage(name: str, checkout: Path, directory: str, progress: Progress) -> None:
     """Run one stage of a model version on the files of a checkout; see `orchestrators.stage_process`."""
+    from bighead_ci.definitions.files import Files
+    from bighead_ci.definitions.tree import DirectoryTree
     from bighead_ci.delivery.stages.place import StagePlace
     from bighead_ci.orchestrators.stage_process import StageProcesses
     from bighead_ci.planning.stages import stage_called
@@ -90,7 +92,10 @@ def run_stage(name: str, checkout: Path, directory: str, progress: Progress) -> 
         quiet=variables.QUIET,
         output=_print,
     )
-    processes.run(stage_called(name), StagePlace(checkout, directory), progress)
+    place = StagePlace(checkout, directory)
+    model = Files(DirectoryTree(checkout)).model(*directory.split("/")[1:])
+    kind = None if model is None else model.serving.kind  # what is wrong with it, the stage before said
+    processes.run(stage_called(name, kind), place, progress)
 
 
 def run_data_command(checkout: Path, stage: str, command: str, directory: Path) -> int:

@@ -11,6 +11,7 @@ from bighead_ci.errors import InputError
 from bighead_ci.model_code.code import ModelCode
 
 FOLDER = "models/late/v1"
+METHODS = ("fit", "predict_proba")
 CLASS = "    def fit(self, X, y): ...\n    def predict_proba(self, X): ...\n"
 
 
@@ -32,7 +33,7 @@ def test_modules_and_packages_beside_model_py_are_found(tmp_path: Path) -> None:
         words__most=f"from words.base import Base\nclass Most(Base):\n{CLASS}",
         words__base="class Base:\n    def __init__(self, share):\n        self.share = share\n",
     )
-    assert code.build({}).share == 0.5
+    assert code.build({}, METHODS).share == 0.5
 
 
 def test_neighbours_stay_in_their_version(tmp_path: Path) -> None:
@@ -41,7 +42,7 @@ def test_neighbours_stay_in_their_version(tmp_path: Path) -> None:
     text += "    Most.later = shares.SHARE\n    return Most()\n"
     before, path = set(sys.modules), list(sys.path)
     codes = [version(tmp_path / str(share), model=text, shares=f"SHARE = {share}\n") for share in (1, 2)]
-    built = [code.build({}) for code in codes]
+    built = [code.build({}, METHODS) for code in codes]
     assert [(one.share, one.later) for one in built] == [(1, 1), (2, 2)]
     assert set(sys.modules) - before == set()
     assert sys.path == path
@@ -67,18 +68,49 @@ def test_a_neighbour_with_the_name_of_a_library_is_refused(tmp_path: Path, name:
 def test_what_a_neighbour_raises_is_blamed_on_its_own_line(tmp_path: Path, text: str, message: str) -> None:
     """Not on the line of model.py that led there."""
     with pytest.raises(InputError, match=message):
-        version(tmp_path, model="import shares\ndef build(p):\n    return shares.half()\n", shares=text).build({})
+        version(tmp_path, model="import shares\ndef build(p):\n    return shares.half()\n", shares=text).build(
+            {}, METHODS
+        )
 
 
 def test_what_a_library_raises_is_blamed_on_the_line_that_called_it(tmp_path: Path) -> None:
     """The innermost line that the authors wrote."""
     code = version(tmp_path, model="import json\ndef build(p):\n    x = 1\n    return json.loads('{')\n")
     with pytest.raises(InputError, match=f"{FOLDER}/model.py:4: build: JSONDecodeError"):
-        code.build({})
+        code.build({}, METHODS)
 
 
 def test_model_py_may_define_a_dataclass(tmp_path: Path) -> None:
     """With postponed annotations, which look their own module up by name."""
     text = "from __future__ import annotations\nfrom dataclasses import dataclass\n"
     text += f"@dataclass\nclass Most:\n    share: float\n{CLASS}def build(p):\n    return Most(0.5)\n"
-    assert version(tmp_path, model=text).build({}).share == 0.5
+    assert version(tmp_path, model=text).build({}, METHODS).share == 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = 1\n", r"there is no function build\(parameters\), and no train\(data, parameters\)"),
+        ("def build(p): ...\ndef train(d, p): ...\n", "there are both build"),
+    ],
+)
+def test_one_entrance_is_needed(tmp_path: Path, text: str, message: str) -> None:
+    """Neither none nor two."""
+    with pytest.raises(InputError, match=message):
+        version(tmp_path, model=text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("def train(d, p): return 1\n", "model.py:1: train: returned int, which has no predict_proba and no save"),
+        (
+            f"class M:\n{CLASS}    def save(self, d): ...\ndef train(d, p): return M()\n",
+            "load: there is no function load",
+        ),
+    ],
+)
+def test_what_train_returns_can_be_asked_saved_and_loaded(tmp_path: Path, text: str, message: str) -> None:
+    """What it lacks is named."""
+    with pytest.raises(InputError, match=message):
+        version(tmp_path, model=text).train(None, {}, ("predict_proba",))

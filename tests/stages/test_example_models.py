@@ -30,7 +30,7 @@ def test_an_example_builds_and_what_is_generated_is_up_to_date(version: str) -> 
     assert version_problems(inputs, name, number) == []
     code = ModelCode(ROOT / "models" / version, f"models/{version}")
     parameters = inputs.definitions.model(name, number).definition.parameters
-    assert callable(code.build(parameters).fit)
+    assert callable(code.build(parameters, ("fit", "predict_proba")).fit)
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -10,8 +10,8 @@ import pytest
 
 from bighead_ci.documents.artifact import ArtifactInput
 from bighead_ci.errors import InputError
+from bighead_ci.model_code.frame import estimator_frame
 from bighead_ci.transforms.columns import authored_columns, input_columns
-from bighead_ci.transforms.frame import estimator_frame
 
 INPUTS = [
     ArtifactInput(name="carrier", type="string"),

@@ -15,10 +15,10 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from bighead_ci.documents.artifact import ArtifactInput, ArtifactManifest, InputDomain
 from bighead_ci.documents.target import Target
 from bighead_ci.errors import InputError
+from bighead_ci.model_code.frame import estimator_frame
 from bighead_ci.transforms.artifact import Scorer
 from bighead_ci.transforms.columns import Columns
 from bighead_ci.transforms.domains import find_domains
-from bighead_ci.transforms.frame import estimator_frame
 from bighead_ci.transforms.sklearn_estimator import to_onnx
 
 ROWS = 60

@@ -20,8 +20,8 @@ from torch import nn
 
 from bighead_ci.documents.artifact import ArtifactInput, ArtifactManifest
 from bighead_ci.documents.target import Target
+from bighead_ci.model_code.frame import estimator_frame
 from bighead_ci.transforms.artifact import Scorer
-from bighead_ci.transforms.frame import estimator_frame
 from bighead_ci.transforms.sklearn_estimator import to_onnx
 from bighead_ci.transforms.torch_estimator import TorchClassifier
 

@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # pu
 from bighead_ci.delivery.stages.place import StagePlace
 from bighead_ci.delivery.stages.predictions import labels_of
 from bighead_ci.delivery.stages.results import Conversion
+from bighead_ci.delivery.stages.training_data import training_data
 from bighead_ci.documents.artifact import (
     GOLDEN,
     GRAPH,
@@ -33,13 +34,14 @@ from bighead_ci.documents.target import Target
 from bighead_ci.errors import InputError, Problem
 from bighead_ci.features.parquet import read_file
 from bighead_ci.model_code.code import ModelCode
+from bighead_ci.model_code.fitting import fit
+from bighead_ci.model_code.frame import estimator_frame
 from bighead_ci.planning.stages import ARTIFACT, CONVERSION, TRAINING_SET
 from bighead_ci.ports.progress import Progress
 from bighead_ci.tasks.registry import task_named
 from bighead_ci.transforms.artifact import Scorer, open_artifact
 from bighead_ci.transforms.columns import Columns, authored_columns, input_columns
 from bighead_ci.transforms.domains import find_domains
-from bighead_ci.transforms.frame import estimator_frame
 
 TOLERANCE = 1e-5
 """How far the artifact's score of a row may be from the training framework's."""
@@ -76,7 +78,7 @@ def train(place: StagePlace, convert: Converter, progress: Progress) -> Conversi
         columns = _appended(
             input_columns(evaluation_rows, spec.inputs), authored_columns(spec.golden_rows, spec.inputs)
         )
-        framework = _scores(estimator, columns, target, code)
+        framework = _scores(estimator, columns, spec, target, code)
     manifest = ArtifactManifest(
         model=spec.model,
         version=spec.version,
@@ -116,15 +118,18 @@ def code_directory(place: StagePlace, spec: TrainSpec) -> Iterator[Path]:
 
 def _fit(spec: TrainSpec, code: ModelCode, rows: pa.Table, target: Target, progress: Progress) -> Any:
     truth = task_named(target.task).truth(labels_of(rows), target, "training rows")
-    frame = estimator_frame(input_columns(rows, spec.inputs))
-    progress(f"fitting on {len(frame):,} rows x {len(spec.inputs)} inputs")
+    data = training_data(spec, rows, truth, target)
+    kept = f", {len(data.validation.frame):,} kept for validation" if data.validation else ""
+    progress(f"fitting on {len(data.frame):,} rows x {len(spec.inputs)} inputs{kept}")
     np.random.seed(0)  # noqa: NPY002 - an estimator that was given no seed takes this generator
     # Numerical libraries add in another order with another number of threads, and waiting threads that spin make a busy
     # machine ten times slower.
     with threadpool_limits(1):
-        estimator = code.build(spec.parameters, ("fit", task_named(target.task).scored_by))
-        with code.blaming("fit"):
-            estimator.fit(frame, truth)
+        method = task_named(target.task).scored_by
+        if code.trains:
+            return code.train(data, spec.parameters, [method])
+        estimator = code.build(spec.parameters, ["fit", method])
+        fit(estimator, data, code)
     return estimator
 
 
@@ -142,7 +147,7 @@ def _domains(
     given_by = getattr(estimator, task_named(spec.target.task).scored_by)
 
     def scores(rows: Columns) -> Floats:
-        return np.asarray(given_by(estimator_frame(rows)), dtype=np.float64)
+        return np.asarray(given_by(estimator_frame(rows, spec.inputs)), dtype=np.float64)
 
     seen = _appended(columns, input_columns(train_rows, spec.inputs))
     try:
@@ -158,9 +163,9 @@ def _say_domains(manifest: ArtifactManifest, progress: Progress) -> None:
         progress(f"{domain.input} takes {' and '.join(filter(None, (values, missing)))}: the server refuses others")
 
 
-def _scores(estimator: Any, columns: Columns, target: Target, code: ModelCode) -> Floats:
+def _scores(estimator: Any, columns: Columns, spec: TrainSpec, target: Target, code: ModelCode) -> Floats:
     """What the estimator itself gives the rows, shape (rows, outputs)."""
-    frame, asked = estimator_frame(columns), task_named(target.task).scored_by
+    frame, asked = estimator_frame(columns, spec.inputs), task_named(target.task).scored_by
     with code.blaming(asked):
         scores = np.asarray(getattr(estimator, asked)(frame), dtype=np.float64)
     wanted = (len(frame), len(target.outputs))
