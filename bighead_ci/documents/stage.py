@@ -123,7 +123,7 @@ class TrainSpec(StageSpec):
     weights: Weights | None = None
     validation: Validation | None = None
     trained_until: Moment | None = None
-    """Exclusive end of the training range; None: there is none by time."""
+    """Exclusive end of the training range, for a validation by time."""
     trusted_types: list[str] = Field(default_factory=list)
     """Of `serving` in model.yaml."""
 

@@ -22,6 +22,7 @@ from bighead_ci.documents.definition import (
     ModelDefinition,
     SourceDefinition,
     TimeSplit,
+    TimeValidation,
     VersionedFeatureSet,
     VersionedModel,
     duration,
@@ -192,7 +193,7 @@ def _suite(expectations: list[Expectation], use: FeatureUse, feature_set: Versio
 
 
 def _train(definitions: Definitions, model: VersionedModel, sets: Sequence[VersionedFeatureSet]) -> TrainSpec:
-    definition, split = model.definition, resolved_split(model)
+    definition = model.definition
     inputs = estimator_inputs(model, sets)
     return TrainSpec(
         model=model.name,
@@ -210,9 +211,17 @@ def _train(definitions: Definitions, model: VersionedModel, sets: Sequence[Versi
         code=code_names(definitions.files, model),
         weights=definition.weights,
         validation=definition.validation,
-        trained_until=split.train[1] if isinstance(split, TimeRanges) else None,
+        trained_until=_trained_until(model),
         trusted_types=definition.serving.trusted_types,
     )
+
+
+def _trained_until(model: VersionedModel) -> datetime | None:
+    """Only for who needs it: it moves with every run."""
+    if not isinstance(model.definition.validation, TimeValidation):
+        return None
+    split = resolved_split(model)
+    return split.train[1] if isinstance(split, TimeRanges) else None
 
 
 def code_names(files: Files, model: VersionedModel) -> list[str]:

@@ -64,6 +64,7 @@ def test_weights_reach_the_last_step_of_a_pipeline(code: ModelCode) -> None:
     ],
     ids=["scikit-learn", "xgboost", "lightgbm"],
 )
+@pytest.mark.filterwarnings("ignore:The argument 'eval_set' is deprecated")
 def test_boosters_stop_early_on_the_validation_rows(
     code: ModelCode, estimator: Any, rounds: Any, weighted: bool
 ) -> None:

@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
-import joblib
+import joblib  # type: ignore[import-untyped] # publishes no types
 import numpy as np
 import pytest
 import torch
