@@ -16,12 +16,13 @@ from urllib.parse import quote
 
 from pydantic import ValidationError
 
+from bighead_ci.documents.base import canonical_json
 from bighead_ci.documents.record import RunRecord
 from bighead_ci.errors import BigheadError, InputError, Problem
 from bighead_ci.tracking.failures import reported
 from bighead_ci.tracking.mlflow_writer import MlflowWriter
-from bighead_ci.tracking.record_files import ARTIFACT, RecordFiles, check_sources
-from bighead_ci.tracking.run_description import ARTIFACT_TAG, CONTENT_KEY_TAG, ID_TAG
+from bighead_ci.tracking.record_files import ARTIFACT, RECORD, RecordFiles, check_sources
+from bighead_ci.tracking.run_description import ARTIFACT_TAG, CONTENT_KEY_TAG, FIGURES, ID_TAG, figures_of
 from bighead_ci.tracking.run_lookup import RunLookup
 from bighead_ci.tracking.store_lock import exclusive
 
@@ -185,7 +186,8 @@ class MlflowRecordStore:
             if name != ARTIFACT:
                 self._files.put(run_id, name, source)
         self._files.put_artifact(run_id, files[ARTIFACT], record.artifact)
-        self._files.put_record(run_id, saved.model_dump_json(indent=1) + "\n")
+        self._files.put_text(run_id, FIGURES, canonical_json(figures_of(saved)))
+        self._files.put_text(run_id, RECORD, saved.model_dump_json(indent=1) + "\n")
         self._writer.describe(run_id, saved)
         self._writer.register(run_id, saved, self._files.of_run(run_id) / ARTIFACT)
         self._writer.complete(run_id, saved)

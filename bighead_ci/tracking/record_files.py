@@ -67,9 +67,9 @@ class RecordFiles:
         lines = [f"{_sha256(file)}  {ARTIFACT}/{name}\n" for name, file in _files(path).items()]
         (self.of_run(run_id) / CHECKSUMS).write_text("".join(lines), encoding="utf-8")
 
-    def put_record(self, run_id: str, text: str) -> None:
-        """Write `record.json`."""
-        path = self.of_run(run_id) / RECORD
+    def put_text(self, run_id: str, name: str, text: str) -> None:
+        """Write a text file under a name."""
+        path = self.of_run(run_id) / check_name(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
 

@@ -10,13 +10,15 @@ from datetime import UTC
 from typing import Any
 
 from bighead_ci.documents.base import canonical_json, short
-from bighead_ci.documents.record import ColumnProfile, Metric, RunRecord
+from bighead_ci.documents.record import ColumnProfile, RunRecord
 from bighead_ci.tracking.run_lookup import MODEL_TAG
 
 CONTENT_KEY_TAG = "bighead.content_key"
 ID_TAG = "bighead.id"
 """`flight_delay/v2`."""
 ARTIFACT_TAG = "bighead.artifact"
+FIGURES = "figures.json"
+"""A run's file that MLflow's pages show as a table."""
 MAX_KEY_LENGTH = 250
 MAX_VALUE_LENGTH = 6000
 _NOT_ALLOWED = re.compile(r"[^\w.\- :]")
@@ -52,49 +54,64 @@ def tags_of(record: RunRecord) -> dict[str, str]:
         "mlflow.source.git.commit": record.commit,
         "mlflow.source.name": f"models/{record.id}",
         "mlflow.note.content": _note(record),
+        "mlflow.loggedArtifacts": canonical_json([{"path": FIGURES, "type": "table"}]),
     }
 
 
 def metrics_of(record: RunRecord) -> dict[str, float]:
-    """Every finite figure of the record: evaluation with intervals, slices, data, quality, profile, seconds."""
-    return {name: float(value) for name, value in _figures(record) if value is not None and math.isfinite(value)}
+    """The figures that runs are compared by: each metric of the evaluation by its bare name, its interval in a group.
+
+    All others are in the table of `figures_of`: among a hundred lines nobody finds the one that is looked for.
+    """
+    found = {key_of(name): metric.value for name, metric in record.evaluation.metrics.items()}
+    for name, metric in record.evaluation.metrics.items():
+        found |= {key_of("interval", f"{name}_low"): metric.low, key_of("interval", f"{name}_high"): metric.high}
+    return found
 
 
-def _figures(record: RunRecord) -> Iterator[tuple[str, float | None]]:
+def figures_of(record: RunRecord) -> dict[str, Any]:
+    """Every other finite figure of the record, as a table in the form that MLflow's pages show.
+
+    A row has what it is about, which part of that (`origin:EWR`), the figure's name, its value, and its interval.
+    """
+    rows = [row for row in _figures(record) if row[3] is not None and math.isfinite(row[3])]
+    return {"columns": ["about", "part", "figure", "value", "low", "high"], "data": [list(row) for row in rows]}
+
+
+Figure = tuple[str, str, str, float | None, float | None, float | None]
+
+
+def _figures(record: RunRecord) -> Iterator[Figure]:
     evaluation = record.evaluation
-    for name, metric in evaluation.metrics.items():
-        yield from _interval((name,), metric)
-    yield "evaluation/rows", evaluation.rows
-    yield "evaluation/conversion_error", evaluation.conversion_error
+    yield _figure("evaluation", "", "rows", evaluation.rows)
+    yield _figure("evaluation", "", "conversion_error", evaluation.conversion_error)
     for part in evaluation.slices:
         group = f"{part.column}:{part.value}"
-        yield key_of("slice", group, "rows"), part.rows
+        yield _figure("slice", group, "rows", part.rows)
         for name, metric in part.metrics.items():
-            yield from _interval(("slice", group, name), metric)
+            yield "slice", group, name, metric.value, metric.low, metric.high
     for name, value in record.training_set.model_dump(exclude={"columns", "beyond"}).items():
-        yield key_of("training_set", name), value
+        yield _figure("training_set", "", name, value)
     for feature, count in record.training_set.beyond.items():
-        yield key_of("training_set", "beyond", feature), count
-    yield "quality/passed", record.quality.passed
-    yield "quality/failed", record.quality.failed
-    yield "artifact_bytes", record.artifact_bytes
+        yield _figure("training_set", feature, "beyond", count)
+    yield _figure("quality", "", "passed", record.quality.passed)
+    yield _figure("quality", "", "failed", record.quality.failed)
+    yield _figure("artifact", "", "bytes", record.artifact_bytes)
     for profile in record.profile:
         yield from _profile(profile)
     for stage, seconds in record.timings.seconds.items():
-        yield key_of("seconds", stage), seconds
+        yield _figure("seconds", stage, "seconds", seconds)
 
 
-def _interval(parts: tuple[str, ...], metric: Metric) -> Iterator[tuple[str, float]]:
-    *group, name = parts
-    yield key_of(*group, name), metric.value
-    yield key_of(*group, f"{name}_low"), metric.low
-    yield key_of(*group, f"{name}_high"), metric.high
-
-
-def _profile(profile: ColumnProfile) -> Iterator[tuple[str, float | None]]:
-    yield key_of("profile", profile.column, "null_share"), profile.nulls / profile.rows if profile.rows else None
+def _profile(profile: ColumnProfile) -> Iterator[Figure]:
+    share = profile.nulls / profile.rows if profile.rows else None
+    yield _figure("profile", profile.column, "null_share", share)
     for name in ("mean", "std", "minimum", "maximum"):
-        yield key_of("profile", profile.column, name), getattr(profile, name)
+        yield _figure("profile", profile.column, name, getattr(profile, name))
+
+
+def _figure(about: str, part: str, name: str, value: float | None) -> Figure:
+    return about, part, name, None if value is None else float(value), None, None
 
 
 def _text(value: Any) -> str:
@@ -112,5 +129,5 @@ def _note(record: RunRecord) -> str:
         f"**{record.id}** at commit `{short(record.commit)}`, content key `{short(record.content_key)}`, "
         f"artifact `{short(record.artifact)}`.\n\n| metric | value | 95 % interval |\n|---|---|---|\n{rows}\n\n"
         f"{record.quality.passed} of {len(record.quality.results)} expectations hold. "
-        "All evidence is in the artifact `record.json`."
+        f"All evidence is in the artifact `record.json`, every other figure in the table `{FIGURES}`."
     )

@@ -25,7 +25,7 @@ def die(*_: Any) -> None:
 def main(directory: str, artifact: str, key: str, point: str = "") -> None:
     owners: dict[str, Any] = {
         "put_artifact": RecordFiles,
-        "put_record": RecordFiles,
+        "put_text": RecordFiles,
         "describe": MlflowWriter,
         "register": MlflowWriter,
         "complete": MlflowWriter,

@@ -62,10 +62,11 @@ def test_mlflow_shows_metrics_parameters_and_files(directory: Path, artifact: Pa
     run = client.get_run(saved.run_id)
     assert run.info.status == "FINISHED"
     assert run.info.run_name == "flight_delay/v1"
-    assert (run.data.metrics["auc"], run.data.metrics["auc_low"], run.data.metrics["auc_high"]) == (0.71, 0.69, 0.73)
+    metrics = run.data.metrics
+    assert (metrics["auc"], metrics["interval/auc_low"], metrics["interval/auc_high"]) == (0.71, 0.69, 0.73)
     assert run.data.params["depth"] == "3"
     names = {file.path for file in client.list_artifacts(saved.run_id)}
-    assert names == {"artifact", "artifact.sha256", "record.json"}
+    assert names == {"artifact", "artifact.sha256", "figures.json", "record.json"}
 
 
 @pytest.mark.parametrize("tag", ["content_key", "artifact", "commit", "model", "version", "id"])

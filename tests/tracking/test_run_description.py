@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bighead_ci.documents.record import RunRecord
-from bighead_ci.tracking.run_description import MAX_KEY_LENGTH, MAX_VALUE_LENGTH, key_of, metrics_of, parameters_of
+from bighead_ci.tracking.run_description import (
+    MAX_KEY_LENGTH,
+    MAX_VALUE_LENGTH,
+    figures_of,
+    key_of,
+    metrics_of,
+    parameters_of,
+)
 from fakes.record_samples import make_artifact, make_record
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
@@ -40,18 +47,24 @@ def test_different_parts_make_different_keys(left: list[str], right: list[str]) 
 
 
 def test_metrics_have_their_intervals_and_slices(record: RunRecord) -> None:
-    """A metric is `auc`, `auc_low` and `auc_high`; those of a slice are below its name."""
+    """MLflow's metrics are those of the evaluation and no others; all else is a row of one table."""
     metrics = metrics_of(record)
-    assert (metrics["auc"], metrics["auc_low"], metrics["auc_high"]) == (0.71, 0.69, 0.73)
-    assert metrics[key_of("slice", "carrier:9E / (x)", "auc_low")] == 0.69
-    assert metrics["quality/passed"] == 1
-    assert metrics["profile/carrier/null_share"] == 0
-    assert metrics["seconds/train"] == 1.5
+    own = {name: value for name, value in metrics.items() if "/" not in name}
+    assert own.keys() == record.evaluation.metrics.keys()
+    assert (own["auc"], metrics["interval/auc_low"], metrics["interval/auc_high"]) == (0.71, 0.69, 0.73)
+    assert len(metrics) == 3 * len(own)
+    table = figures_of(record)
+    assert table["columns"] == ["about", "part", "figure", "value", "low", "high"]
+    assert ["slice", "carrier:9E / (x)", "auc", 0.71, 0.69, 0.73] in table["data"]
+    assert ["quality", "", "passed", 1.0, None, None] in table["data"]
+    assert ["seconds", "train", "seconds", 1.5, None, None] in table["data"]
 
 
 def test_figures_that_are_missing_are_left_out(record: RunRecord) -> None:
-    """A column without a mean has no metric of that name, rather than NaN."""
-    assert "profile/carrier/mean" not in metrics_of(record)
+    """A column without a mean has no such row, rather than one with NaN."""
+    rows = {tuple(row[:3]) for row in figures_of(record)["data"]}
+    assert ("profile", "carrier", "null_share") in rows
+    assert ("profile", "carrier", "mean") not in rows
 
 
 def test_long_parameters_are_cut(record: RunRecord) -> None:
