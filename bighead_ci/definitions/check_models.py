@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from operator import attrgetter
 
 from bighead_ci.definitions.check_expectations import feature_names
 from bighead_ci.definitions.files import Files, Place, Read
@@ -15,10 +16,11 @@ from bighead_ci.documents.definition import (
     SourceDefinition,
     TimeSplit,
     TimeValidation,
+    VersionedModel,
     Weights,
 )
 from bighead_ci.errors import BugError, Problem
-from bighead_ci.tasks.registry import TASKS
+from bighead_ci.tasks.registry import OWN_FIELDS, TASKS
 
 NO_TIMESTAMP = "an estimator cannot take a timestamp as input"
 INSTEAD = "use: lookup, or numbers made of it: the hour, the weekday"
@@ -66,10 +68,17 @@ class _Model:
         if task is None:
             yield self.say(("task",), "there is no such task", definition.task, TASKS)
             return
-        primary, known = definition.evaluation.primary, [metric.name for metric in task.metrics]
-        if primary not in known:
-            message = f"is no metric of the task {task.name}"
-            yield self.say(("evaluation", "primary"), message, primary, known)
+        source = self.files.source(definition.label.source)
+        kind = source.columns.get(definition.label.column) if source else None
+        version = VersionedModel(name=self.place.name, version=self.place.of, definition=definition)
+        for problem in task.problems(version.target, kind, definition.evaluation.primary):
+            known = [one.name for one in task.metrics] if problem.value == definition.evaluation.primary else []
+            location = problem.subject.split(".")
+            yield self.say(location, problem.message, problem.value, known, wanted=problem.allowed)
+        for field in sorted(OWN_FIELDS.keys() - task.fields):
+            if attrgetter(field)(definition) is not None:
+                owners = ", ".join(OWN_FIELDS[field])
+                yield self.say(field.split("."), f"is for task {owners}, and this is {task.name}; leave it out")
 
     def source_problems(self) -> Iterator[Problem]:
         label = self.definition.label

@@ -127,6 +127,8 @@ class Label(Definition):
     column: Column
     offset: DurationText | None = None
     """A row's label counts as mature when the row's timestamp + offset <= `as_of`; others are left out and counted."""
+    positive: bool | int | str | None = None
+    """Task `binary`: the class whose score is the answer. None: true, or 1 of 0 and 1; others must be named."""
 
 
 class TimeSplit(Definition):
@@ -182,6 +184,12 @@ class Weights(Definition):
     """`balanced`: every class counts as much as another, whatever its rows; or a number for each class."""
 
 
+def _rising(values: list[float]) -> list[float]:
+    if values != sorted(set(values)):
+        raise ValueError("quantiles rise, each once")
+    return values
+
+
 class Evaluation(Definition):
     """How a trained model is judged."""
 
@@ -214,6 +222,10 @@ class ModelDefinition(Definition):
     description: str
     task: Name
     """What kind of answer the model gives."""
+    quantiles: (
+        Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1), AfterValidator(_rising)] | None
+    ) = None
+    """Task `regression`: quantiles of the label that are answered besides its value."""
     spine: Spine
     label: Label
     split: Annotated[TimeSplit | RecentSplit | HashSplit, Field(discriminator="kind")]
@@ -225,11 +237,6 @@ class ModelDefinition(Definition):
     """Handed to `build(parameters)` in model.py."""
     evaluation: Evaluation
     serving: Serving = Field(default_factory=Serving)
-
-    @property
-    def target(self) -> TargetSettings:
-        """What the definition says of the answer."""
-        return TargetSettings(task=self.task, label=self.label.column)
 
 
 class RunDefinition(Definition):
@@ -313,6 +320,18 @@ class VersionedModel(Document):
     version: Version
     definition: ModelDefinition
     run: RunDefinition = RunDefinition()
+
+    @property
+    def target(self) -> TargetSettings:
+        """What the definition says of the answer."""
+        definition = self.definition
+        return TargetSettings(
+            task=definition.task,
+            label=definition.label.column,
+            file=f"{self.path}/model.yaml",
+            positive=definition.label.positive,
+            quantiles=definition.quantiles or [],
+        )
 
     @property
     def path(self) -> str:

@@ -13,7 +13,13 @@ class TargetSettings(Document):
 
     task: Name
     label: str
-    """The label's column, for messages."""
+    """Its column, for messages."""
+    file: str
+    """The model.yaml, for messages."""
+    positive: bool | int | str | None = None
+    """Of two classes the one whose score is the answer."""
+    quantiles: list[float] = Field(default_factory=list)
+    """Which are asked for besides the value itself."""
 
 
 class Target(Document):
@@ -21,6 +27,8 @@ class Target(Document):
 
     task: Name
     outputs: list[str]
-    """What each number of a row's scores is, in order: names of classes."""
+    """What each number of a row's scores is, in order: names of classes, or `value` and `q0.9`."""
+    quantiles: list[float] = Field(default_factory=list)
+    """What the outputs after the first are."""
     bounds: list[float] = Field(default_factory=lambda: list(UNIT_BOUNDS))
     """Of the bins in which the one number that stands for an answer is counted, by evaluation and by live processes."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import bighead_ci
 from bighead_ci.definitions.files import Files
+from bighead_ci.definitions.lines import with_lines
 from bighead_ci.definitions.tree import DirectoryTree
 from bighead_ci.delivery.stages.failure import read_failure
 from bighead_ci.delivery.stages.place import StagePlace
@@ -136,8 +137,10 @@ def _failure(stage: Stage, place: StagePlace, results: Path, ended: Ended, limit
     if ended.limit:
         return limit_reached(what, ended.limit, limits)
     said = read_failure(results)
+    if isinstance(said, InputError):
+        return with_lines(said, place.checkout, [f"{place.directory}/model.yaml"])
     if said is not None:
-        return InputError(str(said)) if stage.reads_code and not isinstance(said, InputError) else said
+        return InputError(str(said)) if stage.reads_code else said
     if ended.code == _KILLED:
         return RetryError(f"{what} was killed (out of memory?); run it again")
     if stage.reads_code:

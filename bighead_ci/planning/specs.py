@@ -90,7 +90,7 @@ def _training_set(
         model=model.name,
         version=model.version,
         spine=definition.spine.source,
-        label=definition.label,
+        label=definition.label.model_copy(update={"positive": None}),
         split=resolved_split(model),
         weight=weight,
         as_of=model.run.as_of,
@@ -198,7 +198,7 @@ def _train(definitions: Definitions, model: VersionedModel, sets: Sequence[Versi
     return TrainSpec(
         model=model.name,
         version=model.version,
-        target=definition.target,
+        target=model.target,
         parameters=definition.parameters,
         inputs=inputs,
         request=definition.request,

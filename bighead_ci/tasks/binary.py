@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
 from bighead_ci.documents.chart import Chart, Curve, CurvePoint
+from bighead_ci.documents.definition import ColumnType
 from bighead_ci.documents.target import Target, TargetSettings
-from bighead_ci.errors import InputError
+from bighead_ci.errors import InputError, Problem
 from bighead_ci.tasks.classes import ClassTask, class_names, listed
 from bighead_ci.tasks.scored import Floats, Integers, Labels, Scored
 from bighead_ci.tasks.task import AnswerFields
@@ -17,6 +18,7 @@ from bighead_ci.tasks.task import AnswerFields
 CLASSES = 2
 POSITIVE = 1
 """Its place among the outputs."""
+_ZERO_AND_ONE = ["0", "1"]
 
 
 class Binary(ClassTask):
@@ -25,14 +27,42 @@ class Binary(ClassTask):
     name: ClassVar[str] = "binary"
     primary: ClassVar[str] = "auc"
     stands_for_answer: ClassVar[str] = "score of the positive class"
+    fields: ClassVar[frozenset[str]] = frozenset({"label.positive"})
 
     def target(self, labels: Labels, settings: TargetSettings) -> Target:
         """The two classes, the positive one last."""
-        names = class_names(labels)
+        names = class_names(labels, settings.file)
         if len(names) != CLASSES:
-            found = f"have {len(names)} classes ({listed(names)})"
-            raise InputError(f"the labels of the training rows {found}; binary needs exactly {CLASSES}")
-        return Target(task=self.name, outputs=names)
+            message = f"the labels of the training rows have {len(names)} classes ({listed(names)})"
+            message += f"; binary needs exactly {CLASSES}"
+            raise InputError([Problem(file=settings.file, subject="label.column", message=message)])
+        positive = self._positive(names, settings)
+        return Target(task=self.name, outputs=[*(name for name in names if name != positive), positive])
+
+    @staticmethod
+    def _positive(names: list[str], settings: TargetSettings) -> str:
+        """Which of the two is the positive class: nothing but its author's word tells, unless they are 0 and 1."""
+        wanted, allowed = settings.positive, " or ".join(names)
+        if wanted is None and names == _ZERO_AND_ONE:
+            return names[POSITIVE]
+        if wanted is None:
+            message = "is required: it says which of the two classes the score is of"
+            raise InputError([Problem(file=settings.file, subject="label.positive", message=message, allowed=allowed)])
+        name = str(int(wanted)) if isinstance(wanted, bool) else str(wanted)
+        if name not in names:
+            message = "is neither of the two classes that the labels of the training rows have"
+            raise InputError(
+                [Problem(file=settings.file, subject="label.positive", message=message, value=name, allowed=allowed)]
+            )
+        return name
+
+    def problems(self, settings: TargetSettings, label_type: ColumnType | None, primary: str) -> Iterator[Problem]:
+        """Text says by itself nothing about which class is meant."""
+        yield from super().problems(settings, label_type, primary)
+        if label_type == "string" and settings.positive is None:
+            message = "is required where labels are text: it says which of the two classes the score is of"
+            allowed = f"one of the two values of {settings.label}"
+            yield Problem(file=settings.file, subject="label.positive", message=message, allowed=allowed)
 
     def why_incomparable(self, ours: Target, theirs: Target) -> str:
         """The same two classes with the other one positive would be compared as if they agreed."""

@@ -16,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from bighead_ci.documents.chart import Chart, Matrix
+from bighead_ci.documents.definition import ColumnType
 from bighead_ci.documents.metrics import MetricDefinition
 from bighead_ci.documents.target import Target
-from bighead_ci.errors import InputError
+from bighead_ci.errors import InputError, Problem
 from bighead_ci.tasks.scored import Floats, Integers, Labels, Resamples, Scored
 from bighead_ci.tasks.task import Task
 
@@ -56,6 +57,7 @@ class ClassTask(Task):
 
     metrics: ClassVar[Sequence[MetricDefinition]] = METRICS
     scored_by: ClassVar[str] = "predict_proba"
+    label_types: ClassVar[frozenset[ColumnType]] = frozenset({"int64", "float64", "string", "bool"})
 
     @abstractmethod
     def judged(self, within: Integers) -> Sequence[int]:
@@ -155,13 +157,21 @@ def plain(labels: Labels) -> Labels:
     return labels.astype(np.int64)
 
 
-def class_names(labels: Labels) -> list[str]:
+def class_names(labels: Labels, file: str) -> list[str]:
     """The classes that labels hold, in the order of their values.
+
+    Args:
+        labels: Of the training rows.
+        file: The model.yaml, for messages.
 
     Raises:
         InputError: a label is no class.
     """
-    return [str(value) for value in np.unique(plain(labels)).tolist()]
+    try:
+        values = plain(labels)
+    except InputError as error:
+        raise InputError([Problem(file=file, subject="label.column", message=str(error))]) from error
+    return [str(value) for value in np.unique(values).tolist()]
 
 
 def listed(names: Sequence[str]) -> str:

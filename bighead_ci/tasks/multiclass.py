@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from bighead_ci.documents.target import Target, TargetSettings
-from bighead_ci.errors import InputError
+from bighead_ci.errors import InputError, Problem
 from bighead_ci.tasks.classes import ClassTask, class_names, listed, occurring
 from bighead_ci.tasks.scored import Floats, Integers, Labels, Scored
 from bighead_ci.tasks.task import AnswerFields
@@ -26,10 +26,11 @@ class Multiclass(ClassTask):
 
     def target(self, labels: Labels, settings: TargetSettings) -> Target:
         """The classes in the order of their values."""
-        names = class_names(labels)
+        names = class_names(labels, settings.file)
         if len(names) < LEAST_CLASSES:
-            found = f"have {len(names)} classes ({listed(names)})"
-            raise InputError(f"the labels of the training rows {found}; multiclass needs {LEAST_CLASSES} or more")
+            message = f"the labels of the training rows have {len(names)} classes ({listed(names)})"
+            message += f"; multiclass needs {LEAST_CLASSES} or more"
+            raise InputError([Problem(file=settings.file, subject="label.column", message=message)])
         return Target(task=self.name, outputs=names)
 
     def judged(self, within: Integers) -> Sequence[int]:

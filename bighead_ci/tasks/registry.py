@@ -8,9 +8,10 @@ from bighead_ci.documents.metrics import MetricDefinition
 from bighead_ci.errors import InputError
 from bighead_ci.tasks.binary import Binary
 from bighead_ci.tasks.multiclass import Multiclass
+from bighead_ci.tasks.regression import Regression
 from bighead_ci.tasks.task import Task
 
-TASKS: dict[str, Task] = {task.name: task for task in (Binary(), Multiclass())}
+TASKS: dict[str, Task] = {task.name: task for task in (Binary(), Multiclass(), Regression())}
 """Name in model.yaml → task."""
 
 
@@ -20,6 +21,12 @@ def _all_metrics(tasks: Sequence[Task]) -> dict[str, MetricDefinition]:
 
 METRICS: dict[str, MetricDefinition] = _all_metrics(list(TASKS.values()))
 """Name → metric of any task. A record of another engine may hold one that is not here."""
+
+OWN_FIELDS = {
+    field: [task.name for task in TASKS.values() if field in task.fields]
+    for field in sorted({field for task in TASKS.values() for field in task.fields})
+}
+"""Field of model.yaml → the tasks that have it, of fields that not all have."""
 
 
 def task_named(name: str) -> Task:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
 from bighead_ci.documents.chart import Chart
-from bighead_ci.documents.histogram import Histogram
+from bighead_ci.documents.definition import ColumnType
+from bighead_ci.documents.histogram import UNIT_BOUNDS, Histogram
 from bighead_ci.documents.metrics import MetricDefinition
 from bighead_ci.documents.target import Target, TargetSettings
+from bighead_ci.errors import Problem
 from bighead_ci.tasks.scored import Floats, Labels, Resamples, Scored
 
 AnswerFields = dict[str, tuple[Any, Any]]
@@ -30,6 +32,30 @@ class Task(ABC):
     """The estimator's method that gives scores."""
     stands_for_answer: ClassVar[str]
     """What `observed` is, in words."""
+
+    fields: ClassVar[frozenset[str]] = frozenset()
+    """Fields of model.yaml that only some tasks have, and this one: `label.positive`."""
+    label_types: ClassVar[frozenset[ColumnType]]
+    """Of columns that can be its label."""
+
+    def problems(self, settings: TargetSettings, label_type: ColumnType | None, primary: str) -> Iterator[Problem]:
+        """What is wrong with a definition, as far as that can be told without data.
+
+        Args:
+            settings: What model.yaml says of the answer.
+            label_type: Of the label's column; None: not known.
+            primary: The metric that the model is judged by.
+        """
+        known = [metric.name for metric in self.metrics]
+        if primary not in known:
+            message, allowed = f"is no metric of task {self.name}", ", ".join(known)
+            yield Problem(
+                file=settings.file, subject="evaluation.primary", message=message, value=primary, allowed=allowed
+            )
+        if label_type is not None and label_type not in self.label_types:
+            message, allowed = f"is no label of task {self.name}", ", ".join(sorted(self.label_types))
+            value = f"{settings.label}: {label_type}"
+            yield Problem(file=settings.file, subject="label.column", message=message, value=value, allowed=allowed)
 
     @abstractmethod
     def target(self, labels: Labels, settings: TargetSettings) -> Target:
@@ -55,6 +81,19 @@ class Task(ABC):
         Raises:
             InputError: a label does not fit the target.
         """
+
+    def about_labels(self, truth: Labels) -> str:
+        """What an author needs to know of labels that an estimator refuses; empty where it names them itself."""
+        return ""
+
+    def scores(self, estimator: Any, frame: Any) -> Floats:
+        """What a fitted estimator gives rows, shape (rows, outputs) if it does what the task needs."""
+        given: Floats = np.asarray(getattr(estimator, self.scored_by)(frame), dtype=np.float64)
+        return given[:, None] if given.ndim == 1 else given
+
+    def bounds(self, scores: Floats) -> list[float]:
+        """Bounds of the bins in which answers like these are counted."""
+        return list(UNIT_BOUNDS)
 
     @abstractmethod
     def points(self, scored: Scored, within: Scored) -> dict[str, float]:

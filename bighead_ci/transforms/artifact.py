@@ -29,6 +29,7 @@ from bighead_ci.documents.artifact import (
 )
 from bighead_ci.documents.base import digest_of, digest_of_bytes, short
 from bighead_ci.errors import InputError
+from bighead_ci.transforms.deviation import deviation
 from bighead_ci.transforms.onnx_file import STANDARD_DOMAINS, foreign_domains
 
 FILES = (MANIFEST, GOLDEN, GRAPH)
@@ -204,10 +205,10 @@ def golden_difference(scorer: Scorer, golden: GoldenRows) -> float:
         scores = scorer.score_row(row.inputs)
         if len(scores) != len(row.scores):
             return float("inf")
-        for ours, theirs in zip(scores, row.scores, strict=True):
-            if math.isnan(ours - theirs):
-                return float("inf")
-            largest = max(largest, abs(ours - theirs))
+        apart = float(deviation(scores, row.scores).max(initial=0.0))
+        if math.isnan(apart):
+            return float("inf")
+        largest = max(largest, apart)
     return largest
 
 

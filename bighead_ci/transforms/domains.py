@@ -17,6 +17,7 @@ import numpy.typing as npt
 from bighead_ci.documents.artifact import ArtifactInput, InputDomain
 from bighead_ci.errors import InputError
 from bighead_ci.transforms.columns import Columns
+from bighead_ci.transforms.deviation import deviation
 
 Floats = npt.NDArray[np.float64]
 Scores = Callable[[Columns], Floats]
@@ -114,7 +115,7 @@ def _difference(trial: _Trial, graph: Scores, what: str, value: npt.NDArray[Any]
         found = graph(rows)
     except InputError as error:
         return f"{name} the estimator gives scores and its ONNX form none: {error}"
-    largest = float(np.abs(found - wanted).max())
+    largest = float(deviation(found, wanted).max())
     if largest <= tolerance:
         return ""
     return (

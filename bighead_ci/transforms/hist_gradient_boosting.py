@@ -13,20 +13,32 @@ import numpy as np
 import numpy.typing as npt
 from onnx import TensorProto
 from skl2onnx import update_registered_converter
-from skl2onnx.common.shape_calculator import calculate_linear_classifier_output_shapes
-from sklearn.ensemble import HistGradientBoostingClassifier
+from skl2onnx.common.shape_calculator import (
+    calculate_linear_classifier_output_shapes,
+    calculate_linear_regressor_output_shapes,
+)
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from bighead_ci.errors import InputError
 
+_LOG_LINKED = frozenset({"poisson", "gamma"})
+"""Losses of a regressor whose raw score is the logarithm of its value."""
+
 
 def register() -> None:
-    """Make skl2onnx use this converter."""
+    """Make skl2onnx use these converters."""
     update_registered_converter(
         HistGradientBoostingClassifier,
         "BigheadHistGradientBoostingClassifier",
         calculate_linear_classifier_output_shapes,
         _convert,
         options={"zipmap": [True, False, "columns"], "nocl": [True, False], "output_class_labels": [False, True]},
+    )
+    update_registered_converter(
+        HistGradientBoostingRegressor,
+        "BigheadHistGradientBoostingRegressor",
+        calculate_linear_regressor_output_shapes,
+        _convert_regressor,
     )
 
 
@@ -38,7 +50,7 @@ def float32_below(thresholds: npt.NDArray[np.float64]) -> npt.NDArray[np.float32
 
 
 def tree_attributes(model: Any) -> dict[str, Any]:
-    """Attributes of the `TreeEnsembleRegressor` that gives the raw scores of a fitted classifier.
+    """Attributes of the `TreeEnsembleRegressor` that gives the raw scores of a fitted model.
 
     Raises:
         InputError: the model splits on categories natively, which ONNX trees of this version cannot say.
@@ -50,7 +62,7 @@ def tree_attributes(model: Any) -> dict[str, Any]:
             owners.append(owner)
     if any(nodes["is_categorical"].any() for nodes in trees):
         raise InputError(
-            "HistGradientBoostingClassifier(categorical_features=…) has no ONNX form; "
+            f"{type(model).__name__}(categorical_features=…) has no ONNX form; "
             "encode the columns first (OneHotEncoder, OrdinalEncoder, TargetEncoder)"
         )
     sizes = [len(nodes) for nodes in trees]
@@ -84,20 +96,38 @@ def _integers(values: npt.NDArray[Any]) -> list[int]:
     return numbers
 
 
-def _convert(scope: Any, operator: Any, container: Any) -> None:
-    model = operator.raw_operator
-    attributes = tree_attributes(model)
-    raw, scores = scope.get_unique_variable_name("raw"), operator.outputs[1].full_name
+def _add_trees(scope: Any, operator: Any, container: Any, output: str) -> int:
+    """Add the trees, whose raw scores are the output; how many there are a row."""
+    attributes = tree_attributes(operator.raw_operator)
     container.add_node(
         "TreeEnsembleRegressor",
         operator.inputs[0].full_name,
-        raw,
+        output,
         op_domain="ai.onnx.ml",
         op_version=3,
         name=scope.get_unique_operator_name("TreeEnsembleRegressor"),
         **attributes,
     )
-    if attributes["n_targets"] == 1:
+    targets: int = attributes["n_targets"]
+    return targets
+
+
+def _convert_regressor(scope: Any, operator: Any, container: Any) -> None:
+    """The raw score is the value, or by the loss its logarithm."""
+    value = operator.outputs[0].full_name
+    if operator.raw_operator.loss not in _LOG_LINKED:
+        _add_trees(scope, operator, container, value)
+        return
+    raw = scope.get_unique_variable_name("raw")
+    _add_trees(scope, operator, container, raw)
+    container.add_node("Exp", raw, value, name=scope.get_unique_operator_name("Exp"), op_version=13)
+
+
+def _convert(scope: Any, operator: Any, container: Any) -> None:
+    model = operator.raw_operator
+    raw, scores = scope.get_unique_variable_name("raw"), operator.outputs[1].full_name
+    targets = _add_trees(scope, operator, container, raw)
+    if targets == 1:
         one, positive, negative = (scope.get_unique_variable_name(name) for name in ("one", "positive", "negative"))
         container.add_initializer(one, TensorProto.FLOAT, [], [1.0])
         container.add_node("Sigmoid", raw, positive, name=scope.get_unique_operator_name("Sigmoid"), op_version=13)

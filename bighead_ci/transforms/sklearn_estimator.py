@@ -14,6 +14,7 @@ from bighead_ci.documents.artifact import ArtifactInput
 from bighead_ci.errors import InputError
 from bighead_ci.transforms.hist_gradient_boosting import register
 from bighead_ci.transforms.onnx_graph import finish
+from bighead_ci.transforms.value_and_quantiles import register as register_quantiles
 
 OPSETS = {"": 21, "ai.onnx.ml": 3}
 """The newest that skl2onnx writes and every ONNX Runtime since 1.20 reads."""
@@ -22,29 +23,31 @@ _registered = threading.Lock()
 
 
 def to_onnx(estimator: Any, inputs: Sequence[ArtifactInput]) -> bytes:
-    """The graph of a fitted classifier that was trained on a frame of these inputs.
+    """The graph of a fitted classifier or regressor that was trained on a frame of these inputs.
 
     Raises:
         InputError: a step of the pipeline has no ONNX form.
     """
     with _registered:
         register()
+        register_quantiles()
     types = [
         (item.name, StringTensorType([None, 1]) if item.type == "string" else FloatTensorType([None, item.size or 1]))
         for item in inputs
     ]
+    options = {"zipmap": False} if hasattr(estimator, "predict_proba") else None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model = convert_sklearn(
-                estimator, initial_types=types, options={"zipmap": False}, target_opset=OPSETS, name="estimator"
+                estimator, initial_types=types, options=options, target_opset=OPSETS, name="estimator"
             )
     except InputError:
         raise
     except Exception as error:
         step = type(estimator).__name__
         raise InputError(f"{step} cannot be turned into ONNX: {_first_line(error)}") from error
-    # A classifier's outputs are the label and then the scores, whatever the converter had to call them.
+    # A classifier's outputs are the label and then the scores, a regressor's is the value, whatever they are called.
     return finish(model, inputs, [item.name for item in model.graph.input], model.graph.output[-1].name)
 
 

@@ -112,9 +112,10 @@ INPUTS = ["carrier", "hour", "delays.delay_mean_1h"]
 def write_checkout(root: Path, code: str = CODE, model: str = MODEL, **columns: pa.Array) -> Path:
     """Write the authored files and the data, with these columns in place of its own, and return the checkout."""
     data = flights(**columns) if columns else DATA
-    is_text = "late" in columns and pa.types.is_string(columns["late"].type)
+    late = columns["late"].type if "late" in columns else pa.int64()
+    kind = "string" if pa.types.is_string(late) else "float64" if pa.types.is_floating(late) else "int64"
     files = {
-        "features/sources/flights.yaml": SOURCE.replace("late: int64", "late: string") if is_text else SOURCE,
+        "features/sources/flights.yaml": SOURCE.replace("late: int64", f"late: {kind}"),
         "features/delays/v1/feature_set.yaml": FEATURE_SET,
         "features/delays/v1/expectations.yaml": FEATURE_EXPECTATIONS,
         f"{DIRECTORY}/model.yaml": model,

@@ -38,6 +38,39 @@ from fakes.expectations import MemoryExpectationRunner
 from fakes.offline_store import MemoryOfflineStore
 from fakes.stage_checkout import CODE, DATA, DATA_MD5, DIRECTORY, INPUTS, MODEL, ROWS, placed, write_checkout
 
+QUANTILES = """\
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+from bighead_ci.transforms.value_and_quantiles import ValueAndQuantiles
+
+QUANTILES = [0.1, 0.9]
+
+
+def trees(**settings):
+    return HistGradientBoostingRegressor(**{"max_iter": 20, **settings})
+
+
+def build(parameters):
+    text = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+    columns = ColumnTransformer([("text", text, ["carrier"])], remainder="passthrough")
+    last = ValueAndQuantiles(trees(), [trees(loss="quantile", quantile=q) for q in QUANTILES])
+    return Pipeline([("columns", columns), ("trees", last)])
+"""
+LAST = 'ValueAndQuantiles(trees(), [trees(loss="quantile", quantile=q) for q in QUANTILES])'
+NUMBERS = MODEL.replace("task: binary", "task: regression\nquantiles: [0.1, 0.9]").replace(
+    "primary: auc", "primary: mae"
+)
+
+
+def minutes() -> pa.Array:
+    """Labels that follow the hour, some of them negative."""
+    generator = np.random.default_rng(0)
+    hour = generator.integers(0, 24, ROWS)
+    return pa.array(hour * 2.0 - 10 + generator.normal(0, 5, ROWS))
+
 
 def place_with_rows(root: Path, code: str = CODE, model: str = MODEL, **columns: pa.Array) -> StagePlace:
     """The stage `training-set` has run on the source's rows."""
@@ -136,6 +169,41 @@ def test_more_than_two_classes_are_scored_by_name(tmp_path: Path) -> None:
     assert predictions.column_names == ["__event_id", "__timestamp", "label", "score_high", "score_low", "score_middle"]
     assert result.target.outputs == ["high", "low", "middle"]
     assert [one.name for one in result.charts] == ["confusion"]
+
+
+def test_a_regression_with_quantiles_goes_through_the_stages(tmp_path: Path) -> None:
+    """From numbers to an artifact that answers a value and its quantiles, and a histogram in its own bins."""
+    place = place_with_rows(tmp_path, code=QUANTILES, model=NUMBERS, late=minutes())
+    conversion = train(place, to_onnx, silent)
+    result = evaluate(place, silent)
+    assert conversion.beyond_tolerance == 0
+    assert set(result.metrics) == {"mae", "rmse", "r2", "pinball", "coverage_error", "crossing"}
+    assert result.metrics["r2"].value > 0.5
+    assert result.target.outputs == ["value", "q0.1", "q0.9"]
+    assert result.score_histogram.bounds == result.target.bounds
+    assert result.score_histogram.total == len(evaluated())
+    assert [one.name for one in result.charts] == ["predictions", "coverage"]
+    assert pq.read_table(place.out / "predictions.parquet").column_names[2:] == ["label", "value", "q0.1", "q0.9"]
+
+
+def test_a_regression_that_gives_no_column_a_quantile_is_refused(tmp_path: Path) -> None:
+    """What it should give is said, by name."""
+    code = QUANTILES.replace(LAST, "trees()")
+    place = place_with_rows(tmp_path, code=code, model=NUMBERS, late=minutes())
+    with pytest.raises(InputError, match=r"predict: has the wrong shape; got \(\d+, 1\).*value, q0.1, q0.9"):
+        train(place, to_onnx, silent)
+
+
+def test_a_loss_that_refuses_the_labels_says_which_and_where_it_is_built(tmp_path: Path) -> None:
+    """A Poisson loss of negative labels: the estimator's own words, the label's name and range, and the line."""
+    place = place_with_rows(
+        tmp_path,
+        code=QUANTILES.replace('"max_iter": 20', '"loss": "poisson"').replace(LAST, "trees()"),
+        model=NUMBERS.replace("quantiles: [0.1, 0.9]\n", ""),
+        late=minutes(),
+    )
+    with pytest.raises(InputError, match=r"models/late/v1/model\.py:\d+: fit: .*poisson.*the label is late, from -"):
+        train(place, to_onnx, silent)
 
 
 THREE = MODEL.replace("task: binary", "task: multiclass")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import chdir, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -39,8 +40,10 @@ from bighead_ci.model_code.frame import estimator_frame
 from bighead_ci.planning.stages import ARTIFACT, CONVERSION, TRAINING_SET
 from bighead_ci.ports.progress import Progress
 from bighead_ci.tasks.registry import task_named
+from bighead_ci.tasks.scored import Labels
 from bighead_ci.transforms.artifact import Scorer, open_artifact
 from bighead_ci.transforms.columns import Columns, authored_columns, input_columns
+from bighead_ci.transforms.deviation import deviation
 from bighead_ci.transforms.domains import find_domains
 
 TOLERANCE = 1e-5
@@ -79,6 +82,7 @@ def train(place: StagePlace, convert: Converter, progress: Progress) -> Conversi
             input_columns(evaluation_rows, spec.inputs), authored_columns(spec.golden_rows, spec.inputs)
         )
         framework = _scores(estimator, columns, spec, target, code)
+    target = target.model_copy(update={"bounds": task_named(target.task).bounds(framework)})
     manifest = ArtifactManifest(
         model=spec.model,
         version=spec.version,
@@ -89,7 +93,7 @@ def train(place: StagePlace, convert: Converter, progress: Progress) -> Conversi
         feature_keys=spec.feature_keys,
     )
     score = Scorer(manifest, graph).score
-    errors = np.abs(score(columns) - framework).max(axis=1, initial=0.0)
+    errors = deviation(score(columns), framework).max(axis=1, initial=0.0)
     conversion = _judged(spec, errors)
     manifest = manifest.model_copy(update={"domains": _domains(spec, estimator, score, columns, train_rows)})
     _say_domains(manifest, progress)
@@ -129,8 +133,22 @@ def _fit(spec: TrainSpec, code: ModelCode, rows: pa.Table, target: Target, progr
         if code.trains:
             return code.train(data, spec.parameters, [method])
         estimator = code.build(spec.parameters, ["fit", method])
-        fit(estimator, data, code)
+        try:
+            fit(estimator, data, code)
+        except InputError as error:
+            raise _about_labels(error, spec, code, data.label) from error
     return estimator
+
+
+def _about_labels(error: InputError, spec: TrainSpec, code: ModelCode, truth: Labels) -> InputError:
+    """What `fit` says of labels, a Poisson loss of negative ones, with their range and the line of `build`."""
+    about = task_named(spec.target.task).about_labels(truth)
+    said = error.saying(f"the label is {spec.target.label}, {about}") if about else error
+    built = code.problem("build", "").line
+    return InputError(
+        replace(problem, line=built) if problem.line is None and problem.file == code.shown else problem
+        for problem in said.problems
+    )
 
 
 def _converted(estimator: Any, spec: TrainSpec, convert: Converter, code: ModelCode) -> bytes:
@@ -144,10 +162,10 @@ def _converted(estimator: Any, spec: TrainSpec, convert: Converter, code: ModelC
 def _domains(
     spec: TrainSpec, estimator: Any, graph: Callable[[Columns], Floats], columns: Columns, train_rows: pa.Table
 ) -> list[InputDomain]:
-    given_by = getattr(estimator, task_named(spec.target.task).scored_by)
+    task = task_named(spec.target.task)
 
     def scores(rows: Columns) -> Floats:
-        return np.asarray(given_by(estimator_frame(rows, spec.inputs)), dtype=np.float64)
+        return task.scores(estimator, estimator_frame(rows, spec.inputs))
 
     seen = _appended(columns, input_columns(train_rows, spec.inputs))
     try:
@@ -165,9 +183,10 @@ def _say_domains(manifest: ArtifactManifest, progress: Progress) -> None:
 
 def _scores(estimator: Any, columns: Columns, spec: TrainSpec, target: Target, code: ModelCode) -> Floats:
     """What the estimator itself gives the rows, shape (rows, outputs)."""
-    frame, asked = estimator_frame(columns, spec.inputs), task_named(target.task).scored_by
+    frame, task = estimator_frame(columns, spec.inputs), task_named(target.task)
+    asked = task.scored_by
     with code.blaming(asked):
-        scores = np.asarray(getattr(estimator, asked)(frame), dtype=np.float64)
+        scores = task.scores(estimator, frame)
     wanted = (len(frame), len(target.outputs))
     if scores.shape != wanted:
         message, allowed = "has the wrong shape", f"{wanted}: a row each, and {', '.join(target.outputs)}"
