@@ -91,6 +91,9 @@ SCHEMA_CASES = [
     ("description: Will", "descriptoin: Will", 2, "descriptoin", "description", "description"),
     ("kind: time", "kind: tme", 6, "split", "hash, recent, time", "time"),
     ("primary: auc", "primary: acu", 17, "evaluation.primary", "auc", "auc"),
+    ("primary: auc", "primary: mae", 17, "evaluation.primary", "auc, log_loss", None),
+    ("task: binary", "task: regression", 5, "label.column", "float64, int64", None),
+    ("task: binary", "task: binary\n    quantiles: [0.1]", 4, "quantiles", None, None),
     ("distance: {type: int64}", "distance: {typ: int64}", 12, "request.distance.typ", "type", "type"),
 ]
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from bighead_ci.delivery.stages.place import StagePlace
@@ -18,7 +19,7 @@ from bighead_ci.planning.stages import stage_called
 from bighead_ci.ports.progress import silent
 from bighead_ci.sandbox.choice import limits_of, sandbox_of
 from fakes.offline_store import MemoryOfflineStore
-from fakes.stage_checkout import CODE, placed, write_checkout
+from fakes.stage_checkout import CODE, ROWS, placed, write_checkout
 
 BUILD = 'def build(parameters):\n    """The pipeline."""\n'
 
@@ -38,8 +39,8 @@ RESULTS = "glob.glob(sys.argv[3])[0]"
 def train(tmp_path: Path) -> Callable[..., StagePlace]:
     """Runs the stage `train` of a version with this model.py."""
 
-    def run(code: str, limits: Limits | None = None) -> StagePlace:
-        place = placed(write_checkout(tmp_path / "checkout", code))
+    def run(code: str, limits: Limits | None = None, **columns: pa.Array) -> StagePlace:
+        place = placed(write_checkout(tmp_path / "checkout", code, **columns))
         (place.checkout / "README.md").touch()
         make_training_set(place, MemoryOfflineStore(), silent)
         lines: list[str] = []
@@ -55,6 +56,13 @@ def train(tmp_path: Path) -> Callable[..., StagePlace]:
         return place
 
     return run
+
+
+def test_what_a_stage_finds_wrong_with_model_yaml_is_said_at_its_line(train: Callable[..., StagePlace]) -> None:
+    """A stage reads no model.yaml: the engine looks the line up."""
+    labels = pa.array([3, 7] * (ROWS // 2))
+    with pytest.raises(InputError, match=r"models/late/v1/model.yaml:5: label.positive: .*allowed: 3 or 7"):
+        train(CODE, late=labels)
 
 
 def test_a_stage_leaves_its_files_and_says_in_which_sandbox_it_ran(train: Callable[..., StagePlace]) -> None:
