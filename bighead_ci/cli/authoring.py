@@ -59,6 +59,9 @@ def new_command() -> None:
 @click.option("--label", default=None, help="For the template: the column it predicts.")
 @click.option("--label-source", default=None, help="For the template: the label's source, if it is another.")
 @click.option("--task", type=click.Choice([*TASKS]), default=next(iter(TASKS)), show_default=True)
+@click.option(
+    "--positive", default=None, help="For the template: of two classes that are text, the one that is scored."
+)
 @owner_option
 @checkout_option
 @json_option
@@ -71,6 +74,7 @@ def new_model_command(checkout: Path, as_json: bool, **given: Any) -> None:
     bighead new model flight_delay --from v1        v1, copied to the next number
     bighead new model bag_delay --from flight_delay/v2
     bighead new model bag_delay --source bags --label late
+    bighead new model bag_minutes --source bags --label minutes --task regression
     """  # noqa: D301 - click's \b keeps the lines
     tree = work_tree(checkout)
     name = given["name"]
@@ -80,7 +84,7 @@ def new_model_command(checkout: Path, as_json: bool, **given: Any) -> None:
     elif original is not None:
         raise InputError(f"{name} exists ({original.folder}): its next version is a copy, without --source")
     elif given["source"] and given["label"]:
-        fields = {field: given[field] for field in ("source", "label", "label_source", "task", "owner")}
+        fields = {field: given[field] for field in ("source", "label", "label_source", "task", "owner", "positive")}
         files = new_model(tree, name, NewModel(**fields))
     else:
         raise InputError(_nothing_to_copy(tree, "model", name, "--source and --label for the template"))

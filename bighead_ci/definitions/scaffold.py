@@ -15,6 +15,7 @@ from bighead_ci.errors import InputError
 from bighead_ci.features.naming import feature_name
 from bighead_ci.ports.tree import Tree
 from bighead_ci.tasks.registry import task_named
+from bighead_ci.tasks.task import Task
 
 NOT_COPIED = frozenset({"dvc.lock", "dvc.yaml", ".gitignore"})
 """What runs and generators write; a copy makes its own."""
@@ -22,7 +23,7 @@ _NUMBERS = ("int64", "float64", "bool")
 _EXAMPLES: dict[ColumnType, object] = {"int64": 1, "float64": 0.5, "string": "a", "bool": True, "timestamp": None}
 
 _MODEL_CODE = '''\
-"""Logistic regression on the request's own fields: a start to replace."""
+"""A linear model on the request's own fields: a start to replace."""
 
 from __future__ import annotations
 
@@ -30,17 +31,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from sklearn.compose import ColumnTransformer
-{imports}from sklearn.linear_model import LogisticRegression
+{imports}from sklearn.linear_model import {estimator}
 from sklearn.pipeline import {pipeline}
 from sklearn.preprocessing import {transformers}
 
 {constants}
 
 def build(parameters: Mapping[str, Any]) -> Pipeline:
-    """The untrained pipeline; `regularisation` is the inverse strength C."""
+    """The untrained pipeline; `regularisation` as its estimator has it."""
     columns = ColumnTransformer([
 {steps}    ])
-    return Pipeline([("columns", columns), ("classifier", LogisticRegression(C=parameters["regularisation"]))])
+    return Pipeline([("columns", columns), ("estimator", {estimator}({arguments}))])
 '''
 _ENCODED = 'OneHotEncoder(handle_unknown="ignore")'
 _IMPUTED = 'make_pipeline(SimpleImputer(strategy="median"), StandardScaler())'
@@ -52,7 +53,7 @@ description: What does {name} predict, and for whom?
 task: {task}
 
 spine: {{source: {source}}}
-label: {{source: {label_source}, column: {label}}}
+label: {{source: {label_source}, column: {label}{positive}}}
 {split}
 request:
 {request}
@@ -99,6 +100,8 @@ class NewModel:
     label_source: str | None = None
     task: str = "binary"
     owner: str | None = None
+    positive: str | None = None
+    """The class whose score is the answer, where labels are text and there are two."""
 
 
 def copied_version(tree: Tree, kind: Kind, name: str, original: Place) -> dict[str, bytes]:
@@ -144,7 +147,7 @@ def new_model(tree: Tree, name: str, wanted: NewModel) -> dict[str, bytes]:
         raise InputError(
             f"source {wanted.source} has no plain column that a caller could send; columns: {', '.join(source.columns)}"
         )
-    folder = f"models/{name}/v1"
+    folder, task = f"models/{name}/v1", task_named(wanted.task)
     texts = {
         "model.yaml": _MODEL_YAML.format(
             owner=json.dumps(wanted.owner or source.owner),
@@ -156,9 +159,10 @@ def new_model(tree: Tree, name: str, wanted: NewModel) -> dict[str, bytes]:
             request="".join(f"  {column}: {{type: {kind}}}\n" for column, kind in fields.items()),
             split=_HASH_SPLIT + (_TIMED_HINT if source.timestamp else ""),
             features=_FEATURES_HINT,
-            primary=task_named(wanted.task).primary,
+            primary=task.primary,
+            positive="" if wanted.positive is None else f", positive: {json.dumps(wanted.positive)}",
         ),
-        "model.py": _model_code(fields),
+        "model.py": _model_code(fields, task),
         "README.md": _CARD.format(name=name),
         "golden_rows.json": json.dumps([{column: _EXAMPLES[kind] for column, kind in fields.items()}]) + "\n",
         "expectations.yaml": _expectations(next(iter(fields))),
@@ -221,7 +225,7 @@ def _expectations(column: str) -> str:
     return f"expectations:\n  - type: expect_column_values_to_not_be_null\n    kwargs: {{column: {column}}}\n"
 
 
-def _model_code(fields: Mapping[str, str]) -> str:
+def _model_code(fields: Mapping[str, str], task: Task) -> str:
     """Only the transformers that the fields need: an empty one is an error to some converters.
 
     Numbers are imputed: a feature of a key that is not known is missing, and so is one that a golden row leaves out.
@@ -229,7 +233,10 @@ def _model_code(fields: Mapping[str, str]) -> str:
     texts = [column for column, kind in fields.items() if kind == "string"]
     numbers = [column for column, kind in fields.items() if kind != "string"]
     groups = [group for group in (("CATEGORIES", texts, _ENCODED), ("NUMBERS", numbers, _IMPUTED)) if group[1]]
+    estimator, arguments = task.starter
     return _MODEL_CODE.format(
+        estimator=estimator,
+        arguments=arguments,
         imports="".join(_IMPORTS[transformer] for _, _, transformer in groups),
         pipeline="Pipeline, make_pipeline" if numbers else "Pipeline",
         transformers=", ".join(_PREPROCESSING[transformer] for _, _, transformer in groups),

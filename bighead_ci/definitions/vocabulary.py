@@ -26,7 +26,7 @@ _CANDIDATE = (
     "candidate.version",
     "candidate.task",
     "candidate.primary",
-    *_each_metric("candidate.metrics", *_METRIC, "higher_is_better"),
+    *_each_metric("candidate.metrics", *_METRIC, "higher_is_better", "scale"),
     "candidate.slices",
     "candidate.rows",
     "candidate.train_rows",
@@ -48,7 +48,7 @@ _CANDIDATE = (
 _RUNNING = (
     "running.*.version",
     "running.*.weight",
-    *_each_metric("running.*.metrics", *_METRIC, "higher_is_better"),
+    *_each_metric("running.*.metrics", *_METRIC, "higher_is_better", "scale"),
     *_each_metric("running.*.difference", *_METRIC, "rows"),
     *_each_metric("running.*.gain", *_METRIC),
     "running.*.request.*.type",

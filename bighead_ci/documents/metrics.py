@@ -6,6 +6,7 @@ better). Reports tell by it what is better and what is worse.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -21,6 +22,10 @@ class MetricDefinition:
     most: float
     """Values lie between the two, both included; infinite where there is no bound."""
     description: str
+
+    def scale(self, value: float) -> float:
+        """What differences are a share of where the metric has a unit: the value itself; 1 where it has bounds."""
+        return 1.0 if math.isfinite(self.most) else abs(value)
 
     def gain(self, difference: float) -> float:
         """A difference counted so that more is better."""

@@ -187,12 +187,13 @@ def _gain(one: MetricDifference) -> dict[str, float]:
 
 
 def _metrics(metrics: dict[str, Metric]) -> dict[str, dict[str, Any]]:
-    """Each metric with the way in which it is good, if this engine knows it."""
-    return {
-        name: {"value": one.value, "low": one.low, "high": one.high}
-        | ({"higher_is_better": METRICS[name].higher_is_better} if name in METRICS else {})
-        for name, one in metrics.items()
-    }
+    """Each metric with the way in which it is good and the scale of its differences, if this engine knows it."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, one in metrics.items():
+        found[name] = {"value": one.value, "low": one.low, "high": one.high}
+        if (known := METRICS.get(name)) is not None:
+            found[name] |= {"higher_is_better": known.higher_is_better, "scale": known.scale(one.value)}
+    return found
 
 
 def _slice(one: Slice) -> dict[str, Any]:

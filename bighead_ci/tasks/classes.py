@@ -57,6 +57,7 @@ class ClassTask(Task):
 
     metrics: ClassVar[Sequence[MetricDefinition]] = METRICS
     scored_by: ClassVar[str] = "predict_proba"
+    starter: ClassVar[tuple[str, str]] = ("LogisticRegression", 'C=parameters["regularisation"]')
     label_types: ClassVar[frozenset[ColumnType]] = frozenset({"int64", "float64", "string", "bool"})
 
     @abstractmethod

@@ -49,6 +49,7 @@ class Regression(Task):
     primary: ClassVar[str] = "mae"
     scored_by: ClassVar[str] = "predict"
     stands_for_answer: ClassVar[str] = "value"
+    starter: ClassVar[tuple[str, str]] = ("Ridge", 'alpha=parameters["regularisation"]')
     fields: ClassVar[frozenset[str]] = frozenset({"quantiles"})
     label_types: ClassVar[frozenset[ColumnType]] = frozenset({"int64", "float64"})
 

@@ -33,6 +33,8 @@ class Task(ABC):
     stands_for_answer: ClassVar[str]
     """What `observed` is, in words."""
 
+    starter: ClassVar[tuple[str, str]]
+    """A linear model of scikit-learn for `bighead new model`: its name, and its arguments."""
     fields: ClassVar[frozenset[str]] = frozenset()
     """Fields of model.yaml that only some tasks have, and this one: `label.positive`."""
     label_types: ClassVar[frozenset[ColumnType]]

@@ -38,12 +38,16 @@ def read_csv(source: object, types: dict[str, pa.DataType]) -> pa.Table:
     return pcsv.read_csv(source, read_options=pcsv.ReadOptions(use_threads=False), convert_options=options)
 
 
-def flights(directory: Path) -> pa.Table:
-    """One row a scheduled flight, numbered in the file's order."""
+def scheduled_flights(directory: Path) -> pa.Table:
+    """The package's table of flights, in the file's order."""
     types = dict.fromkeys(FLIGHT_NUMBERS, pa.int64()) | {"year": pa.int64(), "time_hour": MICROSECONDS}
     types |= dict.fromkeys(("carrier", "tailnum", "origin", "dest"), pa.string())
     with zipfile.ZipFile(directory / "flights.csv.zip") as archive, archive.open("flights.csv") as file:
-        rows = read_csv(pa.PythonFile(file), types)
+        return read_csv(pa.PythonFile(file), types)
+
+
+def flights(rows: pa.Table) -> pa.Table:
+    """One row a scheduled flight, numbered in the file's order."""
     scheduled = plus_minutes(rows["time_hour"], rows["minute"])
     local_date = pa.array(
         [f"{year:04d}-{month:02d}-{day:02d}" for year, month, day in zip(
@@ -62,6 +66,17 @@ def flights(directory: Path) -> pa.Table:
             "minute": rows["minute"],
             "weekday": pc.day_of_week(local_date),
             "month": rows["month"],
+        }
+    )
+
+
+def arrivals(rows: pa.Table) -> pa.Table:
+    """One row a scheduled flight: by how many minutes it arrived late; null where it did not arrive."""
+    return pa.table(
+        {
+            "flight_id": pa.array(range(rows.num_rows), pa.int64()),
+            "sched_dep_at": plus_minutes(rows["time_hour"], rows["minute"]),
+            "arr_delay": rows["arr_delay"],
         }
     )
 
@@ -95,5 +110,7 @@ def write(rows: pa.Table, name: str) -> None:
 
 
 if __name__ == "__main__":
-    write(flights(data_directory()), "flights.parquet")
+    table = scheduled_flights(data_directory())
+    write(flights(table), "flights.parquet")
+    write(arrivals(table), "arrivals.parquet")
     write(weather(data_directory()), "weather.parquet")

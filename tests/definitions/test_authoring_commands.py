@@ -103,6 +103,14 @@ def test_a_first_model_brings_the_shared_locks_and_the_next_only_names_them(chec
         (("model", "other", "--from", "late/v1"), "models/other/v1/model.yaml"),
         (("model", "other", "--from", "late"), "models/other/v1/model.yaml"),
         (("model", "fresh", "--source", "flights", "--label", "late"), "models/fresh/v1/model.yaml"),
+        (
+            ("model", "minutes", "--source", "flights", "--label", "delay", "--task", "regression"),
+            "models/minutes/v1/model.yaml",
+        ),
+        (
+            ("model", "named", "--source", "flights", "--label", "origin", "--positive", "EWR"),
+            "models/named/v1/model.yaml",
+        ),
         (("feature-set", "delays"), "features/delays/v2/feature_set.yaml"),
         (("feature-set", "more", "--source", "flights", "--key", "origin"), "features/more/v1/feature_set.yaml"),
         (("source", "bags", "--owner", "x", "--event-id", "id", "--column", "id:int64"), "features/sources/bags.yaml"),

@@ -101,8 +101,8 @@ def analysis(candidate: VariantTelemetry, stable: VariantTelemetry, **changes: A
 def test_every_shipped_gate_is_tested_here() -> None:
     """A new file in policies/ needs its cases in this module."""
     assert {gate.name for gate in GATES} == {
-        "quality", "auc_floor", "accuracy_floor", "not_worse", "exact_conversion", "slices_hold", "served_before",
-        "canary_errors", "canary_latency", "canary_scores",
+        "quality", "auc_floor", "accuracy_floor", "explained_floor", "quantiles_hold", "not_worse", "exact_conversion",
+        "slices_hold", "slices_hold_regression", "served_before", "canary_errors", "canary_latency", "canary_scores",
     }  # fmt: skip
 
 
@@ -110,7 +110,9 @@ def test_a_good_first_version_passes_every_gate_of_its_pull_request(record: RunR
     """Nothing runs yet, the data is whole and the metric is above its floor: all gates pass."""
     verdict = evaluate(GATES, "pull_request", pull_request_evidence(record, [], []))
     assert verdict.passed
-    assert {gate.gate for gate in verdict.gates if not gate.applied} == {"accuracy_floor", "not_worse"}
+    assert {gate.gate for gate in verdict.gates if not gate.applied} == {
+        "accuracy_floor", "explained_floor", "not_worse", "quantiles_hold", "slices_hold_regression",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("occasion", ["pull_request", "promotion", "canary"])
@@ -140,7 +142,7 @@ def test_auc_floor_judges_the_low_end(record: RunRecord, low: float, passes: boo
 def test_accuracy_floor_judges_models_of_many_classes(record: RunRecord, value: float, passes: bool) -> None:
     """Three classes make it apply."""
     measured = {"accuracy": Metric(value=value, low=0, high=1)}
-    digits = changed(record, classes=["a", "b", "c"], metrics=measured).model_copy(update={"task": "multiclass"})
+    digits = changed(record, metrics=measured).model_copy(update={"task": "multiclass"})
     result = judge("accuracy_floor", "pull_request", pull_request_evidence(digits, [], []))
     assert (result.applied, result.passed) == (True, passes)
 
@@ -155,11 +157,53 @@ def test_not_worse_judges_the_paired_difference(record: RunRecord, low: float, p
 
 def test_not_worse_knows_which_metrics_should_fall(record: RunRecord) -> None:
     """A log loss that certainly falls is a gain; one that may rise by 0.05 is not accepted."""
-    losses = changed(record, primary="log_loss")
+    losses = changed(record, primary="log_loss", metrics={"log_loss": Metric(value=0.5, low=0.4, high=0.6)})
     better = pull_request_evidence(losses, [difference("log_loss", -0.2, -0.1)], [running(record)])
     worse = pull_request_evidence(losses, [difference("log_loss", -0.2, 0.05)], [running(record)])
     assert judge("not_worse", "pull_request", better).passed
     assert not judge("not_worse", "pull_request", worse).passed
+
+
+def minutes(record: RunRecord, **metrics: float) -> RunRecord:
+    """A regression that is off by twenty minutes, with an R² of 0.2."""
+    values = {"mae": 20.0, "r2": 0.2} | metrics
+    found = {name: Metric(value=value, low=value - 0.05, high=value + 0.05) for name, value in values.items()}
+    return changed(record, primary="mae", metrics=found).model_copy(update={"task": "regression"})
+
+
+@pytest.mark.parametrize(("high", "passes"), [(0.19, True), (0.21, False), (-1.0, True)])
+def test_not_worse_lets_an_error_in_minutes_grow_by_a_hundredth(record: RunRecord, high: float, passes: bool) -> None:
+    """Of twenty minutes a fifth of one, where a share of rows may lose 0.01."""
+    model = minutes(record)
+    evidence = pull_request_evidence(model, [difference("mae", -2.0, high)], [running(model)])
+    assert judge("not_worse", "pull_request", evidence).passed is passes
+
+
+@pytest.mark.parametrize(("r2", "passes"), [(0.06, True), (0.04, False)])
+def test_explained_floor_wants_more_than_the_mean(record: RunRecord, r2: float, passes: bool) -> None:
+    """The low end of R² is above 0; a classifier has none and is not asked."""
+    evidence = pull_request_evidence(minutes(record, r2=r2), [], [])
+    assert judge("explained_floor", "pull_request", evidence).passed is passes
+    assert not judge("explained_floor", "pull_request", pull_request_evidence(record, [], [])).applied
+
+
+@pytest.mark.parametrize(("error", "passes"), [(0.04, True), (0.06, False)])
+def test_quantiles_hold_where_there_are_some(record: RunRecord, error: float, passes: bool) -> None:
+    """The high end of the coverage error is within 0.1; a regression without quantiles is not asked."""
+    model = minutes(record, coverage_error=error)
+    assert judge("quantiles_hold", "pull_request", pull_request_evidence(model, [], [])).passed is passes
+    assert not judge("quantiles_hold", "pull_request", pull_request_evidence(minutes(record), [], [])).applied
+
+
+@pytest.mark.parametrize(("rows", "value", "passes"), [(300, 40.0, True), (300, 41.0, False), (299, 90.0, True)])
+def test_slices_hold_of_a_regression_lets_an_error_double(
+    record: RunRecord, rows: int, value: float, passes: bool
+) -> None:
+    """Errors differ with the labels; the bound of shares does not apply."""
+    part = Slice(column="origin", value="EWR", rows=rows, metrics={"mae": Metric(value=value, low=0, high=99)})
+    evidence = pull_request_evidence(changed(minutes(record), slices=[part]), [], [])
+    assert judge("slices_hold_regression", "pull_request", evidence).passed is passes
+    assert not judge("slices_hold", "pull_request", evidence).applied
 
 
 def test_not_worse_fails_without_the_difference(record: RunRecord) -> None:

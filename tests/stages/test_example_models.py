@@ -17,20 +17,21 @@ from bighead_ci.model_code.code import ModelCode
 from bighead_ci.planning.inputs import Inputs
 from bighead_ci.planning.locks import Lock, needed_by_engine
 from bighead_ci.planning.versions import version_problems
+from bighead_ci.tasks.registry import task_named
 
 ROOT = Path(__file__).resolve().parents[2]
-VERSIONS = ["flight_delay/v1", "flight_delay/v2", "digit_reader/v1"]
+VERSIONS = ["flight_delay/v1", "flight_delay/v2", "digit_reader/v1", "arrival_delay/v1"]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_an_example_builds_and_what_is_generated_is_up_to_date(version: str) -> None:
-    """Its dvc.yaml is the generated one, its locks have what is imported there, its code gives a classifier."""
+    """Its dvc.yaml is the generated one, its locks have what is imported there, its code gives an estimator."""
     name, number = version.split("/")
     inputs = Inputs(Files(DirectoryTree(ROOT)), InstalledEngine())
     assert version_problems(inputs, name, number) == []
     code = ModelCode(ROOT / "models" / version, f"models/{version}")
-    parameters = inputs.definitions.model(name, number).definition.parameters
-    assert callable(code.build(parameters, ("fit", "predict_proba")).fit)
+    definition = inputs.definitions.model(name, number).definition
+    assert callable(code.build(definition.parameters, ("fit", task_named(definition.task).scored_by)).fit)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
