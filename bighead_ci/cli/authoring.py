@@ -62,6 +62,7 @@ def new_command() -> None:
 @click.option(
     "--positive", default=None, help="For the template: of two classes that are text, the one that is scored."
 )
+@click.option("--group", default=None, help="For the template of a ranking: the column whose rows are one list.")
 @owner_option
 @checkout_option
 @json_option
@@ -84,7 +85,9 @@ def new_model_command(checkout: Path, as_json: bool, **given: Any) -> None:
     elif original is not None:
         raise InputError(f"{name} exists ({original.folder}): its next version is a copy, without --source")
     elif given["source"] and given["label"]:
-        fields = {field: given[field] for field in ("source", "label", "label_source", "task", "owner", "positive")}
+        fields = {
+            field: given[field] for field in ("source", "label", "label_source", "task", "owner", "positive", "group")
+        }
         files = new_model(tree, name, NewModel(**fields))
     else:
         raise InputError(_nothing_to_copy(tree, "model", name, "--source and --label for the template"))

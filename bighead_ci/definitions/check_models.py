@@ -33,6 +33,7 @@ def model_problems(files: Files, place: Place, definition: ModelDefinition) -> I
         raise BugError(f"{place.file} was read and is gone")
     model = _Model(files, place, definition, read)
     yield from model.task_problems()
+    yield from model.group_problems()
     yield from model.source_problems()
     yield from model.request_problems()
     yield from model.feature_problems()
@@ -79,6 +80,16 @@ class _Model:
             if attrgetter(field)(definition) is not None:
                 owners = ", ".join(OWN_FIELDS[field])
                 yield self.say(field.split("."), f"is for task {owners}, and this is {task.name}; leave it out")
+
+    def group_problems(self) -> Iterator[Problem]:
+        group, spine = self.definition.group, self.spine
+        if group is None or spine is None:
+            return
+        if group not in spine.columns:
+            source = self.definition.spine.source
+            yield self.say(("group",), f"source {source} has no such column", group, spine.columns)
+        elif spine.columns[group] not in {"int64", "string"} or group in spine.sizes:
+            yield self.say(("group",), "a group is text or a whole number", f"{group}: {spine.columns[group]}")
 
     def source_problems(self) -> Iterator[Problem]:
         label = self.definition.label

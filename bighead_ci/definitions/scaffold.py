@@ -51,7 +51,7 @@ _MODEL_YAML = """\
 owner: {owner}
 description: What does {name} predict, and for whom?
 task: {task}
-
+{group}
 spine: {{source: {source}}}
 label: {{source: {label_source}, column: {label}{positive}}}
 {split}
@@ -102,6 +102,8 @@ class NewModel:
     owner: str | None = None
     positive: str | None = None
     """The class whose score is the answer, where labels are text and there are two."""
+    group: str | None = None
+    """The column that says which rows are one list of candidates, where these are put in order."""
 
 
 def copied_version(tree: Tree, kind: Kind, name: str, original: Place) -> dict[str, bytes]:
@@ -160,6 +162,7 @@ def new_model(tree: Tree, name: str, wanted: NewModel) -> dict[str, bytes]:
             split=_HASH_SPLIT + (_TIMED_HINT if source.timestamp else ""),
             features=_FEATURES_HINT,
             primary=task.primary,
+            group="" if wanted.group is None else f"group: {wanted.group}\n",
             positive="" if wanted.positive is None else f", positive: {json.dumps(wanted.positive)}",
         ),
         "model.py": _model_code(fields, task),

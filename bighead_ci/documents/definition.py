@@ -226,6 +226,8 @@ class ModelDefinition(Definition):
         Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1), AfterValidator(_rising)] | None
     ) = None
     """Task `regression`: quantiles of the label that are answered besides its value."""
+    group: Column | None = None
+    """Task `ranking`: a column of the spine's source; rows with the same value are one list of candidates."""
     spine: Spine
     label: Label
     split: Annotated[TimeSplit | RecentSplit | HashSplit, Field(discriminator="kind")]
@@ -331,6 +333,7 @@ class VersionedModel(Document):
             file=f"{self.path}/model.yaml",
             positive=definition.label.positive,
             quantiles=definition.quantiles or [],
+            group=definition.group,
         )
 
     @property

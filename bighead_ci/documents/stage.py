@@ -30,8 +30,9 @@ from bighead_ci.documents.inputs import VersionInputs
 from bighead_ci.documents.target import TargetSettings
 
 WEIGHT = "__weight"
+GROUP = "__group"
 """Column of a training set: what a row counts."""
-BOOKKEEPING = ("__event_id", "__timestamp", "__part", WEIGHT)
+BOOKKEEPING = ("__event_id", "__timestamp", "__part", WEIGHT, GROUP)
 """Columns of a training set that are neither inputs nor the label."""
 LABEL = "__label"
 
@@ -78,6 +79,8 @@ class TrainingSetSpec(StageSpec):
     """A source."""
     label: Label
     split: TimeRanges | HashSplit
+    group: Column | None = None
+    """The spine's column that says which rows are one list; they are never split."""
     weight: Column | None = None
     """Of the spine: what each row counts in training."""
     as_of: Moment | None

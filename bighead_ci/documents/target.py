@@ -20,6 +20,8 @@ class TargetSettings(Document):
     """Of two classes the one whose score is the answer."""
     quantiles: list[float] = Field(default_factory=list)
     """Which are asked for besides the value itself."""
+    group: str | None = None
+    """A column whose equal values make rows one list of candidates."""
 
 
 class Target(Document):

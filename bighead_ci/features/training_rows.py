@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from bighead_ci.documents.base import epoch_us
 from bighead_ci.documents.definition import HashSplit, RequestField, microseconds
 from bighead_ci.documents.record import TrainingSetSummary
-from bighead_ci.documents.stage import WEIGHT, TrainingSetSpec
+from bighead_ci.documents.stage import GROUP, WEIGHT, TrainingSetSpec
 from bighead_ci.errors import InputError, Problem
 from bighead_ci.features.arrow import ARROW_TYPES, TIMESTAMP
 from bighead_ci.features.hashed import hashed_part
@@ -65,7 +65,7 @@ def inputs_of(spec: TrainingSetSpec) -> dict[str, RequestField]:
 def spine_columns(spec: TrainingSetSpec) -> set[str]:
     """Every column of the spine that the training set is made of."""
     named = {spine_column(spec, field) for field in [*spec.request, *spec.slices]}
-    return named | ({spec.weight} if spec.weight else set())
+    return named | {one for one in (spec.weight, spec.group) if one}
 
 
 def wanted_span(spec: TrainingSetSpec) -> tuple[int, int] | None:
@@ -106,7 +106,8 @@ def _parts(spec: TrainingSetSpec, joined: JoinedRows) -> tuple[Bools, Bools]:
     """Which rows are to train on, and which to evaluate on."""
     timed = np.ones(len(joined.event_id), np.bool_) if joined.times is None else _valid(joined.times)
     if isinstance(spec.split, HashSplit):
-        evaluate = hashed_part(joined.event_id, spec.split.evaluate_percent)
+        kept_together = joined.spine.column(spec.group) if spec.group else joined.event_id
+        evaluate = hashed_part(kept_together, spec.split.evaluate_percent)
         return timed & ~evaluate, timed & evaluate
     if joined.times is None:
         raise InputError(f"{spec.id}: a split by time needs a spine with a timestamp; {spec.spine} has none")
@@ -169,6 +170,8 @@ def training_table(spec: TrainingSetSpec, rows: TrainingRows, features: Mapping[
     columns["__label"] = rows.label
     if spec.weight:
         columns[WEIGHT] = rows.spine.column(spec.weight).cast(pa.float64(), safe=False)
+    if spec.group:
+        columns[GROUP] = rows.spine.column(spec.group).cast(pa.string())
     inputs = inputs_of(spec)
     for name in spec.slices:
         if name not in inputs:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from sklearn.pipeline import Pipeline
 
 from bighead_ci.errors import InputError
@@ -20,7 +22,8 @@ def fit(estimator: Any, data: TrainingData, code: ModelCode) -> None:
     """Fit the estimator on the rows.
 
     Weights go to `fit` as `sample_weight`, validation rows as `X_val`, `y_val` (scikit-learn) or `eval_set` (XGBoost,
-    LightGBM), of a pipeline to its last step, which gets the validation rows as the steps before it transform them.
+    LightGBM), lists of candidates as `qid` (XGBoost) or `group` (LightGBM), of a pipeline to its last step, which gets
+    the validation rows as the steps before it transform them.
 
     Raises:
         InputError: `fit` raised, or it has no such argument: rows that somebody asked for are never left out silently.
@@ -29,16 +32,18 @@ def fit(estimator: Any, data: TrainingData, code: ModelCode) -> None:
     names = _arguments(final)
     _check(data, final, names, code)
     with code.blaming("fit"):
-        if data.weights is None and data.validation is None:
+        ranks = _groups(names, data)
+        if data.weights is None and data.validation is None and not ranks:
             estimator.fit(data.frame, data.label)
             return
         frame, validation = data.frame, data.validation
         if head:
             frame = head.fit_transform(frame, data.label)
-        extra: dict[str, Any] = {} if data.weights is None else {_WEIGHTS: data.weights}
+        extra: dict[str, Any] = ranks if data.weights is None else {_WEIGHTS: data.weights, **ranks}
         if validation is not None:
             seen = head.transform(validation.frame) if head else validation.frame
-            extra |= _validation(names, Rows(seen, validation.label, validation.weights))
+            extra |= _validation(names, replace(validation, frame=seen))
+            extra |= {f"eval_{name}": [value] for name, value in _groups(names, validation).items()}
         final.fit(frame, data.label, **extra)
 
 
@@ -51,6 +56,17 @@ def _validation(names: set[str], rows: Rows) -> dict[str, Any]:
     if rows.weights is not None and weights is not None:
         found[weights] = [rows.weights] if listed else rows.weights
     return found
+
+
+def _groups(names: set[str], rows: Rows) -> dict[str, Any]:
+    """Lists of candidates as libraries want them, whose rows stand together; nothing for one that knows none."""
+    if rows.groups is None:
+        return {}
+    starts = np.concatenate([[True], rows.groups[1:] != rows.groups[:-1]])
+    number = np.cumsum(starts) - 1
+    if "qid" in names:  # XGBoost
+        return {"qid": number}
+    return {"group": np.bincount(number)} if "group" in names else {}  # LightGBM
 
 
 def _check(data: TrainingData, final: Any, names: set[str], code: ModelCode) -> None:

@@ -19,6 +19,8 @@ class Rows:
     """Of a row: the index of its class in `TrainingData.outputs`, or the number to predict."""
     weights: npt.NDArray[Any] | None
     """What each row counts, by `weights` of model.yaml; None: all the same."""
+    groups: npt.NDArray[Any] | None
+    """Which list of candidates each row is in, by `group` of model.yaml; rows of one list stand together."""
 
 
 @dataclass(frozen=True)

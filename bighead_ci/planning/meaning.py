@@ -82,6 +82,7 @@ class Definitions:
     def rows(self, definition: ModelDefinition) -> dict[str, Any]:
         """What a model's own sources mean to it: only the columns it uses count."""
         wanted = {field.column or name for name, field in definition.request.items()} | {*definition.evaluation.slices}
+        wanted |= {definition.group} if definition.group else set()
         wanted |= {definition.weights.column} if definition.weights and definition.weights.column else set()
         parts = [(definition.spine.source, wanted), (definition.label.source, {definition.label.column})]
         return {

@@ -83,7 +83,7 @@ def _training_set(
     wanted = {field.column or name for name, field in definition.request.items()}
     wanted |= {_spine_column(definition, name) for name in definition.evaluation.slices}
     weight = definition.weights.column if definition.weights else None
-    columns = {definition.spine.source: wanted | ({weight} if weight else set())}
+    columns = {definition.spine.source: wanted | {one for one in (weight, definition.group) if one}}
     columns.setdefault(definition.label.source, set()).add(definition.label.column)
     sources = {name: definitions.source(name) for name in used_sources(definitions, model)}
     return TrainingSetSpec(
@@ -93,6 +93,7 @@ def _training_set(
         label=definition.label.model_copy(update={"positive": None}),
         split=resolved_split(model),
         weight=weight,
+        group=definition.group,
         as_of=model.run.as_of,
         request={name: bare_field(field) for name, field in definition.request.items()},
         slices=definition.evaluation.slices,

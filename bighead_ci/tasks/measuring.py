@@ -42,7 +42,7 @@ def paired_differences(
         seed: Of the bootstrap.
     """
     task = task_named(mine.target.task)
-    resamples = Resamples.draw(len(mine), samples, seed)
+    resamples = task.resamples(mine, samples, seed)
     our_points, their_points = (task.points(one, one) for one in (mine, other))
     our_samples, their_samples = (task.samples(one, resamples, one) for one in (mine, other))
     found = []

@@ -8,10 +8,11 @@ from bighead_ci.documents.metrics import MetricDefinition
 from bighead_ci.errors import InputError
 from bighead_ci.tasks.binary import Binary
 from bighead_ci.tasks.multiclass import Multiclass
+from bighead_ci.tasks.ranking import Ranking
 from bighead_ci.tasks.regression import Regression
 from bighead_ci.tasks.task import Task
 
-TASKS: dict[str, Task] = {task.name: task for task in (Binary(), Multiclass(), Regression())}
+TASKS: dict[str, Task] = {task.name: task for task in (Binary(), Multiclass(), Regression(), Ranking())}
 """Name in model.yaml → task."""
 
 

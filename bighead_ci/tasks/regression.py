@@ -14,7 +14,7 @@ from bighead_ci.documents.metrics import MetricDefinition
 from bighead_ci.documents.target import Target, TargetSettings
 from bighead_ci.errors import InputError, Problem
 from bighead_ci.tasks.scored import Floats, Labels, Resamples, Scored
-from bighead_ci.tasks.task import AnswerFields, Task
+from bighead_ci.tasks.task import AnswerFields, Task, value_bounds
 
 VALUE = "value"
 _QUANTILE = "q{}".format
@@ -80,16 +80,8 @@ class Regression(Task):
         return f"from {truth.min():g} to {truth.max():g}"
 
     def bounds(self, scores: Floats) -> list[float]:
-        """Eighteen equal bins where all but one in a hundred values lie, and an open one at either end.
-
-        They are of the model's own values: these may keep to a small part of the labels' range.
-        """
-        values = scores[:, 0][np.isfinite(scores[:, 0])]
-        if not len(values):
-            return [0.0]
-        low, high = np.percentile(values, [0.5, 99.5])
-        edges = np.linspace(low, high, 19) if high > low else np.array([low])
-        return sorted({float(f"{edge:.6g}") for edge in edges})
+        """Of the model's own values."""
+        return value_bounds(scores[:, 0])
 
     def points(self, scored: Scored, within: Scored) -> dict[str, float]:
         """Each metric of the rows."""

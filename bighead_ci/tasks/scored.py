@@ -28,6 +28,8 @@ class Scored:
     """By the target's task: indices of classes, or values."""
     scores: Floats
     """Shape (rows, outputs)."""
+    groups: Labels | None = None
+    """What each row's list is called, of tasks that put rows in order."""
 
     def __len__(self) -> int:
         """How many rows."""
@@ -35,7 +37,8 @@ class Scored:
 
     def at(self, rows: Integers) -> Scored:
         """Some of the rows."""
-        return replace(self, truth=self.truth[rows], scores=self.scores[rows])
+        groups = None if self.groups is None else self.groups[rows]
+        return replace(self, truth=self.truth[rows], scores=self.scores[rows], groups=groups)
 
 
 @dataclass(frozen=True)

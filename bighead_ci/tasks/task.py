@@ -97,6 +97,10 @@ class Task(ABC):
         """Bounds of the bins in which answers like these are counted."""
         return list(UNIT_BOUNDS)
 
+    def resamples(self, scored: Scored, samples: int, seed: int = 0) -> Resamples:
+        """Bootstrap samples of the rows, drawn as they belong together."""
+        return Resamples.draw(len(scored), samples, seed)
+
     @abstractmethod
     def points(self, scored: Scored, within: Scored) -> dict[str, float]:
         """Every metric of the rows; NaN where they do not define it.
@@ -139,6 +143,10 @@ class Task(ABC):
     def answer_fields(self, target: Target) -> AnswerFields:
         """The schema of `answer`."""
 
+    def answer_many(self, scores: Floats, target: Target) -> list[dict[str, Any]]:
+        """What a caller is told of rows sent together: each as it is answered alone, unless they are a list."""
+        return [self.answer(row, target) for row in scores.tolist()]
+
     @abstractmethod
     def observed(self, scores: Floats) -> Floats:
         """The one number a row that histograms count, of scores of shape (rows, outputs)."""
@@ -164,3 +172,16 @@ class Task(ABC):
         places = np.searchsorted(target.bounds, self.observed(scores), side="left")
         counts = np.bincount(places, minlength=len(target.bounds) + 1)
         return Histogram(bounds=target.bounds, counts=counts.tolist())
+
+
+def value_bounds(values: Floats) -> list[float]:
+    """Bounds of eighteen equal bins where all but one in a hundred values lie, and an open one at either end.
+
+    They are of a model's own values: these may keep to a small part of the labels' range.
+    """
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return [0.0]
+    low, high = np.percentile(finite, [0.5, 99.5])
+    edges = np.linspace(low, high, 19) if high > low else np.array([low])
+    return sorted({float(f"{edge:.6g}") for edge in edges})

@@ -111,6 +111,10 @@ def test_a_first_model_brings_the_shared_locks_and_the_next_only_names_them(chec
             ("model", "named", "--source", "flights", "--label", "origin", "--positive", "EWR"),
             "models/named/v1/model.yaml",
         ),
+        (
+            ("model", "first", "--source", "flights", "--label", "delay", "--task", "ranking", "--group", "origin"),
+            "models/first/v1/model.yaml",
+        ),
         (("feature-set", "delays"), "features/delays/v2/feature_set.yaml"),
         (("feature-set", "more", "--source", "flights", "--key", "origin"), "features/more/v1/feature_set.yaml"),
         (("source", "bags", "--owner", "x", "--event-id", "id", "--column", "id:int64"), "features/sources/bags.yaml"),

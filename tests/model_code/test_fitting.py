@@ -34,14 +34,14 @@ def rows(count: int, seed: int, *, weighted: bool) -> Rows:
     random = np.random.default_rng(seed)
     frame = pd.DataFrame({"a": random.normal(size=count), "b": random.normal(size=count)})
     label = (frame["a"].to_numpy() + random.normal(0, 2, count) > 0).astype(np.int64)
-    return Rows(frame, label, random.uniform(0, 1, count) if weighted else None)
+    return Rows(frame, label, random.uniform(0, 1, count) if weighted else None, None)
 
 
 def data(*, weighted: bool = False, validated: bool = False) -> TrainingData:
     """Rows to train on, and some to stop by."""
     train = rows(400, 0, weighted=weighted)
     validation = rows(200, 1, weighted=weighted) if validated else None
-    return TrainingData(train.frame, train.label, train.weights, validation, "binary", ["0", "1"], 0)
+    return TrainingData(train.frame, train.label, train.weights, None, validation, "binary", ["0", "1"], 0)
 
 
 def test_weights_reach_the_last_step_of_a_pipeline(code: ModelCode) -> None:

@@ -101,7 +101,7 @@ def analysis(candidate: VariantTelemetry, stable: VariantTelemetry, **changes: A
 def test_every_shipped_gate_is_tested_here() -> None:
     """A new file in policies/ needs its cases in this module."""
     assert {gate.name for gate in GATES} == {
-        "quality", "auc_floor", "accuracy_floor", "explained_floor", "quantiles_hold", "not_worse", "exact_conversion",
+        "quality", "auc_floor", "accuracy_floor", "explained_floor", "quantiles_hold", "ranking_floor", "not_worse", "exact_conversion",
         "slices_hold", "slices_hold_regression", "served_before", "canary_errors", "canary_latency", "canary_scores",
     }  # fmt: skip
 
@@ -111,7 +111,7 @@ def test_a_good_first_version_passes_every_gate_of_its_pull_request(record: RunR
     verdict = evaluate(GATES, "pull_request", pull_request_evidence(record, [], []))
     assert verdict.passed
     assert {gate.gate for gate in verdict.gates if not gate.applied} == {
-        "accuracy_floor", "explained_floor", "not_worse", "quantiles_hold", "slices_hold_regression",
+        "accuracy_floor", "explained_floor", "not_worse", "quantiles_hold", "ranking_floor", "slices_hold_regression",
     }  # fmt: skip
 
 
@@ -185,6 +185,15 @@ def test_explained_floor_wants_more_than_the_mean(record: RunRecord, r2: float, 
     evidence = pull_request_evidence(minutes(record, r2=r2), [], [])
     assert judge("explained_floor", "pull_request", evidence).passed is passes
     assert not judge("explained_floor", "pull_request", pull_request_evidence(record, [], [])).applied
+
+
+@pytest.mark.parametrize(("low", "passes"), [(0.5, True), (0.49, False)])
+def test_ranking_floor_judges_the_low_end(record: RunRecord, low: float, passes: bool) -> None:
+    """An order's interval must lie above the floor; other tasks are not asked."""
+    ranked = changed(record, primary="ndcg", metrics={"ndcg": Metric(value=0.6, low=low, high=0.7)})
+    evidence = pull_request_evidence(ranked.model_copy(update={"task": "ranking"}), [], [])
+    assert judge("ranking_floor", "pull_request", evidence).passed is passes
+    assert not judge("ranking_floor", "pull_request", pull_request_evidence(record, [], [])).applied
 
 
 @pytest.mark.parametrize(("error", "passes"), [(0.04, True), (0.06, False)])

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -204,6 +205,26 @@ def test_a_loss_that_refuses_the_labels_says_which_and_where_it_is_built(tmp_pat
     )
     with pytest.raises(InputError, match=r"models/late/v1/model\.py:\d+: fit: .*poisson.*the label is late, from -"):
         train(place, to_onnx, silent)
+
+
+def test_a_ranking_goes_through_the_stages(tmp_path: Path) -> None:
+    """Rows of a group are never split, metrics are of groups, and predictions keep them."""
+    model = MODEL.replace("task: binary", "task: ranking\ngroup: hour").replace("primary: auc", "primary: ndcg")
+    code = QUANTILES.replace(LAST, "trees()")
+    carriers = np.random.default_rng(5).choice(["AA", "UA", "DL"], ROWS)
+    grades = pa.array((carriers == "AA") * 2 + (carriers == "UA"))
+    place = place_with_rows(tmp_path, code=code, model=model, carrier=pa.array(carriers), late=grades)
+    train(place, to_onnx, silent)
+    result = evaluate(place, silent)
+    assert set(result.metrics) == {"ndcg", "ndcg_5", "ndcg_10", "mrr"}
+    assert result.metrics["ndcg"].value == pytest.approx(1.0)
+    table = pq.read_table(place.out / "training_set.parquet")
+    groups = {
+        part: set(table.filter(pc.equal(table["__part"], part))["__group"].to_pylist())
+        for part in ("train", "evaluate")
+    }
+    assert groups["train"].isdisjoint(groups["evaluate"])
+    assert pq.read_table(place.out / "predictions.parquet").column_names[2:] == ["label", "score", "group"]
 
 
 THREE = MODEL.replace("task: binary", "task: multiclass")

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from bighead_ci.delivery.stages.place import StagePlace
-from bighead_ci.delivery.stages.predictions import labels_of, predictions_table
+from bighead_ci.delivery.stages.predictions import groups_of, labels_of, predictions_table
 from bighead_ci.delivery.stages.results import Conversion
 from bighead_ci.documents.base import replacing
 from bighead_ci.documents.record import EvaluationResult, Slice
@@ -45,8 +45,9 @@ def evaluate(place: StagePlace, progress: Progress) -> EvaluationResult:
     target, settings = scorer.manifest.target, spec.evaluation
     task = task_named(target.task)
     columns = input_columns(rows, scorer.manifest.inputs)
-    scored = Scored(target, task.truth(labels_of(rows), target, "evaluation rows"), scorer.score(columns))
-    resamples = Resamples.draw(len(scored), settings.bootstrap_samples)
+    truth = task.truth(labels_of(rows), target, "evaluation rows")
+    scored = Scored(target, truth, scorer.score(columns), groups_of(rows))
+    resamples = task.resamples(scored, settings.bootstrap_samples)
     metrics = measure(scored, resamples)
     if settings.primary not in metrics:
         raise InputError(f"{spec.id}: {settings.primary} is not defined: {task.why_undefined(scored)}")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from bighead_ci.documents.stage import GROUP
 from bighead_ci.documents.target import Target
+from bighead_ci.errors import InputError
 from bighead_ci.tasks.registry import task_named
 from bighead_ci.tasks.scored import Labels, Scored
 from bighead_ci.transforms.pairing import ID, TIME
@@ -14,6 +16,20 @@ def labels_of(rows: pa.Table) -> Labels:
     """The label column as tasks take it; a training set has no row without one."""
     labels: Labels = rows["__label"].to_numpy()
     return labels
+
+
+def groups_of(rows: pa.Table) -> Labels | None:
+    """What each row's list is called, where the model puts rows in order.
+
+    Raises:
+        InputError: a row is in no list.
+    """
+    if GROUP not in rows.column_names:
+        return None
+    if alone := rows[GROUP].null_count:
+        raise InputError(f"{alone:,} of {rows.num_rows:,} rows have no value of the group: nobody knows their list")
+    groups: Labels = rows[GROUP].to_numpy()
+    return groups
 
 
 def predictions_table(rows: pa.Table, scored: Scored) -> pa.Table:

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from bighead_ci.delivery.stages.predictions import groups_of
 from bighead_ci.documents.base import epoch_us
 from bighead_ci.documents.definition import HashValidation, Weights, duration
-from bighead_ci.documents.stage import WEIGHT, TrainSpec
+from bighead_ci.documents.stage import GROUP, WEIGHT, TrainSpec
 from bighead_ci.documents.target import Target
 from bighead_ci.errors import InputError, Problem
 from bighead_ci.features.hashed import hashed_part
@@ -38,18 +39,28 @@ def training_data(spec: TrainSpec, rows: pa.Table, label: npt.NDArray[Any], targ
     Raises:
         InputError: a weight is null, negative or infinite, all are zero, or one of the two parts has no row.
     """
+    groups = groups_of(rows)
+    if groups is not None:  # libraries that rank want rows of one list side by side
+        order = np.argsort(groups, kind="stable")
+        rows, label, groups = rows.take(order), label[order], groups[order]
     validation = _validation(spec, rows)
     weights = _weights(spec, rows, label, target.outputs)
     frame = estimator_frame(input_columns(rows, spec.inputs), spec.inputs)
 
     def part(chosen: Bools) -> Rows:
-        return Rows(frame[chosen].reset_index(drop=True), label[chosen], None if weights is None else weights[chosen])
+        return Rows(
+            frame=frame[chosen].reset_index(drop=True),
+            label=label[chosen],
+            weights=None if weights is None else weights[chosen],
+            groups=None if groups is None else groups[chosen],
+        )
 
     train = part(~validation)
     return TrainingData(
         frame=train.frame,
         label=train.label,
         weights=train.weights,
+        groups=train.groups,
         validation=part(validation) if spec.validation else None,
         task=target.task,
         outputs=target.outputs,
@@ -62,7 +73,8 @@ def _validation(spec: TrainSpec, rows: pa.Table) -> Bools:
     if settings is None:
         return np.zeros(rows.num_rows, np.bool_)
     if isinstance(settings, HashValidation):
-        chosen = hashed_part(rows["__event_id"], settings.percent, _SALT)
+        kept_together = GROUP if GROUP in rows.column_names else "__event_id"
+        chosen = hashed_part(rows[kept_together], settings.percent, _SALT)
     elif spec.trained_until is None:
         raise InputError([_problem(spec, "validation", "there is no last part of rows that are split by a hash")])
     else:
