@@ -246,8 +246,6 @@ class _Model:
             if field.categories is not None and (field.type != "string" or field.size is not None):
                 message = "only a text has categories"
                 yield self.say(("request", name, "categories"), message, field.type, wanted="a string without size")
-        if definition.serving.kind is not None:
-            yield self.say(("serving", "kind"), "is planned and not built yet", definition.serving.kind)
         if definition.serving.trusted_types and definition.serving.kind != "python":
             message = "no type is made where a compiled kind answers"
             yield self.say(("serving", "trusted_types"), message, wanted="serving.kind: python beside it")

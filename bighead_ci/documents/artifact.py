@@ -13,6 +13,8 @@ from bighead_ci.documents.base import Document, Name, Version
 from bighead_ci.documents.definition import ColumnType, FeatureSchema, RequestField
 from bighead_ci.documents.target import Target
 
+Kind = Literal["onnx", "trees", "linear", "python"]
+"""What answers: a graph, our own tables of trees, weights over encoded columns, or the version's own code."""
 MANIFEST, GRAPH, GOLDEN = "artifact.json", "model.onnx", "golden.json"
 """Its files."""
 
@@ -60,6 +62,9 @@ class ArtifactManifest(Document):
     """`artifact.json`: all that serving needs to know besides the parameters."""
 
     format: Literal[3] = FORMAT
+    kind: Kind = "onnx"
+    files: list[str] = Field(default_factory=lambda: [GRAPH])
+    """What the kind keeps beside the manifest and the golden rows."""
     model: Name
     version: Version
     target: Target

@@ -42,6 +42,8 @@ class StageSpec(Document):
 
     model: Name
     version: Version
+    code: list[str] = Field(default_factory=list)
+    """Files that the version's code is or may read, relative to its directory, where the stage runs it."""
 
     @property
     def id(self) -> str:
@@ -121,8 +123,6 @@ class TrainSpec(StageSpec):
     features: list[FeatureSchema]
     feature_keys: dict[str, dict[str, str]]
     golden_rows: list[dict[str, Any]]
-    code: list[str]
-    """Files that the version's code is or may read, relative to its directory."""
     weights: Weights | None = None
     validation: Validation | None = None
     trained_until: Moment | None = None

@@ -34,7 +34,8 @@ class ModelCode:
         """
         self.shown = f"{folder}/{FILE}"
         self._neighbours = Neighbours(directory, folder)
-        self._path = self._neighbours.directory / FILE
+        self.directory = self._neighbours.directory
+        self._path = self.directory / FILE
         self._module: Mapping[str, Any] = self._imported()
         found = [name for name in ENTRANCES if callable(self._module.get(name))]
         if len(found) != 1:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from bighead_ci.delivery.stages.failure import FAILURE_FILE
 from bighead_ci.delivery.stages.place import StagePlace
 from bighead_ci.delivery.stages.results import Conversion, DataRead, Package, Profile
-from bighead_ci.documents.artifact import GOLDEN, GRAPH, MANIFEST, ArtifactManifest, GoldenRows
+from bighead_ci.documents.artifact import GOLDEN, MANIFEST, ArtifactManifest, GoldenRows
 from bighead_ci.documents.base import Document
 from bighead_ci.documents.record import EvaluationResult, QualityResult, RunResult, TrainingSetSummary
 from bighead_ci.documents.sandbox import Confinement
@@ -29,15 +29,16 @@ from bighead_ci.planning.stages import (
     Stage,
 )
 
-_DIRECTORIES: Mapping[str, tuple[str, ...]] = {ARTIFACT: (MANIFEST, GRAPH, GOLDEN)}
-"""What a stage leaves as a directory → the files in it."""
+_DIRECTORIES: Mapping[str, tuple[str, ...]] = {ARTIFACT: (MANIFEST, GOLDEN)}
+"""What a stage leaves as a directory → the files in it; an artifact's manifest names the others."""
+_MANIFEST = f"{ARTIFACT}/{MANIFEST}"
 _DOCUMENTS: Mapping[str, type[Document]] = {
     TRAINING_SUMMARY: TrainingSetSummary,
     DATA: DataRead,
     QUALITY: QualityResult,
     PROFILE: Profile,
     CONVERSION: Conversion,
-    f"{ARTIFACT}/{MANIFEST}": ArtifactManifest,
+    _MANIFEST: ArtifactManifest,
     f"{ARTIFACT}/{GOLDEN}": GoldenRows,
     EVALUATION: EvaluationResult,
     PACKAGE: Package,
@@ -71,6 +72,8 @@ def _problems(results: Path, expected: set[str]) -> Iterator[tuple[str, str]]:
     """Path → what is wrong, of all that is there and all that should be."""
     found = {path: message for entry in results.iterdir() for path, message in files_below(entry, entry.name)}
     found.pop(FAILURE_FILE, None)
+    if found.get(_MANIFEST) == "" and not [*_unreadable(results / _MANIFEST, _MANIFEST)]:
+        expected = expected | {f"{ARTIFACT}/{name}" for name in ArtifactManifest.read(results / _MANIFEST).files}
     for path in sorted(expected - found.keys()):
         yield path, "is missing: the stage ended well and did not leave it"
     for path, message in sorted(found.items()):

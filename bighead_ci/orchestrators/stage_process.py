@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import bighead_ci
 from bighead_ci.definitions.files import Files
@@ -16,7 +17,7 @@ from bighead_ci.definitions.tree import DirectoryTree
 from bighead_ci.delivery.stages.failure import read_failure
 from bighead_ci.delivery.stages.place import StagePlace
 from bighead_ci.documents.sandbox import Confinement, Ended, Limits
-from bighead_ci.documents.stage import StageOrder, TrainingSetSpec, TrainSpec
+from bighead_ci.documents.stage import EvaluateSpec, PackageSpec, StageOrder, TrainingSetSpec, TrainSpec
 from bighead_ci.errors import BigheadError, BugError, InputError, RetryError
 from bighead_ci.orchestrators.outputs import take_over
 from bighead_ci.planning.stages import LOCK_OF, TRAINING_SET, Stage
@@ -28,6 +29,12 @@ Ensure = Callable[[str, bytes, Progress], Path]
 """Makes the Python environment of a lock (its name, its text), unless it is there; its interpreter."""
 VARIABLES = ("BIGHEAD_MEMORY", *THREAD_VARIABLES)
 """What a stage is told by the environment, beside the place of programs and the language."""
+_ORDERS: dict[str, type[StageOrder[Any]]] = {
+    "train": StageOrder[TrainSpec],
+    "evaluate": StageOrder[EvaluateSpec],
+    "package": StageOrder[PackageSpec],
+}
+"""Of the stages that may run a version's code."""
 _KILLED = 128 + signal.SIGKILL
 
 
@@ -97,7 +104,7 @@ def stage_reads(stage: Stage, place: StagePlace) -> list[Path]:
         order = place.order(stage.name, StageOrder[TrainingSetSpec])
         found += [place.checkout / data.file for data in order.spec.data.values()]
     if stage.reads_code:
-        found += [place.path / file for file in place.order(stage.name, StageOrder[TrainSpec]).spec.code]
+        found += [place.path / file for file in place.order(stage.name, _ORDERS[stage.name]).spec.code]
     # What is missing is the stage's to name.
     return [path.absolute() for path in found if path.exists()]
 

@@ -62,6 +62,8 @@ def stage_specs(definitions: Definitions, model: VersionedModel) -> dict[str, St
             problems.
     """
     sets = [definitions.feature_set(use.set) for use in model.definition.features]
+    answers = model.definition.serving.kind == "python"
+    code = code_names(definitions.files, model) if answers else []
     return {
         "training-set": _training_set(definitions, model, sets),
         "quality": _quality(definitions, model, sets),
@@ -70,8 +72,9 @@ def stage_specs(definitions: Definitions, model: VersionedModel) -> dict[str, St
             model=model.name,
             version=model.version,
             evaluation=model.definition.evaluation,
+            code=code,
         ),
-        "package": PackageSpec(model=model.name, version=model.version),
+        "package": PackageSpec(model=model.name, version=model.version, code=code),
         "record": _record(definitions, model, sets),
     }
 

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from bighead_ci.serving.metrics import ServingMetrics
 from bighead_ci.serving.prediction_log import PredictionLogWriter
 from bighead_ci.serving.predictor import Predictor
 from bighead_ci.serving.service import ServingApp, make_app
-from bighead_ci.transforms.artifact import Scorer, load_artifact
+from bighead_ci.transforms.artifact import LOADERS, Loader, RowsScorer, load_artifact
 
 DRAIN_SECONDS = 10
 """How long requests under way may take after SIGTERM."""
@@ -46,7 +46,9 @@ class _Server(uvicorn.Server):
         self._announce()
 
 
-def serve(config: VariantConfig, open_store: Callable[[Path], OnlineStore]) -> int:
+def serve(
+    config: VariantConfig, open_store: Callable[[Path], OnlineStore], loaders: Mapping[str, Loader] = LOADERS
+) -> int:
     """Serve until SIGTERM; return the exit code.
 
     The port opens only after the artifact's digest held, every feature set was opened and the golden rows gave the
@@ -56,7 +58,7 @@ def serve(config: VariantConfig, open_store: Callable[[Path], OnlineStore]) -> i
     for name in (PROCESS_FILE, REFUSAL_FILE):
         (config.directory / name).unlink(missing_ok=True)
     try:
-        app, log, metrics = prepare(config, open_store)
+        app, log, metrics = prepare(config, open_store, loaders)
     except BigheadError as error:
         return _refuse(config, str(error), error.exit_code)
     except Exception as error:
@@ -92,14 +94,14 @@ def serve(config: VariantConfig, open_store: Callable[[Path], OnlineStore]) -> i
 
 
 def prepare(
-    config: VariantConfig, open_store: Callable[[Path], OnlineStore]
+    config: VariantConfig, open_store: Callable[[Path], OnlineStore], loaders: Mapping[str, Loader] = LOADERS
 ) -> tuple[ServingApp, PredictionLogWriter | None, ServingMetrics]:
     """Everything that must hold before the variant is ready.
 
     Raises:
         InputError: the artifact is not the one promised, is damaged, or a feature set is absent or means another thing.
     """
-    scorer = load_artifact(config.artifact_path, config.artifact)
+    scorer = load_artifact(config.artifact_path, config.artifact, loaders)
     manifest = scorer.manifest
     if (manifest.model, manifest.version) != (config.model, config.version):
         raise InputError(
@@ -115,7 +117,7 @@ def prepare(
 
 
 def _open_features(
-    scorer: Scorer, config: VariantConfig, open_store: Callable[[Path], OnlineStore]
+    scorer: RowsScorer, config: VariantConfig, open_store: Callable[[Path], OnlineStore]
 ) -> FeatureReader | None:
     if not scorer.manifest.features:
         return None

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import math
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +32,6 @@ from bighead_ci.errors import InputError
 from bighead_ci.transforms.deviation import deviation
 from bighead_ci.transforms.onnx_file import STANDARD_DOMAINS, foreign_domains
 
-FILES = (MANIFEST, GOLDEN, GRAPH)
 OUTPUT = "probabilities"
 """The graph's only output: (rows, classes)."""
 
@@ -46,6 +45,21 @@ def graph_input(index: int) -> str:
 
 
 Floats = npt.NDArray[np.float64]
+
+
+class RowsScorer(Protocol):
+    """A loaded artifact of any kind."""
+
+    manifest: ArtifactManifest
+
+    def score(self, columns: Mapping[str, npt.NDArray[Any]]) -> Floats:
+        """Scores of many rows, shape (rows, outputs)."""
+
+    def score_row(self, inputs: Mapping[str, Any]) -> list[float]:
+        """Scores of one row."""
+
+
+Loader = Callable[[Path, ArtifactManifest], RowsScorer]
 
 
 def artifact_digest(directory: Path) -> str:
@@ -149,33 +163,7 @@ def feed(item: ArtifactInput, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return numbers.reshape(len(numbers), item.size or 1)
 
 
-def load_artifact(directory: Path, expected_digest: str) -> Scorer:
-    """Verify an artifact and make its scorer.
-
-    Raises:
-        InputError: the artifact is not the one expected, is damaged, of an unknown format, uses operators outside the
-            standard, or does not score its golden rows as the training framework did.
-    """
-    missing = [name for name in FILES if not (directory / name).is_file()]
-    if missing:
-        raise InputError(f"{directory}: the artifact lacks {', '.join(missing)}")
-    found = artifact_digest(directory)
-    if found != expected_digest:
-        raise InputError(
-            f"{directory}: the artifact is {short(found)}, expected {short(expected_digest)}: changed or damaged"
-        )
-    return open_artifact(directory)
-
-
-def open_artifact(directory: Path) -> Scorer:
-    """`load_artifact` for an artifact that was made just now and has no digest to hold it against.
-
-    Raises:
-        InputError: as `load_artifact`.
-    """
-    _check_format(directory / MANIFEST)
-    manifest = _document(ArtifactManifest, directory / MANIFEST)
-    golden = _document(GoldenRows, directory / GOLDEN)
+def _load_graph(directory: Path, manifest: ArtifactManifest) -> Scorer:
     graph = (directory / GRAPH).read_bytes()
     try:
         domains = foreign_domains(graph)
@@ -186,6 +174,43 @@ def open_artifact(directory: Path) -> Scorer:
         raise InputError(f"{directory / GRAPH}: operators of {', '.join(domains)}; allowed: {allowed}")
     scorer = Scorer(manifest, graph)
     _check_graph(scorer, directory)
+    return scorer
+
+
+LOADERS: Mapping[str, Loader] = {"onnx": _load_graph}
+"""Kind of artifact → what loads it, of the kinds that need no code of the version."""
+
+
+def load_artifact(directory: Path, expected_digest: str, loaders: Mapping[str, Loader] = LOADERS) -> RowsScorer:
+    """Verify an artifact and make its scorer.
+
+    Raises:
+        InputError: the artifact is not the one expected, is damaged, of an unknown format, uses operators outside the
+            standard, or does not score its golden rows as the training framework did.
+    """
+    _check_files(directory, (MANIFEST, GOLDEN))
+    found = artifact_digest(directory)
+    if found != expected_digest:
+        raise InputError(
+            f"{directory}: the artifact is {short(found)}, expected {short(expected_digest)}: changed or damaged"
+        )
+    return open_artifact(directory, loaders)
+
+
+def open_artifact(directory: Path, loaders: Mapping[str, Loader] = LOADERS) -> RowsScorer:
+    """`load_artifact` for an artifact that was made just now and has no digest to hold it against.
+
+    Raises:
+        InputError: as `load_artifact`.
+    """
+    _check_format(directory / MANIFEST)
+    manifest = _document(ArtifactManifest, directory / MANIFEST)
+    golden = _document(GoldenRows, directory / GOLDEN)
+    _check_files(directory, (MANIFEST, GOLDEN, *manifest.files))
+    if manifest.kind not in loaders:
+        allowed = ", ".join(sorted(loaders))
+        raise InputError(f"{directory}: the artifact is of kind {manifest.kind}; loaded here are: {allowed}")
+    scorer = loaders[manifest.kind](directory, manifest)
     difference = golden_difference(scorer, golden)
     if not difference <= golden.tolerance:
         raise InputError(
@@ -195,7 +220,13 @@ def open_artifact(directory: Path) -> Scorer:
     return scorer
 
 
-def golden_difference(scorer: Scorer, golden: GoldenRows) -> float:
+def _check_files(directory: Path, names: Sequence[str]) -> None:
+    missing = sorted(name for name in names if not (directory / name).is_file())
+    if missing:
+        raise InputError(f"{directory}: the artifact lacks {', '.join(missing)}")
+
+
+def golden_difference(scorer: RowsScorer, golden: GoldenRows) -> float:
     """Largest difference between the scorer and the scores kept with the golden rows.
 
     Infinite if a score is not a number or shapes differ.

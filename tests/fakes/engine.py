@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from bighead_ci.engine.installed import InstalledEngine
-from bighead_ci.planning.stages import SERVING_ENTRY_POINT, STAGES
+from bighead_ci.planning.stages import CODE_SERVING_ENTRY_POINT, SERVING_ENTRY_POINT, STAGES, stages_of
 
 BASE = "from bighead_ci import errors\n"
 LIBRARIES = {"training_set": "duckdb", "quality": "pandas"}
@@ -27,7 +27,11 @@ def engine_files() -> dict[str, str]:
         "cli/ship.py": "from bighead_ci.transforms import wavelets\n",
         "reporting/template.jinja": "{{ report }}\n",
     }
-    for module in [*(stage.module for stage in STAGES), SERVING_ENTRY_POINT]:
+    for module in [
+        *(stage.module for stage in (*STAGES, *stages_of("python"))),
+        SERVING_ENTRY_POINT,
+        CODE_SERVING_ENTRY_POINT,
+    ]:
         name = module.rpartition(".")[2]
         library = f"import {LIBRARIES[name]}\n" if name in LIBRARIES else ""
         found[f"{module.removeprefix('bighead_ci.').replace('.', '/')}.py"] = BASE + library

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from bighead_ci.delivery.stages.train import train
+from bighead_ci.delivery.stages.train import compiled, train
 from bighead_ci.delivery.stages.training_set import make_training_set
 from bighead_ci.documents.artifact import InputDomain
 from bighead_ci.documents.live import ServingProcess
@@ -62,7 +62,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     (checkout / "features/sources/flights.yaml").write_text(SOURCE.replace("hour: int64", "hour: int64, place: string"))
     place = placed(checkout)
     make_training_set(place, MemoryOfflineStore(), silent)
-    train(place, to_onnx, silent)
+    train(place, compiled(to_onnx), silent)
     artifact = place.out / "artifact"
     config = a_config(directory, artifact=artifact_digest(artifact), artifact_path=artifact, model="late", version="v1")
     config.write(directory / "config.json")

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from bighead_ci.delivery.stages.train import train
+from bighead_ci.delivery.stages.train import compiled, train
 from bighead_ci.delivery.stages.training_data import training_data
 from bighead_ci.delivery.stages.training_set import make_training_set
 from bighead_ci.documents.stage import StageOrder, TrainSpec
@@ -118,4 +118,4 @@ def test_an_estimator_that_takes_no_weights_is_named(tmp_path: Path) -> None:
     place = placed(write_checkout(tmp_path, code, MODEL + "weights: {classes: balanced}\n"))
     make_training_set(place, MemoryOfflineStore(), silent)
     with pytest.raises(InputError, match=r"model\.py:9: build: fit of KNeighborsClassifier takes no sample_weight"):
-        train(place, to_onnx, silent)
+        train(place, compiled(to_onnx), silent)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,7 +22,7 @@ from bighead_ci.ports.progress import Progress
 from bighead_ci.tasks.measuring import measure
 from bighead_ci.tasks.registry import task_named
 from bighead_ci.tasks.scored import Resamples, Scored
-from bighead_ci.transforms.artifact import open_artifact
+from bighead_ci.transforms.artifact import LOADERS, Loader, open_artifact
 from bighead_ci.transforms.columns import input_columns
 from bighead_ci.transforms.importance import permutation_importance
 
@@ -30,14 +32,19 @@ LEAST_SLICE_ROWS = 30
 """A value with fewer rows says nothing and is left out."""
 
 
-def evaluate(place: StagePlace, progress: Progress) -> EvaluationResult:
+def evaluate(place: StagePlace, progress: Progress, loaders: Mapping[str, Loader] = LOADERS) -> EvaluationResult:
     """Leave `evaluation.json` and `predictions.parquet`.
+
+    Args:
+        place: The model version.
+        progress: Gets a line at the end.
+        loaders: Kind of artifact → what loads it.
 
     Raises:
         InputError: there are no evaluation rows, or they do not define the primary metric.
     """
     spec = place.order("evaluate", StageOrder[EvaluateSpec]).spec
-    scorer = open_artifact(place.out / ARTIFACT)
+    scorer = open_artifact(place.out / ARTIFACT, loaders)
     table = read_file(place.out / TRAINING_SET)
     rows = table.filter(pc.equal(table["__part"], "evaluate"))
     if not rows.num_rows:

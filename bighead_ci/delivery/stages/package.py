@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from bighead_ci.delivery.stages.place import StagePlace
 from bighead_ci.delivery.stages.results import Package
 from bighead_ci.documents.base import digest_of_bytes, short
 from bighead_ci.planning.stages import ARTIFACT, PACKAGE, TRAINING_SET
 from bighead_ci.ports.progress import Progress
-from bighead_ci.transforms.artifact import artifact_digest, load_artifact
+from bighead_ci.transforms.artifact import LOADERS, Loader, artifact_digest, load_artifact
 
 
-def package(place: StagePlace, progress: Progress) -> Package:
+def package(place: StagePlace, progress: Progress, loaders: Mapping[str, Loader] = LOADERS) -> Package:
     """Leave the digests.
+
+    Args:
+        place: The model version.
+        progress: Gets a line at the end.
+        loaders: Kind of artifact → what loads it.
 
     Raises:
         InputError: the artifact does not load.
     """
     directory = place.out / ARTIFACT
     digest = artifact_digest(directory)
-    load_artifact(directory, digest)
+    load_artifact(directory, digest, loaders)
     made = Package(
         artifact=digest,
         artifact_bytes=sum(path.stat().st_size for path in directory.iterdir()),

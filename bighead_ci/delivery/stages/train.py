@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import chdir, contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -16,10 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # publishes no types
 
+from bighead_ci.delivery.stages.made import Made, Make
 from bighead_ci.delivery.stages.place import StagePlace
 from bighead_ci.delivery.stages.predictions import labels_of
 from bighead_ci.delivery.stages.results import Conversion
 from bighead_ci.delivery.stages.training_data import training_data
+from bighead_ci.delivery.stages.version_code import code_directory
 from bighead_ci.documents.artifact import (
     GOLDEN,
     GRAPH,
@@ -41,7 +41,7 @@ from bighead_ci.planning.stages import ARTIFACT, CONVERSION, TRAINING_SET
 from bighead_ci.ports.progress import Progress
 from bighead_ci.tasks.registry import task_named
 from bighead_ci.tasks.scored import Labels
-from bighead_ci.transforms.artifact import Scorer, open_artifact
+from bighead_ci.transforms.artifact import LOADERS, Scorer, open_artifact
 from bighead_ci.transforms.columns import Columns, authored_columns, input_columns
 from bighead_ci.transforms.deviation import deviation
 from bighead_ci.transforms.domains import find_domains
@@ -51,21 +51,26 @@ TOLERANCE = 1e-5
 BEYOND_ALLOWED = 0.001
 """Share of the evaluation rows that may be further: rows whose value sits on a tree's threshold."""
 SAMPLED_GOLDEN = 8
+INSTEAD = {
+    "onnx": "simplify the pipeline's preprocessing, or write `serving: {kind: python}` and run `bighead lock`",
+    "python": "save(directory) leaves out, or load(directory) does not read, something that answers need",
+}
+"""Kind → what to do where it does not answer as the estimator does."""
 
 Floats = npt.NDArray[np.float64]
 Converter = Callable[[Any, Sequence[ArtifactInput]], bytes]
 
 
-def train(place: StagePlace, convert: Converter, progress: Progress) -> Conversion:
+def train(place: StagePlace, make: Make, progress: Progress) -> Conversion:
     """Leave the model artifact and `conversion.json`.
 
     Args:
         place: The model version.
-        convert: Turns a fitted scikit-learn estimator into ONNX; one with a `to_onnx(inputs)` is asked itself.
+        make: What becomes of the trained model.
         progress: Gets a line as each part is done.
 
     Raises:
-        InputError: model.py raised, the labels do not fit the task, or the estimator cannot become ONNX faithfully.
+        InputError: model.py raised, the labels do not fit the task, or what was made does not answer as the model does.
     """
     spec = place.order("train", StageOrder[TrainSpec]).spec
     table = read_file(place.out / TRAINING_SET)
@@ -74,16 +79,44 @@ def train(place: StagePlace, convert: Converter, progress: Progress) -> Conversi
     if not train_rows.num_rows:
         raise InputError(f"{spec.id}: the training set has no row to train on; see split in model.yaml")
     target = task_named(spec.target.task).target(labels_of(train_rows), spec.target)
-    with code_directory(place, spec) as directory:
+    with code_directory(place, spec.code) as directory:
         code = ModelCode(directory, spec.path)
         estimator = _fit(spec, code, train_rows, target, progress)
-        graph = _converted(estimator, spec, convert, code)
         columns = _appended(
             input_columns(evaluation_rows, spec.inputs), authored_columns(spec.golden_rows, spec.inputs)
         )
         framework = _scores(estimator, columns, spec, target, code)
-    target = target.model_copy(update={"bounds": task_named(target.task).bounds(framework)})
-    manifest = ArtifactManifest(
+        target = target.model_copy(update={"bounds": task_named(target.task).bounds(framework)})
+        made = make(estimator, _manifest(spec, target), code)
+        errors = deviation(made.scorer.score(columns), framework).max(axis=1, initial=0.0)
+        conversion = _judged(spec, errors, made)
+        domains = _domains(spec, estimator, made.scorer.score, columns, train_rows)
+        manifest = made.manifest.model_copy(update={"domains": domains})
+        _say_domains(manifest, progress)
+        _write(place.leaving(ARTIFACT), replace(made, manifest=manifest), _golden(spec, columns, framework, errors))
+    conversion.write(place.leaving(CONVERSION))
+    size = sum(map(len, made.files.values())) / 1024
+    progress(f"artifact of kind {manifest.kind}, {size:,.0f} KiB, within {conversion.largest:.1g} of the estimator")
+    return conversion
+
+
+def compiled(convert: Converter) -> Make:
+    """Makes the ONNX form of an estimator, by itself if it has a `to_onnx(inputs)`."""
+
+    def make(estimator: Any, manifest: ArtifactManifest, code: ModelCode) -> Made:
+        if code.trains and not hasattr(estimator, "to_onnx"):
+            instead = (
+                "write `serving: {kind: python}` in model.yaml, then run `bighead lock`; or give it to_onnx(inputs)"
+            )
+            raise InputError([code.problem("train", f"{type(estimator).__name__} has no compiled form: {instead}")])
+        graph = _converted(estimator, manifest, convert, code)
+        return Made(manifest, {GRAPH: graph}, Scorer(manifest, graph), LOADERS, "ONNX form of the estimator")
+
+    return make
+
+
+def _manifest(spec: TrainSpec, target: Target) -> ArtifactManifest:
+    return ArtifactManifest(
         model=spec.model,
         version=spec.version,
         target=target,
@@ -91,33 +124,8 @@ def train(place: StagePlace, convert: Converter, progress: Progress) -> Conversi
         request=spec.request,
         features=spec.features,
         feature_keys=spec.feature_keys,
+        trusted_types=spec.trusted_types,
     )
-    score = Scorer(manifest, graph).score
-    errors = deviation(score(columns), framework).max(axis=1, initial=0.0)
-    conversion = _judged(spec, errors)
-    manifest = manifest.model_copy(update={"domains": _domains(spec, estimator, score, columns, train_rows)})
-    _say_domains(manifest, progress)
-    golden = _golden(spec, columns, framework, errors)
-    _write(place.leaving(ARTIFACT), manifest, graph, golden)
-    conversion.write(place.leaving(CONVERSION))
-    progress(f"artifact of {len(graph) / 1024:,.0f} KiB, within {conversion.largest:.1g} of the estimator")
-    return conversion
-
-
-@contextmanager
-def code_directory(place: StagePlace, spec: TrainSpec) -> Iterator[Path]:
-    """A copy of the version's code, without what only the engine reads, as the working directory.
-
-    So what model.py finds beside itself, or by a relative path, is exactly what its stage's key holds.
-    """
-    with TemporaryDirectory(prefix="bighead-code-") as name:
-        directory = Path(name)
-        for path in spec.code:
-            copy = directory / path
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(place.path / path, copy)
-        with chdir(directory):
-            yield directory
 
 
 def _fit(spec: TrainSpec, code: ModelCode, rows: pa.Table, target: Target, progress: Progress) -> Any:
@@ -151,11 +159,11 @@ def _about_labels(error: InputError, spec: TrainSpec, code: ModelCode, truth: La
     )
 
 
-def _converted(estimator: Any, spec: TrainSpec, convert: Converter, code: ModelCode) -> bytes:
+def _converted(estimator: Any, manifest: ArtifactManifest, convert: Converter, code: ModelCode) -> bytes:
     if not hasattr(estimator, "to_onnx"):
-        return convert(estimator, spec.inputs)
+        return convert(estimator, manifest.inputs)
     with code.blaming("to_onnx"):
-        graph: bytes = estimator.to_onnx(spec.inputs)
+        graph: bytes = estimator.to_onnx(manifest.inputs)
     return graph
 
 
@@ -192,16 +200,21 @@ def _scores(estimator: Any, columns: Columns, spec: TrainSpec, target: Target, c
         message, allowed = "has the wrong shape", f"{wanted}: a row each, and {', '.join(target.outputs)}"
         problem = Problem(file=code.shown, subject=asked, message=message, value=str(scores.shape), allowed=allowed)
         raise InputError([problem])
+    if len(wrong := np.flatnonzero(~np.isfinite(scores).all(axis=1))):
+        message = (
+            f"answers what is no number to {len(wrong):,} of {len(frame):,} rows, the first {scores[wrong[0]].tolist()}"
+        )
+        raise InputError([code.problem(asked, message)])
     return scores
 
 
-def _judged(spec: TrainSpec, errors: Floats) -> Conversion:
+def _judged(spec: TrainSpec, errors: Floats, made: Made) -> Conversion:
     beyond = int((errors > TOLERANCE).sum()) + int(np.isnan(errors).sum())
     largest = float(np.nanmax(errors, initial=0.0))
     if beyond > BEYOND_ALLOWED * len(errors):
         raise InputError(
-            f"{spec.id}: the ONNX form of the estimator scores {beyond:,} of {len(errors):,} rows differently "
-            f"by more than {TOLERANCE:g} (largest {largest:.3g}); simplify the pipeline's preprocessing"
+            f"{spec.id}: the {made.about} scores {beyond:,} of {len(errors):,} rows differently "
+            f"by more than {TOLERANCE:g} (largest {largest:.3g}); {INSTEAD[made.manifest.kind]}"
         )
     return Conversion(rows=len(errors), largest=largest, beyond_tolerance=beyond)
 
@@ -211,7 +224,7 @@ def _golden(spec: TrainSpec, columns: Columns, framework: Floats, errors: Floats
     own = len(errors) - len(spec.golden_rows)
     within = np.where(errors <= TOLERANCE, errors, -1.0)
     if not (within[own:] >= 0).all():
-        raise InputError(f"{spec.path}/golden_rows.json: a row scores differently in ONNX by more than {TOLERANCE:g}")
+        raise InputError(f"{spec.path}/golden_rows.json: a row scores differently by more than {TOLERANCE:g}")
     spaced = np.linspace(0, own - 1, min(SAMPLED_GOLDEN, own)).astype(int) if own else np.array([], dtype=int)
     chosen = [
         *range(own, len(errors)),
@@ -240,13 +253,14 @@ def _appended(first: Columns, second: Columns) -> Columns:
     return {name: np.concatenate([values, second[name]]) for name, values in first.items()}
 
 
-def _write(directory: Path, manifest: ArtifactManifest, graph: bytes, golden: GoldenRows) -> None:
+def _write(directory: Path, made: Made, golden: GoldenRows) -> None:
     beside = directory.with_name(f".{directory.name}.partial")
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
-    manifest.write(beside / MANIFEST)
-    (beside / GRAPH).write_bytes(graph)
+    made.manifest.write(beside / MANIFEST)
+    for name, content in made.files.items():
+        (beside / name).write_bytes(content)
     golden.write(beside / GOLDEN)
-    open_artifact(beside)
+    open_artifact(beside, made.loaders)
     shutil.rmtree(directory, ignore_errors=True)
     beside.rename(directory)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bighead_ci.delivery.stages.place import StagePlace
-from bighead_ci.delivery.stages.train import train
+from bighead_ci.delivery.stages.train import compiled, train
 from bighead_ci.entry_points.stages.process import main
 from bighead_ci.ports.progress import Progress
 from bighead_ci.transforms.sklearn_estimator import to_onnx
@@ -11,7 +11,7 @@ from bighead_ci.transforms.sklearn_estimator import to_onnx
 
 def run(place: StagePlace, progress: Progress) -> None:
     """Leave the model artifact."""
-    train(place, to_onnx, progress)
+    train(place, compiled(to_onnx), progress)
 
 
 if __name__ == "__main__":

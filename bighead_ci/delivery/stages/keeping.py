@@ -1,0 +1,30 @@
+"""Keeps a trained model as it is: its own code answers, with its state as files."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from bighead_ci.delivery.stages.made import Made
+from bighead_ci.documents.artifact import ArtifactManifest
+from bighead_ci.model_code.code import ModelCode
+from bighead_ci.model_code.scorer import load_code_scorer, scorer_of
+from bighead_ci.model_code.state import save_state
+
+
+def keep(model: Any, manifest: ArtifactManifest, code: ModelCode) -> Made:
+    """The model's state, saved and loaded.
+
+    Raises:
+        InputError: it cannot be saved as data, or not loaded again.
+    """
+    with TemporaryDirectory(prefix="bighead-state-") as name:
+        directory = Path(name)
+        names = save_state(model, directory, manifest.trusted_types, code)
+        mine = manifest.model_copy(update={"kind": "python", "files": names})
+        scorer = scorer_of(directory, mine, code)
+        files = {file: (directory / file).read_bytes() for file in names}
+    loaders = {"python": partial(load_code_scorer, version=code.directory)}
+    return Made(mine, files, scorer, loaders, "model that was saved and loaded again")

@@ -1,0 +1,31 @@
+"""What a trained model became to answer callers, before it is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bighead_ci.documents.artifact import ArtifactManifest
+from bighead_ci.model_code.code import ModelCode
+from bighead_ci.transforms.artifact import Loader, RowsScorer
+
+
+@dataclass(frozen=True)
+class Made:
+    """Files of an artifact, and what they answer once they are loaded as serving loads them."""
+
+    manifest: ArtifactManifest
+    files: Mapping[str, bytes]
+    scorer: RowsScorer
+    loaders: Mapping[str, Loader]
+    """What loads it, by kind."""
+    about: str
+    """What it is, in words: `ONNX form of the estimator`."""
+
+
+Make = Callable[[Any, ArtifactManifest, ModelCode], Made]
+"""Makes it of a trained model.
+
+Raises InputError where the model cannot become that.
+"""
