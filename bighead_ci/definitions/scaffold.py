@@ -14,7 +14,7 @@ from bighead_ci.documents.definition import ColumnType, SourceDefinition
 from bighead_ci.errors import InputError
 from bighead_ci.features.naming import feature_name
 from bighead_ci.ports.tree import Tree
-from bighead_ci.tasks.registry import task_named
+from bighead_ci.tasks.registry import TASKS, task_named
 from bighead_ci.tasks.task import Task
 
 NOT_COPIED = frozenset({"dvc.lock", "dvc.yaml", ".gitignore"})
@@ -98,7 +98,7 @@ class NewModel:
     source: str
     label: str
     label_source: str | None = None
-    task: str = "binary"
+    task: str = next(iter(TASKS))
     owner: str | None = None
     positive: str | None = None
     """The class whose score is the answer, where labels are text and there are two."""

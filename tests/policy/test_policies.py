@@ -101,8 +101,9 @@ def analysis(candidate: VariantTelemetry, stable: VariantTelemetry, **changes: A
 def test_every_shipped_gate_is_tested_here() -> None:
     """A new file in policies/ needs its cases in this module."""
     assert {gate.name for gate in GATES} == {
-        "quality", "auc_floor", "accuracy_floor", "explained_floor", "quantiles_hold", "ranking_floor", "not_worse", "exact_conversion",
-        "slices_hold", "slices_hold_regression", "served_before", "canary_errors", "canary_latency", "canary_scores",
+        "quality", "auc_floor", "accuracy_floor", "explained_floor", "quantiles_hold", "ranking_floor", "not_worse",
+        "exact_conversion", "slices_hold", "slices_hold_regression", "served_before",
+        "canary_errors", "canary_latency", "canary_scores",
     }  # fmt: skip
 
 
