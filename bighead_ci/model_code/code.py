@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import sys
 import traceback
@@ -14,6 +15,8 @@ from bighead_ci.errors import BigheadError, InputError, Problem
 from bighead_ci.model_code.neighbours import MODEL, Neighbours
 
 FILE = "model.py"
+HOOKS = ("preprocess", "pre_process", "postprocess", "post_process", "predict", "predict_proba", "predict_fn")
+HOOK = "let the estimator do it (a step of its pipeline, or its own method with `serving: {kind: python}`)"
 ENTRANCES = ("build", "train")
 """Functions of which model.py has exactly one."""
 
@@ -30,7 +33,7 @@ class ModelCode:
 
         Raises:
             InputError: it cannot be read or imported, a neighbour has the name of a library, or it has neither
-                `build` nor `train`, or both.
+                `build` nor `train`, or both, or a function that looks as if it were called and is not.
         """
         self.shown = f"{folder}/{FILE}"
         self._neighbours = Neighbours(directory, folder)
@@ -43,8 +46,18 @@ class ModelCode:
             if found:
                 message = "there are both build(parameters) and train(data, parameters): keep the one that is meant"
             raise InputError([Problem(file=self.shown, message=message)])
+        if problems := [
+            self.problem(name, f"{name} of model.py is called by nobody: {HOOK}") for name in self._hooks()
+        ]:
+            raise InputError(problems)
         self.trains = found == ["train"]
         """It has `train(data, parameters)`, not `build(parameters)`."""
+
+    def _hooks(self) -> list[str]:
+        """Functions that look as if somebody called them between a model and its callers, and that nothing uses."""
+        nodes = [*ast.walk(ast.parse(self._path.read_bytes()))]
+        used = {node.id for node in nodes if isinstance(node, ast.Name)}
+        return [name for name in HOOKS if name not in used and callable(self._module.get(name))]
 
     def _imported(self) -> Mapping[str, Any]:
         try:

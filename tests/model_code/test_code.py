@@ -114,3 +114,12 @@ def test_what_train_returns_can_be_asked_saved_and_loaded(tmp_path: Path, text: 
     """What it lacks is named."""
     with pytest.raises(InputError, match=message):
         version(tmp_path, model=text).train(None, {}, ("predict_proba",))
+
+
+def test_post_processing_that_nobody_calls_is_refused(tmp_path: Path) -> None:
+    """Rather than ignored without a word; a helper that the code itself uses may be called anything."""
+    build = "def build(p):\n    return None\n"
+    with pytest.raises(InputError, match=r"model\.py:3: postprocess: postprocess of model\.py is called by nobody"):
+        version(tmp_path / "one", model=f"{build}def postprocess(scores):\n    return scores\n")
+    used = "def predict(x): ...\ndef build(p):\n    return predict(p)\n"
+    assert not version(tmp_path / "two", model=used).trains
