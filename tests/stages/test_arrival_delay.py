@@ -18,7 +18,7 @@ from bighead_ci.definitions.tree import DirectoryTree
 from bighead_ci.delivery.stages.evaluate import evaluate
 from bighead_ci.delivery.stages.orders import leave_orders
 from bighead_ci.delivery.stages.place import StagePlace
-from bighead_ci.delivery.stages.train import train
+from bighead_ci.delivery.stages.train import compiled, train
 from bighead_ci.delivery.stages.training_set import make_training_set
 from bighead_ci.documents.record import EvaluationResult
 from bighead_ci.planning.inputs import Inputs
@@ -62,7 +62,7 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> tuple[StagePlace, Evalu
     place = StagePlace(root, VERSION)
     leave_orders(place, Inputs(Files(DirectoryTree(root)), MemoryEngine()), lambda _: None)
     make_training_set(place, DuckDBOfflineStore(), silent)
-    train(place, to_onnx, silent)
+    train(place, compiled(to_onnx), silent)
     return place, evaluate(place, silent)
 
 

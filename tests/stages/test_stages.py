@@ -214,7 +214,7 @@ def test_a_ranking_goes_through_the_stages(tmp_path: Path) -> None:
     carriers = np.random.default_rng(5).choice(["AA", "UA", "DL"], ROWS)
     grades = pa.array((carriers == "AA") * 2 + (carriers == "UA"))
     place = place_with_rows(tmp_path, code=code, model=model, carrier=pa.array(carriers), late=grades)
-    train(place, to_onnx, silent)
+    train(place, compiled(to_onnx), silent)
     result = evaluate(place, silent)
     assert set(result.metrics) == {"ndcg", "ndcg_5", "ndcg_10", "mrr"}
     assert result.metrics["ndcg"].value == pytest.approx(1.0)
