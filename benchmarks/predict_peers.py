@@ -1,7 +1,7 @@
 """What else could serve the flight model's scikit-learn pipeline.
 
-BentoML as its guide has it, `mlflow models serve`, MLServer in an environment of its own, and the floor: a bare Starlette
-that echoes.
+BentoML as its guide has it, `mlflow models serve`, MLServer in an environment of its own, and the floor: a bare
+Starlette that echoes.
 """
 
 from __future__ import annotations

@@ -209,6 +209,8 @@ class Serving(Definition):
 
     log_predictions: bool = True
     max_concurrency: PositiveInt = 64
+    max_batch_rows: PositiveInt = 1000
+    """Rows that one request may have."""
     kind: Literal["python"] | None = None
     """`python`: the version's own code answers, in the environment of its serving.lock. None: a compiled kind does."""
     trusted_types: Annotated[list[TypeName], AfterValidator(_known_once)] = Field(default_factory=list)

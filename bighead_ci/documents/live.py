@@ -62,6 +62,7 @@ class VariantConfig(Document):
     """Where the process says who and where it is, or why it refuses to serve."""
     clock_offset_seconds: float = 0.0
     max_concurrency: int = 64
+    max_batch_rows: int = 1000
     host: str = "127.0.0.1"
 
 

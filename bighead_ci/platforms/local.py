@@ -258,6 +258,7 @@ class LocalPlatform:
             directory=self.directory / "variants" / variant.name,
             clock_offset_seconds=self._clock_offset_seconds,
             max_concurrency=variant.serving.max_concurrency,
+            max_batch_rows=variant.serving.max_batch_rows,
         )
 
     def _drain(self, name: str) -> None:

@@ -6,6 +6,8 @@ import math
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from bighead_ci.documents.artifact import ArtifactManifest
@@ -18,6 +20,32 @@ from bighead_ci.serving.metrics import ServingMetrics
 from bighead_ci.serving.prediction_log import LogRow, PredictionLogWriter
 from bighead_ci.serving.request import RequestError, RequestSchema
 from bighead_ci.tasks.registry import task_named
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A row that fits, with all that the model is to see of it."""
+
+    fields: dict[str, Any]
+    """As sent, checked."""
+    found: dict[str, Any]
+    """Features."""
+    inputs: dict[str, Any]
+    now: datetime
+    """The moment that features are of."""
+    known_until: dict[str, int]
+    """By set, of the features."""
+    seconds: float
+    """That this took."""
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """One row's answer."""
+
+    answer: dict[str, Any]
+    """As callers get it."""
+    scores: list[float]
 
 
 class ScoreError(Exception):
@@ -80,48 +108,69 @@ class Predictor:
         """The answer to a decoded JSON body.
 
         Raises:
+            RequestError, RetryError, InputError: as `prepare`.
+            ScoreError: as `prepare` and `score`.
+        """
+        return self.score(self.prepare(body)).answer
+
+    def prepare(self, body: Any) -> Prepared:
+        """Check a decoded JSON body and look its features up; nothing is counted or logged yet but unknown fields.
+
+        Raises:
             RequestError: the request does not fit the schema, or has a value that the model does not take.
             RetryError: the online store does not answer.
             InputError: the store's features are not those the model was trained on any more.
-            ScoreError: the model gave no number, or does not take what the store has.
+            ScoreError: the model does not take what the store has.
         """
         started = time.perf_counter()
         checked = self.schema.check(body)
         if checked.unknown:
             self._metrics.unknown_fields.inc(checked.unknown)
         now = self._clock.now()
-        as_of_us = epoch_us(now)
-        found = self._look_up(checked.fields, as_of_us)
+        found = self._look_up(checked.fields, epoch_us(now))
         inputs = self._collect(checked.fields, found)
         if self._domains is not None:
             self._refuse_unknown(self._domains, inputs, checked.fields)
-        scores = self._score(inputs)
+        known_until = self._features.known_until() if self._features is not None and self._log is not None else {}
+        return Prepared(checked.fields, found, inputs, now, known_until, time.perf_counter() - started)
+
+    def score(self, row: Prepared) -> Predicted:
+        """Score a row, count it and log it.
+
+        Raises:
+            ScoreError: the model gave no number.
+        """
+        started = time.perf_counter()
+        for name, nulls in self._inputs:
+            if row.inputs[name] is None:
+                nulls.inc()
+        scores = self._score(row.inputs)
         if not all(map(math.isfinite, scores)):
-            raise ScoreError(f"the model gave {scores}; inputs that are null: {_nulls(inputs)}")
+            raise ScoreError(f"the model gave {scores}; inputs that are null: {_nulls(row.inputs)}")
         self._metrics.scores.observe(self._task.observed_row(scores))
         at_us = time.time_ns() // 1000
         answer = {
             "prediction_id": f"{at_us // 1000:012x}{os.urandom(10).hex()}",
             **self._about,
             **self._task.answer(scores, self.manifest.target),
-            "as_of": now.isoformat(),
+            "as_of": row.now.isoformat(),
             "features": self._wanted,
-            "features_found": sum(value is not None for value in found.values()),
+            "features_found": sum(value is not None for value in row.found.values()),
         }
         if self._log is not None:
-            milliseconds = (time.perf_counter() - started) * 1000
-            row = LogRow(
+            milliseconds = (row.seconds + time.perf_counter() - started) * 1000
+            logged = LogRow(
                 prediction_id=answer["prediction_id"],
                 at_us=at_us,
-                as_of_us=as_of_us,
-                known_until=self._features.known_until() if self._features is not None else {},
-                request=checked.fields,
-                inputs=inputs,
+                as_of_us=epoch_us(row.now),
+                known_until=row.known_until,
+                request=row.fields,
+                inputs=row.inputs,
                 scores=scores,
                 milliseconds=round(milliseconds, 4),
             )
-            self._log.put(row)
-        return answer
+            self._log.put(logged)
+        return Predicted(answer, scores)
 
     def _look_up(self, fields: dict[str, Any], as_of_us: int) -> dict[str, Any]:
         if self._features is None:
@@ -130,13 +179,7 @@ class Predictor:
         return dict(self._features.fetch(keys, as_of_us))
 
     def _collect(self, fields: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
-        inputs = {}
-        for name, nulls in self._inputs:
-            value = fields[name] if name in fields else found.get(name)
-            inputs[name] = value
-            if value is None:
-                nulls.inc()
-        return inputs
+        return {name: fields[name] if name in fields else found.get(name) for name, _ in self._inputs}
 
     @staticmethod
     def _refuse_unknown(domains: Domains, inputs: dict[str, Any], fields: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +27,10 @@ class FieldProblem:
     message: str
     value: str | None
     allowed: str
+
+    def inside(self, place: str) -> FieldProblem:
+        """The same of a field inside something."""
+        return replace(self, field=f"{place}.{self.field}" if self.field else place)
 
 
 class RequestError(Exception):

@@ -11,6 +11,7 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Any
 
 import bentoml
@@ -21,8 +22,10 @@ from bighead_ci.documents.live import VariantConfig
 from bighead_ci.errors import BigheadError
 from bighead_ci.serving.body import BodyError, Message, Receive, Scope, decode, read
 from bighead_ci.serving.metrics import ServingMetrics
+from bighead_ci.serving.open_inference import OpenInference
 from bighead_ci.serving.predictor import Predictor, ScoreError
 from bighead_ci.serving.request import RequestError
+from bighead_ci.serving.rows import ListOfRows, RowsPredictor, RowsProtocol
 from bighead_ci.tasks.registry import task_named
 
 logger = logging.getLogger(__name__)
@@ -32,13 +35,13 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 JSON_TYPE = (b"content-type", b"application/json")
 RETRY_AFTER = (b"retry-after", b"1")
-PREDICT, PREDICT_SLASH = "/predict", "/predict/"
-_READ = ("GET", "HEAD")
+PREDICT, PREDICT_SLASH, BATCH = "/predict", "/predict/", "/predict/batch"
+_READ, _WRITE = ("GET", "HEAD"), ("POST",)
 PATHS = {
-    PREDICT: ("POST",),
+    **dict.fromkeys((PREDICT, BATCH), _WRITE),
     **dict.fromkeys(("/", "/docs.json", "/metrics", "/healthz", "/livez", "/readyz"), _READ),
 }
-"""What a process answers: path → methods."""
+"""What every process answers, beside the Open Inference Protocol's paths: path → methods."""
 
 
 def answer_document(manifest: ArtifactManifest) -> type[BaseModel]:
@@ -92,8 +95,13 @@ class ServingApp:
         self._waiting = 0
         # One a turn of the event loop: uvloop takes one new connection a turn, which may not wait for a whole queue.
         self._scoring = asyncio.Lock()
+        self._rows = RowsPredictor(predictor, metrics, self._scoring, config.max_batch_rows)
+        protocol = OpenInference(predictor.manifest)
+        self._protocols: dict[str, RowsProtocol] = {BATCH: ListOfRows(), **dict.fromkeys(protocol.infer, protocol)}
+        self._paths = PATHS | dict.fromkeys(protocol.infer, _WRITE) | dict.fromkeys(protocol.documents, _READ)
         who = {"model": config.model, "version": config.version, "variant": config.variant}
-        self._about = _json({**who, "artifact": config.artifact, "paths": {p: list(m) for p, m in PATHS.items()}})
+        about = {**who, "artifact": config.artifact, "paths": {p: list(m) for p, m in self._paths.items()}}
+        self._documents = {"/": about, **protocol.documents}
         self._headers = [
             JSON_TYPE,
             (b"x-bighead-variant", config.variant.encode()),
@@ -108,21 +116,23 @@ class ServingApp:
         path, method = scope["path"], scope["method"]
         if path == PREDICT_SLASH:  # a redirect would have to know by which prefix and host callers come
             path = PREDICT
-        allowed = PATHS.get(path)
+        allowed = self._paths.get(path)
         if allowed is None:
-            paths = ", ".join(PATHS)
+            paths = ", ".join(self._paths)
             await self._respond(send, 404, {"error": f"no such path; allowed: {paths}"})
         elif method not in allowed:
             error = f"{method} is not allowed on {path}; allowed: {', '.join(allowed)}"
             await self._respond(send, 405, {"error": error}, (b"allow", ", ".join(allowed).encode()))
         elif path == PREDICT:
             await self._predict(scope, receive, send)
+        elif path in self._protocols:
+            await self._predict_rows(scope, receive, send, self._protocols[path])
+        elif path in self._documents:
+            await self._respond(send, 200, self._documents[path])
         elif path == "/metrics":
             await _respond(send, 200, [(b"content-type", b"text/plain; version=0.0.4")], self._metrics.page())
         elif path == "/docs.json":
             await _respond(send, 200, [JSON_TYPE], self._description)
-        elif path == "/":
-            await _respond(send, 200, self._headers, self._about)
         else:
             await self._behind(scope, receive, send)
 
@@ -132,37 +142,59 @@ class ServingApp:
         await self._respond(send, status, answer, *([RETRY_AFTER] if status in {429, 503} else []))
         self._metrics.answered(status, time.perf_counter() - started)
 
+    async def _predict_rows(self, scope: Scope, receive: Receive, send: Send, protocol: RowsProtocol) -> None:
+        started = time.perf_counter()
+        status, answer = await self._answer_rows(scope, receive, protocol)
+        await self._respond(send, status, answer, *([RETRY_AFTER] if status in {429, 503} else []))
+        if status != HTTPStatus.OK:  # rows that were answered are counted one by one
+            self._metrics.answered(status, time.perf_counter() - started)
+
     async def _respond(self, send: Send, status: int, answer: dict[str, Any], *headers: tuple[bytes, bytes]) -> None:
         await _respond(send, status, [*self._headers, *headers], _json(answer))
 
+    async def _answer_rows(self, scope: Scope, receive: Receive, protocol: RowsProtocol) -> tuple[int, dict[str, Any]]:
+        if self._waiting >= self._limit:
+            return self._too_many()
+        self._waiting += 1
+        try:
+            body = decode(await read(scope, receive))
+            return 200, protocol.answer(body, await self._rows.predict(protocol.rows(body)))
+        except Exception as error:  # noqa: BLE001 - every kind has its answer
+            return refusal(error)
+        finally:
+            self._waiting -= 1
+
+    def _too_many(self) -> tuple[int, dict[str, Any]]:
+        return 429, {"error": f"{self._limit} requests are waiting already (serving.max_concurrency)"}
+
     async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, dict[str, Any]]:
         if self._waiting >= self._limit:
-            return 429, {"error": f"{self._limit} requests are waiting already (serving.max_concurrency)"}
+            return self._too_many()
         self._waiting += 1
         try:
             body = await read(scope, receive)
             async with self._scoring:
                 await asyncio.sleep(0)  # lets every request that has arrived be counted before one is scored
-                return self._score(body)
-        except BodyError as error:
-            return error.status, {"error": str(error), "problems": []}
+                return 200, self._predictor.predict(decode(body))
+        except Exception as error:  # noqa: BLE001 - every kind has its answer
+            return refusal(error)
         finally:
             self._waiting -= 1
 
-    def _score(self, body: bytes) -> tuple[int, dict[str, Any]]:
-        try:
-            return 200, self._predictor.predict(decode(body))
-        except BodyError:
-            raise
-        except RequestError as error:
+
+def refusal(error: Exception) -> tuple[int, dict[str, Any]]:
+    """Status and body by which a caller is told why there is no prediction."""
+    match error:
+        case BodyError():
+            return error.status, {"error": str(error), "problems": []}
+        case RequestError():
             return 400, error.as_json()
-        except BigheadError as error:  # the request was checked: it is the store that cannot answer
+        case BigheadError():  # the request was checked: it is the store that cannot answer
             return 503, {"error": str(error)}
-        except ScoreError as error:
+        case ScoreError():
             return 500, {"error": str(error)}
-        except Exception:
-            logger.exception("prediction failed")
-            return 500, {"error": "the prediction failed; the variant's log says why"}
+    logger.error("prediction failed", exc_info=error)
+    return 500, {"error": "the prediction failed; the variant's log says why"}
 
 
 def make_app(config: VariantConfig, predictor: Predictor, metrics: ServingMetrics) -> ServingApp:
