@@ -16,7 +16,6 @@ from bighead_ci.documents.definition import (
     SourceDefinition,
     TimeSplit,
     TimeValidation,
-    VersionedModel,
     Weights,
 )
 from bighead_ci.errors import BugError, Problem
@@ -71,8 +70,7 @@ class _Model:
             return
         source = self.files.source(definition.label.source)
         kind = source.columns.get(definition.label.column) if source else None
-        version = VersionedModel(name=self.place.name, version=self.place.of, definition=definition)
-        for problem in task.problems(version.target, kind, definition.evaluation.primary):
+        for problem in task.problems(definition.target(self.place.file), kind, definition.evaluation.primary):
             known = [one.name for one in task.metrics] if problem.value == definition.evaluation.primary else []
             location = problem.subject.split(".")
             yield self.say(location, problem.message, problem.value, known, wanted=problem.allowed)

@@ -242,6 +242,17 @@ class ModelDefinition(Definition):
     evaluation: Evaluation
     serving: Serving = Field(default_factory=Serving)
 
+    def target(self, file: str) -> TargetSettings:
+        """What it says of the answer; `file` is itself, for messages."""
+        return TargetSettings(
+            task=self.task,
+            label=self.label.column,
+            file=file,
+            positive=self.label.positive,
+            quantiles=self.quantiles or [],
+            group=self.group,
+        )
+
 
 class RunDefinition(Definition):
     """What one run of a model version is made of beside its definition (`models/<name>/v<N>/run.yaml`).
@@ -328,15 +339,7 @@ class VersionedModel(Document):
     @property
     def target(self) -> TargetSettings:
         """What the definition says of the answer."""
-        definition = self.definition
-        return TargetSettings(
-            task=definition.task,
-            label=definition.label.column,
-            file=f"{self.path}/model.yaml",
-            positive=definition.label.positive,
-            quantiles=definition.quantiles or [],
-            group=definition.group,
-        )
+        return self.definition.target(f"{self.path}/model.yaml")
 
     @property
     def path(self) -> str:

@@ -97,7 +97,8 @@ class OpenInference:
         counts = {name: len(values) for name, values in columns.items()}
         if len(set(counts.values())) > 1:
             said = ", ".join(f"{name} {count}" for name, count in counts.items())
-            problems.append(FieldProblem("inputs", f"tensors have different numbers of rows: {said}", None, "one number"))
+            message = f"tensors have different numbers of rows: {said}"
+            problems.append(FieldProblem("inputs", message, None, "one number"))
         if problems:
             raise RequestError(problems)
         rows = next(iter(counts.values()), 0)
