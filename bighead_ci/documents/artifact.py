@@ -1,29 +1,33 @@
-"""A model artifact on disk: `artifact.json`, `model.onnx`, `golden.json`. Data only: loading runs none of its code.
+"""A model artifact on disk: `artifact.json`, `golden.json` and the files of its kind. Data only.
 
 The artifact's digest is over the sorted (file name, file digest) pairs, so a changed, missing or extra file is seen.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from bighead_ci.documents.base import Document, Name, Version
 from bighead_ci.documents.definition import ColumnType, FeatureSchema, RequestField
 from bighead_ci.documents.target import Target
 
+MANIFEST, GOLDEN = "artifact.json", "golden.json"
+"""Files that every artifact has."""
+GRAPH = "model.onnx"
+"""What kind `onnx` has besides."""
+
 Kind = Literal["onnx", "trees", "linear", "python"]
 """What answers: a graph, our own tables of trees, weights over encoded columns, or the version's own code."""
-MANIFEST, GRAPH, GOLDEN = "artifact.json", "model.onnx", "golden.json"
-"""Its files."""
+FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]
 
 
 class ArtifactInput(Document):
-    """One named input of the ONNX graph, a column."""
+    """One named input of a model, a column."""
 
     name: str
-    """Request field, or `set.feature`. The graph knows its place alone."""
+    """Request field, or `set.feature`."""
     type: ColumnType
     size: int | None = None
     categories: list[str] | None = None
@@ -36,8 +40,10 @@ class InputDomain(Document):
     input: str
     null: bool
     """Whether it takes a missing value, which for text is the empty one."""
-    values: list[str] | list[float] | None = None
+    values: list[str] | list[int | float] | None = None
     """All that it takes besides; None: any."""
+    largest: float | None = None
+    """Magnitude beyond which it takes no number; None: any."""
 
 
 class GoldenRow(Document):
@@ -63,7 +69,7 @@ class ArtifactManifest(Document):
 
     format: Literal[3] = FORMAT
     kind: Kind = "onnx"
-    files: list[str] = Field(default_factory=lambda: [GRAPH])
+    files: list[FileName] = Field(default_factory=lambda: [GRAPH])
     """What the kind keeps beside the manifest and the golden rows."""
     model: Name
     version: Version

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from bighead_ci.documents.artifact import Kind
 from bighead_ci.documents.base import CommitId, Digest, Document, Moment, Name, Version
 from bighead_ci.documents.chart import Chart
 from bighead_ci.documents.definition import FeatureSchema, RequestField, Serving
@@ -153,6 +154,31 @@ class Slice(Document):
     metrics: dict[str, Metric]
 
 
+class RefusedKind(Document):
+    """A form of the estimator that does not serve."""
+
+    kind: str
+    """`onnx`, or `onnx (float32)` where there are several ways to a kind."""
+    reason: str
+
+
+class Conversion(Document):
+    """What the estimator became, and how well that reproduces it."""
+
+    kind: Kind
+    rows: int
+    """Golden rows, evaluation rows and adversarial ones that the estimator takes."""
+    adversarial_rows: int
+    tolerance: float
+    """How far scores may be apart, relative to those beyond 1."""
+    largest: float
+    """How far they are."""
+    beyond_tolerance: Literal[0] = 0
+    """Rows that are further; one would have refused the kind."""
+    refused: list[RefusedKind] = Field(default_factory=list)
+    """Kinds that were tried before."""
+
+
 class EvaluationResult(Document):
     """How well the packaged artifact (not the estimator in memory) does on the evaluation rows."""
 
@@ -168,7 +194,9 @@ class EvaluationResult(Document):
     score_histogram: Histogram
     """The number that stands for an answer, in the target's bins."""
     conversion_error: float
-    """Largest difference between the framework's own scores and the artifact's, on evaluation and golden rows."""
+    """Largest difference between the framework's own scores and the artifact's, on all rows that it was judged on."""
+    conversion: Conversion | None = None
+    """None in records from before there were kinds."""
     importance: dict[str, float] = Field(default_factory=dict)
     """Input → share of how far scores move when its values are exchanged between rows; empty in older records."""
 

@@ -14,8 +14,9 @@ from bighead_ci.errors import InputError
 from bighead_ci.model_code.code import ModelCode
 from bighead_ci.model_code.frame import estimator_frame
 from bighead_ci.model_code.state import load_state
+from bighead_ci.ports.scorer import Explanation
+from bighead_ci.scorers.artifact import golden_difference
 from bighead_ci.tasks.registry import task_named
-from bighead_ci.transforms.artifact import golden_difference
 from bighead_ci.transforms.columns import authored_columns
 
 Floats = npt.NDArray[np.float64]
@@ -64,6 +65,10 @@ class PythonScorer:
         """
         scores: list[float] = self.score(authored_columns([inputs], self.manifest.inputs))[0].tolist()
         return scores
+
+    def explain_row(self, inputs: Mapping[str, Any]) -> Explanation | None:  # noqa: ARG002 - the port's
+        """Code does not say what its inputs add."""
+        return None
 
 
 def load_code_scorer(directory: Path, manifest: ArtifactManifest, version: Path) -> PythonScorer:

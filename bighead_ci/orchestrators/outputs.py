@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from bighead_ci.delivery.stages.failure import FAILURE_FILE
 from bighead_ci.delivery.stages.place import StagePlace
-from bighead_ci.delivery.stages.results import Conversion, DataRead, Package, Profile
+from bighead_ci.delivery.stages.results import DataRead, MeasuredConversion, Package, Profile
 from bighead_ci.documents.artifact import GOLDEN, MANIFEST, ArtifactManifest, GoldenRows
 from bighead_ci.documents.base import Document
 from bighead_ci.documents.record import EvaluationResult, QualityResult, RunResult, TrainingSetSummary
@@ -37,7 +37,7 @@ _DOCUMENTS: Mapping[str, type[Document]] = {
     DATA: DataRead,
     QUALITY: QualityResult,
     PROFILE: Profile,
-    CONVERSION: Conversion,
+    CONVERSION: MeasuredConversion,
     _MANIFEST: ArtifactManifest,
     f"{ARTIFACT}/{GOLDEN}": GoldenRows,
     EVALUATION: EvaluationResult,

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from bighead_ci.documents.artifact import ArtifactManifest, InputDomain
 from bighead_ci.serving.request import FieldProblem, shown
 
@@ -19,32 +17,35 @@ LISTED = 20
 class _Domain:
     document: InputDomain
     values: frozenset[Any] | None
-    text: bool
 
     def refuses(self, value: Any) -> bool:
         if value is None or value == "" or (isinstance(value, list) and None in value):
             return not self.document.null
-        if self.values is None:
-            return False
-        return (value if self.text else float(np.float32(value))) not in self.values
+        if self.document.largest is not None and _magnitude(value) > self.document.largest:
+            return True
+        return self.values is not None and value not in self.values
 
     def allowed(self) -> str:
         values = self.document.values
         if values is None:
-            return "any value but a missing one"
+            most, missing = self.document.largest, self.document.null
+            bound = "any value" if most is None else f"a number of at most {most:.8g}"
+            return f"{bound}, or null" if missing else f"{bound}, but not a missing one"
         listed = ", ".join(repr(value) for value in values[:LISTED])
         more = f" and {len(values) - LISTED:,} others" if len(values) > LISTED else ""
         return f"{listed}{more}{', or null' if self.document.null else ''}"
+
+
+def _magnitude(value: Any) -> float:
+    return max(map(abs, value), default=0.0) if isinstance(value, list) else abs(value)
 
 
 class Domains:
     """The bounds of a manifest's inputs."""
 
     def __init__(self, manifest: ArtifactManifest) -> None:
-        types = {item.name: item.type for item in manifest.inputs}
         self._domains = [
-            _Domain(one, None if one.values is None else frozenset(one.values), types[one.input] == "string")
-            for one in manifest.domains
+            _Domain(one, None if one.values is None else frozenset(one.values)) for one in manifest.domains
         ]
 
     def problems(self, inputs: Mapping[str, Any]) -> list[FieldProblem]:

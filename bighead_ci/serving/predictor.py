@@ -55,7 +55,9 @@ class ScoreError(Exception):
 class RowScorer(Protocol):
     """The loaded artifact."""
 
-    manifest: ArtifactManifest
+    @property
+    def manifest(self) -> ArtifactManifest:
+        """Of the artifact."""
 
     def score_row(self, inputs: Mapping[str, Any]) -> list[float]:
         """One number for each of the target's outputs."""

@@ -19,12 +19,14 @@ from bighead_ci.documents.live import ServingProcess, VariantConfig
 from bighead_ci.errors import BigheadError, InputError
 from bighead_ci.features.online import FeatureReader
 from bighead_ci.ports.online_store import OnlineStore
+from bighead_ci.ports.scorer import Scorer
+from bighead_ci.scorers.artifact import load_artifact
+from bighead_ci.scorers.registry import LOADERS, Loader
 from bighead_ci.serving.http import WholeAnswerProtocol
 from bighead_ci.serving.metrics import ServingMetrics
 from bighead_ci.serving.prediction_log import PredictionLogWriter
 from bighead_ci.serving.predictor import Predictor
 from bighead_ci.serving.service import ServingApp, make_app
-from bighead_ci.transforms.artifact import LOADERS, Loader, RowsScorer, load_artifact
 
 DRAIN_SECONDS = 10
 """How long requests under way may take after SIGTERM."""
@@ -117,7 +119,7 @@ def prepare(
 
 
 def _open_features(
-    scorer: RowsScorer, config: VariantConfig, open_store: Callable[[Path], OnlineStore]
+    scorer: Scorer, config: VariantConfig, open_store: Callable[[Path], OnlineStore]
 ) -> FeatureReader | None:
     if not scorer.manifest.features:
         return None

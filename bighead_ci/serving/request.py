@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -13,8 +14,6 @@ from bighead_ci.documents.base import epoch_us
 from bighead_ci.documents.definition import ColumnType, RequestField
 
 INT64 = 2**63
-FLOAT32 = 3.4028234663852886e38
-"""The largest number that a graph computes with."""
 SHOWN = 80
 """Characters of a wrong value that are echoed to the caller."""
 
@@ -62,7 +61,7 @@ def _float64(value: Any) -> float:
         number = float(value)
     except OverflowError as error:
         raise _InvalidError from error
-    if not -FLOAT32 <= number <= FLOAT32:
+    if not math.isfinite(number):
         raise _InvalidError
     return number
 
@@ -98,7 +97,7 @@ def _timestamp(value: Any) -> int:
 
 _CHECKS: dict[ColumnType, tuple[Callable[[Any], Any], str, type]] = {
     "int64": (_int64, "a whole number of 64 bits", int),
-    "float64": (_float64, "a number of at most 3.4e38", float),
+    "float64": (_float64, "a finite number of 64 bits", float),
     "string": (_string, "a string of whole Unicode characters without U+0000", str),
     "bool": (_bool, "true or false", bool),
     "timestamp": (_timestamp, "an ISO 8601 time with its zone", datetime),

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from bighead_ci.documents.record import RunRecord
 from bighead_ci.errors import InputError, Problem
-from bighead_ci.transforms.artifact import artifact_digest
+from bighead_ci.scorers.artifact import artifact_digest
 
 RECORD = "record.json"
 ARTIFACT = "artifact"

@@ -1,13 +1,14 @@
 """What an estimator takes of each input, tried on it: what it refuses, its served form must refuse too.
 
-An encoder that knows its training categories alone raises on any other, and its graph may score that or break. So
-each input is tried with a missing value and one that no row had; what serving cannot know otherwise is in the manifest.
+An encoder that knows its training categories alone raises on any other, and what it is converted to may score that or
+break. So each input is tried with a missing value and one that no row had; what serving cannot know otherwise is in the
+manifest.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +18,15 @@ import numpy.typing as npt
 from bighead_ci.documents.artifact import ArtifactInput, InputDomain
 from bighead_ci.errors import InputError
 from bighead_ci.transforms.columns import Columns
-from bighead_ci.transforms.deviation import deviation
+from bighead_ci.transforms.learned import categories_of
 
 Floats = npt.NDArray[np.float64]
 Scores = Callable[[Columns], Floats]
 MOST_VALUES = 100_000
 """Of one input that are tried one by one and kept."""
+FLOAT32 = float(np.finfo(np.float32).max)
+_BEYOND = (1e39, 3e38)
+"""A number that is no float32, and a large one that is."""
 
 
 @dataclass(frozen=True)
@@ -54,91 +58,105 @@ class _Trial:
             return False
 
 
-def find_domains(
-    estimator: Any, scores: Scores, graph: Scores, inputs: Sequence[ArtifactInput], seen: Columns, tolerance: float
-) -> list[InputDomain]:
+def find_domains(estimator: Any, scores: Scores, inputs: Sequence[ArtifactInput], seen: Columns) -> list[InputDomain]:
     """The domains of the inputs that the estimator does not take every value of.
 
     Args:
         estimator: Fitted; categories that its steps know are tried like those of the rows.
         scores: The estimator's.
-        graph: Those of its ONNX form.
-        inputs: What both take.
+        inputs: What it takes.
         seen: Every row there is; the first is one that the estimator takes.
-        tolerance: How far the two scores of a value that the estimator takes may be apart.
 
     Raises:
-        InputError: the graph scores a missing or new value of an input differently (all inputs at once), or a domain
-            has too many values.
+        InputError: a domain has too many values.
     """
     base = {name: column[:1] for name, column in seen.items()}
-    known = sorted(set(_categories(estimator)))
-    domains: list[InputDomain] = []
-    problems: list[str] = []
+    known = categories_of(estimator)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for item in inputs:
-            trial = _Trial(item, base, scores)
-            domain, tried = _domain(trial, _values(item, seen[item.name], known))
-            if domain is not None:
-                domains.append(domain)
-            found = (_difference(trial, graph, what, value, tolerance) for what, value in tried.items())
-            problems += filter(None, found)
-    if problems:
-        raise InputError("; ".join(problems))
-    return domains
+        found = [_domain(_Trial(item, base, scores), _values(item, seen[item.name], known)) for item in inputs]
+    return [domain for domain in found if domain is not None]
 
 
-def _domain(trial: _Trial, values: npt.NDArray[Any]) -> tuple[InputDomain | None, dict[str, npt.NDArray[Any]]]:
-    """An input's domain if it has bounds, and the values that the estimator takes, by what they are."""
-    missing, new = _missing(trial.item), _new(trial.item, values)
-    nullable, open_ended = bool(len(trial.taken(missing))), not len(new) or bool(len(trial.taken(new)))
-    tried = {"a missing value": missing} if nullable else {}
-    if open_ended:
-        if len(new) and trial.item.type == "string":
-            tried["a value that no row had"] = new[:1]
-        return (None if nullable else InputDomain(input=trial.item.name, null=False)), tried
+def within(domains: Sequence[InputDomain], columns: Columns) -> npt.NDArray[np.bool_]:
+    """Which rows have in every input what the domains allow."""
+    allowed = np.ones(len(next(iter(columns.values()))), dtype=np.bool_)
+    for domain in domains:
+        column = columns[domain.input]
+        absent = _is_missing(column)
+        if not domain.null:
+            allowed &= ~absent
+        if domain.values is not None:
+            known = set(domain.values)
+            allowed &= np.array([value in known for value in column.tolist()], dtype=np.bool_) | absent
+        if domain.largest is not None:
+            with np.errstate(invalid="ignore"):
+                allowed &= ~(np.abs(column) > domain.largest).reshape(len(column), -1).any(axis=1)
+    return allowed
+
+
+def scored_where_taken(scores: Scores, columns: Columns, outputs: int) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Scores of the rows that the estimator gives finite ones for, and which those are.
+
+    A row that it raises on is found by halving, so that one does not take the others with it.
+    """
+    rows = len(next(iter(columns.values())))
+    found = np.full((rows, outputs), np.nan)
+    pending = [np.arange(rows)] if rows else []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        while pending:
+            chosen = pending.pop()
+            try:
+                found[chosen] = scores({name: values[chosen] for name, values in columns.items()})
+            except Exception:  # noqa: BLE001 - the author's code raises what it wants
+                if len(chosen) > 1:
+                    pending += [chosen[len(chosen) // 2 :], chosen[: len(chosen) // 2]]
+    return found, np.isfinite(found).all(axis=1)
+
+
+def _domain(trial: _Trial, values: npt.NDArray[Any]) -> InputDomain | None:
+    """An input's domain if it has bounds."""
+    name, new = trial.item.name, _new(trial.item, values)
+    nullable = bool(len(trial.taken(_missing(trial.item))))
+    largest = _largest(trial)
+    if not len(new) or len(trial.taken(new)):
+        return None if nullable and largest is None else InputDomain(input=name, null=nullable, largest=largest)
     if len(values) > MOST_VALUES:
         raise InputError(
-            f"input {trial.item.name}: the estimator refuses values that it has not seen and has seen {len(values):,}; "
+            f"input {name}: the estimator refuses values that it has not seen and has seen {len(values):,}; "
             f'allowed: at most {MOST_VALUES:,}; let its encoder take unknown values (handle_unknown="ignore")'
         )
-    taken = trial.taken(values).tolist()
-    return InputDomain(input=trial.item.name, null=nullable, values=taken), tried
+    return InputDomain(input=name, null=nullable, values=trial.taken(values).tolist())
 
 
-def _difference(trial: _Trial, graph: Scores, what: str, value: npt.NDArray[Any], tolerance: float) -> str:
-    rows = trial.rows(value)
-    wanted = trial.estimator(rows)
-    name = f"input {trial.item.name}: for {what} ({value[0]!r})"
-    try:
-        found = graph(rows)
-    except InputError as error:
-        return f"{name} the estimator gives scores and its ONNX form none: {error}"
-    largest = float(deviation(found, wanted).max())
-    if largest <= tolerance:
-        return ""
-    return (
-        f"{name} the ONNX form scores differently by {largest:.3g}, allowed: {tolerance:g}; "
-        "let the pipeline impute or refuse it, or encode it otherwise"
-    )
+def _largest(trial: _Trial) -> float | None:
+    """The largest float32 where the estimator takes nothing beyond it; None where it does, or takes neither."""
+    if trial.item.type != "float64":
+        return None
+    beyond, below = (np.full(_shape(trial.item), number) for number in _BEYOND)
+    return FLOAT32 if len(trial.taken(below)) and not len(trial.taken(beyond)) else None
 
 
-def _values(item: ArtifactInput, column: npt.NDArray[Any], known: Sequence[str]) -> npt.NDArray[Any]:
+def _values(item: ArtifactInput, column: npt.NDArray[Any], known: Sequence[Any]) -> npt.NDArray[Any]:
     """Different values of a column that are not missing, and what the estimator's steps know besides."""
     if item.size is not None:
         return column[:0]
     if item.type == "string":
-        texts = sorted({*column.tolist(), *known} - {""})
+        texts = sorted({*column.tolist(), *(one for one in known if isinstance(one, str))} - {""})
         values = np.empty(len(texts), dtype=object)
         values[:] = texts
         return values
-    return np.unique(column[~np.isnan(column)])
+    return np.unique(column[~_is_missing(column)])
 
 
 def _missing(item: ArtifactInput) -> npt.NDArray[Any]:
-    shape = (1,) if item.size is None else (1, item.size)
-    return np.full(shape, "", dtype=object) if item.type == "string" else np.full(shape, np.nan, dtype=np.float32)
+    shape = _shape(item)
+    return np.full(shape, "", dtype=object) if item.type == "string" else np.full(shape, np.nan)
+
+
+def _shape(item: ArtifactInput) -> tuple[int, ...]:
+    return (1,) if item.size is None else (1, item.size)
 
 
 def _new(item: ArtifactInput, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -146,27 +164,18 @@ def _new(item: ArtifactInput, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     if item.size is not None or not len(values):
         return values[:0]
     if item.type == "bool":
-        return np.setdiff1d(np.array([0.0, 1.0], dtype=np.float32), values)
+        return np.setdiff1d(np.array([0, 1], dtype=values.dtype), values)
     if item.type == "string":
         text = "new value"
         while text in values:
             text += "_"
         return np.array([text], dtype=object)
-    return np.array([values[0] - 1, values[-1] + 1], dtype=np.float32)
+    return np.array([values[0] - 1, values[-1] + 1], dtype=values.dtype)
 
 
-def _categories(step: Any, seen: set[int] | None = None) -> Iterator[str]:
-    """Text categories of scikit-learn's encoders, wherever in a pipeline they are."""
-    seen = set() if seen is None else seen
-    if id(step) in seen:
-        return
-    seen.add(id(step))
-    if isinstance(step, list | tuple):
-        for one in step:
-            yield from _categories(one, seen)
-    elif hasattr(step, "get_params"):
-        for name, value in vars(step).items():
-            if name == "categories_":
-                yield from (one for column in value for one in column if isinstance(one, str))
-            else:
-                yield from _categories(value, seen)
+def _is_missing(column: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    if column.dtype == object:
+        column = np.array([np.nan if value == "" else 0.0 for value in column.tolist()])
+    absent: Any = np.isnan(column)
+    found: npt.NDArray[np.bool_] = absent.reshape(len(column), -1).any(axis=1)
+    return found

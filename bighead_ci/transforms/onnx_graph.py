@@ -9,7 +9,7 @@ from onnx import ModelProto, TensorProto
 
 from bighead_ci.documents.artifact import ArtifactInput
 from bighead_ci.errors import BugError
-from bighead_ci.transforms.artifact import OUTPUT, graph_input
+from bighead_ci.scorers.onnx_graph import OUTPUT, graph_input
 
 
 def finish(model: ModelProto, inputs: Sequence[ArtifactInput], names: Sequence[str], output: str) -> bytes:
@@ -33,18 +33,34 @@ def finish(model: ModelProto, inputs: Sequence[ArtifactInput], names: Sequence[s
     kept = [item for item in graph.output if item.name == output]
     del graph.output[:]
     graph.output.extend(kept)
+    kinds = {item.name: item.type.tensor_type.elem_type for item in graph.input}
     _drop_unused(model)
+    _widen(graph, output)
     _rename(graph, {name: graph_input(index) for index, name in enumerate(names)} | {output: OUTPUT})
     del graph.input[:]
-    graph.input.extend(_value(index, item) for index, item in enumerate(inputs))
+    graph.input.extend(
+        _value(index, item, kinds.get(name)) for index, (item, name) in enumerate(zip(inputs, names, strict=True))
+    )
     _drop_metadata(model)
     onnx.checker.check_model(model)
     data: bytes = model.SerializeToString(deterministic=True)
     return data
 
 
-def _value(index: int, item: ArtifactInput) -> onnx.ValueInfoProto:
-    kind = TensorProto.STRING if item.type == "string" else TensorProto.FLOAT
+def _widen(graph: onnx.GraphProto, output: str) -> None:
+    """Cast the scores to float64: skl2onnx declares of some that they are float32, and of others that they are not."""
+    narrow = "scores before widening"
+    for node in graph.node:
+        node.output[:] = [narrow if name == output else name for name in node.output]
+        node.input[:] = [narrow if name == output else name for name in node.input]
+    graph.node.append(onnx.helper.make_node("Cast", [narrow], [output], to=TensorProto.DOUBLE))
+    (scores,) = graph.output
+    scores.type.tensor_type.elem_type = TensorProto.DOUBLE
+
+
+def _value(index: int, item: ArtifactInput, converted: int | None) -> onnx.ValueInfoProto:
+    """The input as the converter typed it; one that it left out, in the widest type."""
+    kind = converted or (TensorProto.STRING if item.type == "string" else TensorProto.DOUBLE)
     return onnx.helper.make_tensor_value_info(graph_input(index), kind, [None, item.size or 1])
 
 

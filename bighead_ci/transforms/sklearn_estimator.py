@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from skl2onnx import convert_sklearn
-from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, StringTensorType
 
 from bighead_ci.documents.artifact import ArtifactInput
 from bighead_ci.errors import InputError
@@ -22,8 +22,13 @@ OPSETS = {"": 21, "ai.onnx.ml": 3}
 _registered = threading.Lock()
 
 
-def to_onnx(estimator: Any, inputs: Sequence[ArtifactInput]) -> bytes:
+def to_onnx(estimator: Any, inputs: Sequence[ArtifactInput], *, narrow: bool = False) -> bytes:
     """The graph of a fitted classifier or regressor that was trained on a frame of these inputs.
+
+    Args:
+        estimator: Fitted.
+        inputs: What it takes.
+        narrow: Let the graph's numbers be float32: some operators know nothing else.
 
     Raises:
         InputError: a step of the pipeline has no ONNX form.
@@ -31,8 +36,9 @@ def to_onnx(estimator: Any, inputs: Sequence[ArtifactInput]) -> bytes:
     with _registered:
         register()
         register_quantiles()
+    number = FloatTensorType if narrow else DoubleTensorType
     types = [
-        (item.name, StringTensorType([None, 1]) if item.type == "string" else FloatTensorType([None, item.size or 1]))
+        (item.name, StringTensorType([None, 1]) if item.type == "string" else number([None, item.size or 1]))
         for item in inputs
     ]
     options = {"zipmap": False} if hasattr(estimator, "predict_proba") else None

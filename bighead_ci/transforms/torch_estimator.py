@@ -18,7 +18,7 @@ from torch import nn
 
 from bighead_ci.documents.artifact import ArtifactInput
 from bighead_ci.errors import InputError
-from bighead_ci.transforms.artifact import OUTPUT
+from bighead_ci.scorers.onnx_graph import OUTPUT
 from bighead_ci.transforms.onnx_graph import finish
 
 OPSET = 21
@@ -27,6 +27,8 @@ OPSET = 21
 
 class TorchClassifier:
     """Trains a network on numeric columns, set side by side in the order of the frame.
+
+    It computes in float32, in training as in its graph: numbers of an input are rounded to it on entry.
 
     The same data, seed and settings give the same weights on the same machine: one thread, deterministic algorithms.
     """

@@ -22,7 +22,7 @@ from bighead_ci.planning.inputs import Inputs
 from bighead_ci.planning.stages import ARTIFACT, PREDICTIONS, SAMPLE, STAGE_NAMES
 from bighead_ci.ports.orchestrator import Orchestrator
 from bighead_ci.ports.progress import silent
-from bighead_ci.transforms.artifact import artifact_digest
+from bighead_ci.scorers.artifact import artifact_digest
 from fakes.bags_bench import bags_bench
 from fakes.bags_repository import BAGS, DATA, SEED_VARIABLE
 from fakes.context import model_version

@@ -24,7 +24,7 @@ from bighead_ci.documents.record import (
     TrainingSetSummary,
 )
 from bighead_ci.documents.target import Target
-from bighead_ci.transforms.artifact import artifact_digest
+from bighead_ci.scorers.artifact import artifact_digest
 
 MOMENT = datetime(2013, 10, 1, 10, tzinfo=UTC)
 

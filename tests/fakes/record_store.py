@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from bighead_ci.documents.record import RunRecord
 from bighead_ci.errors import InputError
-from bighead_ci.transforms.artifact import artifact_digest
+from bighead_ci.scorers.artifact import artifact_digest
 
 OWN_NAMES = {"record.json", "artifact.sha256"}
 

@@ -12,11 +12,12 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from bighead_ci.documents.artifact import ArtifactInput, ArtifactManifest, GoldenRow, GoldenRows
+from bighead_ci.documents.artifact import ArtifactInput, ArtifactManifest, GoldenRow, GoldenRows, InputDomain
 from bighead_ci.documents.definition import RequestField
 from bighead_ci.documents.target import Target
-from bighead_ci.transforms.artifact import artifact_digest
+from bighead_ci.scorers.artifact import artifact_digest
 
+FLOAT32 = float(np.finfo(np.float32).max)
 FIELDS = {
     "distance": RequestField(type="float64", required=False, description="Miles.", example=500.0),
     "delay": RequestField(type="float64", required=False),
@@ -41,6 +42,7 @@ def write_tiny_artifact(directory: Path, *, version: str = "v1", slope: float = 
         request=FIELDS | NOTE,
         features=[],
         feature_keys={},
+        domains=[InputDomain(input=name, null=True, largest=FLOAT32) for name in FIELDS],
     )
     manifest.write(directory / "artifact.json")
     onnx.save(_graph(slope), str(directory / "model.onnx"))

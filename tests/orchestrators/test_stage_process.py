@@ -118,7 +118,7 @@ def test_code_touches_nothing_but_what_its_stage_declares(
             f"import atexit; r = {RESULTS}; atexit.register(lambda: os.link(r + '/conversion.json', r + '/x'))",
             r"out/(conversion\.json|x).*(another name|nothing that the stage)",
         ),
-        ("os._exit(0)", r"out/artifact/model\.onnx.*is missing"),
+        ("os._exit(0)", r"out/artifact/golden\.json.*is missing"),
         ("os._exit(3)", r"exit code 3 and left no reason"),
         ("import bighead_ci.errors as e; raise e.RetryError('again')", "again"),
     ],

@@ -16,16 +16,17 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from bighead_ci.delivery.stages.train import compiled, train
+from bighead_ci.delivery.stages.compiling import compiled
+from bighead_ci.delivery.stages.train import train
 from bighead_ci.delivery.stages.training_set import make_training_set
 from bighead_ci.documents.artifact import InputDomain
 from bighead_ci.documents.live import ServingProcess
 from bighead_ci.errors import InputError
 from bighead_ci.ports.progress import silent
+from bighead_ci.scorers.artifact import artifact_digest
 from bighead_ci.serving.metrics import ServingMetrics
 from bighead_ci.serving.predictor import Predictor, ScoreError
-from bighead_ci.transforms.artifact import artifact_digest
-from bighead_ci.transforms.sklearn_estimator import to_onnx
+from bighead_ci.transforms.compilers import COMPILERS
 from fakes.clock import FixedClock
 from fakes.offline_store import MemoryOfflineStore
 from fakes.record_samples import MOMENT
@@ -62,7 +63,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     (checkout / "features/sources/flights.yaml").write_text(SOURCE.replace("hour: int64", "hour: int64, place: string"))
     place = placed(checkout)
     make_training_set(place, MemoryOfflineStore(), silent)
-    train(place, compiled(to_onnx), silent)
+    train(place, compiled(COMPILERS), silent)
     artifact = place.out / "artifact"
     config = a_config(directory, artifact=artifact_digest(artifact), artifact_path=artifact, model="late", version="v1")
     config.write(directory / "config.json")

@@ -44,8 +44,8 @@ def test_every_wrong_field_is_reported_at_once() -> None:
     assert found == {
         "carrier": "a string of whole Unicode characters without U+0000",
         "hour": "a whole number of 64 bits",
-        "distance": "a number of at most 3.4e38, or null",
-        "pixels": "a list of 3, each a number of at most 3.4e38, or null",
+        "distance": "a finite number of 64 bits, or null",
+        "pixels": "a list of 3, each a finite number of 64 bits, or null",
     }
 
 
@@ -60,7 +60,6 @@ def test_every_wrong_field_is_reported_at_once() -> None:
         ("distance", float("nan")),
         ("distance", float("inf")),
         ("distance", 10**400),
-        ("distance", 3.5e38),
         ("carrier", "\ud83d"),
         ("carrier", "UA\0"),
         ("distance", True),

@@ -15,6 +15,7 @@ import pytest
 
 from bighead_ci.definitions.files import Files
 from bighead_ci.definitions.tree import DirectoryTree
+from bighead_ci.delivery.stages.compiling import compiled
 from bighead_ci.delivery.stages.evaluate import evaluate
 from bighead_ci.delivery.stages.orders import leave_orders
 from bighead_ci.delivery.stages.place import StagePlace
@@ -24,12 +25,12 @@ from bighead_ci.documents.record import EvaluationResult
 from bighead_ci.planning.inputs import Inputs
 from bighead_ci.platforms.scrape import read_page
 from bighead_ci.ports.progress import silent
+from bighead_ci.scorers.artifact import open_artifact
 from bighead_ci.serving.metrics import ServingMetrics
 from bighead_ci.serving.predictor import Predictor
 from bighead_ci.serving.service import make_app
 from bighead_ci.stores.offline import DuckDBOfflineStore
-from bighead_ci.transforms.artifact import open_artifact
-from bighead_ci.transforms.sklearn_estimator import to_onnx
+from bighead_ci.transforms.compilers import COMPILERS
 from fakes.clock import FixedClock
 from fakes.engine import MemoryEngine
 from fakes.serving import a_config
@@ -62,7 +63,7 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> tuple[StagePlace, Evalu
     place = StagePlace(root, VERSION)
     leave_orders(place, Inputs(Files(DirectoryTree(root)), MemoryEngine()), lambda _: None)
     make_training_set(place, DuckDBOfflineStore(), silent)
-    train(place, compiled(to_onnx), silent)
+    train(place, compiled(COMPILERS), silent)
     return place, evaluate(place, silent)
 
 

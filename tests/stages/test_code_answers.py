@@ -12,18 +12,19 @@ from pathlib import Path
 
 import pytest
 
+from bighead_ci.delivery.stages.compiling import compiled
 from bighead_ci.delivery.stages.evaluate import evaluate
-from bighead_ci.delivery.stages.keeping import keep
+from bighead_ci.delivery.stages.keeping import kept
 from bighead_ci.delivery.stages.package import package
 from bighead_ci.delivery.stages.place import StagePlace
-from bighead_ci.delivery.stages.train import compiled, train
+from bighead_ci.delivery.stages.train import train
 from bighead_ci.delivery.stages.training_set import make_training_set
 from bighead_ci.documents.artifact import ArtifactManifest
 from bighead_ci.errors import InputError
 from bighead_ci.model_code.scorer import load_code_scorer
 from bighead_ci.ports.progress import silent
-from bighead_ci.transforms.artifact import artifact_digest, load_artifact
-from bighead_ci.transforms.sklearn_estimator import to_onnx
+from bighead_ci.scorers.artifact import artifact_digest, load_artifact
+from bighead_ci.transforms.compilers import COMPILERS
 from fakes.offline_store import MemoryOfflineStore
 from fakes.stage_checkout import DIRECTORY, MODEL, placed, write_checkout
 
@@ -94,7 +95,7 @@ def trained(root: Path, code: str, model: str = PYTHON) -> StagePlace:
     (checkout / DIRECTORY / "words.py").write_text(WORDS)
     place = placed(checkout)
     make_training_set(place, MemoryOfflineStore(), silent)
-    train(place, keep, silent)
+    train(place, kept, silent)
     return place
 
 
@@ -155,7 +156,7 @@ def test_train_without_its_kind_is_told_what_to_write(tmp_path: Path) -> None:
     place = placed(write_checkout(tmp_path, TRAIN, MODEL))
     make_training_set(place, MemoryOfflineStore(), silent)
     with pytest.raises(InputError, match=r"Share has no compiled form: write `serving: \{kind: python\}`"):
-        train(place, compiled(to_onnx), silent)
+        train(place, compiled(COMPILERS), silent)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from bighead_ci.delivery.stages.compiling import compiled
 from bighead_ci.delivery.stages.evaluate import evaluate
 from bighead_ci.delivery.stages.package import package
 from bighead_ci.delivery.stages.place import StagePlace
@@ -20,7 +21,7 @@ from bighead_ci.delivery.stages.profile import profile_columns
 from bighead_ci.delivery.stages.quality import check_quality
 from bighead_ci.delivery.stages.record import make_record
 from bighead_ci.delivery.stages.results import DataRead, Profile
-from bighead_ci.delivery.stages.train import compiled, train
+from bighead_ci.delivery.stages.train import train
 from bighead_ci.delivery.stages.training_set import make_training_set
 from bighead_ci.documents.artifact import ArtifactManifest, GoldenRows
 from bighead_ci.documents.chart import Matrix
@@ -33,8 +34,9 @@ from bighead_ci.documents.record import (
 from bighead_ci.errors import InputError
 from bighead_ci.ports.progress import silent
 from bighead_ci.reporting.figures import figure
-from bighead_ci.transforms.artifact import artifact_digest, open_artifact
-from bighead_ci.transforms.sklearn_estimator import to_onnx
+from bighead_ci.scorers.artifact import artifact_digest, open_artifact
+from bighead_ci.transforms.compiler import Compiled, Compiler
+from bighead_ci.transforms.compilers import COMPILERS
 from fakes.expectations import MemoryExpectationRunner
 from fakes.offline_store import MemoryOfflineStore
 from fakes.stage_checkout import CODE, DATA, DATA_MD5, DIRECTORY, INPUTS, MODEL, ROWS, placed, write_checkout
@@ -90,12 +92,13 @@ def test_the_stages_lead_from_rows_to_a_package(tmp_path: Path) -> None:
     place = place_with_rows(tmp_path)
     assert TrainingSetSummary.read(place.out / "training_set.json").columns == INPUTS
     check_quality(place, MemoryExpectationRunner(), silent)
-    conversion = train(place, compiled(to_onnx), silent)
+    conversion = train(place, compiled(COMPILERS), silent)
     result = evaluate(place, silent)
     made = package(place, silent)
     record = make_record(place, silent)
     assert conversion.beyond_tolerance == 0
-    assert conversion.rows == len(evaluated()) + 1
+    assert conversion.rows == len(evaluated()) + 1 + conversion.adversarial_rows
+    assert conversion.adversarial_rows > 100
     assert EvaluationResult.read(place.out / "evaluation.json") == result
     assert sum(result.importance.values()) == pytest.approx(1.0)
     assert result.metrics["auc"].value > 0.9
@@ -118,7 +121,7 @@ def test_the_stages_lead_from_rows_to_a_package(tmp_path: Path) -> None:
 def test_the_manifest_says_all_that_serving_needs(tmp_path: Path) -> None:
     """Inputs in order, the request, and where each feature set's key is found."""
     place = place_with_rows(tmp_path)
-    train(place, compiled(to_onnx), silent)
+    train(place, compiled(COMPILERS), silent)
     manifest = ArtifactManifest.read(place.out / "artifact" / "artifact.json")
     assert [item.name for item in manifest.inputs] == INPUTS
     assert [item.type for item in manifest.inputs] == ["string", "int64", "float64"]
@@ -130,7 +133,7 @@ def test_the_manifest_says_all_that_serving_needs(tmp_path: Path) -> None:
 def test_golden_rows_are_the_authored_ones_and_some_of_the_evaluation(tmp_path: Path) -> None:
     """The authored row comes first; scores are the framework's."""
     place = place_with_rows(tmp_path)
-    train(place, compiled(to_onnx), silent)
+    train(place, compiled(COMPILERS), silent)
     golden = GoldenRows.read(place.out / "artifact" / "golden.json")
     assert golden.rows[0].inputs == {"carrier": "AA", "hour": 3.0, "delays.delay_mean_1h": 4.5}
     assert len(golden.rows) > 5
@@ -142,7 +145,7 @@ def test_training_twice_gives_the_same_artifact(tmp_path: Path) -> None:
     digests = []
     for name in ("one", "two"):
         place = place_with_rows(tmp_path / name)
-        train(place, compiled(to_onnx), silent)
+        train(place, compiled(COMPILERS), silent)
         digests.append(artifact_digest(place.out / "artifact"))
     assert digests[0] == digests[1]
 
@@ -150,7 +153,7 @@ def test_training_twice_gives_the_same_artifact(tmp_path: Path) -> None:
 def test_evaluation_scores_with_the_artifact(tmp_path: Path) -> None:
     """The estimator is gone by then: the packaged graph gives the predictions."""
     place = place_with_rows(tmp_path)
-    train(place, compiled(to_onnx), silent)
+    train(place, compiled(COMPILERS), silent)
     evaluate(place, silent)
     scorer = open_artifact(place.out / "artifact")
     rows = pq.read_table(place.out / "training_set.parquet").to_pylist()
@@ -164,7 +167,7 @@ def test_more_than_two_classes_are_scored_by_name(tmp_path: Path) -> None:
     names = pa.array(np.array(["high", "low", "middle"], dtype=object)[np.arange(600) % 3])
     model = MODEL.replace("task: binary", "task: multiclass").replace("primary: auc", "primary: accuracy")
     place = place_with_rows(tmp_path, model=model, late=names)
-    train(place, compiled(to_onnx), silent)
+    train(place, compiled(COMPILERS), silent)
     result = evaluate(place, silent)
     predictions = pq.read_table(place.out / "predictions.parquet")
     assert predictions.column_names == ["__event_id", "__timestamp", "label", "score_high", "score_low", "score_middle"]
@@ -175,7 +178,7 @@ def test_more_than_two_classes_are_scored_by_name(tmp_path: Path) -> None:
 def test_a_regression_with_quantiles_goes_through_the_stages(tmp_path: Path) -> None:
     """From numbers to an artifact that answers a value and its quantiles, and a histogram in its own bins."""
     place = place_with_rows(tmp_path, code=QUANTILES, model=NUMBERS, late=minutes())
-    conversion = train(place, compiled(to_onnx), silent)
+    conversion = train(place, compiled(COMPILERS), silent)
     result = evaluate(place, silent)
     assert conversion.beyond_tolerance == 0
     assert set(result.metrics) == {"mae", "rmse", "r2", "pinball", "coverage_error", "crossing"}
@@ -192,7 +195,7 @@ def test_a_regression_that_gives_no_column_a_quantile_is_refused(tmp_path: Path)
     code = QUANTILES.replace(LAST, "trees()")
     place = place_with_rows(tmp_path, code=code, model=NUMBERS, late=minutes())
     with pytest.raises(InputError, match=r"predict: has the wrong shape; got \(\d+, 1\).*value, q0.1, q0.9"):
-        train(place, compiled(to_onnx), silent)
+        train(place, compiled(COMPILERS), silent)
 
 
 def test_a_loss_that_refuses_the_labels_says_which_and_where_it_is_built(tmp_path: Path) -> None:
@@ -204,7 +207,7 @@ def test_a_loss_that_refuses_the_labels_says_which_and_where_it_is_built(tmp_pat
         late=minutes(),
     )
     with pytest.raises(InputError, match=r"models/late/v1/model\.py:\d+: fit: .*poisson.*the label is late, from -"):
-        train(place, compiled(to_onnx), silent)
+        train(place, compiled(COMPILERS), silent)
 
 
 def test_a_ranking_goes_through_the_stages(tmp_path: Path) -> None:
@@ -214,7 +217,7 @@ def test_a_ranking_goes_through_the_stages(tmp_path: Path) -> None:
     carriers = np.random.default_rng(5).choice(["AA", "UA", "DL"], ROWS)
     grades = pa.array((carriers == "AA") * 2 + (carriers == "UA"))
     place = place_with_rows(tmp_path, code=code, model=model, carrier=pa.array(carriers), late=grades)
-    train(place, compiled(to_onnx), silent)
+    train(place, compiled(COMPILERS), silent)
     result = evaluate(place, silent)
     assert set(result.metrics) == {"ndcg", "ndcg_5", "ndcg_10", "mrr"}
     assert result.metrics["ndcg"].value == pytest.approx(1.0)
@@ -241,7 +244,7 @@ def labels(*of_evaluation: str) -> pa.Array:
 def test_an_absent_class_of_the_evaluation_is_named(tmp_path: Path) -> None:
     """Two of three classes define every metric; the third is said to be absent."""
     place = place_with_rows(tmp_path, model=THREE, late=labels("high", "middle"))
-    train(place, compiled(to_onnx), silent)
+    train(place, compiled(COMPILERS), silent)
     said: list[str] = []
     result = evaluate(place, said.append)
     assert len(result.notes) == 1
@@ -252,7 +255,7 @@ def test_an_absent_class_of_the_evaluation_is_named(tmp_path: Path) -> None:
 def test_evaluation_rows_of_one_class_are_said_to_be_that(tmp_path: Path) -> None:
     """Only then; and it says which class, and where to look."""
     place = place_with_rows(tmp_path, model=THREE, late=labels("middle"))
-    train(place, compiled(to_onnx), silent)
+    train(place, compiled(COMPILERS), silent)
     words = "late/v1: auc is not defined: all .* evaluation rows are of one class, middle; see split in model.yaml"
     with pytest.raises(InputError, match=words):
         evaluate(place, silent)
@@ -317,7 +320,7 @@ def test_what_model_py_raises_is_said_with_its_line(tmp_path: Path, name: str) -
     code, message = BROKEN[name]
     place = place_with_rows(tmp_path, code)
     with pytest.raises(InputError) as caught:
-        train(place, compiled(to_onnx), silent)
+        train(place, compiled(COMPILERS), silent)
     assert message in str(caught.value)
     assert "Traceback" not in str(caught.value)
 
@@ -327,14 +330,14 @@ def test_an_unfaithful_graph_is_refused(tmp_path: Path) -> None:
     place = place_with_rows(tmp_path)
     other = CODE.replace('C=parameters["strength"]', "C=1e-6")
 
-    def wrong(_: Any, inputs: Any) -> bytes:
+    def wrong(_: Any, manifest: ArtifactManifest) -> Compiled:
         elsewhere = place_with_rows(tmp_path / "other", other)
-        train(elsewhere, compiled(to_onnx), silent)
-        assert [item.name for item in inputs] == INPUTS
-        return (elsewhere.out / "artifact" / "model.onnx").read_bytes()
+        train(elsewhere, compiled(COMPILERS), silent)
+        assert [item.name for item in manifest.inputs] == INPUTS
+        return Compiled("onnx", {"model.onnx": (elsewhere.out / "artifact" / "model.onnx").read_bytes()})
 
     with pytest.raises(InputError, match=r"scores ([0-9]+) of \1 rows differently"):
-        train(place, compiled(wrong), silent)
+        train(place, compiled([Compiler("onnx", "wrong", wrong)]), silent)
     assert not (place.out / "artifact").exists()
 
 
@@ -348,14 +351,14 @@ def test_an_unfaithful_graph_is_refused(tmp_path: Path) -> None:
 def test_labels_that_do_not_fit_the_task_are_refused(tmp_path: Path, labels: pa.Array, message: str) -> None:
     """The classes found are named."""
     with pytest.raises(InputError, match=message):
-        train(place_with_rows(tmp_path, late=labels), compiled(to_onnx), silent)
+        train(place_with_rows(tmp_path, late=labels), compiled(COMPILERS), silent)
 
 
 def test_an_evaluation_label_that_training_never_saw_is_refused(tmp_path: Path) -> None:
     """The strange label is named."""
     labels = [2 if i in evaluated() else i % 2 for i in range(ROWS)]
     place = place_with_rows(tmp_path)
-    train(place, compiled(to_onnx), silent)
+    train(place, compiled(COMPILERS), silent)
     table = pq.read_table(place.out / "training_set.parquet")
     at = table.schema.get_field_index("__label")
     pq.write_table(table.set_column(at, "__label", pa.array(labels)), place.out / "training_set.parquet")
@@ -408,13 +411,13 @@ def test_model_py_finds_beside_itself_what_its_key_holds(tmp_path: Path) -> None
     root = write_checkout(tmp_path / "one", READS_WORDS)
     (root / DIRECTORY / "vocabulary.txt").write_text("some words")
     make_training_set(placed(root), MemoryOfflineStore(), silent)
-    train(placed(root), compiled(to_onnx), silent)
+    train(placed(root), compiled(COMPILERS), silent)
     for hidden in ("README.md", "model.yaml", "training.lock"):
         other = write_checkout(tmp_path / hidden, READS_WORDS.replace("vocabulary.txt", hidden))
         (other / DIRECTORY / "README.md").write_text("a card")
         make_training_set(placed(other), MemoryOfflineStore(), silent)
         with pytest.raises(InputError, match=f"FileNotFoundError.*{hidden}"):
-            train(placed(other), compiled(to_onnx), silent)
+            train(placed(other), compiled(COMPILERS), silent)
 
 
 def test_data_that_are_not_what_dvc_lock_names_are_refused(tmp_path: Path) -> None:
@@ -436,7 +439,7 @@ def test_a_record_is_refused_whose_data_are_not_those_of_its_key(tmp_path: Path)
     """DVC may bring back a training set that it made of other data: the record compares what was read with the key."""
     place = place_with_rows(tmp_path)
     check_quality(place, MemoryExpectationRunner(), silent)
-    train(place, compiled(to_onnx), silent)
+    train(place, compiled(COMPILERS), silent)
     evaluate(place, silent)
     package(place, silent)
     DataRead(digests={"features/sources/flights.parquet": "c" * 32}).write(place.out / "data.json")
@@ -465,7 +468,7 @@ def test_the_same_files_give_the_same_record_to_the_last_byte(tmp_path: Path) ->
     for name in ("one", "two"):
         place = place_with_rows(tmp_path / name)
         check_quality(place, MemoryExpectationRunner(), silent)
-        train(place, compiled(to_onnx), silent)
+        train(place, compiled(COMPILERS), silent)
         evaluate(place, silent)
         package(place, silent)
         make_record(place, silent)

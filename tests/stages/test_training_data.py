@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from bighead_ci.delivery.stages.train import compiled, train
+from bighead_ci.delivery.stages.compiling import compiled
+from bighead_ci.delivery.stages.train import train
 from bighead_ci.delivery.stages.training_data import training_data
 from bighead_ci.delivery.stages.training_set import make_training_set
 from bighead_ci.documents.stage import StageOrder, TrainSpec
@@ -18,7 +19,7 @@ from bighead_ci.errors import InputError
 from bighead_ci.features.parquet import read_file
 from bighead_ci.model_code.training_data import TrainingData
 from bighead_ci.ports.progress import silent
-from bighead_ci.transforms.sklearn_estimator import to_onnx
+from bighead_ci.transforms.compilers import COMPILERS
 from fakes.offline_store import MemoryOfflineStore
 from fakes.stage_checkout import CODE, MODEL, ROWS, placed, write_checkout
 
@@ -118,4 +119,4 @@ def test_an_estimator_that_takes_no_weights_is_named(tmp_path: Path) -> None:
     place = placed(write_checkout(tmp_path, code, MODEL + "weights: {classes: balanced}\n"))
     make_training_set(place, MemoryOfflineStore(), silent)
     with pytest.raises(InputError, match=r"model\.py:9: build: fit of KNeighborsClassifier takes no sample_weight"):
-        train(place, compiled(to_onnx), silent)
+        train(place, compiled(COMPILERS), silent)

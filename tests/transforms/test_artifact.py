@@ -16,8 +16,9 @@ from onnx import TensorProto, helper
 from bighead_ci.documents.artifact import FORMAT, ArtifactInput, ArtifactManifest, GoldenRow, GoldenRows
 from bighead_ci.documents.target import Target
 from bighead_ci.errors import InputError
-from bighead_ci.transforms.artifact import Scorer, artifact_digest, golden_difference, load_artifact, open_artifact
-from bighead_ci.transforms.onnx_file import foreign_domains
+from bighead_ci.scorers.artifact import artifact_digest, golden_difference, load_artifact, open_artifact
+from bighead_ci.scorers.onnx_file import foreign_domains
+from bighead_ci.scorers.onnx_graph import OnnxScorer
 
 INPUTS = [ArtifactInput(name="x", type="float64"), ArtifactInput(name="carrier", type="string")]
 
@@ -108,7 +109,7 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
         artifact_digest(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize(("made", "age"), [(1, "an older engine"), (FORMAT + 1, "a newer engine")])
+@pytest.mark.parametrize(("made", "age"), [(2, "an older engine"), (FORMAT + 1, "a newer engine")])
 def test_an_artifact_of_another_engine_is_to_be_trained_again(tmp_path: Path, made: int, age: str) -> None:
     """A manifest of another format is not guessed at, and the command that makes a new one is named."""
     artifact = write(tmp_path / "artifact")
@@ -183,7 +184,7 @@ def test_threads_do_not_see_each_others_rows(tmp_path: Path) -> None:
 def test_a_golden_row_that_scores_no_number_is_infinitely_far() -> None:
     """NaN compares as equal to nothing and must not pass as a small difference."""
 
-    class Broken(Scorer):
+    class Broken(OnnxScorer):
         def __init__(self) -> None: ...
 
         def score_row(self, inputs: Mapping[str, Any]) -> list[float]:

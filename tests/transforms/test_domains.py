@@ -11,15 +11,12 @@ from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 
-from bighead_ci.documents.artifact import ArtifactInput, ArtifactManifest, InputDomain
-from bighead_ci.documents.target import Target
-from bighead_ci.errors import InputError
+from bighead_ci.documents.artifact import ArtifactInput, InputDomain
 from bighead_ci.model_code.frame import estimator_frame
-from bighead_ci.transforms.artifact import Scorer
 from bighead_ci.transforms.columns import Columns
-from bighead_ci.transforms.domains import find_domains
-from bighead_ci.transforms.sklearn_estimator import to_onnx
+from bighead_ci.transforms.domains import find_domains, scored_where_taken, within
 
 ROWS = 60
 INPUTS = [ArtifactInput(name="carrier", type="string"), ArtifactInput(name="month", type="int64")]
@@ -42,12 +39,7 @@ def domains(carrier: Any, month: Any, seen: Columns = SEEN) -> list[InputDomain]
     def scores(rows: Columns) -> npt.NDArray[np.float64]:
         return np.asarray(estimator.predict_proba(estimator_frame(rows)), dtype=np.float64)
 
-    manifest = ArtifactManifest(
-        model="m", version="v1", target=Target(task="binary", outputs=["0", "1"]), inputs=INPUTS, request={},
-        features=[], feature_keys={},
-    )  # fmt: skip
-    graph = Scorer(manifest, to_onnx(estimator, INPUTS)).score
-    return find_domains(estimator, scores, graph, INPUTS, seen, 1e-5)
+    return find_domains(estimator, scores, INPUTS, seen)
 
 
 MONTH = InputDomain(input="month", null=False)
@@ -84,18 +76,25 @@ def test_a_number_can_be_a_category() -> None:
     assert found == [InputDomain(input="month", null=False, values=[1.0, 2.0, 4.0, 7.0])]
 
 
-def test_a_new_value_that_scores_differently_as_a_graph_is_refused() -> None:
-    """The author reads which input, which value, and how far apart the scores are."""
-    estimator = fitted(OneHotEncoder(handle_unknown="ignore"), StandardScaler(), SEEN)
+def test_an_estimator_that_computes_in_float32_takes_nothing_beyond_it() -> None:
+    """Trees of scikit-learn raise on it; the bound is noted, and rows beyond it are told from others."""
+    seen: Columns = {"x": np.linspace(-1, 1, ROWS), "n": np.arange(ROWS)}
+    inputs = [ArtifactInput(name="x", type="float64"), ArtifactInput(name="n", type="int64")]
+    estimator = DecisionTreeClassifier(random_state=0).fit(estimator_frame(seen), (seen["x"] > 0).astype(np.int64))
+    found = find_domains(estimator, lambda rows: estimator.predict_proba(estimator_frame(rows)), inputs, seen)
+    assert [(one.input, one.null, one.largest) for one in found] == [("x", True, float(np.finfo(np.float32).max))]
+    rows: Columns = {"x": np.array([1e39, -1e39, 3e38, np.nan]), "n": np.arange(4)}
+    assert within(found, rows).tolist() == [False, False, True, True]
+
+
+def test_a_row_that_is_refused_takes_no_other_with_it() -> None:
+    """Each row has its own score, or none."""
 
     def scores(rows: Columns) -> npt.NDArray[np.float64]:
-        return np.asarray(estimator.predict_proba(estimator_frame(rows)), dtype=np.float64)
+        if (rows["x"] == 3).any():
+            raise ValueError("not three")
+        return np.where(rows["x"] == 5, np.nan, rows["x"])[:, None]
 
-    def graph(rows: Columns) -> npt.NDArray[np.float64]:
-        return scores(rows) + 0.25 * np.isin(rows["carrier"], ["AA", "DL", "UA"], invert=True)[:, None]
-
-    with pytest.raises(InputError) as refused:
-        find_domains(estimator, scores, graph, INPUTS, SEEN, 1e-5)
-    text = str(refused.value)
-    assert "input carrier: for a missing value ('') the ONNX form scores differently by 0.25" in text
-    assert "input carrier: for a value that no row had ('new value')" in text
+    found, taken = scored_where_taken(scores, {"x": np.arange(9.0)}, 1)
+    assert np.flatnonzero(~taken).tolist() == [3, 5]
+    assert found[taken, 0].tolist() == [0, 1, 2, 4, 6, 7, 8]

@@ -21,7 +21,7 @@ from torch import nn
 from bighead_ci.documents.artifact import ArtifactInput, ArtifactManifest
 from bighead_ci.documents.target import Target
 from bighead_ci.model_code.frame import estimator_frame
-from bighead_ci.transforms.artifact import Scorer
+from bighead_ci.scorers.onnx_graph import OnnxScorer
 from bighead_ci.transforms.sklearn_estimator import to_onnx
 from bighead_ci.transforms.torch_estimator import TorchClassifier
 
@@ -50,7 +50,7 @@ def largest_difference(estimator: Any, graph: bytes, inputs: list[ArtifactInput]
         model="m", version="v1", target=Target(task="binary", outputs=["0", "1"]), inputs=inputs, request={},
         features=[], feature_keys={},
     )  # fmt: skip
-    scores = Scorer(manifest, graph).score(columns)
+    scores = OnnxScorer(manifest, graph).score(columns)
     return float(np.abs(scores - estimator.predict_proba(estimator_frame(columns))).max())
 
 

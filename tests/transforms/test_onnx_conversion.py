@@ -23,7 +23,7 @@ from bighead_ci.documents.artifact import ArtifactInput, ArtifactManifest
 from bighead_ci.documents.target import Target
 from bighead_ci.errors import InputError
 from bighead_ci.model_code.frame import estimator_frame
-from bighead_ci.transforms.artifact import Scorer
+from bighead_ci.scorers.onnx_graph import OnnxScorer
 from bighead_ci.transforms.hist_gradient_boosting import float32_below
 from bighead_ci.transforms.sklearn_estimator import to_onnx
 from bighead_ci.transforms.torch_estimator import TorchClassifier
@@ -78,7 +78,8 @@ def test_a_pipeline_scores_the_same_as_a_graph(name: str) -> None:
     estimator = PIPELINES[name]().fit(estimator_frame(columns), truth)
     unseen, _ = rows(3000, seed=1)
     unseen["carrier"][:50] = "??"
-    scores = Scorer(manifest(INPUTS, 2), to_onnx(estimator, INPUTS)).score(unseen)
+    # The operator that imputes knows float32 alone.
+    scores = OnnxScorer(manifest(INPUTS, 2), to_onnx(estimator, INPUTS, narrow=True)).score(unseen)
     assert np.abs(scores - estimator.predict_proba(estimator_frame(unseen))).max() <= TOLERANCE
 
 
@@ -86,7 +87,7 @@ def test_one_row_scores_as_the_batch_does() -> None:
     """A row by itself, None for what is missing, gets the score it has in the batch."""
     columns, truth = rows(500)
     estimator = PIPELINES["boosted trees"]().fit(estimator_frame(columns), truth)
-    scorer = Scorer(manifest(INPUTS, 2), to_onnx(estimator, INPUTS))
+    scorer = OnnxScorer(manifest(INPUTS, 2), to_onnx(estimator, INPUTS))
     batch = scorer.score(columns)
     for index in range(40):
         row = {name: values[index] for name, values in columns.items()}
@@ -99,7 +100,7 @@ def test_boosted_trees_convert_with_several_classes() -> None:
     columns, _ = rows(1500)
     truth = (columns["hour"] // 8).astype(np.int64)
     estimator = PIPELINES["boosted trees"]().fit(estimator_frame(columns), truth)
-    scores = Scorer(manifest(INPUTS, 3), to_onnx(estimator, INPUTS)).score(columns)
+    scores = OnnxScorer(manifest(INPUTS, 3), to_onnx(estimator, INPUTS)).score(columns)
     assert np.abs(scores - estimator.predict_proba(estimator_frame(columns))).max() <= TOLERANCE
 
 
@@ -123,7 +124,7 @@ def test_values_on_a_threshold_take_the_same_branch() -> None:
         [thresholds, np.nextafter(thresholds, np.float32(9)), np.nextafter(thresholds, np.float32(-9))]
     )
     inputs = [ArtifactInput(name="x", type="float64")]
-    scores = Scorer(manifest(inputs, 2), to_onnx(estimator, inputs)).score({"x": near})
+    scores = OnnxScorer(manifest(inputs, 2), to_onnx(estimator, inputs)).score({"x": near})
     assert np.abs(scores - estimator.predict_proba(pd.DataFrame({"x": near}))).max() <= TOLERANCE
 
 
@@ -165,7 +166,7 @@ def test_a_network_learns_and_scores_the_same_as_a_graph() -> None:
     columns, truth = tensors(400)
     classifier = TorchClassifier(network, epochs=15, learning_rate=0.02).fit(estimator_frame(columns), truth)
     graph = classifier.to_onnx(TENSORS)
-    scores = Scorer(manifest(TENSORS, 3), graph).score(columns)
+    scores = OnnxScorer(manifest(TENSORS, 3), graph).score(columns)
     assert np.abs(scores - classifier.predict_proba(estimator_frame(columns))).max() <= TOLERANCE
     assert (scores.argmax(axis=1) == truth).mean() > 0.8
     assert __file__.encode() not in graph

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from bighead_ci.delivery.stages.place import StagePlace
 from bighead_ci.delivery.stages.predictions import groups_of, labels_of, predictions_table
-from bighead_ci.delivery.stages.results import Conversion
+from bighead_ci.delivery.stages.results import MeasuredConversion
 from bighead_ci.documents.base import replacing
 from bighead_ci.documents.record import EvaluationResult, Slice
 from bighead_ci.documents.stage import EvaluateSpec, StageOrder
@@ -19,10 +19,11 @@ from bighead_ci.errors import InputError
 from bighead_ci.features.parquet import read_file
 from bighead_ci.planning.stages import ARTIFACT, CONVERSION, EVALUATION, PREDICTIONS, TRAINING_SET
 from bighead_ci.ports.progress import Progress
+from bighead_ci.scorers.artifact import open_artifact
+from bighead_ci.scorers.registry import LOADERS, Loader
 from bighead_ci.tasks.measuring import measure
 from bighead_ci.tasks.registry import task_named
 from bighead_ci.tasks.scored import Resamples, Scored
-from bighead_ci.transforms.artifact import LOADERS, Loader, open_artifact
 from bighead_ci.transforms.columns import input_columns
 from bighead_ci.transforms.importance import permutation_importance
 
@@ -58,6 +59,7 @@ def evaluate(place: StagePlace, progress: Progress, loaders: Mapping[str, Loader
     metrics = measure(scored, resamples)
     if settings.primary not in metrics:
         raise InputError(f"{spec.id}: {settings.primary} is not defined: {task.why_undefined(scored)}")
+    conversion = MeasuredConversion.read(place.out / CONVERSION).conversion
     result = EvaluationResult(
         primary=settings.primary,
         metrics=metrics,
@@ -67,7 +69,8 @@ def evaluate(place: StagePlace, progress: Progress, loaders: Mapping[str, Loader
         charts=task.charts(scored),
         notes=task.notes(scored),
         score_histogram=task.histogram(scored.scores, target),
-        conversion_error=Conversion.read(place.out / CONVERSION).largest,
+        conversion_error=conversion.largest,
+        conversion=conversion,
         importance=permutation_importance(scorer.score, columns),
     )
     with replacing(place.leaving(PREDICTIONS)) as beside:

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from bighead_ci.delivery.stages.made import Made
+from bighead_ci.delivery.stages.made import Made, Way
 from bighead_ci.documents.artifact import ArtifactManifest
 from bighead_ci.model_code.code import ModelCode
 from bighead_ci.model_code.scorer import load_code_scorer, scorer_of
@@ -28,3 +28,8 @@ def keep(model: Any, manifest: ArtifactManifest, code: ModelCode) -> Made:
         files = {file: (directory / file).read_bytes() for file in names}
     loaders = {"python": partial(load_code_scorer, version=code.directory)}
     return Made(mine, files, scorer, loaders, "model that was saved and loaded again")
+
+
+def kept(_model: Any, _manifest: ArtifactManifest, _code: ModelCode) -> list[Way]:
+    """The one way of a version that says `kind: python`."""
+    return [Way("python", keep)]

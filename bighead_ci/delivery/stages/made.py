@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bighead_ci.documents.artifact import ArtifactManifest
 from bighead_ci.model_code.code import ModelCode
-from bighead_ci.transforms.artifact import Loader, RowsScorer
+from bighead_ci.ports.scorer import Scorer
+from bighead_ci.scorers.registry import Loader
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Made:
 
     manifest: ArtifactManifest
     files: Mapping[str, bytes]
-    scorer: RowsScorer
+    scorer: Scorer
     loaders: Mapping[str, Loader]
     """What loads it, by kind."""
     about: str
@@ -29,3 +30,16 @@ Make = Callable[[Any, ArtifactManifest, ModelCode], Made]
 
 Raises InputError where the model cannot become that.
 """
+
+
+@dataclass(frozen=True)
+class Way:
+    """One thing that a trained model may become."""
+
+    name: str
+    """`onnx (float32)`."""
+    make: Make
+
+
+Ways = Callable[[Any, ArtifactManifest, ModelCode], Sequence[Way]]
+"""What to try with a trained model, in order."""

@@ -9,7 +9,8 @@ from bighead_ci.delivery.stages.results import Package
 from bighead_ci.documents.base import digest_of_bytes, short
 from bighead_ci.planning.stages import ARTIFACT, PACKAGE, TRAINING_SET
 from bighead_ci.ports.progress import Progress
-from bighead_ci.transforms.artifact import LOADERS, Loader, artifact_digest, load_artifact
+from bighead_ci.scorers.artifact import artifact_digest, load_artifact
+from bighead_ci.scorers.registry import LOADERS, Loader
 
 
 def package(place: StagePlace, progress: Progress, loaders: Mapping[str, Loader] = LOADERS) -> Package:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from bighead_ci.documents.base import Digest, Document
-from bighead_ci.documents.record import ColumnProfile
+from bighead_ci.documents.record import ColumnProfile, Conversion
 
 
-class Conversion(Document):
-    """`conversion.json`: how well the artifact reproduces the training framework, on the evaluation and golden rows."""
+class MeasuredConversion(Document):
+    """`conversion.json`: what the estimator became, and what no two runs have alike."""
 
-    rows: int
-    largest: float
-    beyond_tolerance: int
+    conversion: Conversion
+    milliseconds: float
+    """Median time of one row, where it was trained."""
 
 
 class Profile(Document):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bighead_ci.delivery.stages.keeping import keep
+from bighead_ci.delivery.stages.keeping import kept
 from bighead_ci.delivery.stages.place import StagePlace
 from bighead_ci.delivery.stages.train import train
 from bighead_ci.entry_points.stages.process import main
@@ -11,7 +11,7 @@ from bighead_ci.ports.progress import Progress
 
 def run(place: StagePlace, progress: Progress) -> None:
     """Leave the model artifact."""
-    train(place, keep, progress)
+    train(place, kept, progress)
 
 
 if __name__ == "__main__":

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from bighead_ci.delivery.stages.compiling import compiled
 from bighead_ci.delivery.stages.place import StagePlace
-from bighead_ci.delivery.stages.train import compiled, train
+from bighead_ci.delivery.stages.train import train
 from bighead_ci.entry_points.stages.process import main
 from bighead_ci.ports.progress import Progress
-from bighead_ci.transforms.sklearn_estimator import to_onnx
+from bighead_ci.transforms.compilers import COMPILERS
 
 
 def run(place: StagePlace, progress: Progress) -> None:
     """Leave the model artifact."""
-    train(place, compiled(to_onnx), progress)
+    train(place, compiled(COMPILERS), progress)
 
 
 if __name__ == "__main__":

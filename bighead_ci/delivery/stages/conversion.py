@@ -1,0 +1,271 @@
+"""What an estimator becomes to be served: kinds of artifact are tried in order, and parity decides.
+
+No converter is trusted. Each form is loaded as serving loads it and scores the evaluation rows, the authored golden
+rows and an adversarial set made from the estimator; one row that differs by more than the tolerance refuses the form.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bighead_ci.delivery.stages.made import Made, Ways
+from bighead_ci.delivery.stages.results import MeasuredConversion
+from bighead_ci.documents.artifact import GOLDEN, MANIFEST, ArtifactManifest, GoldenRow, GoldenRows
+from bighead_ci.documents.record import Conversion, RefusedKind
+from bighead_ci.errors import InputError
+from bighead_ci.model_code.code import ModelCode
+from bighead_ci.ports.progress import Progress
+from bighead_ci.ports.scorer import Floats, Scorer
+from bighead_ci.scorers.artifact import open_artifact
+from bighead_ci.scorers.deviation import deviation
+from bighead_ci.transforms.adversarial import adversarial_rows
+from bighead_ci.transforms.columns import Columns, appended
+from bighead_ci.transforms.domains import find_domains, scored_where_taken, within
+
+TOLERANCE = 1e-5
+"""How far the artifact's score of a row may be from the training framework's, beyond 1 relative to it."""
+SAMPLED_GOLDEN = 8
+TIMED_ROWS = 50
+INSTEAD = {
+    "onnx": "simplify the pipeline's preprocessing, or write `serving: {kind: python}` and run `bighead lock`",
+    "python": "save(directory) leaves out, or load(directory) does not read, something that answers need",
+}
+"""What to do where nothing answers as the estimator does."""
+SHOWN = 60
+"""Characters of a cell in a message."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """An estimator and the rows that its forms are judged on."""
+
+    estimator: Any
+    scores: Callable[[Columns], Floats]
+    """What the estimator itself gives, shape (rows, outputs)."""
+    authored: Columns
+    """Golden rows."""
+    evaluation: Columns
+    training: Columns
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Rows with what the framework gives for them. A column's type is the same for all: what is missing is apart."""
+
+    columns: Columns
+    wanted: Floats
+    about: Sequence[str]
+    """Of adversarial rows, what is odd about each; of others nothing."""
+
+    def row(self, at: int) -> dict[str, Any]:
+        return {name: plain(values[at]) for name, values in self.columns.items()}
+
+    def described(self, at: int) -> str:
+        if self.about:
+            return self.about[at]
+        row = self.row(at)
+        missing = [name for name, value in row.items() if value is None or value == ""]
+        return f"a row with nulls in {', '.join(missing)}" if missing else f"the row {_shown(row)}"
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """A parity set: golden rows, evaluation rows, adversarial ones."""
+
+    authored: _Batch
+    evaluation: _Batch
+    adversarial: Sequence[_Batch]
+
+    @property
+    def batches(self) -> list[_Batch]:
+        return [batch for batch in (self.authored, self.evaluation, *self.adversarial) if len(batch.wanted)]
+
+
+def convert(
+    trained: Trained, manifest: ArtifactManifest, ways: Ways, code: ModelCode, destination: Path, progress: Progress
+) -> MeasuredConversion:
+    """Leave the first form that scores as the estimator does as an artifact.
+
+    Args:
+        trained: The estimator.
+        manifest: What the artifact says of itself; its kind, files and domains are found here.
+        ways: What to try.
+        code: The version's.
+        destination: The artifact's directory.
+        progress: Gets a line as each part is done.
+
+    Raises:
+        InputError: no form does; says of each why not.
+    """
+    found = ways(trained.estimator, manifest, code)
+    seen = appended(trained.evaluation, trained.training)
+    domains = find_domains(trained.estimator, trained.scores, manifest.inputs, seen)
+    manifest = manifest.model_copy(update={"domains": domains})
+    _say_domains(manifest, progress)
+    trial = _trial(trained, manifest, seen)
+    refused: list[RefusedKind] = []
+    for way in found:
+        try:
+            made = way.make(trained.estimator, manifest, code)
+            errors = _judged(made.scorer, trial)
+        except InputError as error:
+            if len(found) == 1 and any(problem.file for problem in error.problems):
+                raise  # it is the code's, and says where
+            refused.append(RefusedKind(kind=way.name, reason=_one_line(error)))
+            continue
+        measured = _measured(made, trial, errors, refused)
+        _write(destination, made, _golden(trial, errors))
+        _say(measured, made, progress)
+        return measured
+    reasons = "\n".join(f"  {one.kind}: {one.reason}" for one in refused)
+    instead = INSTEAD["python" if [way.name for way in found] == ["python"] else "onnx"]
+    raise InputError(
+        f"{manifest.model}/{manifest.version}: no form of the estimator scores as it does; {instead}\n{reasons}"
+    )
+
+
+def _measured(
+    made: Made, trial: _Trial, errors: Sequence[Floats], refused: Sequence[RefusedKind]
+) -> MeasuredConversion:
+    conversion = Conversion(
+        kind=made.manifest.kind,
+        rows=sum(map(len, errors)),
+        adversarial_rows=sum(len(batch.wanted) for batch in trial.adversarial),
+        tolerance=TOLERANCE,
+        largest=max(float(one.max()) for one in errors),
+        refused=list(refused),
+    )
+    return MeasuredConversion(conversion=conversion, milliseconds=_milliseconds_a_row(made.scorer, trial.batches[-1]))
+
+
+def _trial(trained: Trained, manifest: ArtifactManifest, seen: Columns) -> _Trial:
+    authored, evaluation = (_Batch(rows, trained.scores(rows), []) for rows in (trained.authored, trained.evaluation))
+    odd = []
+    for rows in adversarial_rows(trained.estimator, manifest.inputs, seen):
+        inside = rows.at(np.flatnonzero(within(manifest.domains, rows.columns)))
+        scores, taken = scored_where_taken(trained.scores, inside.columns, evaluation.wanted.shape[1])
+        kept = inside.at(np.flatnonzero(taken))
+        odd.append(_Batch(kept.columns, scores[taken], kept.about))
+    return _Trial(authored, evaluation, odd)
+
+
+def _judged(scorer: Scorer, trial: _Trial) -> list[Floats]:
+    """How far the scores of each batch's rows are from the framework's.
+
+    Raises:
+        InputError: some are too far; says how many and describes the furthest.
+    """
+    errors = [_errors(scorer.score(batch.columns), batch.wanted) for batch in trial.batches]
+    beyond, rows = sum(int((one > TOLERANCE).sum()) for one in errors), sum(map(len, errors))
+    if beyond:
+        batch, found = max(zip(trial.batches, errors, strict=True), key=lambda pair: pair[1].max())
+        raise InputError(
+            f"scores {beyond:,} of {rows:,} rows differently by more than {TOLERANCE:g} "
+            f"(by {found.max():.3g} for {batch.described(int(found.argmax()))})"
+        )
+    for batch in trial.batches:
+        for at in _spaced(len(batch.wanted), TIMED_ROWS):
+            if _errors(np.array([scorer.score_row(batch.row(at))]), batch.wanted[at : at + 1])[0] > TOLERANCE:
+                raise InputError(f"scores one row otherwise than among others: {batch.described(at)}")
+    return errors
+
+
+def _errors(found: Floats, wanted: Floats) -> Floats:
+    """The largest difference of each row's scores, relative to those beyond 1."""
+    if found.shape != wanted.shape:
+        raise InputError(f"gives scores of shape {found.shape}, the estimator {wanted.shape}")
+    largest: Floats = deviation(found, wanted).max(axis=1, initial=0.0)
+    return largest
+
+
+def _milliseconds_a_row(scorer: Scorer, batch: _Batch) -> float:
+    """Median time of one row."""
+    taken = []
+    for row in [batch.row(at) for at in _spaced(len(batch.wanted), TIMED_ROWS)]:
+        started = time.perf_counter()
+        scorer.score_row(row)
+        taken.append(time.perf_counter() - started)
+    return round(float(np.median(taken)) * 1000, 3) if taken else 0.0
+
+
+def _golden(trial: _Trial, errors: Sequence[Floats]) -> GoldenRows:
+    """The authored rows, some of every other batch evenly spaced, and the furthest of each."""
+    chosen = [(trial.authored, at) for at in range(len(trial.authored.wanted))]
+    for batch, found in zip(trial.batches, errors, strict=True):
+        if batch is not trial.authored:
+            picked = sorted({*_spaced(len(found), SAMPLED_GOLDEN), int(found.argmax())})
+            chosen += [(batch, at) for at in picked]
+    rows = [GoldenRow(inputs=batch.row(at), scores=batch.wanted[at].tolist()) for batch, at in chosen]
+    return GoldenRows(tolerance=TOLERANCE, rows=[row for row in rows if _is_json(row.inputs)])
+
+
+def _spaced(rows: int, most: int) -> list[int]:
+    found: list[int] = np.linspace(0, rows - 1, min(most, rows)).astype(np.int64).tolist()
+    return found
+
+
+def _is_json(row: Mapping[str, Any]) -> bool:
+    """Whether JSON can say all of it: it has no infinities."""
+    return not any(isinstance(value, float) and math.isinf(value) for value in row.values())
+
+
+def plain(value: Any) -> Any:
+    """A cell as JSON; a missing number is null."""
+    if isinstance(value, np.ndarray):
+        return [plain(one) for one in value]
+    if isinstance(value, str):
+        return value
+    found = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(found, float) and np.isnan(found) else found
+
+
+def _write(directory: Path, made: Made, golden: GoldenRows) -> None:
+    beside = directory.with_name(f".{directory.name}.partial")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    made.manifest.write(beside / MANIFEST)
+    for name, content in made.files.items():
+        (beside / name).write_bytes(content)
+    golden.write(beside / GOLDEN)
+    open_artifact(beside, made.loaders)
+    shutil.rmtree(directory, ignore_errors=True)
+    beside.rename(directory)
+
+
+def _say(measured: MeasuredConversion, made: Made, progress: Progress) -> None:
+    conversion = measured.conversion
+    for one in conversion.refused:
+        progress(f"not {one.kind}: {one.reason}")
+    size = sum(map(len, made.files.values())) / 1024
+    progress(
+        f"artifact of kind {conversion.kind}, {size:,.0f} KiB, {measured.milliseconds:g} ms a row, within "
+        f"{conversion.largest:.1g} of the estimator on {conversion.rows:,} rows, "
+        f"{conversion.adversarial_rows:,} of them adversarial"
+    )
+
+
+def _say_domains(manifest: ArtifactManifest, progress: Progress) -> None:
+    for domain in manifest.domains:
+        bounds = [
+            "" if domain.values is None else f"only the {len(domain.values):,} values it knows",
+            "" if domain.null else "no missing value",
+            "" if domain.largest is None else f"nothing beyond {domain.largest:.2g}",
+        ]
+        progress(f"{domain.input} takes {' and '.join(filter(None, bounds))}: the server refuses others")
+
+
+def _one_line(error: InputError) -> str:
+    return " ".join(str(error).split())
+
+
+def _shown(row: Mapping[str, Any]) -> str:
+    cells = (f"{name}={value!r}" for name, value in row.items())
+    return ", ".join(cell if len(cell) <= SHOWN else f"{cell[:SHOWN]}…" for cell in cells)

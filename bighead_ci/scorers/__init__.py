@@ -1,0 +1,1 @@
+"""Artifacts at run time: verified, loaded and scored by kind, with what a model's process carries and nothing else."""
