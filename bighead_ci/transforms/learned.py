@@ -16,6 +16,11 @@ def thresholds_of(estimator: Any) -> npt.NDArray[np.float64]:
     return thresholds[np.isfinite(thresholds)]
 
 
+def holds_trees(estimator: Any) -> bool:
+    """Whether scikit-learn's decision trees are part of it, those of histograms aside."""
+    return any(hasattr(part, "tree_") for part in _parts(estimator))
+
+
 def categories_of(estimator: Any) -> list[Any]:
     """Every category that its encoders know, those of a column together."""
     return [

@@ -332,9 +332,9 @@ def _measured(
 def _frame(step: Any, columns: Sequence[Sequence[Any]]) -> Any:
     """Values as the encoder saw them when it was fitted: a frame if it knows names, else a matrix."""
     made = []
-    for values in columns:
+    for values, known in zip(columns, step.categories_, strict=True):
         array = np.array(values, dtype=object)
-        made.append(array if any(isinstance(one, str) for one in values) else array.astype(np.float64))
+        made.append(array if any(isinstance(one, str) for one in known) else array.astype(np.float64))
     names = getattr(step, "feature_names_in_", None)
     if names is not None:
         return pd.DataFrame(dict(zip(names, made, strict=True)))

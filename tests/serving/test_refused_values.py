@@ -90,7 +90,7 @@ def _address(process: subprocess.Popen[bytes], said: Path) -> str:
         ("carrier", "ZZ", "'AA', 'DL', 'UA'"),
         ("carrier", "", "'AA', 'DL', 'UA'"),
         ("place", "EWR", "'JFK', 'LGA', or null"),
-        ("hour", None, "any value but a missing one"),
+        ("hour", None, "any value, but not a missing one"),
     ],
 )
 def test_what_the_estimator_refuses_is_refused(url: str, field: str, value: Any, allowed: str) -> None:
@@ -129,7 +129,7 @@ def test_a_feature_that_the_model_does_not_take_is_not_the_callers(tmp_path: Pat
     scorer = FakeScorer([0.25, 0.75])
     name = f"{SET.split('/')[0]}.dep_delay_mean_7d"
     scorer.manifest = scorer.manifest.model_copy(update={"domains": [InputDomain(input=name, null=False)]})
-    with pytest.raises(ScoreError, match=rf"feature store has: {name}: None; allowed: any value but"):
+    with pytest.raises(ScoreError, match=rf"feature store has: {name}: None; allowed: any value, but not"):
         predictor(tmp_path, scorer).predict({"carrier": "ZZ", "distance": 1.0})
     assert predictor(tmp_path, scorer).predict({"carrier": "UA", "distance": 1.0})["score"] == 0.75
 
