@@ -13,7 +13,7 @@ import pytest
 
 from bighead_ci.definitions.files import Files
 from bighead_ci.definitions.tree import DirectoryTree
-from bighead_ci.delivery.stages.keeping import keep
+from bighead_ci.delivery.stages.keeping import kept
 from bighead_ci.delivery.stages.train import train
 from bighead_ci.delivery.stages.training_set import make_training_set
 from bighead_ci.documents.live import ServingProcess
@@ -22,7 +22,7 @@ from bighead_ci.planning.inputs import Inputs
 from bighead_ci.planning.locks import Lock, needed
 from bighead_ci.planning.stages import CODE_SERVING_ENTRY_POINT
 from bighead_ci.ports.progress import silent
-from bighead_ci.transforms.artifact import artifact_digest
+from bighead_ci.scorers.artifact import artifact_digest
 from fakes.offline_store import MemoryOfflineStore
 from fakes.serving import a_config
 from fakes.stage_checkout import CODE, DIRECTORY, MODEL, placed, write_checkout
@@ -50,7 +50,7 @@ def test_the_code_of_a_version_answers_callers(tmp_path: Path) -> None:
     (checkout / DIRECTORY / "golden_rows.json").write_text('[{"carrier": "AA", "hour": 3}]')
     place = placed(checkout)
     make_training_set(place, MemoryOfflineStore(), silent)
-    train(place, keep, silent)
+    train(place, kept, silent)
     artifact = place.out / "artifact"
     config = a_config(tmp_path, artifact=artifact_digest(artifact), artifact_path=artifact, model="late", version="v1")
     config.write(tmp_path / "config.json")

@@ -19,7 +19,7 @@ from bighead_ci.delivery.stages.compiling import compiled
 from bighead_ci.delivery.stages.evaluate import evaluate
 from bighead_ci.delivery.stages.orders import leave_orders
 from bighead_ci.delivery.stages.place import StagePlace
-from bighead_ci.delivery.stages.train import compiled, train
+from bighead_ci.delivery.stages.train import train
 from bighead_ci.delivery.stages.training_set import make_training_set
 from bighead_ci.documents.record import EvaluationResult
 from bighead_ci.planning.inputs import Inputs
