@@ -24,7 +24,7 @@ COMMANDS = {
     "history": ("bighead_ci.cli.questions", "Who served what, when: from git alone."),
     "trace": ("bighead_ci.cli.questions", "Follow a prediction back to the commit that made its model."),
     "drift": ("bighead_ci.cli.questions", "Compare what a model is asked now with what it was trained on."),
-    "explain": ("bighead_ci.cli.gates", "Show a gate's expressions, their inputs and the verdict."),
+    "explain": ("bighead_ci.cli.gates", "Show what a gate says and why, or what a model's scores rest on."),
     "promote": ("bighead_ci.cli.delivery", "Open the pull request that brings a version into an environment."),
     "rollback": ("bighead_ci.cli.delivery", "Take a release back, or say beforehand whether that is possible."),
     "runner": ("bighead_ci.cli.runner", "Watch the local forge; ci, deliver, reconcile, advance as they become due."),

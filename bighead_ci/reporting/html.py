@@ -33,6 +33,7 @@ from bighead_ci.reporting.comparison import (
     worse_slices,
 )
 from bighead_ci.reporting.escaping import printable, web_address
+from bighead_ci.reporting.evaluation_tables import input_shares, measured_runs
 from bighead_ci.reporting.gates import WHAT_TO_DO, reason
 from bighead_ci.reporting.headline import advice, headline
 from bighead_ci.reporting.pictures import dark_rules, svg
@@ -108,7 +109,10 @@ class ModelView:
         self.packages = {lock: changes for lock, changes in model.package_changes.items() if changes}
         self.expectations = sorted(self.record.quality.results, key=lambda r: r.success)
         self.gates = sorted(model.verdict.gates, key=lambda g: (not g.applied, g.passed))
-        self._others = {name: run.evaluation for name, run in distinct_runs(model.running)}
+        runs = distinct_runs(model.running)
+        self.shares = input_shares(self.record, runs)
+        self.shares_beside = [name for name, _ in measured_runs(runs)]
+        self._others = {name: run.evaluation for name, run in runs}
 
     def plots(self) -> list[Markup]:
         """Whatever can be drawn of the evaluation: differences, scores, curves, confusion."""

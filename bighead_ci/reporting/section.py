@@ -32,6 +32,7 @@ from bighead_ci.reporting.comparison import (
     worse_slices,
 )
 from bighead_ci.reporting.escaping import GAP, code, details, fence, link, printable, table, text
+from bighead_ci.reporting.evaluation_tables import importance_table, matrix_table
 from bighead_ci.reporting.figures import (
     NONE,
     figure,
@@ -50,7 +51,7 @@ from bighead_ci.reporting.shortening import Block
 MARK = {"better": "▲ better", "worse": "▼ worse", "no clear change": "≈ no clear change", "": ""}
 """A metric's outcome in the comment."""
 
-_METRICS, _SLICES, _FAILED, _DRIFTED, _CLASSES, _DIFFERENCES = 20, 12, 20, 5, 10, 120
+_METRICS, _SLICES, _FAILED, _DRIFTED, _DIFFERENCES = 20, 12, 20, 5, 120
 
 
 class ModelSection:
@@ -88,8 +89,10 @@ class ModelSection:
             Block(self._gates(), self.sooner + 65, "gate section"),
             Block(self._changes(), self.sooner + 70, "difference section"),
         ]
-        tables = [self._matrix(one) for one in self.record.evaluation.charts if isinstance(one, Matrix)]
+        tables = [matrix_table(self.name, one) for one in self.record.evaluation.charts if isinstance(one, Matrix)]
         blocks += [Block(one, self.sooner + 75, "confusion table") for one in tables]
+        if importance := importance_table(self.name, self.record, self.runs):
+            blocks.append(Block(importance, self.sooner + 77, "importance section"))
         blocks.append(Block(self._run(), self.sooner + 85, "run section"))
         return blocks
 
@@ -372,17 +375,6 @@ class ModelSection:
             for name in sorted({*mine, *theirs})
             if mine.get(name) != theirs.get(name)
         ]
-
-    def _matrix(self, matrix: Matrix) -> str:
-        classes = matrix.names[:_CLASSES]
-        rows = [
-            [f"**{text(name, 40)}**", *(f"{n:,} ({percent(n, sum(line))})" for n in line[:_CLASSES])]
-            for name, line in zip(classes, matrix.counts, strict=False)
-        ]
-        head = ["truth ↓ prediction →", *(text(name, 40) for name in classes)]
-        cut = "" if len(classes) == len(matrix.names) else f", the first {_CLASSES} classes"
-        title = f"{matrix.name[0].upper()}{matrix.name[1:]} matrix of {self.name}{cut}"
-        return details(title, table(head, rows, numbers=range(1, len(head))))
 
     def _run(self) -> str:
         record, data = self.record, self.record.training_set

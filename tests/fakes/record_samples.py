@@ -92,6 +92,7 @@ def make_record(artifact: Path, key: str = "key", minutes: int = 0, **changes: A
             charts=[Matrix(name="confusion", names=["0", "1"], counts=[[10, 2], [3, 5]])],
             score_histogram=Histogram(bounds=UNIT_BOUNDS, counts=[*[1] * 20, 0]),
             conversion_error=1e-7,
+            importance={"carrier": 0.25, "carrier_delays.dep_delay_sum_6h": 0.75},
         ),
         profile=[ColumnProfile(column="carrier", type="string", rows=100, nulls=0, top={"UA": 60})],
         images={"train": image("train"), "serve": image("serve")},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -141,10 +142,22 @@ def _quality(failing: bool) -> QualityResult:
     return QualityResult(results=results)
 
 
+IMPORTANCE = dict(
+    zip(
+        [COLUMNS[i] for i in (6, 8, 4, 9, 7, 5, 2, 0, 1, 3)],
+        [0.012, 0.31, 0.004, 0.09, 0.11, 0.14, 0.08, 0.15, 0.06, 0.044],
+        strict=True,
+    )
+)
+
+
+def _importance(columns: Sequence[str]) -> dict[str, float]:
+    total = sum(IMPORTANCE[name] for name in columns)
+    return {name: IMPORTANCE[name] / total for name in columns}
+
+
 def _drift(reference: str) -> DriftResult:
     scores = [0.231, 0.164, 0.142, 0.061, 0.044, 0.031, 0.022, 0.013, 0.009, 0.002]
-    columns = [COLUMNS[i] for i in (6, 8, 4, 9, 7, 5, 2, 0, 1, 3)]
-    weights = [0.012, 0.31, 0.004, 0.09, 0.11, 0.14, 0.08, 0.15, 0.06, 0.044]
     return DriftResult(
         reference=reference,
         current="training set of flight_delay/v2",
@@ -159,9 +172,9 @@ def _drift(reference: str) -> DriftResult:
                 drifted=score > 0.1,
                 chance=0.0 if score > 0.1 else 1.0,
             )
-            for column, score in zip(columns, scores, strict=True)
+            for column, score in zip(IMPORTANCE, scores, strict=True)
         ],
-    ).weighed(dict(zip(columns, weights, strict=True)))
+    ).weighed(IMPORTANCE)
 
 
 def _profile() -> list[ColumnProfile]:
@@ -184,6 +197,7 @@ def record(version: str, auc: float, *, failing_quality: bool = False, model: st
     name = f"{model}/{version}"
     first = version == "v1"
     request = {k: v for k, v in REQUEST.items() if not (first and k == "seats")}
+    columns = [c for c in COLUMNS if not first or c in COLUMNS[:3] + COLUMNS[4:7]]
     return RunRecord(
         sandbox="bubblewrap",
         run_id=hashlib.md5(name.encode(), usedforsecurity=False).hexdigest(),
@@ -208,11 +222,11 @@ def record(version: str, auc: float, *, failing_quality: bool = False, model: st
         ],
         training_set=TrainingSetSummary(
             rows=289_260, train_rows=241_050, evaluate_rows=48_210, outside_split=38_204, unlabelled=8_255,
-            immature=1_120, columns=[c for c in COLUMNS if not first or c in COLUMNS[:3] + COLUMNS[4:7]],
+            immature=1_120, columns=columns,
         ),
         training_set_digest=digest(f"training set {name}"),
         quality=_quality(failing_quality),
-        evaluation=evaluation(auc),
+        evaluation=evaluation(auc).model_copy(update={"importance": _importance(columns)}),
         profile=_profile(),
         serving=Serving(),
         packages={
