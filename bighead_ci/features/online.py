@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,20 +110,44 @@ class FeatureReader:
             InputError: a set is not there, a key is missing or of the wrong type, or the moment is too early.
             RetryError: a set was republished again and again while it was read, or what is stored is damaged.
         """
+        return next(self.fetch_many([keys], as_of_us))
+
+    def fetch_many(
+        self, keys: Sequence[Mapping[str, Mapping[str, Any]]], as_of_us: int
+    ) -> Iterator[dict[str, FeatureValue]]:
+        """`fetch` for many rows, in their order, from one snapshot of the store.
+
+        What is stored is read before this returns, and `known_until` is of it; a row is computed when it is asked for.
+
+        Args:
+            keys: a row each, all of the same sets.
+            as_of_us: as `fetch`.
+
+        Raises:
+            InputError: as `fetch`.
+            RetryError: as `fetch`; a row that is damaged inside is found when it is computed.
+        """
+        sets = list(keys[0]) if keys else []
         for _ in range(_ATTEMPTS):
-            asked = [self._ask(set_id, values) for set_id, values in keys.items()]
+            asked = [self._ask(set_id, row[set_id]) for row in keys for set_id in sets]
             read = self._store.get_many([where for _, places in asked for where in places])
             rows = [read[first : first + 2] for first in range(0, len(read), 2)]
             late = [loaded for (loaded, _), found in zip(asked, rows, strict=True) if not _holds(loaded, found)]
             if not late:
-                return {
-                    name: value
+                found = [
+                    (loaded, row, self._moment(loaded, as_of_us))
                     for (loaded, _), (_, row) in zip(asked, rows, strict=True)
-                    for name, value in self._values(loaded, row, self._moment(loaded, as_of_us)).items()
-                }
-            for loaded in late:
-                self._current(loaded.stored.feature_set.id)
-        raise RetryError(f"{', '.join(keys)} kept being republished while they were read, or a row is damaged")
+                ]
+                width = len(sets)
+                return (self._row(found[number * width : (number + 1) * width]) for number in range(len(keys)))
+            for set_id in {loaded.stored.feature_set.id for loaded in late}:
+                self._current(set_id)
+        raise RetryError(f"{', '.join(sets)} kept being republished while they were read, or a row is damaged")
+
+    def _row(self, found: Sequence[tuple[_LoadedSet, bytes | None, int]]) -> dict[str, FeatureValue]:
+        return {
+            name: value for loaded, row, moment in found for name, value in self._values(loaded, row, moment).items()
+        }
 
     def _ask(self, set_id: str, values: Mapping[str, Any]) -> tuple[_LoadedSet, list[tuple[str, bytes]]]:
         loaded = self._loaded.get(set_id) or self._current(set_id)

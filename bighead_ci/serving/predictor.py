@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
 
 from bighead_ci.documents.artifact import ArtifactManifest
 from bighead_ci.documents.base import epoch_us
@@ -18,8 +21,9 @@ from bighead_ci.ports.clock import Clock
 from bighead_ci.serving.domains import Domains
 from bighead_ci.serving.metrics import ServingMetrics
 from bighead_ci.serving.prediction_log import LogRow, PredictionLogWriter
-from bighead_ci.serving.request import RequestError, RequestSchema
+from bighead_ci.serving.request import Checked, RequestError, RequestSchema
 from bighead_ci.tasks.registry import task_named
+from bighead_ci.transforms.columns import authored_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,16 @@ class Prepared:
     """By set, of the features."""
     seconds: float
     """That this took."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Features of many rows, all as one read of the store had them."""
+
+    features: Iterator[dict[str, Any]]
+    """A row each; computed when it is asked for."""
+    now: datetime
+    known_until: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +76,20 @@ class RowScorer(Protocol):
     def score_row(self, inputs: Mapping[str, Any]) -> list[float]:
         """One number for each of the target's outputs."""
 
+    def score(self, columns: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.float64]:
+        """The same of many rows, shape (rows, outputs)."""
+
 
 class FeatureLookup(Protocol):
     """Features by key, as of an instant."""
 
     def fetch(self, keys: Mapping[str, Mapping[str, Any]], as_of_us: int) -> dict[str, int | float | str | None]:
         """`<set>.<feature>` → value, of all sets that keys are given for; a null key is one that nobody stored."""
+
+    def fetch_many(
+        self, keys: Sequence[Mapping[str, Mapping[str, Any]]], as_of_us: int
+    ) -> Iterator[dict[str, int | float | str | None]]:
+        """The same for many rows, in their order, from one read of the store; a row is computed when asked for."""
 
     def known_until(self) -> dict[str, int]:
         """Set → the moment (UTC microseconds) up to which what was fetched last knows events."""
@@ -125,16 +147,42 @@ class Predictor:
             ScoreError: the model does not take what the store has.
         """
         started = time.perf_counter()
+        checked = self.check(body)
+        now = self._clock.now()
+        found = self._look_up(checked.fields, epoch_us(now))
+        return self._prepared(checked, found, now, self._known_until(), started)
+
+    def check(self, body: Any) -> Checked:
+        """Check a decoded JSON body; unknown fields are counted.
+
+        Raises:
+            RequestError: as `prepare`.
+        """
         checked = self.schema.check(body)
         if checked.unknown:
             self._metrics.unknown_fields.inc(checked.unknown)
+        return checked
+
+    def look_up(self, rows: Sequence[Checked]) -> Snapshot:
+        """Features of many rows, from one read of the store.
+
+        Raises:
+            RetryError, InputError: as `prepare`; also when a row is asked for.
+        """
         now = self._clock.now()
-        found = self._look_up(checked.fields, epoch_us(now))
-        inputs = self._collect(checked.fields, found)
-        if self._domains is not None:
-            self._refuse_unknown(self._domains, inputs, checked.fields)
-        known_until = self._features.known_until() if self._features is not None and self._log is not None else {}
-        return Prepared(checked.fields, found, inputs, now, known_until, time.perf_counter() - started)
+        if self._features is None:
+            return Snapshot(iter([{}] * len(rows)), now, {})
+        found = self._features.fetch_many([self._keys(row.fields) for row in rows], epoch_us(now))
+        return Snapshot(found, now, self._known_until())
+
+    def prepare_next(self, checked: Checked, snapshot: Snapshot) -> Prepared:
+        """`prepare` for the next row of a snapshot.
+
+        Raises:
+            RequestError, RetryError, ScoreError: as `prepare`.
+        """
+        started = time.perf_counter()
+        return self._prepared(checked, next(snapshot.features), snapshot.now, snapshot.known_until, started)
 
     def score(self, row: Prepared) -> Predicted:
         """Score a row, count it and log it.
@@ -143,12 +191,38 @@ class Predictor:
             ScoreError: the model gave no number.
         """
         started = time.perf_counter()
+        scores = self._score(row.inputs)
+        if not all(map(math.isfinite, scores)):
+            raise _no_number(scores, row)
+        return self.answer(row, scores, started)
+
+    def scores(self, rows: Sequence[Prepared]) -> list[list[float]]:
+        """Scores of many rows by one call of the model; nothing is counted or logged.
+
+        Raises:
+            ScoreError: the model gave no number for a row.
+        """
+        try:
+            found = self._scorer.score(authored_columns([row.inputs for row in rows], self.manifest.inputs))
+        except InputError as error:
+            raise ScoreError(str(error)) from error
+        wrong = np.flatnonzero(~np.isfinite(found).all(axis=1))
+        scores: list[list[float]] = found.tolist()
+        if wrong.size:
+            raise _no_number(scores[wrong[0]], rows[wrong[0]])
+        return scores
+
+    def answer(self, row: Prepared, scores: list[float], started: float) -> Predicted:
+        """Count and log a row that was scored, and say what its caller is told.
+
+        Args:
+            row: What was scored.
+            scores: The model's, finite.
+            started: By `time.perf_counter`, when work on it went on after it was prepared.
+        """
         for name, nulls in self._inputs:
             if row.inputs[name] is None:
                 nulls.inc()
-        scores = self._score(row.inputs)
-        if not all(map(math.isfinite, scores)):
-            raise ScoreError(f"the model gave {scores}; inputs that are null: {_nulls(row.inputs)}")
         self._metrics.scores.observe(self._task.observed_row(scores))
         at_us = time.time_ns() // 1000
         answer = {
@@ -174,11 +248,22 @@ class Predictor:
             self._log.put(logged)
         return Predicted(answer, scores)
 
+    def _prepared(
+        self, checked: Checked, found: dict[str, Any], now: datetime, known_until: dict[str, int], started: float
+    ) -> Prepared:
+        inputs = self._collect(checked.fields, found)
+        if self._domains is not None:
+            self._refuse_unknown(self._domains, inputs, checked.fields)
+        return Prepared(checked.fields, found, inputs, now, known_until, time.perf_counter() - started)
+
+    def _known_until(self) -> dict[str, int]:
+        return {} if self._features is None or self._log is None else self._features.known_until()
+
     def _look_up(self, fields: dict[str, Any], as_of_us: int) -> dict[str, Any]:
-        if self._features is None:
-            return {}
-        keys = {set_id: {column: fields[field] for column, field in keys} for set_id, keys in self._sets}
-        return dict(self._features.fetch(keys, as_of_us))
+        return {} if self._features is None else dict(self._features.fetch(self._keys(fields), as_of_us))
+
+    def _keys(self, fields: dict[str, Any]) -> dict[str, dict[str, Any]]:
+        return {set_id: {column: fields[field] for column, field in keys} for set_id, keys in self._sets}
 
     def _collect(self, fields: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
         return {name: fields[name] if name in fields else found.get(name) for name, _ in self._inputs}
@@ -201,3 +286,7 @@ class Predictor:
 
 def _nulls(inputs: dict[str, Any]) -> str:
     return ", ".join(name for name, value in inputs.items() if value is None) or "none"
+
+
+def _no_number(scores: list[float], row: Prepared) -> ScoreError:
+    return ScoreError(f"the model gave {scores}; inputs that are null: {_nulls(row.inputs)}")

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
 from bighead_ci.serving.metrics import ServingMetrics
 from bighead_ci.serving.predictor import Predicted, Predictor, Prepared
-from bighead_ci.serving.request import FieldProblem, RequestError, shown
+from bighead_ci.serving.request import Checked, FieldProblem, RequestError, shown
 
 ROWS = "rows"
+TURN = 16
+"""Rows that are worked on before the requests of others have their turn."""
+TOGETHER = 128
+"""Rows that the model is given at once: its call costs much more than a row of it."""
+LISTED = 100
+"""Problems that an answer lists."""
 
 
 class RowsProtocol(Protocol):
@@ -46,7 +53,8 @@ class ListOfRows:
 class RowsPredictor:
     """Answers all rows of a request, or none.
 
-    Rows take turns with the requests of others: a long list makes nobody wait for more than a row of it.
+    One read of the store for all of them, so that they are of one moment, and the model's columns for its rows. A few
+    rows take a turn with the requests of others: a long list makes nobody wait for all of it.
     """
 
     def __init__(self, predictor: Predictor, metrics: ServingMetrics, scoring: asyncio.Lock, most: int) -> None:
@@ -55,7 +63,7 @@ class RowsPredictor:
         Args:
             predictor: Of single rows.
             metrics: Counts each row as an answer, with the time that it alone took.
-            scoring: Held while a row is scored.
+            scoring: Held while something is worked on.
             most: Rows a request.
         """
         self._predictor = predictor
@@ -74,26 +82,83 @@ class RowsPredictor:
             raise RequestError(
                 [FieldProblem(ROWS, "too many rows", str(len(rows)), f"{self._most} (serving.max_batch_rows)")]
             )
-        prepared = await self._prepare(rows)
-        predicted = []
-        for one in prepared:
-            async with self._scoring:
-                await asyncio.sleep(0)
+        prepared = await self._prepare(await self._check(rows))
+        scores: list[list[float]] = []
+        seconds = 0.0
+        for part in _parts(len(prepared), TOGETHER):
+            async with self._turn():
                 started = time.perf_counter()
-                predicted.append(self._predictor.score(one))
-                self._metrics.answered(200, one.seconds + time.perf_counter() - started)
+                scores += self._predictor.scores([prepared[number] for number in part])
+                seconds += time.perf_counter() - started
+        return await self._answer(prepared, scores, seconds / max(len(prepared), 1))
+
+    async def _check(self, rows: Sequence[Any]) -> list[Checked]:
+        checked, problems = [], _Problems()
+        for part in _parts(len(rows), TURN):
+            async with self._turn():
+                for number in part:
+                    try:
+                        checked.append(self._predictor.check(rows[number]))
+                    except RequestError as error:
+                        problems.add(number, error)
+        problems.refuse()
+        return checked
+
+    async def _prepare(self, checked: Sequence[Checked]) -> list[Prepared]:
+        async with self._turn():
+            snapshot = self._predictor.look_up(checked)
+        prepared, problems = [], _Problems()
+        for part in _parts(len(checked), TURN):
+            async with self._turn():
+                for number in part:
+                    try:
+                        prepared.append(self._predictor.prepare_next(checked[number], snapshot))
+                    except RequestError as error:
+                        problems.add(number, error)
+        problems.refuse()
+        return prepared
+
+    async def _answer(
+        self, prepared: Sequence[Prepared], scores: Sequence[list[float]], each: float
+    ) -> list[Predicted]:
+        """Every row was scored, in `each` seconds: count, log, answer."""
+        predicted = []
+        for part in _parts(len(prepared), TURN):
+            async with self._turn():
+                for number in part:
+                    started = time.perf_counter() - each
+                    predicted.append(self._predictor.answer(prepared[number], scores[number], started))
+                    self._metrics.answered(200, prepared[number].seconds + time.perf_counter() - started)
         return predicted
 
-    async def _prepare(self, rows: Sequence[Any]) -> list[Prepared]:
-        prepared: list[Prepared] = []
-        problems: list[FieldProblem] = []
-        for number, row in enumerate(rows):
-            async with self._scoring:
-                await asyncio.sleep(0)
-                try:
-                    prepared.append(self._predictor.prepare(row))
-                except RequestError as error:
-                    problems += [problem.inside(f"{ROWS}[{number}]") for problem in error.problems]
-        if problems:
-            raise RequestError(problems)
-        return prepared
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        async with self._scoring:
+            await asyncio.sleep(0)  # lets every request that has arrived be counted
+            yield
+
+
+class _Problems:
+    """What is wrong with rows, by their number."""
+
+    def __init__(self) -> None:
+        self._listed: list[FieldProblem] = []
+        self._others = 0
+
+    def add(self, number: int, error: RequestError) -> None:
+        """Those of one row."""
+        room = LISTED - len(self._listed)
+        self._listed += [problem.inside(f"{ROWS}[{number}]") for problem in error.problems[:room]]
+        self._others += len(error.problems[room:])
+
+    def refuse(self) -> None:
+        """Raise a RequestError if anything is wrong."""
+        if self._others:
+            message = f"{self._others:,} more problems, not listed"
+            self._listed.append(FieldProblem(ROWS, message, None, "rows that fit"))
+        if self._listed:
+            raise RequestError(self._listed)
+
+
+def _parts(count: int, size: int) -> Iterator[range]:
+    return (range(first, min(first + size, count)) for first in range(0, count, size))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from bighead_ci.documents.artifact import ArtifactInput, ArtifactManifest
 from bighead_ci.documents.definition import FeatureSchema, RequestField
@@ -52,6 +56,8 @@ class FakeScorer:
         names = classes or ["0", "1"]
         self.scores = scores
         self.seen: list[dict[str, Any]] = []
+        self.together: list[int] = []
+        """Rows of each call for many."""
         self.manifest = ArtifactManifest(
             model="tiny",
             version="v1",
@@ -68,6 +74,15 @@ class FakeScorer:
             feature_keys={SET: {"airline": "carrier"}},
         )
 
+    def score(self, columns: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.float64]:
+        """The table's scores, for every row."""
+        rows = len(columns["distance"])
+        self.together.append(rows)
+        for row in range(rows):
+            numbers = {name: values[row].item() for name, values in columns.items()}
+            self.seen.append({name: None if math.isnan(number) else number for name, number in numbers.items()})
+        return np.array([self.scores] * rows, dtype=np.float64)
+
     def score_row(self, inputs: Mapping[str, Any]) -> list[float]:
         """The table's scores."""
         self.seen.append(dict(inputs))
@@ -80,9 +95,20 @@ class FakeFeatures:
     def __init__(self, error: Exception | None = None) -> None:
         self.asked: list[tuple[dict[str, dict[str, Any]], int]] = []
         self.error = error
+        self.reads = 0
 
     def fetch(self, keys: Mapping[str, Mapping[str, Any]], as_of_us: int) -> dict[str, int | float | str | None]:
         """UA is known; others have a count of 0 and a null mean."""
+        return next(self.fetch_many([keys], as_of_us))
+
+    def fetch_many(
+        self, keys: Sequence[Mapping[str, Mapping[str, Any]]], as_of_us: int
+    ) -> Iterator[dict[str, int | float | str | None]]:
+        """The same for each."""
+        self.reads += 1
+        return iter([self._of(one, as_of_us) for one in keys])
+
+    def _of(self, keys: Mapping[str, Mapping[str, Any]], as_of_us: int) -> dict[str, int | float | str | None]:
         self.asked.append(({set_id: dict(values) for set_id, values in keys.items()}, as_of_us))
         if self.error is not None:
             raise self.error

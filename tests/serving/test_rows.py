@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from bighead_ci.errors import RetryError
+from bighead_ci.serving.rows import LISTED, TURN
 from fakes.serving import FakeFeatures, FakeScorer, counter
 from fakes.serving_bench import Bench
 
@@ -79,13 +82,56 @@ def test_a_row_without_a_number_fails_the_whole_request(tmp_path: Path) -> None:
     """500: half of a list would be taken for all of it."""
     answer = Bench(tmp_path, scorer=FakeScorer([float("nan"), 0.0])).post(PATH, {"rows": ROWS})
     assert answer.status_code == 500
+    assert "inputs that are null: " in answer.json()["error"]
 
 
 def test_a_long_list_lets_single_rows_in_between(bench: Bench) -> None:
-    """A row that is sent with it is scored before its last row is."""
-    long = json.dumps({"rows": [{"distance": 1}] * 200}).encode()
-    bench.send(("POST", PATH, long), ("POST", "/predict", b'{"distance": 7}'))
-    assert [row["distance"] for row in bench.scorer.seen].index(7.0) < 200
+    """A row that is sent after it is answered before it."""
+
+    async def run() -> list[str]:
+        order: list[str] = []
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(bench.app), base_url="http://variant") as client:
+
+            async def post(path: str, body: Any) -> None:
+                assert (await client.post(path, json=body)).status_code == 200
+                order.append(path)
+
+            await asyncio.gather(post(PATH, {"rows": ROWS * 300}), post("/predict", {}))
+        return order
+
+    assert asyncio.run(run()) == ["/predict", PATH]
+
+
+def test_a_turn_of_the_event_loop_does_a_part_of_a_long_list(bench: Bench) -> None:
+    """Whatever else arrives has its turn every few rows; the model is given many at once."""
+
+    async def answered_by_turn() -> list[float]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(bench.app), base_url="http://variant") as client:
+            call = asyncio.ensure_future(client.post(PATH, json={"rows": ROWS * 100}))
+            found = [0.0]
+            while not call.done():
+                await asyncio.sleep(0)
+                found.append(counter(bench.metrics, "bighead_score_count"))
+            return found
+
+    found = asyncio.run(answered_by_turn())
+    assert found[-1] == 300
+    assert max(after - before for before, after in pairwise(found)) == TURN
+    assert bench.scorer.together == [128, 128, 44]
+
+
+def test_the_store_is_read_once_for_all_rows(bench: Bench) -> None:
+    """So they are of one moment and one publication; the model is not asked row by row."""
+    bench.post(PATH, {"rows": ROWS})
+    assert (bench.features.reads, len(bench.features.asked)) == (1, len(ROWS))
+    assert bench.scorer.together == [len(ROWS)]
+
+
+def test_an_answer_lists_no_more_problems_than_somebody_reads(bench: Bench) -> None:
+    """The rest is counted."""
+    problems = bench.post(PATH, {"rows": [{"distance": "far"}] * (LISTED + 7)}).json()["problems"]
+    assert len(problems) == LISTED + 1
+    assert problems[-1]["message"] == "7 more problems, not listed"
 
 
 def _without_id(answer: dict[str, Any]) -> dict[str, Any]:
