@@ -155,6 +155,22 @@ def test_a_reader_that_is_overtaken_reads_the_new_state(sources: dict[str, Any])
     assert reader.until(SET.id) == UNTIL + 2 * HOUR
 
 
+def test_many_rows_are_fetched_as_each_alone_from_one_read_of_the_store(sources: dict[str, Any]) -> None:
+    """Also those whose key is null or unknown; a publication between two of them is seen by none."""
+    online = FakeOnlineStore()
+    STORE.materialize([SET], sources, MOMENT, online)
+    reader = FeatureReader(online)
+    reader.open(feature_schema(SET, None))
+    keys = [{SET.id: {"k": key}} for key in ("UA", None, "never seen", "UA")]
+    alone = [reader.fetch(key, UNTIL + HOUR) for key in keys]
+    together = reader.fetch_many(keys, UNTIL + HOUR)
+    first = next(together)
+    STORE.materialize([SET], sources, MOMENT + timedelta(minutes=50), online)
+    assert reader.fetch(keys[0], UNTIL + HOUR)["events.x_count_12h"] == 8
+    assert [first, *together] == alone
+    assert list(reader.fetch_many([], UNTIL + HOUR)) == []
+
+
 def test_a_reader_knows_the_moment_of_what_it_read_last(sources: dict[str, Any]) -> None:
     """Not that of a publication which came after the reading."""
     online = FakeOnlineStore()
