@@ -91,7 +91,7 @@ def within(domains: Sequence[InputDomain], columns: Columns) -> npt.NDArray[np.b
             allowed &= np.array([value in known for value in column.tolist()], dtype=np.bool_) | absent
         if domain.largest is not None:
             with np.errstate(invalid="ignore"):
-                allowed &= ~(np.abs(column) > domain.largest).reshape(len(column), -1).any(axis=1)
+                allowed &= ~_anywhere(np.abs(column) > domain.largest)
     return allowed
 
 
@@ -176,6 +176,9 @@ def _new(item: ArtifactInput, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
 def _is_missing(column: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     if column.dtype == object:
         column = np.array([np.nan if value == "" else 0.0 for value in column.tolist()])
-    absent: Any = np.isnan(column)
-    found: npt.NDArray[np.bool_] = absent.reshape(len(column), -1).any(axis=1)
-    return found
+    return _anywhere(np.isnan(column))
+
+
+def _anywhere(cells: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Which rows have it, also somewhere in a list; of no rows, none."""
+    return cells if cells.ndim == 1 else cells.any(axis=1)

@@ -98,3 +98,15 @@ def test_a_row_that_is_refused_takes_no_other_with_it() -> None:
     found, taken = scored_where_taken(scores, {"x": np.arange(9.0)}, 1)
     assert np.flatnonzero(~taken).tolist() == [3, 5]
     assert found[taken, 0].tolist() == [0, 1, 2, 4, 6, 7, 8]
+
+
+def test_of_no_rows_none_are_outside() -> None:
+    """An adversarial set may have no row, of a list input as of another."""
+    domains = [InputDomain(input="pixels", null=False, largest=1e30), InputDomain(input="carrier", null=False)]
+    columns: Columns = {"pixels": np.empty((0, 64)), "carrier": np.empty(0, dtype=object)}
+    assert within(domains, columns).tolist() == []
+    some: Columns = {
+        "pixels": np.array([[0.0, 1.0], [0.0, 1e31], [np.nan, 0.0]]),
+        "carrier": np.array(["AA"] * 3, dtype=object),
+    }
+    assert within(domains, some).tolist() == [True, False, False]
