@@ -34,7 +34,7 @@ class ServingMetrics:
             "bighead_requests", "Answers by HTTP status.", (*names, "status"), registry=self.registry
         )
         self._nulls = Counter(
-            "bighead_null_inputs", "Nulls handed to the model, by input.", (*names, "input"), registry=self.registry
+            "bighead_null_inputs", "Nulls in answered rows, by input.", (*names, "input"), registry=self.registry
         )
         self._values = values
         self._by_status: dict[int, Counter] = {}

@@ -7,6 +7,7 @@ manifest.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -181,4 +182,5 @@ def _is_missing(column: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
 
 def _anywhere(cells: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Which rows have it, also somewhere in a list; of no rows, none."""
-    return cells if cells.ndim == 1 else cells.any(axis=1)
+    found: npt.NDArray[np.bool_] = np.asarray(cells.reshape(len(cells), math.prod(cells.shape[1:])).any(axis=1))
+    return found

@@ -63,7 +63,7 @@ class Bench:
             update={
                 "requests": good + failed + refused,
                 "errors": failed,
-                "nulls": {"distance": failed, "delay": nulls},
+                "nulls": {"distance": 0, "delay": nulls},
             }
         )
         self.telemetry.answer("tiny", self._asked, told)
@@ -116,7 +116,7 @@ def test_what_was_answered_since_a_moment_is_counted(bench: Bench) -> None:
     assert (found.requests, found.errors, found.answers) == (6, 2, 4)
     assert found.scores.total == 4
     assert sum(found.seconds.counts) >= 4
-    assert found.nulls == {"distance": 2, "delay": 1}
+    assert found.nulls == {"distance": 0, "delay": 1}
     made = figures(Arm("tiny-v2", "v2", Histogram()), found)
     assert 0 < made.p50_ms <= made.p95_ms <= made.p99_ms
     assert 0 <= made.score_mean <= 1
