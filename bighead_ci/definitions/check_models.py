@@ -64,10 +64,7 @@ class _Model:
 
     def task_problems(self) -> Iterator[Problem]:
         definition = self.definition
-        task = TASKS.get(definition.task)
-        if task is None:
-            yield self.say(("task",), "there is no such task", definition.task, TASKS)
-            return
+        task = TASKS[definition.task]
         source = self.files.source(definition.label.source)
         kind = source.columns.get(definition.label.column) if source else None
         for problem in task.problems(definition.target(self.place.file), kind, definition.evaluation.primary):

@@ -25,6 +25,7 @@ from bighead_ci.documents.definition import (
 from bighead_ci.documents.release import Release, release_path
 from bighead_ci.errors import InputError, Problem
 from bighead_ci.ports.tree import Tree
+from bighead_ci.tasks.registry import TASKS
 from bighead_ci.words import closest
 
 Kind = Literal["source", "feature-set", "model", "environment", "release", "gate"]
@@ -165,6 +166,15 @@ class Read:
         )
 
 
+def _with_known_task(place: Place, read: Read) -> Read:
+    """Tasks are a registry's, so that no schema lists them; whoever reads a model is told of one that is none."""
+    definition = read.document
+    if not isinstance(definition, ModelDefinition) or definition.task in TASKS:
+        return read
+    problem = read.problem(place.file, ("task",), "there is no such task", definition.task, TASKS)
+    return Read(None, read.parsed, [problem])
+
+
 def next_version(places: Iterable[Place], kind: Kind, name: str) -> str:
     """The version after the highest there is: `v1` for a new name."""
     numbers = [int(p.of[1:]) for p in places if p.kind == kind and p.name == name and p.of[1:].isdigit()]
@@ -205,7 +215,7 @@ class Files:
             except KeyError:
                 self._read[place] = None
             else:
-                self._read[place] = Read(*validate(place.kind, place.file, raw))
+                self._read[place] = _with_known_task(place, Read(*validate(place.kind, place.file, raw)))
         return self._read[place]
 
     def source(self, name: str) -> SourceDefinition | None:
