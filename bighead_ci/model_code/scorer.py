@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ from bighead_ci.errors import InputError
 from bighead_ci.model_code.code import ModelCode
 from bighead_ci.model_code.frame import estimator_frame
 from bighead_ci.model_code.state import load_state
-from bighead_ci.ports.scorer import Explanation
 from bighead_ci.scorers.artifact import golden_difference
+from bighead_ci.scorers.registry import Loader
 from bighead_ci.tasks.registry import task_named
 from bighead_ci.transforms.columns import authored_columns
 
@@ -66,10 +67,6 @@ class PythonScorer:
         scores: list[float] = self.score(authored_columns([inputs], self.manifest.inputs))[0].tolist()
         return scores
 
-    def explain_row(self, inputs: Mapping[str, Any]) -> Explanation | None:  # noqa: ARG002 - the port's
-        """Code does not say what its inputs add."""
-        return None
-
 
 def load_code_scorer(directory: Path, manifest: ArtifactManifest, version: Path) -> PythonScorer:
     """The scorer of a `python` artifact.
@@ -84,6 +81,11 @@ def load_code_scorer(directory: Path, manifest: ArtifactManifest, version: Path)
             other versions of its libraries make other scores of it.
     """
     return scorer_of(directory, manifest, ModelCode(version, f"models/{manifest.model}/{manifest.version}"))
+
+
+def code_loaders(version: Path) -> Mapping[str, Loader]:
+    """What loads artifacts that a version's code, in this directory, answers for: kind → loader."""
+    return {"python": partial(load_code_scorer, version=version)}
 
 
 def scorer_of(directory: Path, manifest: ArtifactManifest, code: ModelCode) -> PythonScorer:

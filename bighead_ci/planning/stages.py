@@ -87,10 +87,9 @@ def stages_of(kind: str | None) -> tuple[Stage, ...]:
     """The stages of a version that declares a kind of artifact: where its own code answers, scoring runs that code."""
     if kind != "python":
         return STAGES
-    touching = {ARTIFACT}
     return tuple(
         replace(stage, reads_code=True, starts=f"code_{stage.name}")
-        if touching & {*stage.needs, *stage.leaves}
+        if ARTIFACT in (*stage.needs, *stage.leaves)
         else stage
         for stage in STAGES
     )

@@ -25,13 +25,17 @@ def least_rise(candidate: tuple[int, int], stable: tuple[int, int]) -> float:
 
 
 def least_share(share: float, of: int) -> float:
-    """The share below which the q-quantile of a population still lies for certain, seen in a sample of so many.
+    """Which quantile of a sample is certainly at or below a quantile of what it was drawn from.
 
     A quantile is an order statistic: the sample's quantile at the lower bound of Wilson's interval around `share` is a
-    lower bound of the population's (Hahn and Meeker, "Statistical Intervals", 1991, section 5.2).
+    lower bound of the population's at `share` (Hahn and Meeker, "Statistical Intervals", 1991, section 5.2).
+
+    Args:
+        share: The population's quantile, 0.95 for p95.
+        of: Size of the sample.
 
     Returns:
-        0 without a sample.
+        A share; 0 without a sample.
     """
     return _wilson(share * of, of)[0] if of > 0 else 0.0
 

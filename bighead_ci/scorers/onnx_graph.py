@@ -13,7 +13,7 @@ import onnxruntime as ort
 
 from bighead_ci.documents.artifact import GRAPH, ArtifactInput, ArtifactManifest
 from bighead_ci.errors import InputError
-from bighead_ci.ports.scorer import Explanation, Floats
+from bighead_ci.ports.scorer import Floats
 from bighead_ci.scorers.inputs import described, reader, typed_columns
 from bighead_ci.scorers.onnx_file import STANDARD_DOMAINS, foreign_domains
 
@@ -94,10 +94,6 @@ class OnnxScorer:
                 raise InputError(f"input {item.name}: {value!r} is not {described(item)}") from error
         scores: list[float] = self._run(feeds)[0].tolist()
         return scores
-
-    def explain_row(self, inputs: Mapping[str, Any]) -> Explanation | None:  # noqa: ARG002 - the port's
-        """A graph does not say what its inputs add."""
-        return None
 
     def _feeds(self) -> dict[str, npt.NDArray[Any]]:
         found: dict[str, npt.NDArray[Any]] | None = getattr(self._local, "feeds", None)

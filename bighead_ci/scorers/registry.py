@@ -30,5 +30,4 @@ def _linear(directory: Path, manifest: ArtifactManifest) -> Scorer:
 
 
 LOADERS: Mapping[str, Loader] = {"onnx": _onnx, "trees": _trees, "linear": _linear}
-
 """Of the kinds that need no code of the version."""

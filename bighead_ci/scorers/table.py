@@ -14,7 +14,7 @@ import numpy.typing as npt
 from bighead_ci.documents.artifact import ArtifactManifest
 from bighead_ci.documents.base import Document
 from bighead_ci.errors import InputError
-from bighead_ci.ports.scorer import Explanation, Floats
+from bighead_ci.ports.scorer import Floats
 from bighead_ci.scorers.inputs import typed_columns
 from bighead_ci.scorers.links import LINKS, Link
 from bighead_ci.scorers.row_plan import Arrays, Plan, RowPlan
@@ -77,7 +77,3 @@ class TableScorer:
         """Scores of one row; see the port."""
         scores: list[float] = self._link(self._model.row(self._plan.row(inputs)))[0].tolist()
         return scores
-
-    def explain_row(self, inputs: Mapping[str, Any]) -> Explanation | None:  # noqa: ARG002 - the port's
-        """Not yet."""
-        return None

@@ -11,13 +11,12 @@ from datetime import datetime
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-from bighead_ci.documents.artifact import ArtifactManifest
 from bighead_ci.documents.base import epoch_us
 from bighead_ci.documents.live import VariantConfig
 from bighead_ci.errors import InputError
 from bighead_ci.ports.clock import Clock
+from bighead_ci.ports.scorer import Scorer
 from bighead_ci.serving.domains import Domains
 from bighead_ci.serving.metrics import ServingMetrics
 from bighead_ci.serving.prediction_log import LogRow, PredictionLogWriter
@@ -66,20 +65,6 @@ class ScoreError(Exception):
     """The model gives no number: it does not bear these inputs, which are not the caller's alone."""
 
 
-class RowScorer(Protocol):
-    """The loaded artifact."""
-
-    @property
-    def manifest(self) -> ArtifactManifest:
-        """Of the artifact."""
-
-    def score_row(self, inputs: Mapping[str, Any]) -> list[float]:
-        """One number for each of the target's outputs."""
-
-    def score(self, columns: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.float64]:
-        """The same of many rows, shape (rows, outputs)."""
-
-
 class FeatureLookup(Protocol):
     """Features by key, as of an instant."""
 
@@ -102,7 +87,7 @@ class Predictor:
         self,
         config: VariantConfig,
         *,
-        scorer: RowScorer,
+        scorer: Scorer,
         features: FeatureLookup | None,
         metrics: ServingMetrics,
         log: PredictionLogWriter | None,

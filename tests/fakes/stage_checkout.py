@@ -16,10 +16,13 @@ from bighead_ci.definitions.files import Files
 from bighead_ci.definitions.tree import DirectoryTree
 from bighead_ci.delivery.stages.orders import leave_orders
 from bighead_ci.delivery.stages.place import StagePlace
+from bighead_ci.delivery.stages.training_set import make_training_set
 from bighead_ci.planning.inputs import Inputs
 from bighead_ci.ports.engine import Engine
+from bighead_ci.ports.progress import silent
 from fakes.engine import MemoryEngine
 from fakes.local_bench import satisfied_lock
+from fakes.offline_store import MemoryOfflineStore
 
 DIRECTORY = "models/late/v1"
 
@@ -139,3 +142,15 @@ def placed(root: Path, engine: Engine | None = None) -> StagePlace:
     place = StagePlace(root, DIRECTORY)
     leave_orders(place, Inputs(Files(DirectoryTree(root)), engine or MemoryEngine()), lambda _: None)
     return place
+
+
+def place_with_rows(root: Path, code: str = CODE, model: str = MODEL, **columns: pa.Array) -> StagePlace:
+    """The stage `training-set` has run on the source's rows."""
+    place = placed(write_checkout(root, code, model, **columns))
+    make_training_set(place, MemoryOfflineStore(), silent)
+    return place
+
+
+def evaluated() -> list[int]:
+    """Event ids of the evaluation rows: a quarter, by their hash."""
+    return [i for i in range(ROWS) if int(hashlib.sha256(str(i).encode()).hexdigest()[:16], 16) % 100 < 25]

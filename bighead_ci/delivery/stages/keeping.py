@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from bighead_ci.delivery.stages.made import Made, Way
 from bighead_ci.documents.artifact import ArtifactManifest
 from bighead_ci.model_code.code import ModelCode
-from bighead_ci.model_code.scorer import load_code_scorer, scorer_of
+from bighead_ci.model_code.scorer import code_loaders, scorer_of
 from bighead_ci.model_code.state import save_state
 
 
@@ -26,8 +25,7 @@ def keep(model: Any, manifest: ArtifactManifest, code: ModelCode) -> Made:
         mine = manifest.model_copy(update={"kind": "python", "files": names})
         scorer = scorer_of(directory, mine, code)
         files = {file: (directory / file).read_bytes() for file in names}
-    loaders = {"python": partial(load_code_scorer, version=code.directory)}
-    return Made(mine, files, scorer, loaders, "model that was saved and loaded again")
+    return Made(mine, files, scorer, code_loaders(code.directory), "model that was saved and loaded again")
 
 
 def kept(_model: Any, _manifest: ArtifactManifest, _code: ModelCode) -> list[Way]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from bighead_ci.delivery.stages.package import package
 from bighead_ci.delivery.stages.place import StagePlace
 from bighead_ci.delivery.stages.version_code import code_directory
 from bighead_ci.documents.stage import PackageSpec, StageOrder
 from bighead_ci.entry_points.stages.process import main
-from bighead_ci.model_code.scorer import load_code_scorer
+from bighead_ci.model_code.scorer import code_loaders
 from bighead_ci.ports.progress import Progress
 
 
@@ -17,7 +15,7 @@ def run(place: StagePlace, progress: Progress) -> None:
     """Leave what the stage leaves, with the version's code beside the artifact."""
     files = place.order("package", StageOrder[PackageSpec]).spec.code
     with code_directory(place, files) as directory:
-        package(place, progress, {"python": partial(load_code_scorer, version=directory)})
+        package(place, progress, code_loaders(directory))
 
 
 if __name__ == "__main__":
