@@ -6,6 +6,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -29,13 +30,22 @@ from bighead_ci.definitions.source_scaffold import RAW, NewSource, data_import, 
 from bighead_ci.definitions.tree import OverlaidTree
 from bighead_ci.documents.base import write_atomically
 from bighead_ci.documents.definition import ColumnType
-from bighead_ci.errors import InputError
+from bighead_ci.errors import InputError, Problem
 from bighead_ci.features.data_file import DataFile, describe
 from bighead_ci.planning.dvc_pipeline import dvc_yaml
 from bighead_ci.ports.tree import Tree
 from bighead_ci.tasks.registry import TASKS
 from bighead_ci.wiring.work_trees import work_tree
 from bighead_ci.words import closest
+
+_OPTION_OF = {
+    "spine.source": "--source",
+    "label.source": "--label-source",
+    "label.column": "--label",
+    "label.positive": "--positive",
+    "group": "--group",
+}
+"""Field of model.yaml → the option of `new model` that fills it: nobody has that file yet."""
 
 owner_option = click.option("--owner", default=None, help="Team that answers for it; default: the source's owner.")
 
@@ -283,7 +293,12 @@ def _finish(checkout: Path, tree: Tree, files: Mapping[str, bytes], as_json: boo
 def _refuse_problems(tree: Tree, files: Mapping[str, bytes]) -> None:
     problems = check_tree(OverlaidTree(tree, files), files)
     if problems:
-        raise InputError(problems)
+        raise InputError(map(_about_option, problems))
+
+
+def _about_option(problem: Problem) -> Problem:
+    option = _OPTION_OF.get(problem.subject) if problem.file.endswith("/model.yaml") else None
+    return problem if option is None else replace(problem, file=option, line=None, subject="")
 
 
 def _with_pipelines(tree: Tree, files: Mapping[str, bytes]) -> dict[str, bytes]:

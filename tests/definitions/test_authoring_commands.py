@@ -163,3 +163,21 @@ def test_schema_prints_json() -> None:
     """`schema model` is the JSON Schema and nothing else."""
     printed = CliRunner().invoke(schema_command, ["model"]).output
     assert json.loads(printed)["title"] == "ModelDefinition"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--label", "origin"), "--positive: is required where labels are text"),
+        (("--label", "delay", "--task", "ranking"), "--group: is required"),
+        (("--label", "delay", "--task", "ranking", "--group", "nope"), "--group: source flights has no such column"),
+        (("--label", "origin", "--task", "regression"), "--label: is no label of task regression; got origin: string"),
+    ],
+)
+def test_what_a_new_model_lacks_is_said_of_the_option(checkout: Path, arguments: tuple[str, ...], message: str) -> None:
+    """Nobody has the model.yaml yet whose field is wrong."""
+    result = CliRunner().invoke(
+        new_command, ["model", "fresh", "--source", "flights", *arguments, "--checkout", str(checkout)]
+    )
+    assert result.exit_code == 2
+    assert result.output.startswith(message)

@@ -42,6 +42,7 @@ from fakes.stage_checkout import (
     DATA,
     DATA_MD5,
     DIRECTORY,
+    GOLDEN_ROW,
     INPUTS,
     ROWS,
     evaluated,
@@ -237,6 +238,16 @@ def test_a_golden_row_of_another_input_is_refused(tmp_path: Path) -> None:
     (root / DIRECTORY / "golden_rows.json").write_text(json.dumps([{"houre": 3}]))
     with pytest.raises(InputError, match=r"golden_rows\.json: houre: is no input"):
         placed(root)
+
+
+def test_a_golden_row_that_the_estimator_does_not_take_is_named(tmp_path: Path) -> None:
+    """It is the row's fault, not that of the line that scores."""
+    root = write_checkout(tmp_path, code=CODE.replace('OneHotEncoder(handle_unknown="ignore")', "OneHotEncoder()"))
+    (root / DIRECTORY / "golden_rows.json").write_text(json.dumps([GOLDEN_ROW, GOLDEN_ROW | {"carrier": "a"}]))
+    place = placed(root)
+    make_training_set(place, MemoryOfflineStore(), silent)
+    with pytest.raises(InputError, match=r"golden_rows\.json: 1: the estimator does not take this row: .*'a'"):
+        train(place, compiled(COMPILERS), silent)
 
 
 def test_a_directory_that_is_no_model_version_is_refused(tmp_path: Path) -> None:

@@ -65,9 +65,9 @@ def train(place: StagePlace, ways: Ways, progress: Progress) -> Conversion:
             evaluation=input_columns(evaluation_rows, spec.inputs),
             training=input_columns(train_rows, spec.inputs),
         )
-        plain = [rows for rows in (trained.evaluation, trained.authored) if row_count(rows)]
-        framework = np.concatenate([_scores(estimator, rows, spec, target, code) for rows in plain])
-        bounds = task_named(target.task).bounds(framework)
+        framework = [_scores(estimator, trained.evaluation, spec, target, code)] if evaluation_rows.num_rows else []
+        framework += [_golden_scores(estimator, trained.authored, spec, target, code)] if spec.golden_rows else []
+        bounds = task_named(target.task).bounds(np.concatenate(framework))
         manifest = _manifest(spec, target.model_copy(update={"bounds": bounds}))
         measured = convert(trained, manifest, ways, code, place.leaving(ARTIFACT), progress)
     measured.write(place.leaving(CONVERSION))
@@ -113,6 +113,25 @@ def _about_labels(error: InputError, spec: TrainSpec, code: ModelCode, truth: La
         replace(problem, line=built) if problem.line is None and problem.file == code.shown else problem
         for problem in said.problems
     )
+
+
+def _golden_scores(estimator: Any, rows: Columns, spec: TrainSpec, target: Target, code: ModelCode) -> Floats:
+    """The same of the golden rows; what the estimator raises on one of them is said of that row."""
+    try:
+        return _scores(estimator, rows, spec, target, code)
+    except InputError:
+        problems = []
+        for at in range(row_count(rows)):
+            try:
+                _scores(estimator, {name: values[at : at + 1] for name, values in rows.items()}, spec, target, code)
+            except InputError as error:
+                message = f"the estimator does not take this row: {'; '.join(map(str, error.problems))}"
+                subject, allowed = str(at), "values that it was trained on, or an estimator that takes these"
+                file = f"{spec.path}/golden_rows.json"
+                problems.append(Problem(file=file, subject=subject, message=message, allowed=allowed))
+        if problems:
+            raise InputError(problems) from None
+        raise
 
 
 def _scores(estimator: Any, columns: Columns, spec: TrainSpec, target: Target, code: ModelCode) -> Floats:
