@@ -28,6 +28,8 @@ class Curve(Document):
     points: list[CurvePoint]
     unit: bool = True
     """Both axes run from 0 to 1."""
+    comparable: bool = True
+    """Both axes measure the same thing: they have one scale, and a line is drawn where they agree."""
     dots: bool = True
     """Whether each point is a figure of its own, and not one of many along a line."""
 

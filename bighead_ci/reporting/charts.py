@@ -128,36 +128,48 @@ def _square(mine: Curve, lines: Mapping[str, Sequence[CurvePoint]], width: int) 
         for i, p in enumerate(line)
         if math.isfinite(p.x) and math.isfinite(p.y)
     ]
-    spots = [_rounded(place, mine) for line in lines.values() for p in line for place in (p.x, p.y)]
-    spots = [place for place in spots if math.isfinite(place)]
-    low, high = (0, 1) if mine.unit or not spots else (min(spots), max(spots))
-    axis = {"type": "quantitative", "scale": {"domain": [low, high]}}
+    horizontal, vertical = _ranges(mine, points)
     ticks: Spec = {"values": [0, 0.25, 0.5, 0.75, 1], "format": ".2~f"} if mine.unit else {"tickCount": 5}
-    diagonal = {"values": [{"x": low, "y": low}, {"x": high, "y": high}]}
     line: Spec = {"type": "line", "strokeWidth": 2}
     if mine.dots:
         line["point"] = {"size": 25, "filled": True}
+    drawn = {
+        "data": {"values": points},
+        "mark": line,
+        "encoding": {
+            "x": {**_axis("x", horizontal), "title": mine.x, "axis": ticks},
+            "y": {**_axis("y", vertical), "title": mine.y, "axis": ticks},
+            "order": {"field": "i", "type": "quantitative"},
+            "color": _colours("run", list(lines), (MINE, *OTHERS)),
+        },
+    }
+    layers = [_diagonal(horizontal), drawn] if mine.comparable else [drawn]
+    return {"title": titled(mine), "width": width, "height": width, "layer": layers}
+
+
+Range = tuple[float, float]
+
+
+def _ranges(mine: Curve, points: Sequence[Mapping[str, Any]]) -> tuple[Range, Range]:
+    """What the axes show; heights that are not comparable with places begin at 0."""
+    if mine.unit or not points:
+        return (0, 1), (0, 1)
+    xs, ys = ([point[field] for point in points] for field in ("x", "y"))
+    if mine.comparable:
+        both = (min(*xs, *ys), max(*xs, *ys))
+        return both, both
+    return (min(xs), max(xs)), (min(0, *ys), max(0, *ys))
+
+
+def _axis(field: str, shown: Range) -> Spec:
+    return {"type": "quantitative", "scale": {"domain": list(shown)}, "field": field}
+
+
+def _diagonal(shown: Range) -> Spec:
     return {
-        "title": titled(mine),
-        "width": width,
-        "height": width,
-        "layer": [
-            {
-                "data": diagonal,
-                "mark": {"type": "line", "color": MUTED, "strokeDash": [3, 3], "strokeWidth": 1},
-                "encoding": {"x": {**axis, "field": "x"}, "y": {**axis, "field": "y"}},
-            },
-            {
-                "data": {"values": points},
-                "mark": line,
-                "encoding": {
-                    "x": {**axis, "field": "x", "title": mine.x, "axis": ticks},
-                    "y": {**axis, "field": "y", "title": mine.y, "axis": ticks},
-                    "order": {"field": "i", "type": "quantitative"},
-                    "color": _colours("run", list(lines), (MINE, *OTHERS)),
-                },
-            },
-        ],
+        "data": {"values": [{"x": at, "y": at} for at in shown]},
+        "mark": {"type": "line", "color": MUTED, "strokeDash": [3, 3], "strokeWidth": 1},
+        "encoding": {"x": _axis("x", shown), "y": _axis("y", shown)},
     }
 
 

@@ -117,7 +117,8 @@ class Ranking(Task):
             here = scored.truth[order][useful & (place == at)]
             if len(here):
                 points.append(CurvePoint(x=at + 1.0, y=float(here.mean()) / best))
-        return [Curve(name="grade by place", x="place", y="mean grade, share of the best", points=points, unit=False)]
+        y = "mean grade, share of the best"
+        return [Curve(name="grade by place", x="place", y=y, points=points, unit=False, comparable=False)]
 
     def notes(self, scored: Scored) -> list[str]:
         """Groups that say nothing about an order."""

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from bighead_ci.documents.chart import CurvePoint, Matrix
+from bighead_ci.documents.chart import Curve, CurvePoint, Matrix
 from bighead_ci.documents.histogram import Histogram
 from bighead_ci.documents.record import ColumnDrift, MetricDifference
 from bighead_ci.reporting import charts, pictures
@@ -92,6 +92,17 @@ def test_a_picture_too_large_for_a_comment_is_left_out() -> None:
     """Hundreds of columns give no inline picture rather than one that fills the comment."""
     columns = [ColumnDrift(column=f"c{i}", method="m", score=1, threshold=1, drifted=False) for i in range(200)]
     assert pictures.inline_picture(charts.drift(columns), "drift") == ""
+
+
+def test_axes_that_measure_different_things_have_scales_of_their_own() -> None:
+    """A share by place is not squeezed into the scale of places, and there is no line where the two agree."""
+    points = [CurvePoint(x=place, y=0.9 / place) for place in (1.0, 5.0, 10.0)]
+    drawn = charts.curve(
+        Curve(name="grade", x="place", y="share", points=points, unit=False, comparable=False), {}, 190
+    )
+    (line,) = drawn["layer"]
+    assert line["encoding"]["x"]["scale"]["domain"] == [1.0, 10.0]
+    assert line["encoding"]["y"]["scale"]["domain"] == [0, 0.9]
 
 
 def test_a_long_curve_keeps_its_ends() -> None:
