@@ -241,9 +241,9 @@ class _Model:
             if field.categories is not None and (field.type != "string" or field.size is not None):
                 message = "only a text has categories"
                 yield self.say(("request", name, "categories"), message, field.type, wanted="a string without size")
-        if definition.serving.trusted_types and definition.serving.kind != "python":
+        if definition.serving.trusted_types and definition.serving.kind == "compiled":
             message = "no type is made where a compiled kind answers"
-            yield self.say(("serving", "trusted_types"), message, wanted="serving.kind: python beside it")
+            yield self.say(("serving", "trusted_types"), message, wanted="serving.kind: python beside it, or no kind")
 
     def _weight_problems(self, weights: Weights) -> Iterator[Problem]:
         if weights.column is None and weights.classes is None:

@@ -41,6 +41,8 @@ _CANDIDATE = (
     "candidate.drift.important",
     "candidate.drift.reference",
     "candidate.conversion_error",
+    "candidate.kind",
+    "candidate.row_milliseconds",
     "candidate.artifact_bytes",
     "candidate.seconds",
     "candidate.sandbox",

@@ -10,19 +10,18 @@ from itertools import chain
 
 from bighead_ci.definitions.files import Files
 from bighead_ci.delivery.context import Context
+from bighead_ci.delivery.stages.results import MeasuredConversion
 from bighead_ci.documents.base import short
 from bighead_ci.documents.definition import VersionedModel
 from bighead_ci.documents.image import ImageRef
-from bighead_ci.documents.inputs import Target, VersionInputs
+from bighead_ci.documents.inputs import Image, Target, VersionInputs
 from bighead_ci.documents.record import RunRecord
 from bighead_ci.errors import InputError
 from bighead_ci.planning.inputs import Inputs
-from bighead_ci.planning.stages import ARTIFACT, PREDICTIONS, SAMPLE
+from bighead_ci.planning.stages import ARTIFACT, CONVERSION, PREDICTIONS, SAMPLE, serving_image
 from bighead_ci.ports.orchestrator import Outcome
 from bighead_ci.ports.progress import Progress
 from bighead_ci.ports.tree import Tree
-
-TARGETS: tuple[Target, ...] = ("train", "serve")
 
 
 @dataclass(frozen=True)
@@ -115,22 +114,23 @@ class _Build:
         return next((one for one in candidates if not self._why_unusable(one)), None)
 
     def run(self) -> RunRecord:
-        """Build the images, run the stages, keep what they left.
+        """Build the image to train in, run the stages, build what serves what they made, keep what they left.
 
         A damaged record is made whole again: same key, so the same must come out.
         """
         damaged = self.context.records.by_content_key(self.inputs.content_key)
         if damaged is not None:
             self.say(f"{self._why_unusable(damaged)}; made again")
-        images = {
-            target: self.context.images.ensure(self.planned.recipe(target, self.model), self.tree, self.say)
-            for target in TARGETS
-        }
+        trains = self._image("train")
         with self.context.orchestrator.run(self.commit, self.inputs, self.say) as outcome:
-            record = self._save(outcome, images)
+            serves = self._image(serving_image(self.model.definition.serving.kind, outcome.result.kind))
+            record = self._save(outcome, {"train": trains, "serve": serves})
         if damaged is not None and (still := self._why_unusable(damaged)):
             raise InputError(f"{self.model.id}: making it again gave something else; restore it from a copy: {still}")
         return record
+
+    def _image(self, image: Image) -> ImageRef:
+        return self.context.images.ensure(self.planned.recipe(image, self.model), self.tree, self.say)
 
     def _save(self, outcome: Outcome, images: dict[Target, ImageRef]) -> RunRecord:
         record = RunRecord(
@@ -140,6 +140,7 @@ class _Build:
             recorded_at=self.context.clock.now(),
             images=images,
             timings=outcome.timings,
+            row_milliseconds=MeasuredConversion.read(outcome.files / CONVERSION).milliseconds,
             sandbox=outcome.sandbox,
         )
         files = {name: outcome.files / name for name in (ARTIFACT, PREDICTIONS, SAMPLE)}

@@ -9,9 +9,10 @@ from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.gates import judge_pull_request
 from bighead_ci.delivery.running import running_versions
 from bighead_ci.delivery.stages.confinement import sandbox_of_run
+from bighead_ci.delivery.stages.results import MeasuredConversion
 from bighead_ci.documents.record import RunRecord, RunResult, Timings
 from bighead_ci.documents.report import ModelReport, TrainedReport
-from bighead_ci.planning.stages import PREDICTIONS, RECORD, SAMPLE
+from bighead_ci.planning.stages import CONVERSION, PREDICTIONS, RECORD, SAMPLE
 
 TRAINED_PAGE = "report.html"
 """Beside what the stages left."""
@@ -37,6 +38,7 @@ def report_trained(context: Context, out: Path, timings: Timings, seconds: float
         recorded_at=now,
         images={},
         timings=timings,
+        row_milliseconds=MeasuredConversion.read(out / CONVERSION).milliseconds,
         sandbox=sandbox_of_run(out),
     )
     running = running_versions(context, main.desired, record.model)

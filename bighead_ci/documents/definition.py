@@ -204,6 +204,9 @@ TypeName = Annotated[str, StringConstraints(pattern=_DOTTED, max_length=200)]
 """Module and name: `model.Lower`, `sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor`."""
 
 
+DeclaredKind = Literal["compiled", "python"]
+
+
 class Serving(Definition):
     """How the model answers."""
 
@@ -211,8 +214,10 @@ class Serving(Definition):
     max_concurrency: PositiveInt = 64
     max_batch_rows: PositiveInt = 1000
     """Rows that one request may have."""
-    kind: Literal["python"] | None = None
-    """`python`: the version's own code answers, in the environment of its serving.lock. None: a compiled kind does."""
+    kind: DeclaredKind | None = None
+    """What may answer. None: the first compiled kind that scores as the estimator does; where none does, the version's
+    own code, in the environment of its training.lock. `compiled`: nothing that needs code of the version, else training
+    fails. `python`: the version's own code, in the environment of its serving.lock."""
     trusted_types: Annotated[list[TypeName], AfterValidator(_known_once)] = Field(default_factory=list)
     """Types that may be made when the state of a `python` model is loaded, beside those that skops trusts."""
 

@@ -20,6 +20,9 @@ from bighead_ci.documents.base import Digest, Document, Name, Version, digest_of
 
 Target = Literal["train", "serve"]
 """What an image of a model version is for."""
+Image = Literal["train", "serve", "serve-code"]
+"""The images that a version may get. `serve-code` serves it where nothing compiled answers and its own code has to; a
+version that says in model.yaml which of both it wants has only `serve`."""
 LAST_STAGE = "record"
 """The stage that reads what all others leave."""
 
@@ -31,8 +34,8 @@ class VersionInputs(Document):
     version: Version
     stages: dict[str, dict[str, str]]
     """Stage → name of an input → its digest, in the order in which they run."""
-    images: dict[Target, dict[str, str]]
-    """Target → name of an input → its digest."""
+    images: dict[Image, dict[str, str]]
+    """Image → name of an input → its digest."""
 
     @property
     def id(self) -> str:
@@ -43,15 +46,15 @@ class VersionInputs(Document):
         """Same key, same outputs."""
         return digest_of({"stage": stage, "version": self.id, "inputs": self.stages[stage]})
 
-    def image_key(self, target: Target) -> Digest:
+    def image_key(self, image: Image) -> Digest:
         """Same key, same image."""
-        return digest_of({"image": target, "version": self.id, "inputs": self.images[target]})
+        return digest_of({"image": image, "version": self.id, "inputs": self.images[image]})
 
     @cached_property
     def content_key(self) -> Digest:
         """Same key, same record: of all stages and images."""
         stages = {stage: self.stage_key(stage) for stage in self.stages}
-        images = {target: self.image_key(target) for target in self.images}
+        images = {image: self.image_key(image) for image in self.images}
         return digest_of({"stages": stages, "images": images})
 
 

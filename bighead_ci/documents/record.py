@@ -298,6 +298,16 @@ class RunResult(Document):
         """`flight_delay/v2`."""
         return f"{self.model}/{self.version}"
 
+    @property
+    def kind(self) -> Kind | None:
+        """Of the artifact; None in records from before there were kinds, when all were compiled."""
+        return self.evaluation.conversion.kind if self.evaluation.conversion else None
+
+    @property
+    def fell(self) -> bool:
+        """Whether its own code answers because nothing compiled does, and not because model.yaml asks for that."""
+        return self.kind == "python" and self.serving.kind is None
+
 
 class RunRecord(RunResult):
     """A result as it is kept: the evidence that gates read."""
@@ -308,6 +318,8 @@ class RunRecord(RunResult):
     recorded_at: Moment
     images: dict[ImageTarget, ImageRef]
     timings: Timings
+    row_milliseconds: float | None = None
+    """Median time in which the artifact scored one row, where it was trained; None in older records."""
     sandbox: SandboxKind = "none"
     """What held the stages' code, the weakest of them; before there were sandboxes, nothing did."""
     status: Literal["complete"] = "complete"

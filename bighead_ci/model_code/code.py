@@ -13,6 +13,7 @@ from typing import Any
 
 from bighead_ci.errors import BigheadError, InputError, Problem
 from bighead_ci.model_code.neighbours import MODEL, Neighbours
+from bighead_ci.sentences import shortened
 
 FILE = "model.py"
 HOOKS = ("preprocess", "pre_process", "postprocess", "post_process", "predict", "predict_proba", "predict_fn")
@@ -138,8 +139,8 @@ class ModelCode:
             raise
         except (Exception, SystemExit) as error:
             file, line = self._place_of(error)
-            text = str(error).strip().splitlines()
-            message = f"{type(error).__name__}: {text[0][:400]}" if text else type(error).__name__
+            text = shortened(str(error))
+            message = f"{type(error).__name__}: {text}" if text else type(error).__name__
             if isinstance(error, ImportError) and "relative import" in message:
                 message += "; modules beside model.py are imported by their bare names: `import helpers`"
             raise InputError([Problem(file=file, line=line, subject=doing, message=message)]) from error

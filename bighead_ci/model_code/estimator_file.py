@@ -14,6 +14,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 
 from bighead_ci.errors import InputError, Problem
 from bighead_ci.model_code.code import ModelCode
+from bighead_ci.sentences import shortened
 
 FILE = "estimator.skops"
 _SCHEMA = "schema.json"
@@ -70,12 +71,12 @@ def check_types(content: bytes, trusted: Sequence[str], code: ModelCode) -> None
     try:
         unknown = set(skops.io.get_untrusted_types(data=content)) - set(trusted)
     except Exception as error:
-        raise InputError(f"{FILE}: not a file of skops: {str(error).splitlines()[0][:200]}") from error
+        raise InputError(f"{FILE}: not a file of skops: {shortened(str(error))}") from error
     if unknown:
         lines = "".join(f"\n    - {name}" for name in sorted({*unknown, *trusted}))
         message = (
             f"the estimator holds objects of {len(unknown)} types that nobody trusts: review them, and if they may be "
-            f"made wherever the model is loaded, write\nserving:\n  kind: python\n  trusted_types:{lines}"
+            f"made wherever the model is loaded, write\nserving:\n  trusted_types:{lines}"
         )
         file = code.shown.replace("model.py", "model.yaml")
         raise InputError([Problem(file=file, subject="serving.trusted_types", message=message)])

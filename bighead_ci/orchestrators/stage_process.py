@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,12 @@ from bighead_ci.definitions.lines import with_lines
 from bighead_ci.definitions.tree import DirectoryTree
 from bighead_ci.delivery.stages.failure import read_failure
 from bighead_ci.delivery.stages.place import StagePlace
+from bighead_ci.documents.artifact import MANIFEST, ArtifactManifest, Kind
 from bighead_ci.documents.sandbox import Confinement, Ended, Limits
 from bighead_ci.documents.stage import EvaluateSpec, PackageSpec, StageOrder, TrainingSetSpec, TrainSpec
 from bighead_ci.errors import BigheadError, BugError, InputError, RetryError
 from bighead_ci.orchestrators.outputs import take_over
-from bighead_ci.planning.stages import LOCK_OF, TRAINING_SET, Stage
+from bighead_ci.planning.stages import ARTIFACT, LOCK_OF, TRAINING_SET, Stage
 from bighead_ci.ports.progress import Progress
 from bighead_ci.ports.sandbox import Confined, Sandbox
 from bighead_ci.processes import LOCALE, THREAD_VARIABLES, interpreter_paths, kept_environment
@@ -67,6 +68,7 @@ class StageProcesses:
             RetryError: the disk is full, the package index does not answer, or the stage was killed.
             BugError: the stage broke, and none of its code is the author's.
         """
+        stage = stage.run_as(made_kind(place))
         interpreter = self.engine
         if stage.environment != "engine":
             lock = f"{place.directory}/{LOCK_OF[stage.environment]}"
@@ -91,6 +93,16 @@ class StageProcesses:
             writes=[results],
             variables=confined_environment() | self.quiet | python,
         )
+
+
+def made_kind(place: StagePlace) -> Kind | None:
+    """The kind of the artifact that training left; None where there is none, or none that this engine reads.
+
+    What is wrong with it, the stage that loads it says.
+    """
+    with suppress(OSError, ValueError):
+        return ArtifactManifest.read(place.out / ARTIFACT / MANIFEST).kind
+    return None
 
 
 def stage_reads(stage: Stage, place: StagePlace) -> list[Path]:

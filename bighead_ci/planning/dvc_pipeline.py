@@ -13,8 +13,8 @@ from bighead_ci.documents.definition import VersionedModel
 from bighead_ci.documents.stage import SourceData
 from bighead_ci.errors import InputError, Problem
 from bighead_ci.planning.meaning import Definitions
-from bighead_ci.planning.specs import code_files, data_file, used_sources
-from bighead_ci.planning.stages import INPUTS_STAGE, LOCK_OF, STAGES, TRAINING_SET, Stage, stages_of
+from bighead_ci.planning.specs import data_file, stage_files, used_sources
+from bighead_ci.planning.stages import INPUTS_STAGE, STAGES, TRAINING_SET, Stage, stages_of
 from bighead_ci.ports.tree import Tree
 
 PIPELINE = "dvc.yaml"
@@ -63,10 +63,7 @@ def _inputs_entry(model: VersionedModel) -> dict[str, object]:
 
 
 def _entry(stage: Stage, definitions: Definitions, model: VersionedModel) -> dict[str, object]:
-    lock = LOCK_OF.get(stage.environment)
-    needs = [f"{model.path}/out/{stage.order}"]
-    needs += [f"{model.path}/{lock}"] if lock else []
-    needs += code_files(definitions.files, model) if stage.reads_code else []
+    needs = [f"{model.path}/out/{stage.order}", *stage_files(definitions.files, stage, model)]
     needs += [data.file for data in _data(definitions, model)] if TRAINING_SET in stage.leaves else []
     needs += [f"{model.path}/out/{file}" for file in stage.needs]
     return {

@@ -16,12 +16,12 @@ from bighead_ci.documents.base import digest_of, digest_of_bytes
 from bighead_ci.documents.definition import VersionedModel
 from bighead_ci.documents.engine import Component
 from bighead_ci.documents.image import ImageRecipe
-from bighead_ci.documents.inputs import LAST_STAGE, Target, VersionInputs
+from bighead_ci.documents.inputs import LAST_STAGE, Image, VersionInputs
 from bighead_ci.documents.stage import StageSpec, TrainingSetSpec
 from bighead_ci.planning.imports import Imports, imports_of
 from bighead_ci.planning.meaning import Definitions
-from bighead_ci.planning.specs import code_files, stage_specs
-from bighead_ci.planning.stages import LOCK_OF, Stage, earlier, serving_entry_point, stages_of
+from bighead_ci.planning.specs import code_files, stage_files, stage_specs
+from bighead_ci.planning.stages import LOCK_OF, Server, Stage, earlier, servers_of, stages_of
 from bighead_ci.ports.engine import WHOLE, Engine
 
 _PACKAGE = "bighead_ci"
@@ -48,12 +48,12 @@ class Inputs:
             named = self._inputs(stage, model, specs[stage.name])
             found = VersionInputs(model=model.name, version=model.version, stages=stages, images={})
             stages[stage.name] = named | {f"stage:{name}": found.stage_key(name) for name in earlier(stage)}
-        targets: tuple[Target, ...] = ("train", "serve")
+        images: tuple[Image, ...] = ("train", *servers_of(model.definition.serving.kind))
         return VersionInputs(
             model=model.name,
             version=model.version,
             stages=stages,
-            images={target: self._image(target, model) for target in targets},
+            images={image: self._image(image, model) for image in images},
         )
 
     def orders(self, model: VersionedModel) -> dict[str, dict[str, Any]]:
@@ -83,33 +83,38 @@ class Inputs:
 
     def component(self, stage: Stage, model: VersionedModel) -> Component:
         """The engine's files that a stage of a version imports, by itself or from the version's code."""
-        return self.engine.component({stage.module, *(self._imported(model) if stage.reads_code else ())})
+        return self.component_of(stage.ways, model)
 
-    def image_component(self, target: Target, model: VersionedModel) -> Component:
+    def component_of(self, started: Iterable[Stage | Server], model: VersionedModel) -> Component:
+        """The engine's files that any of these imports, by itself or from the version's code."""
+        modules: set[str] = set()
+        for one in started:
+            modules |= {one.module, *(self._imported(model) if one.reads_code else ())}
+        return self.engine.component(modules)
+
+    def image_component(self, image: Image, model: VersionedModel) -> Component:
         """The engine's files in an image of a version."""
-        if target == "serve":
-            kind = model.definition.serving.kind
-            return self.engine.component({serving_entry_point(kind), *(self._imported(model) if kind else ())})
-        training = [stage for stage in _stages(model) if stage.environment == "training"]
-        return self.engine.component({*(stage.module for stage in training), *self._imported(model)})
+        if image == "train":
+            return self.component_of([one for one in _stages(model) if one.environment == "training"], model)
+        return self.component_of([_servers(model)[image]], model)
 
-    def recipe(self, target: Target, model: VersionedModel) -> ImageRecipe:
+    def recipe(self, image: Image, model: VersionedModel) -> ImageRecipe:
         """All that goes into an image of a version.
 
         Raises:
             InputError: something that the version names is missing or has problems.
         """
         return ImageRecipe(
-            key=self.of(model).image_key(target),
-            target=target,
+            key=self.of(model).image_key(image),
+            target="train" if image == "train" else "serve",
             model=model.name,
             version=model.version,
             files={path: self.files.ids[path] for path in code_files(self.files, model)},
-            lock=_lock(target, model),
-            locked=digest_of_bytes(self.files.valid_lock(_lock(target, model)).text),
-            engine=self.image_component(target, model).files,
+            lock=_lock(image, model),
+            locked=digest_of_bytes(self.files.valid_lock(_lock(image, model)).text),
+            engine=self.image_component(image, model).files,
             python=self.engine.python,
-            entry_point=serving_entry_point(model.definition.serving.kind) if target == "serve" else None,
+            entry_point=None if image == "train" else _servers(model)[image].module,
         )
 
     def _inputs(self, stage: Stage, model: VersionedModel, spec: StageSpec) -> dict[str, str]:
@@ -117,7 +122,7 @@ class Inputs:
         found = {f"spec:{name}": digest for name, digest in _spec_digests(spec)}
         found |= {"engine": component.digest, "python": self.engine.python}
         found |= {f"distribution:{name}": version for name, version in self._distributions(stage, component).items()}
-        found |= self._file_digests(model, self.stage_files(stage, model))
+        found |= self._file_digests(model, stage_files(self.files, stage, model))
         if isinstance(spec, TrainingSetSpec):
             found |= {f"data:{data.path}": data.digest for data in spec.data.values()}
         return found
@@ -126,17 +131,9 @@ class Inputs:
         """Libraries whose versions no lock of the version says."""
         return self.engine.with_required(component.distributions) if stage.environment == "engine" else {}
 
-    def stage_files(self, stage: Stage, model: VersionedModel) -> list[str]:
-        """Paths of the authored files that a stage reads itself, in no other form."""
-        lock = LOCK_OF.get(stage.environment)
-        return [
-            *([f"{model.path}/{lock}"] if lock else []),
-            *(code_files(self.files, model) if stage.reads_code else []),
-        ]
-
-    def _image(self, target: Target, model: VersionedModel) -> dict[str, str]:
-        found = self._file_digests(model, [_lock(target, model), *code_files(self.files, model)])
-        return found | {"engine": self.image_component(target, model).digest, "python": self.engine.python}
+    def _image(self, image: Image, model: VersionedModel) -> dict[str, str]:
+        found = self._file_digests(model, [_lock(image, model), *code_files(self.files, model)])
+        return found | {"engine": self.image_component(image, model).digest, "python": self.engine.python}
 
     def _file_digests(self, model: VersionedModel, paths: Iterable[str]) -> dict[str, str]:
         """A lock counts as all that it says: whether it shares some of that makes no difference."""
@@ -182,5 +179,9 @@ def _stages(model: VersionedModel) -> tuple[Stage, ...]:
     return stages_of(model.definition.serving.kind)
 
 
-def _lock(target: Target, model: VersionedModel) -> str:
-    return f"{model.path}/{LOCK_OF['training' if target == 'train' else 'serving']}"
+def _servers(model: VersionedModel) -> dict[Image, Server]:
+    return servers_of(model.definition.serving.kind)
+
+
+def _lock(image: Image, model: VersionedModel) -> str:
+    return f"{model.path}/{LOCK_OF['training' if image == 'train' else _servers(model)[image].environment]}"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from bighead_ci.documents.definition import VersionedModel
+from bighead_ci.documents.definition import DeclaredKind, VersionedModel
 from bighead_ci.errors import Problem
 from bighead_ci.planning.inputs import Inputs
-from bighead_ci.planning.stages import LOCK_OF, SERVING_ENTRY_POINT, STAGES, serving_entry_point, stages_of
+from bighead_ci.planning.stages import LOCK_OF, Server, Stage, servers_of, stages_of
 from bighead_ci.ports.engine import Engine
 
 Lock = Literal["training", "serving"]
@@ -15,11 +15,9 @@ BY_NAME = {"uvicorn": frozenset({"httptools", "uvloop"})}
 """Distribution → those that it finds by name, where no import shows them: the server's parser and loop."""
 
 
-def needed_by_engine(engine: Engine, lock: Lock) -> set[str]:
-    """Distributions that a lock of any version must have."""
-    roots = {stage.module for stage in STAGES if stage.environment == lock}
-    roots |= {SERVING_ENTRY_POINT} if lock == "serving" else set()
-    found = set(engine.component(roots).distributions)
+def needed_by_engine(engine: Engine, lock: Lock, declared: DeclaredKind | None = None) -> set[str]:
+    """Distributions that the engine needs in a lock of a version that asks for this kind of artifact."""
+    found = set(engine.component({one.module for one in _started(lock, declared)}).distributions)
     return found.union(*(BY_NAME.get(name, ()) for name in found))
 
 
@@ -28,14 +26,18 @@ def needed(inputs: Inputs, model: VersionedModel, lock: Lock) -> set[str]:
 
     What is imported and not in the lock would come from wherever the stage happens to run, and no key would say so.
     """
-    found, kind = needed_by_engine(inputs.engine, lock), model.definition.serving.kind
-    if lock == "serving":
-        found |= inputs.engine.component({serving_entry_point(kind)}).distributions.keys()
-    for stage in stages_of(kind):
-        if stage.environment == lock and stage.reads_code:
-            found |= inputs.component(stage, model).distributions.keys()
-            found |= inputs.libraries(model).keys()
+    declared = model.definition.serving.kind
+    found, started = needed_by_engine(inputs.engine, lock, declared), _started(lock, declared)
+    if any(one.reads_code for one in started):
+        found |= inputs.component_of(started, model).distributions.keys() | inputs.libraries(model).keys()
     return found
+
+
+def _started(lock: Lock, declared: DeclaredKind | None) -> list[Stage | Server]:
+    """What may start in the environment of a lock: stages, and the process that answers."""
+    started: list[Stage | Server] = [way for stage in stages_of(declared) for way in stage.ways]
+    started += servers_of(declared).values()
+    return [one for one in started if one.environment == lock]
 
 
 def lock_problems(inputs: Inputs, model: VersionedModel) -> list[Problem]:

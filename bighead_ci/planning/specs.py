@@ -44,6 +44,7 @@ from bighead_ci.errors import InputError, Problem
 from bighead_ci.features.meaning import features_of, use_schema, used_features
 from bighead_ci.features.naming import full_name
 from bighead_ci.planning.meaning import Definitions, bare_feature_set, bare_field, bare_source, data_path
+from bighead_ci.planning.stages import LOCK_OF, Stage
 
 CARD = "README.md"
 UNREAD = frozenset({CARD, "dvc.yaml", "dvc.lock", ".gitignore"})
@@ -62,8 +63,8 @@ def stage_specs(definitions: Definitions, model: VersionedModel) -> dict[str, St
             problems.
     """
     sets = [definitions.feature_set(use.set) for use in model.definition.features]
-    answers = model.definition.serving.kind == "python"
-    code = code_names(definitions.files, model) if answers else []
+    may_answer = model.definition.serving.kind != "compiled"
+    code = code_names(definitions.files, model) if may_answer else []
     return {
         "training-set": _training_set(definitions, model, sets),
         "quality": _quality(definitions, model, sets),
@@ -237,6 +238,12 @@ def code_files(files: Files, model: VersionedModel) -> list[str]:
     """Paths of what a version's code is, or could read beside itself: all in its directory but what only we read."""
     folder = f"{model.path}/"
     return [folder + file for file in files.under(folder) if file not in _NOT_CODE and not is_unread(file)]
+
+
+def stage_files(files: Files, stage: Stage, model: VersionedModel) -> list[str]:
+    """Paths of the authored files that a stage reads itself, in no other form, however it turns out to run."""
+    locks = [f"{model.path}/{LOCK_OF[way.environment]}" for way in stage.ways if way.environment in LOCK_OF]
+    return [*locks, *(code_files(files, model) if any(way.reads_code for way in stage.ways) else ())]
 
 
 def is_unread(file: str) -> bool:

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
-from bighead_ci.documents.inputs import LAST_STAGE
+from bighead_ci.documents.artifact import Kind
+from bighead_ci.documents.definition import DeclaredKind
+from bighead_ci.documents.inputs import LAST_STAGE, Image
 
 Environment = Literal["engine", "training", "serving"]
 """Whose Python environment a stage runs in: the engine's own, or one made from a lock of the version."""
@@ -47,6 +49,17 @@ class Stage:
     """It runs what the version's authors wrote."""
     starts: str = ""
     """Module of `ENTRY_POINTS` where its name is not it."""
+    fallen: Stage | None = None
+    """The same stage as it runs where the artifact turned out to be of kind `python` although nobody asked for that."""
+
+    @property
+    def ways(self) -> tuple[Stage, ...]:
+        """How it may run: which one, the artifact tells. Its key has what any of them reads."""
+        return (self, self.fallen) if self.fallen else (self,)
+
+    def run_as(self, made: Kind | None) -> Stage:
+        """How it runs where training made an artifact of this kind; None: there is none yet."""
+        return self.fallen if self.fallen and made == "python" else self
 
     @property
     def module(self) -> str:
@@ -64,45 +77,99 @@ class Stage:
         return f"inputs/{self.name}.json"
 
 
-STAGES = (
-    Stage("training-set", "engine", (), (TRAINING_SET, TRAINING_SUMMARY, DATA)),
-    Stage("quality", "engine", (TRAINING_SET,), (QUALITY, PROFILE)),
-    Stage("train", "training", (TRAINING_SET,), (ARTIFACT, CONVERSION), reads_code=True),
-    # Scored where callers' requests will be, so that the figures are of what callers get.
-    Stage("evaluate", "serving", (TRAINING_SET, ARTIFACT, CONVERSION), (EVALUATION, PREDICTIONS)),
-    Stage("package", "serving", (TRAINING_SET, ARTIFACT), (PACKAGE,)),
-    Stage(
-        LAST_STAGE,
-        "engine",
-        (TRAINING_SET, TRAINING_SUMMARY, DATA, QUALITY, PROFILE, EVALUATION, PREDICTIONS, PACKAGE),
-        (RECORD, SAMPLE),
+_SCORING, _LOADING = (TRAINING_SET, ARTIFACT, CONVERSION), (TRAINING_SET, ARTIFACT)
+_TRAINED, _EVALUATED = (ARTIFACT, CONVERSION), (EVALUATION, PREDICTIONS)
+# Scored where callers' requests will be, so that the figures are of what callers get. Where code answers and nobody
+# asked for that, what it imports is in the training lock alone.
+_BY_KIND: dict[DeclaredKind | None, tuple[Stage, ...]] = {
+    None: (
+        Stage("train", "training", (TRAINING_SET,), _TRAINED, reads_code=True),
+        Stage(
+            "evaluate",
+            "serving",
+            _SCORING,
+            _EVALUATED,
+            fallen=Stage("evaluate", "training", _SCORING, _EVALUATED, reads_code=True, starts="code_evaluate"),
+        ),
+        Stage(
+            "package",
+            "serving",
+            _LOADING,
+            (PACKAGE,),
+            fallen=Stage("package", "training", _LOADING, (PACKAGE,), reads_code=True, starts="code_package"),
+        ),
     ),
-)
+    "compiled": (
+        Stage("train", "training", (TRAINING_SET,), _TRAINED, reads_code=True, starts="compiled_train"),
+        Stage("evaluate", "serving", _SCORING, _EVALUATED),
+        Stage("package", "serving", _LOADING, (PACKAGE,)),
+    ),
+    "python": (
+        Stage("train", "training", (TRAINING_SET,), _TRAINED, reads_code=True, starts="code_train"),
+        Stage("evaluate", "serving", _SCORING, _EVALUATED, reads_code=True, starts="code_evaluate"),
+        Stage("package", "serving", _LOADING, (PACKAGE,), reads_code=True, starts="code_package"),
+    ),
+}
+"""`serving.kind` of model.yaml → the stages that it decides about."""
+
+
+def stages_of(declared: DeclaredKind | None) -> tuple[Stage, ...]:
+    """The stages of a version by the kind of artifact that its model.yaml asks for."""
+    return (
+        Stage("training-set", "engine", (), (TRAINING_SET, TRAINING_SUMMARY, DATA)),
+        Stage("quality", "engine", (TRAINING_SET,), (QUALITY, PROFILE)),
+        *_BY_KIND[declared],
+        Stage(
+            LAST_STAGE,
+            "engine",
+            (TRAINING_SET, TRAINING_SUMMARY, DATA, QUALITY, PROFILE, EVALUATION, PREDICTIONS, PACKAGE),
+            (RECORD, SAMPLE),
+        ),
+    )
+
+
+STAGES = stages_of(None)
 STAGE_NAMES = tuple(stage.name for stage in STAGES)
 INPUTS_STAGE = "inputs"
 """What comes before them all: writes each stage's order from the definitions."""
 
 
-def stages_of(kind: str | None) -> tuple[Stage, ...]:
-    """The stages of a version that declares a kind of artifact: where its own code answers, scoring runs that code."""
-    if kind != "python":
-        return STAGES
-    return tuple(
-        replace(stage, reads_code=True, starts=f"code_{stage.name}")
-        if ARTIFACT in (*stage.needs, *stage.leaves)
-        else stage
-        for stage in STAGES
-    )
+@dataclass(frozen=True)
+class Server:
+    """The process of a variant."""
+
+    module: str
+    """What runs in it."""
+    environment: Environment
+    """Whose lock says what is installed there."""
+    reads_code: bool
+    """The version's own code answers."""
 
 
-def serving_entry_point(kind: str | None) -> str:
-    """What runs in the process of a variant of a version that declares a kind of artifact."""
-    return CODE_SERVING_ENTRY_POINT if kind == "python" else SERVING_ENTRY_POINT
+_COMPILED_SERVER = Server(SERVING_ENTRY_POINT, "serving", reads_code=False)
+_SERVERS: dict[DeclaredKind | None, dict[Image, Server]] = {
+    None: {"serve": _COMPILED_SERVER, "serve-code": Server(CODE_SERVING_ENTRY_POINT, "training", reads_code=True)},
+    "compiled": {"serve": _COMPILED_SERVER},
+    "python": {"serve": Server(CODE_SERVING_ENTRY_POINT, "serving", reads_code=True)},
+}
 
 
-def stage_called(name: str, kind: str | None = None) -> Stage:
-    """The stage of that name, of a version that declares a kind of artifact."""
-    return next(stage for stage in stages_of(kind) if stage.name == name)
+def servers_of(declared: DeclaredKind | None) -> dict[Image, Server]:
+    """Image that may serve a version, by the kind of artifact that its model.yaml asks for → what runs in it."""
+    return _SERVERS[declared]
+
+
+def serving_image(declared: DeclaredKind | None, made: Kind | None) -> Image:
+    """The image that serves an artifact of this kind of a version that asks for that one.
+
+    `made` is None in records from before there were kinds; all of these were compiled.
+    """
+    return "serve-code" if declared is None and made == "python" else "serve"
+
+
+def stage_called(name: str, declared: DeclaredKind | None = None) -> Stage:
+    """The stage of that name, of a version that asks for a kind of artifact."""
+    return next(stage for stage in stages_of(declared) if stage.name == name)
 
 
 def earlier(stage: Stage) -> list[str]:

@@ -155,6 +155,8 @@ def candidate(record: RunRecord, drift: DriftResult | None) -> dict[str, Any]:
             "reference": drift.reference,
         },
         "conversion_error": evaluation.conversion_error,
+        "kind": record.kind,
+        "row_milliseconds": record.row_milliseconds,
         "artifact_bytes": record.artifact_bytes,
         "seconds": sum(record.timings.seconds.values()),
         "sandbox": record.sandbox,

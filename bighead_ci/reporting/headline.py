@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bighead_ci.documents.report import ModelReport, PullRequestReport
+from bighead_ci.reporting.answering import answers
 from bighead_ci.reporting.comparison import baseline, gate_counts, label, metric_rows, primary_figure
 from bighead_ci.reporting.figures import figure, plural, seconds, signed
 from bighead_ci.tasks.registry import title
@@ -25,14 +26,14 @@ def headline(report: PullRequestReport) -> str:
     mark = "✅" if report.state == "passed" else "❌"
     parts = [f"{mark} {_judged(report)}"]
     if len(report.models) == 1:
-        parts += _primary(report.models[0])
+        parts += [*_primary(report.models[0]), answers(report.models[0].record)]
     if report.models:
         reused = sum(model.reused for model in report.models)
         counts = ((len(report.models) - reused, "trained"), (reused, "reused"))
         parts.append(", ".join(f"{n} {what}" for n, what in counts if n))
     if (people := must_approve(report)) > 1:
         parts.append(f"{people} people must approve")
-    return " · ".join([*parts, took])
+    return " · ".join(part for part in (*parts, took) if part)
 
 
 def advice(report: PullRequestReport) -> str:

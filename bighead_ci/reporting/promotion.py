@@ -9,6 +9,7 @@ from bighead_ci.documents.live import CanaryAnalysis, VariantTelemetry
 from bighead_ci.documents.plan import Move
 from bighead_ci.documents.report import PromotionReport
 from bighead_ci.reporting import charts
+from bighead_ci.reporting.answering import answers
 from bighead_ci.reporting.comparison import outcome
 from bighead_ci.reporting.escaping import GAP, code, details, fence, table, text
 from bighead_ci.reporting.figures import (
@@ -107,7 +108,9 @@ def _summary(report: PromotionReport) -> str:
         )
     if report.artifact and report.image:
         weight = f" ({size(record.artifact_bytes)})" if record else ""
-        lines.append(f"**Serves**: artifact {code(short(report.artifact))}{weight}, image {code(short(report.image))}")
+        kind = f", answered by {answers(record)}" if record and record.kind else ""
+        serves = f"artifact {code(short(report.artifact))}{weight}, image {code(short(report.image))}{kind}"
+        lines.append(f"**Serves**: {serves}")
     return "\n".join(f"- {line}" for line in lines)
 
 

@@ -8,6 +8,7 @@ from bighead_ci.documents.histogram import Histogram
 from bighead_ci.documents.record import DriftResult
 from bighead_ci.documents.report import ModelReport
 from bighead_ci.reporting import charts
+from bighead_ci.reporting.answering import SMALLER, answers, refusals
 from bighead_ci.reporting.comparison import (
     Delta,
     MetricRow,
@@ -169,6 +170,7 @@ class ModelSection:
         """What needs no table, an item each."""
         items = [
             *self._unheld(),
+            *self._fell(),
             self._quality(),
             *self._notes(),
             *self._beyond(),
@@ -185,6 +187,12 @@ class ModelSection:
         if self.record.sandbox != "none":
             return []
         return ["⚠️ **No sandbox**: this code ran with all rights of whoever ran the checks (docs/security.md)"]
+
+    def _fell(self) -> list[str]:
+        if not self.record.fell:
+            return []
+        heading = f"⚠️ **No compiled kind**: {answers(self.record)}, for nothing faster scores as the estimator does"
+        return ["\n".join([heading, *(f"  - {line}" for line in (*refusals(self.record), SMALLER))])]
 
     def _held(self) -> list[str]:
         return [] if self.record.sandbox == "none" else [f"**Sandbox**: {code(self.record.sandbox)}"]
@@ -384,10 +392,17 @@ class ModelSection:
         lines = [
             f"- training set: {kept}; left out: {', '.join(f'{n:,} {what}' for what, n in left_out)}",
             f"- the artifact repeats the estimator's own scores to within {figure(record.evaluation.conversion_error)}",
+            *self._kind(),
             f"- run {code(record.run_id)}, content key {code(short(record.content_key))}",
             *(f"- {link(item.title, item.url)}" for item in self.model.links),
         ]
         return details(f"The run of {self.name}: rows, digests, where to look", "\n".join(lines))
+
+    def _kind(self) -> list[str]:
+        """What answers, where that is no news."""
+        if self.record.kind is None or self.record.fell:
+            return []
+        return ["; ".join([f"- {text(answers(self.record))}", *refusals(self.record)])]
 
 
 def _delta(delta: Delta) -> str:

@@ -12,6 +12,7 @@ from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, String
 
 from bighead_ci.documents.artifact import ArtifactInput
 from bighead_ci.errors import InputError
+from bighead_ci.sentences import shortened
 from bighead_ci.transforms.hist_gradient_boosting import register
 from bighead_ci.transforms.onnx_graph import finish
 from bighead_ci.transforms.value_and_quantiles import register as register_quantiles
@@ -52,11 +53,7 @@ def to_onnx(estimator: Any, inputs: Sequence[ArtifactInput], *, narrow: bool = F
         raise
     except Exception as error:
         step = type(estimator).__name__
-        raise InputError(f"{step} cannot be turned into ONNX: {_first_line(error)}") from error
+        said = shortened(str(error))
+        raise InputError(f"{step} cannot be turned into ONNX: {said or type(error).__name__}") from error
     # A classifier's outputs are the label and then the scores, a regressor's is the value, whatever they are called.
     return finish(model, inputs, [item.name for item in model.graph.input], model.graph.output[-1].name)
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__

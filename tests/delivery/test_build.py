@@ -5,8 +5,14 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from bighead_ci.delivery.check import check_pull_request
 from bighead_ci.delivery.checks import CI
+from bighead_ci.documents.artifact import Kind
+from bighead_ci.documents.inputs import Image
+from bighead_ci.documents.record import RunRecord
+from bighead_ci.planning.stages import CODE_SERVING_ENTRY_POINT, SERVING_ENTRY_POINT
 from bighead_ci.ports.progress import silent
 from fakes.context import FakeContext, model_version
 from fakes.posted import comment, statuses
@@ -108,10 +114,38 @@ def test_an_image_that_comes_out_otherwise_is_an_error(context: FakeContext) -> 
 
 
 def test_a_record_names_the_image_that_the_builder_answered_with(context: FakeContext) -> None:
-    """Before the stages ran, and not what anybody planned."""
+    """And not what anybody planned."""
     pull = context.propose("late-v2", model_version("v2"))
-    built: list[str] = []
-    context.orchestrator.before = lambda _: built.extend(context.images.built)
     record = check_pull_request(context, pull.number, silent).models[0].record
-    assert sorted(ref.reference for ref in record.images.values()) == sorted(built)
+    assert sorted(ref.reference for ref in record.images.values()) == sorted(context.images.built)
     assert record.images["serve"].key == context.images.built[record.image].key
+
+
+@pytest.mark.parametrize(
+    ("kind", "image", "entry_point"),
+    [("trees", "serve", SERVING_ENTRY_POINT), ("python", "serve-code", CODE_SERVING_ENTRY_POINT)],
+)
+def test_the_image_that_serves_is_of_what_the_estimator_became(
+    context: FakeContext, kind: Kind, image: Image, entry_point: str
+) -> None:
+    """Where nothing compiled answers, one that runs the version's code; the other is not built at all."""
+    context.orchestrator.kinds[V2] = kind
+    pull = context.propose("late-v2", model_version("v2"))
+    record = check_pull_request(context, pull.number, silent).models[0].record
+    assert (record.kind, record.fell, record.row_milliseconds) == (kind, kind == "python", 0.5)
+    assert record.images["serve"].key == record.inputs.image_key(image)
+    assert context.images.built[record.image].entry_point == entry_point
+    assert len(context.images.built) == 2
+    assert RunRecord.model_validate_json(record.model_dump_json()) == record
+
+
+def test_a_retrained_version_may_become_another_kind(context: FakeContext) -> None:
+    """On another day's data no compiled kind answers: each record names the image that serves its own artifact."""
+    pull = context.propose("late-v2", model_version("v2"))
+    before = check_pull_request(context, pull.number, silent).models[0].record
+    context.orchestrator.kinds[V2] = "python"
+    pull = context.propose("late-v2", {f"{V2}/run.yaml": "as_of: 2013-10-02T00:00:00Z\n"})
+    after = check_pull_request(context, pull.number, silent).models[0].record
+    assert (before.fell, after.fell) == (False, True)
+    assert before.image != after.image
+    assert {before.image, after.image} <= context.images.built.keys()

@@ -14,7 +14,7 @@ from bighead_ci.documents.definition import VersionedModel
 from bighead_ci.documents.inputs import VersionInputs
 from bighead_ci.engine.installed import InstalledEngine
 from bighead_ci.planning.inputs import Inputs
-from bighead_ci.planning.stages import SERVING_ENTRY_POINT, STAGES
+from bighead_ci.planning.stages import STAGES, servers_of
 from fakes.edited_engine import EditedEngine
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,7 +22,10 @@ EXAMPLES = ("flight_delay/v1", "flight_delay/v2", "digit_reader/v1")
 ENGINE = InstalledEngine()
 GRAPH = grimp.build_graph("bighead_ci", exclude_type_checking_imports=True, cache_dir=None)
 NEW = ("transforms/brand_new.py", "cli/brand_new.py", "reporting/templates/brand_new.html.jinja")
-ENTRY_POINTS = [*(stage.module for stage in STAGES), SERVING_ENTRY_POINT]
+ENTRY_POINTS = [
+    *(way.module for stage in STAGES for way in stage.ways),
+    *(server.module for server in servers_of(None).values()),
+]
 
 
 def module_of(path: str) -> str:
@@ -70,9 +73,14 @@ def test_a_component_is_what_another_reader_of_imports_finds(root: str) -> None:
 def test_an_edit_of_any_file_of_the_engine_rekeys_what_imports_it_and_nothing_else(inputs: Inputs, model: str) -> None:
     """Every module, template and style sheet of the engine, one by one, and new ones of each kind."""
     before = keyed(inputs, model, ENGINE)
-    roots = {stage.name: {stage.module, *(own_imports(model) if stage.reads_code else ())} for stage in STAGES}
+    roots: dict[str, set[str]] = {stage.name: set() for stage in STAGES}
+    for stage in STAGES:
+        for way in stage.ways:
+            roots[stage.name] |= {way.module, *(own_imports(model) if way.reads_code else ())}
+    for image, server in servers_of(None).items():
+        roots[f"image:{image}"] = {server.module, *(own_imports(model) if server.reads_code else ())}
     training = {stage.module for stage in STAGES if stage.environment == "training"}
-    roots |= {"image:train": training | own_imports(model), "image:serve": {SERVING_ENTRY_POINT}}
+    roots |= {"image:train": training | own_imports(model)}
     seen_by = {name: frozenset[str]().union(*map(imported_by, named)) for name, named in roots.items()}
     rekeyed = 0
     for path in [*ENGINE._all_files, *NEW]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from bighead_ci.documents.definition import DeclaredKind
 from bighead_ci.engine.installed import InstalledEngine
-from bighead_ci.planning.stages import CODE_SERVING_ENTRY_POINT, SERVING_ENTRY_POINT, STAGES, stages_of
+from bighead_ci.planning.stages import servers_of, stages_of
 
+KINDS: tuple[DeclaredKind | None, ...] = (None, "compiled", "python")
+"""That a model.yaml may ask for."""
 BASE = "from bighead_ci import errors\n"
 LIBRARIES = {"training_set": "duckdb", "quality": "pandas"}
 """Entry point → the library that it imports; those that run in a lock's environment would have to be in the lock."""
@@ -28,9 +31,8 @@ def engine_files() -> dict[str, str]:
         "reporting/template.jinja": "{{ report }}\n",
     }
     for module in [
-        *(stage.module for stage in (*STAGES, *stages_of("python"))),
-        SERVING_ENTRY_POINT,
-        CODE_SERVING_ENTRY_POINT,
+        *(way.module for kind in KINDS for stage in stages_of(kind) for way in stage.ways),
+        *(server.module for kind in KINDS for server in servers_of(kind).values()),
     ]:
         name = module.rpartition(".")[2]
         library = f"import {LIBRARIES[name]}\n" if name in LIBRARIES else ""

@@ -53,6 +53,7 @@ class MemoryImages:
             version=recipe.version,
             python=recipe.python,
             lock=recipe.locked,
+            entry_point=recipe.entry_point,
             files={path: digest_of_bytes(content) for path, content in contents.items()},
         )
         reference = f"memory/{recipe.model}@{digest_of([manifest.model_dump(), self.answers])}"

@@ -15,11 +15,12 @@ import pyarrow.parquet as pq
 
 from bighead_ci.definitions.files import Files
 from bighead_ci.delivery.stages.predictions import predictions_table
-from bighead_ci.documents.artifact import ArtifactManifest
+from bighead_ci.delivery.stages.results import MeasuredConversion
+from bighead_ci.documents.artifact import ArtifactManifest, Kind
 from bighead_ci.documents.base import short
 from bighead_ci.documents.definition import VersionedModel
 from bighead_ci.documents.inputs import VersionInputs, changed_inputs
-from bighead_ci.documents.record import Metric, RunResult, Timings
+from bighead_ci.documents.record import Conversion, Metric, RunResult, Timings
 from bighead_ci.documents.sandbox import SandboxKind
 from bighead_ci.documents.stage import RecordSpec, TrainingSetSpec
 from bighead_ci.documents.target import Target
@@ -27,7 +28,7 @@ from bighead_ci.errors import BigheadError, InputError, Problem
 from bighead_ci.features.arrow import ARROW_TYPES
 from bighead_ci.planning.inputs import Inputs
 from bighead_ci.planning.specs import stage_specs
-from bighead_ci.planning.stages import ARTIFACT, PREDICTIONS, SAMPLE, STAGES
+from bighead_ci.planning.stages import ARTIFACT, CONVERSION, PREDICTIONS, SAMPLE, STAGES
 from bighead_ci.ports.engine import Engine
 from bighead_ci.ports.orchestrator import Outcome
 from bighead_ci.ports.progress import Progress
@@ -54,6 +55,8 @@ class MemoryOrchestrator:
         self.engine = engine
         self.skill: dict[str, float] = {}
         """Model directory → how far the scores of positive rows lie above the others'; default 1."""
+        self.kinds: dict[str, Kind] = {}
+        """Model directory → what its estimator turns out to become; default `onnx`."""
         self.trained: list[str] = []
         self.data: dict[str, str] = {}
         """Path of a source's data → digest of what this machine makes in place of what dvc.lock names."""
@@ -161,6 +164,9 @@ class MemoryOrchestrator:
             feature_keys={},
         ).write(artifact / "artifact.json")
         _write_tables(out, skill)
+        kind = self.kinds.get(model.path, "onnx")
+        conversion = Conversion(kind=kind, rows=ROWS, adversarial_rows=9, tolerance=1e-5, largest=0.0)
+        MeasuredConversion(conversion=conversion, milliseconds=0.5).write(out / CONVERSION)
         auc = min(0.99, 0.5 + skill / 4)
         sample = make_record(artifact)
         metrics = {"auc": Metric(value=auc, low=auc - 0.02, high=auc + 0.02)}
@@ -174,7 +180,9 @@ class MemoryOrchestrator:
                 "task": "binary",
                 "artifact_bytes": 1000,
                 "data": {data.path: data.digest for data in training_set.data.values()},
-                "evaluation": sample.evaluation.model_copy(update={"metrics": metrics, "slices": [], "rows": ROWS}),
+                "evaluation": sample.evaluation.model_copy(
+                    update={"metrics": metrics, "slices": [], "rows": ROWS, "conversion": conversion}
+                ),
             }
         )
 

@@ -95,7 +95,13 @@ def test_other_data_say_how_to_bring_the_right_ones_back(run: Callable[[VersionI
     ("read", "where"),
     [
         (inputs_of({f"{FOLDER}/model.py": "x = 1\n"}), {(f"{FOLDER}/model.py", "")}),
-        (inputs_of({f"{FOLDER}/words.txt": "late\n"}), {(f"{FOLDER}/words.txt", ""), (FOLDER, "spec:code of train")}),
+        (
+            inputs_of({f"{FOLDER}/words.txt": "late\n"}),
+            {
+                (f"{FOLDER}/words.txt", ""),
+                *((FOLDER, f"spec:code of {stage}") for stage in ("train", "evaluate", "package")),
+            },
+        ),
         (
             inputs_of({f"{FOLDER}/model.yaml": MODEL + "    parameters: {trees: 4}\n"}),
             {

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bighead_ci.definitions.files import Files
-from bighead_ci.documents.inputs import Target, VersionInputs, changed_inputs
+from bighead_ci.documents.inputs import Image, VersionInputs, changed_inputs
 from bighead_ci.errors import InputError
 from bighead_ci.planning.change import plan_change
 from bighead_ci.planning.inputs import Inputs
@@ -47,8 +47,10 @@ MODELS = {
     "busy/v2": ("north", ("east_delays/v1", "west_delays/v2")),
 }
 """Model version → its spine's and label's source, and its feature sets."""
-BOTH_TARGETS: tuple[Target, ...] = ("train", "serve")
-BOTH = frozenset(f"image:{target}" for target in BOTH_TARGETS)
+IMAGES: tuple[Image, ...] = ("train", "serve", "serve-code")
+IN_IMAGES = frozenset(f"image:{image}" for image in IMAGES)
+RUN_CODE = frozenset({"train", "evaluate", "package"})
+"""Stages that run a version's code, or may have to, if nothing compiled answers."""
 UNREAD = ("README.md", "dvc.yaml", "dvc.lock", ".gitignore", "out/left.json", "node_modules/x.txt", ".bighead/x.json")
 
 
@@ -176,12 +178,12 @@ def model_edits() -> list[Edit]:
     for model in MODELS:
         path = f"models/{model}"
         own_files = {
-            "model.py": {"train", *BOTH},
-            "more/helper.py": {"train", *BOTH},
-            "vocabulary.txt": {"train", *BOTH},
-            "golden_rows.json": {"train", *BOTH},
+            "model.py": {*RUN_CODE, *IN_IMAGES},
+            "more/helper.py": {*RUN_CODE, *IN_IMAGES},
+            "vocabulary.txt": {*RUN_CODE, *IN_IMAGES},
+            "golden_rows.json": {*RUN_CODE, *IN_IMAGES},
             "expectations.yaml": {"quality"},
-            "training.lock": {"train", "record", "image:train"},
+            "training.lock": {*RUN_CODE, "record", "image:train", "image:serve-code"},
             "serving.lock": {"evaluate", "package", "record", "image:serve"},
             "run.yaml": {"training-set"},
             **{file: set() for file in UNREAD},
@@ -230,14 +232,11 @@ def reached(model: str, path: str, after: Mapping[str, str]) -> set[str]:
 
     A stage gets its order, the lock of the environment that it runs in, and the code files that its order names.
     """
-    found = {
-        f"image:{target}" for target in BOTH_TARGETS if image_of(FILES, model, target) != image_of(after, model, target)
-    }
+    found = {f"image:{image}" for image in IMAGES if image_of(FILES, model, image) != image_of(after, model, image)}
     before, now = orders_of(FILES, model), orders_of(after, model)
     for stage in STAGES:
         read = {f"models/{model}/{name}" for name in now[stage.name]["spec"].get("code", ())}
-        if stage.environment != "engine":
-            read.add(f"models/{model}/{stage.environment}.lock")
+        read |= {f"models/{model}/{way.environment}.lock" for way in stage.ways if way.environment != "engine"}
         if before[stage.name] != now[stage.name] or path in read:
             found.add(stage.name)
     return found
@@ -250,12 +249,12 @@ def orders_of(content: Mapping[str, str], model: str) -> dict[str, dict[str, Any
     return {name: {part: value for part, value in order.items() if part != "inputs"} for name, order in orders.items()}
 
 
-def image_of(content: Mapping[str, str], model: str, target: Target) -> dict[str, str]:
+def image_of(content: Mapping[str, str], model: str, image: Image) -> dict[str, str]:
     """Path → digest of all that a real image holds, after the builder has read the tree."""
     tree, images = MemoryTree(content), MemoryImages(ENGINE)
     inputs = Inputs(Files(tree), ENGINE)
     found = images.find(
-        images.ensure(inputs.recipe(target, inputs.definitions.model(*model.split("/"))), tree, silent).reference
+        images.ensure(inputs.recipe(image, inputs.definitions.model(*model.split("/"))), tree, silent).reference
     )
     assert found is not None
     return found.files
@@ -272,10 +271,13 @@ def test_every_file_that_is_in_a_key_reaches_its_stage_or_image(model: str) -> N
 
 
 ENGINE_EDITS: list[tuple[str, frozenset[str]]] = [
-    ("errors.py", frozenset({*(stage.name for stage in STAGES), *BOTH})),
+    ("errors.py", frozenset({*(stage.name for stage in STAGES), *IN_IMAGES})),
     ("entry_points/stages/train.py", frozenset({"train", "image:train"})),
     ("entry_points/stages/quality.py", frozenset({"quality"})),
+    ("entry_points/stages/code_evaluate.py", frozenset({"evaluate"})),
+    ("entry_points/stages/code_train.py", frozenset()),
     ("entry_points/serving.py", frozenset({"image:serve"})),
+    ("entry_points/code_serving.py", frozenset({"image:serve-code"})),
     ("transforms/wavelets.py", frozenset()),
     ("transforms/brand_new.py", frozenset()),
     ("cli/ship.py", frozenset()),
@@ -319,7 +321,7 @@ def test_another_python_changes_the_keys_of_all_stages_and_images() -> None:
     """Its minor version; a record says which it was."""
     now = inputs_of(FILES, ENGINE.on_python("3.99"))
     for model in MODELS:
-        assert changed(BEFORE[model], now[model]) == {*(stage.name for stage in STAGES), *BOTH}
+        assert changed(BEFORE[model], now[model]) == {*(stage.name for stage in STAGES), *IN_IMAGES}
         assert changed_inputs(BEFORE[model], now[model]) == {"python": (ENGINE.python, "3.99")}
 
 
@@ -344,7 +346,7 @@ def test_the_parts_of_the_engine_that_the_models_code_imports_are_in_its_keys(
     """By name, or all of the engine where the code computes what it imports."""
     content = {**FILES, "models/plain/v1/model.py": code}
     before, after = inputs_of(content), inputs_of(content, ENGINE.edited(edited))
-    seen_by = {"train", "image:train"} if is_seen else set()
+    seen_by = {*RUN_CODE, "image:train", "image:serve-code"} if is_seen else set()
     assert changed(before["plain/v1"], after["plain/v1"]) == seen_by
     assert changed(before["plain/v2"], after["plain/v2"]) == set()
 

@@ -6,9 +6,9 @@ import pytest
 
 from bighead_ci.definitions.files import Files
 from bighead_ci.planning.inputs import Inputs
-from bighead_ci.planning.locks import lock_problems, needed
+from bighead_ci.planning.locks import Lock, lock_problems, needed
 from fakes.engine import MemoryEngine
-from fakes.memory_tree import MemoryTree, repository
+from fakes.memory_tree import MODEL, MemoryTree, repository
 
 
 def inputs_of(code: str) -> Inputs:
@@ -42,3 +42,35 @@ def test_a_lock_that_lacks_something_says_what_and_how_to_mend_it() -> None:
     assert problem.message == (
         "lacks pyarrow, scikit-learn, which is imported there: run `bighead lock models/late/v1`"
     )
+
+
+ANSWERING = {
+    "entry_points/serving.py": "import lmdb\n",
+    "entry_points/code_serving.py": "import uvicorn\n",
+    "entry_points/stages/code_evaluate.py": "import pandas\n",
+    "entry_points/stages/code_train.py": "import skops\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "training", "serving"),
+    [
+        ("", {"scikit-learn", "pandas", "uvicorn", "httptools", "uvloop"}, {"lmdb"}),
+        ("    serving: {kind: compiled}\n", {"scikit-learn"}, {"lmdb"}),
+        (
+            "    serving: {kind: python}\n",
+            {"scikit-learn", "skops"},
+            {"scikit-learn", "pandas", "uvicorn", "httptools", "uvloop"},
+        ),
+    ],
+    ids=["any", "compiled", "python"],
+)
+def test_a_lock_has_what_may_run_in_it(kind: str, training: set[str], serving: set[str]) -> None:
+    """Where the version's own code may have to answer, that is the training lock; where it has to, the serving one."""
+    engine = MemoryEngine()
+    for path, text in ANSWERING.items():
+        engine = engine.edited(path, text)
+    files = repository(**{"models/late/v1/model.py": "import sklearn\n", "models/late/v1/model.yaml": MODEL + kind})
+    inputs = Inputs(Files(MemoryTree(files)), engine)
+    wanted: dict[Lock, set[str]] = {"training": training, "serving": serving}
+    assert {lock: needed(inputs, inputs.definitions.model("late", "v1"), lock) for lock in wanted} == wanted

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from bighead_ci.delivery.stages.compiling import compiled
 from bighead_ci.delivery.stages.evaluate import evaluate
 from bighead_ci.delivery.stages.keeping import kept
 from bighead_ci.delivery.stages.package import package
@@ -24,7 +23,6 @@ from bighead_ci.errors import InputError
 from bighead_ci.model_code.scorer import load_code_scorer
 from bighead_ci.ports.progress import silent
 from bighead_ci.scorers.artifact import artifact_digest, load_artifact
-from bighead_ci.transforms.compilers import COMPILERS
 from fakes.offline_store import MemoryOfflineStore
 from fakes.stage_checkout import DIRECTORY, MODEL, placed, write_checkout
 
@@ -125,7 +123,7 @@ def test_a_type_that_nobody_trusts_is_refused_with_the_lines_to_add(tmp_path: Pa
     with pytest.raises(InputError) as caught:
         trained(tmp_path, BUILD, MODEL + "serving: {kind: python}\n")
     assert "models/late/v1/model.yaml: serving.trusted_types" in str(caught.value)
-    assert "serving:\n  kind: python\n  trusted_types:\n    - words.Lower" in str(caught.value)
+    assert "serving:\n  trusted_types:\n    - words.Lower" in str(caught.value)
 
 
 SAVES = '(directory / "shares.json").write_text(json.dumps(self.shares))'
@@ -149,14 +147,6 @@ def test_a_model_that_cannot_answer_is_refused_before_it_serves(tmp_path: Path, 
     code, message = BROKEN[name]
     with pytest.raises(InputError, match=message):
         trained(tmp_path, code)
-
-
-def test_train_without_its_kind_is_told_what_to_write(tmp_path: Path) -> None:
-    """No converter takes a model of one's own."""
-    place = placed(write_checkout(tmp_path, TRAIN, MODEL))
-    make_training_set(place, MemoryOfflineStore(), silent)
-    with pytest.raises(InputError, match=r"Share has no compiled form: write `serving: \{kind: python\}`"):
-        train(place, compiled(COMPILERS), silent)
 
 
 @pytest.mark.parametrize(

@@ -16,22 +16,34 @@ from bighead_ci.scorers.registry import LOADERS
 from bighead_ci.transforms.compiler import Compiled, Compiler
 
 
-def compiled(compilers: Sequence[Compiler]) -> Ways:
-    """The compilers in their order; an estimator with a `to_onnx(inputs)` is asked itself, and nobody else."""
+def compiled(compilers: Sequence[Compiler], otherwise: Ways | None = None) -> Ways:
+    """The compilers in their order; an estimator with a `to_onnx(inputs)` is asked itself, and nobody else.
+
+    Args:
+        compilers: Of what `build` returned.
+        otherwise: What to try where nothing compiled answers; None: nothing.
+    """
 
     def ways(estimator: Any, manifest: ArtifactManifest, code: ModelCode) -> list[Way]:
+        last = otherwise(estimator, manifest, code) if otherwise else ()
         if hasattr(estimator, "to_onnx"):
-            with code.blaming("to_onnx"):
-                graph = Compiled("onnx", {GRAPH: estimator.to_onnx(manifest.inputs)})
-            return [Way("onnx", lambda _estimator, manifest, _code: _made(graph, manifest))]
+            return [Way("onnx", _own_graph), *last]
         if code.trains:
-            instead = (
-                "write `serving: {kind: python}` in model.yaml, then run `bighead lock`; or give it to_onnx(inputs)"
-            )
-            raise InputError([code.problem("train", f"{type(estimator).__name__} has no compiled form: {instead}")])
-        return [Way(compiler.name, partial(_compiled, compiler)) for compiler in compilers]
+            return [Way("onnx", _no_graph), *last]
+        return [*(Way(compiler.name, partial(_compiled, compiler)) for compiler in compilers), *last]
 
     return ways
+
+
+def _own_graph(model: Any, manifest: ArtifactManifest, code: ModelCode) -> Made:
+    with code.blaming("to_onnx"):
+        graph = model.to_onnx(manifest.inputs)
+    return _made(Compiled("onnx", {GRAPH: graph}), manifest)
+
+
+def _no_graph(model: Any, _manifest: ArtifactManifest, code: ModelCode) -> Made:
+    message = f"{type(model).__name__} has no to_onnx(inputs), without which nothing compiles what train() returned"
+    raise InputError([code.problem("train", message)])
 
 
 def _compiled(compiler: Compiler, estimator: Any, manifest: ArtifactManifest, _code: ModelCode) -> Made:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from bighead_ci.delivery.stages.made import Made, Ways
+from bighead_ci.delivery.stages.made import Made, Way, Ways
 from bighead_ci.delivery.stages.results import MeasuredConversion
 from bighead_ci.documents.artifact import GOLDEN, MANIFEST, ArtifactManifest, GoldenRow, GoldenRows
 from bighead_ci.documents.record import Conversion, RefusedKind
@@ -34,11 +34,13 @@ TOLERANCE = 1e-5
 """How far the artifact's score of a row may be from the training framework's, beyond 1 relative to it."""
 SAMPLED_GOLDEN = 8
 TIMED_ROWS = 50
+COMPILE = "simplify the pipeline's preprocessing, or give the model a to_onnx(inputs)"
 INSTEAD = {
-    "onnx": "simplify the pipeline's preprocessing, or write `serving: {kind: python}` and run `bighead lock`",
-    "python": "save(directory) leaves out, or load(directory) does not read, something that answers need",
+    "compiled": f"{COMPILE}; or write no `serving: {{kind: compiled}}`: then its own code may answer",
+    "mismatch": "save(directory) leaves out, or load(directory) does not read, something that answers need",
+    "unkept": f"mend what keeps its own code from answering; or {COMPILE}",
 }
-"""What to do where nothing answers as the estimator does."""
+"""What to do where nothing answers as the estimator does: by what was tried, and what became of its own code."""
 SHOWN = 60
 """Characters of a cell in a message."""
 
@@ -111,29 +113,41 @@ def convert(
     manifest = manifest.model_copy(update={"domains": domains})
     _say_domains(manifest, progress)
     trial = _trial(trained, manifest, seen)
-    refused: list[RefusedKind] = []
+    failed: list[tuple[Way, InputError]] = []
     for way in found:
         try:
             made = way.make(trained.estimator, manifest, code)
             errors = _judged(made.scorer, trial)
         except InputError as error:
-            if len(found) == 1 and any(problem.file for problem in error.problems):
-                raise  # it is the code's, and says where
-            refused.append(RefusedKind(kind=way.name, reason=_one_line(error)))
+            failed.append((way, error))
             continue
-        measured = _measured(made, trial, errors, refused)
+        measured = _measured(made, trial, errors, failed)
         _write(destination, made, _golden(trial, errors))
         _say(measured, made, progress)
         return measured
-    reasons = "\n".join(f"  {one.kind}: {one.reason}" for one in refused)
-    instead = INSTEAD["python" if [way.name for way in found] == ["python"] else "onnx"]
-    raise InputError(
-        f"{manifest.model}/{manifest.version}: no form of the estimator scores as it does; {instead}\n{reasons}"
-    )
+    raise _nothing_answers(trained.estimator, failed, code)
+
+
+def _nothing_answers(estimator: Any, failed: Sequence[tuple[Way, InputError]], code: ModelCode) -> InputError:
+    """Why no form of the estimator may serve, each by its name, with the places and lines that some of them give."""
+    kept = next((error for way, error in failed if way.name == "python"), None)
+    instead = INSTEAD["compiled" if kept is None else "unkept" if kept.problems else "mismatch"]
+    if len(failed) == 1 and failed[0][1].problems:
+        return failed[0][1] if kept else failed[0][1].saying(instead)
+    reasons = "".join(f"\n  {way.name}: {_where(error) or _one_line(error)}" for way, error in failed)
+    message = f"no form of {type(estimator).__name__} scores as it does itself: {instead}{reasons}"
+    placed = [problem for _, error in failed for problem in error.problems]
+    return InputError([code.problem("train" if code.trains else "build", message), *placed])
+
+
+def _where(error: InputError) -> str:
+    """What the places say by themselves, in more than one line."""
+    places = {one.file if one.line is None else f"{one.file}:{one.line}" for one in error.problems}
+    return f"see {', '.join(sorted(places))}" if places else ""
 
 
 def _measured(
-    made: Made, trial: _Trial, errors: Sequence[Floats], refused: Sequence[RefusedKind]
+    made: Made, trial: _Trial, errors: Sequence[Floats], failed: Sequence[tuple[Way, InputError]]
 ) -> MeasuredConversion:
     conversion = Conversion(
         kind=made.manifest.kind,
@@ -141,7 +155,7 @@ def _measured(
         adversarial_rows=sum(len(batch.wanted) for batch in trial.adversarial),
         tolerance=TOLERANCE,
         largest=max(float(one.max()) for one in errors),
-        refused=list(refused),
+        refused=[RefusedKind(kind=way.name, reason=_one_line(error)) for way, error in failed],
     )
     return MeasuredConversion(conversion=conversion, milliseconds=_milliseconds_a_row(made.scorer, trial.batches[-1]))
 

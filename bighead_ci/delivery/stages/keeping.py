@@ -29,5 +29,5 @@ def keep(model: Any, manifest: ArtifactManifest, code: ModelCode) -> Made:
 
 
 def kept(_model: Any, _manifest: ArtifactManifest, _code: ModelCode) -> list[Way]:
-    """The one way of a version that says `kind: python`."""
+    """The one way of a version whose own code answers."""
     return [Way("python", keep)]

@@ -1,4 +1,4 @@
-"""Stage `package` of a version whose own code answers, in the environment of its serving lock."""
+"""Stage `package` of a version whose own code answers, in the environment that it will answer in."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""Stage `train`: the version's own code, in the environment of its training lock."""
+"""Stage `train`: what it learned is compiled, or kept as it is where nothing compiled answers as it does."""
 
 from __future__ import annotations
 
 from bighead_ci.delivery.stages.compiling import compiled
+from bighead_ci.delivery.stages.keeping import kept
 from bighead_ci.delivery.stages.place import StagePlace
 from bighead_ci.delivery.stages.train import train
 from bighead_ci.entry_points.stages.process import main
@@ -12,7 +13,7 @@ from bighead_ci.transforms.compilers import COMPILERS
 
 def run(place: StagePlace, progress: Progress) -> None:
     """Leave the model artifact."""
-    train(place, compiled(COMPILERS), progress)
+    train(place, compiled(COMPILERS, otherwise=kept), progress)
 
 
 if __name__ == "__main__":
