@@ -17,7 +17,7 @@ COMMANDS = {
     "lock": ("bighead_ci.cli.locks", "Make the locks of a model version anew, with what you ask for."),
     "retrain": ("bighead_ci.cli.retrain", "Write what the next run of a version is made of: its moment, its data."),
     "schema": ("bighead_ci.cli.authoring", "Print the JSON Schema of an authored file, or of a report."),
-    "train": ("bighead_ci.cli.stage", "Run all stages of a model version here, as the checks do."),
+    "train": ("bighead_ci.cli.train", "Run all stages of a model version here, or experiments with its parameters."),
     "stage": ("bighead_ci.cli.stage", "Run one stage of a model version (what DVC calls)."),
     "pr": ("bighead_ci.cli.pr", "Open, look at, approve and merge pull requests."),
     "status": ("bighead_ci.cli.questions", "Desired against live: what main says, what runs, every difference."),

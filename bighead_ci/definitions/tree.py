@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from bighead_ci.errors import InputError, Problem
@@ -106,6 +106,38 @@ class _LazyIds(Mapping[str, str]):
 def blob_id(data: bytes) -> str:
     """The id git gives a file of that content."""
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+class FixedTree:
+    """Files as they were when they were read: what happens to them afterwards is not in it.
+
+    Args:
+        tree: What to read.
+        wanted: Whether a path is wanted.
+    """
+
+    def __init__(self, tree: Tree, wanted: Callable[[str], bool]) -> None:
+        self._content = {path: tree.read(path) for path in sorted(tree.files()) if wanted(path)}
+        self._ids = {path: blob_id(data) for path, data in self._content.items()}
+        self._links = frozenset(tree.links()) & self._content.keys()
+
+    def files(self) -> Mapping[str, str]:
+        """Every path → git's blob id."""
+        return self._ids
+
+    def links(self) -> frozenset[str]:
+        """Paths that are symbolic links."""
+        return self._links
+
+    def read(self, path: str) -> bytes:
+        """One file's bytes."""
+        return self._content[path]
+
+    def containing(self, text: str, prefixes: Iterable[str]) -> list[str]:
+        """Paths under any of the prefixes whose content contains the text, sorted; links are not looked into."""
+        wanted, needle = tuple(prefixes), text.encode()
+        files = ((path, data) for path, data in self._content.items() if path not in self._links)
+        return sorted(path for path, data in files if path.startswith(wanted) and needle in data)
 
 
 class OverlaidTree:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.stages.predictions import scored_rows
@@ -15,8 +18,10 @@ from bighead_ci.documents.target import Target
 from bighead_ci.features.parquet import read_file
 from bighead_ci.planning.stages import PREDICTIONS, SAMPLE
 from bighead_ci.tasks.measuring import paired_differences
-from bighead_ci.tasks.registry import task_named
+from bighead_ci.tasks.registry import METRICS, task_named
 from bighead_ci.transforms.pairing import Unmatched, match_rows
+
+Outcome = Literal["better", "worse", "no clear change", ""]
 
 
 def compare(context: Context, record: RunRecord, running: Sequence[RunningVersion]) -> Comparison:
@@ -38,7 +43,9 @@ def compare_predictions(
     for one in running:
         run = one.record.run_id
         if run not in by_run:
-            by_run[run] = _compared_rows(target, ours, context.records.file(run, PREDICTIONS), one)
+            theirs = Predictions(context.records.file(run, PREDICTIONS), one.record.evaluation.target, one.version)
+            mine = Predictions(ours, target, "this run")
+            by_run[run] = compared_rows(mine, theirs, against=one.environment, model_version=one.version)
         found, where = by_run[run], one.environment
         if isinstance(found, Unmatched):
             uncompared.append(
@@ -49,19 +56,49 @@ def compare_predictions(
     return Comparison(differences=differences, uncompared=uncompared)
 
 
-def _compared_rows(
-    target: Target, ours: Path | None, theirs: Path | None, other: RunningVersion
+@dataclass(frozen=True)
+class Predictions:
+    """What a run gave its evaluation rows."""
+
+    file: Path | None
+    """None: it is gone."""
+    target: Target
+    whose: str
+    """How messages call the run: `v2`."""
+
+
+def compared_rows(
+    ours: Predictions, theirs: Predictions, against: str, model_version: str
 ) -> list[MetricDifference] | Unmatched:
-    their_target = other.record.evaluation.target
-    if reason := task_named(target.task).why_incomparable(target, their_target):
-        return Unmatched(f"{other.version} {reason}")
-    if ours is None or theirs is None:
-        return Unmatched(f"the predictions of {'this run' if ours is None else other.version} are gone")
-    matched = match_rows(read_file(ours), read_file(theirs), other.version)
+    """Paired differences of every metric on the rows that both scored, or why there are none.
+
+    Args:
+        ours: Of one run.
+        theirs: Of the one that is subtracted.
+        against: What the differences say that theirs is.
+        model_version: Theirs.
+    """
+    if reason := task_named(ours.target.task).why_incomparable(ours.target, theirs.target):
+        return Unmatched(f"{theirs.whose} {reason}")
+    if ours.file is None or theirs.file is None:
+        return Unmatched(f"the predictions of {(ours if ours.file is None else theirs).whose} are gone")
+    matched = match_rows(read_file(ours.file), read_file(theirs.file), theirs.whose)
     if isinstance(matched, Unmatched):
         return matched
-    mine, others = scored_rows(matched.ours, target), scored_rows(matched.theirs, their_target)
-    return paired_differences(mine, others, against=other.environment, model_version=other.version)
+    mine, others = scored_rows(matched.ours, ours.target), scored_rows(matched.theirs, theirs.target)
+    return paired_differences(mine, others, against=against, model_version=model_version)
+
+
+def outcome(difference: MetricDifference | None) -> Outcome:
+    """Better or worse when the whole interval says so; nothing of a metric that this engine does not know."""
+    if difference is None or not all(map(math.isfinite, (difference.low, difference.high))):
+        return ""
+    if difference.metric not in METRICS:
+        return ""
+    low, high = METRICS[difference.metric].gains(difference.low, difference.high)
+    if low > 0:
+        return "better"
+    return "worse" if high < 0 else "no clear change"
 
 
 def request_changes(record: RunRecord, running: Sequence[RunningVersion]) -> list[str]:

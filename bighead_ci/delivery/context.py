@@ -21,7 +21,7 @@ from bighead_ci.ports.quality import DriftDetector
 from bighead_ci.ports.report_renderer import ReportRenderer
 from bighead_ci.ports.repository import MAIN, Repository
 from bighead_ci.ports.telemetry import Telemetry
-from bighead_ci.ports.tracking import RecordStore
+from bighead_ci.ports.tracking import ExperimentStore, RecordStore
 
 
 class Context(Protocol):
@@ -65,6 +65,10 @@ class Context(Protocol):
     @property
     def records(self) -> RecordStore:
         """Records of runs."""
+
+    @property
+    def experiments(self) -> ExperimentStore:
+        """Runs with other parameters than their version says."""
 
     @property
     def images(self) -> ImageBuilder:

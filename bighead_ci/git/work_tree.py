@@ -31,6 +31,12 @@ class WorkTree:
         return frozenset({*self._listed("ls-files", "--cached", "-z"), *self._status[1]})
 
     @property
+    def head(self) -> str | None:
+        """Its last commit; None before the first."""
+        done = run_as_person(self.directory, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+        return done.stdout.decode().strip() or None
+
+    @property
     def uncommitted(self) -> list[str]:
         """Paths that the last commit has not, or has otherwise, sorted."""
         return sorted({*self._status[0], *self._status[1]})

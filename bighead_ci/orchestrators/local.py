@@ -23,6 +23,7 @@ from bighead_ci.planning.dvc_pipeline import PIPELINE, dvc_yaml
 from bighead_ci.planning.stages import RECORD
 from bighead_ci.ports.orchestrator import Outcome
 from bighead_ci.ports.progress import Progress
+from bighead_ci.ports.tree import Tree
 
 
 class LocalOrchestrator:
@@ -42,10 +43,21 @@ class LocalOrchestrator:
     @contextmanager
     def run(self, commit: str, inputs: VersionInputs, progress: Progress) -> Iterator[Outcome]:
         """Run the stages of a version on the files of a commit; see the port."""
+        with self._run(lambda directory: self._checkout(commit, directory), inputs, progress) as outcome:
+            yield outcome
+
+    @contextmanager
+    def run_tree(self, tree: Tree, inputs: VersionInputs, progress: Progress) -> Iterator[Outcome]:
+        """The same on files that are in no commit; see the port."""
+        with self._run(lambda directory: write_tree(tree, directory), inputs, progress) as outcome:
+            yield outcome
+
+    @contextmanager
+    def _run(self, fill: Callable[[Path], None], inputs: VersionInputs, progress: Progress) -> Iterator[Outcome]:
         checkout = self._checkouts / f"{inputs.model}-{inputs.version}-{short(inputs.content_key)}"
         shutil.rmtree(checkout, ignore_errors=True)
         checkout.parent.mkdir(parents=True, exist_ok=True)
-        self._checkout(commit, checkout)
+        fill(checkout)
         make_ours(checkout)
         directory = f"models/{inputs.id}"
         text = dvc_yaml(DirectoryTree(checkout), inputs.model, inputs.version)
@@ -92,6 +104,14 @@ class LocalOrchestrator:
         finally:
             shutil.rmtree(beside, ignore_errors=True)
         return checkout
+
+
+def write_tree(tree: Tree, directory: Path) -> None:
+    """Put the files of a tree into a directory; a symbolic link becomes a plain file, as in a checkout of a commit."""
+    for path in tree.files():
+        file = directory / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(tree.read(path))
 
 
 def make_ours(checkout: Path) -> None:

@@ -12,6 +12,7 @@ from bighead_ci.documents.inputs import VersionInputs
 from bighead_ci.documents.record import RunResult, Timings
 from bighead_ci.documents.sandbox import SandboxKind
 from bighead_ci.ports.progress import Progress
+from bighead_ci.ports.tree import Tree
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,9 @@ class Orchestrator(Protocol):
             InputError: a stage failed on what the user wrote, in the stage's own words; or what was read (data, files,
                 definitions, the engine, its libraries) is not what `inputs` name: says what differs, and what to do.
         """
+
+    def run_tree(self, tree: Tree, inputs: VersionInputs, progress: Progress) -> AbstractContextManager[Outcome]:
+        """The same on files that are in no commit: an experiment's. Nothing but the outcome knows of it afterwards."""
 
     def exclusive(self, key: str, progress: Progress) -> AbstractContextManager[None]:
         """Let one process at a time make what has this content key; the others wait for it, and say so."""

@@ -1,4 +1,4 @@
-"""Where records are kept."""
+"""Where records and experiments are kept."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
+from bighead_ci.documents.experiment import Experiment
 from bighead_ci.documents.record import RunRecord
 
 
@@ -77,3 +78,30 @@ class RecordStore(Protocol):
         Raises:
             InputError: no such record.
         """
+
+
+class ExperimentStore(Protocol):
+    """Keeps runs with other parameters than their version says; no record store finds one of them.
+
+    Raises:
+        RetryError: from every call: the store is busy or out of reach.
+        InputError: from every call: an experiment is damaged; says how to be rid of it.
+    """
+
+    def save(self, experiment: Experiment, files: Mapping[str, Path]) -> Experiment:
+        """Keep an experiment with its files by name, and return it with its run id.
+
+        What has the same base and content key already is returned instead.
+        """
+
+    def of_base(self, base: str) -> list[Experiment]:
+        """Those of one version on the same files and data, oldest first, the run as written among them."""
+
+    def by_content_key(self, content_key: str) -> Experiment | None:
+        """The newest that ran this, whatever it was an experiment on."""
+
+    def file(self, run_id: str, name: str) -> Path | None:
+        """A local path to one file of an experiment, or None."""
+
+    def command(self) -> str:
+        """For a shell on this machine: what shows the runs side by side."""

@@ -6,18 +6,16 @@ A difference counts as better or worse only when its whole interval lies on one 
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+from bighead_ci.delivery.comparison import Outcome, outcome
 from bighead_ci.documents.record import Metric, MetricDifference, RunRecord, Slice, Uncompared
 from bighead_ci.documents.report import ModelReport, RunningVersion
 from bighead_ci.documents.verdict import RuleResult, Verdict
 from bighead_ci.tasks.registry import METRICS
-
-Outcome = Literal["better", "worse", "no clear change", ""]
 
 _OF_METRICS = frozenset({"metrics", "difference", "gain"})
 """Steps of evidence under which each name is a metric."""
@@ -125,18 +123,6 @@ def other_rows(model: ModelReport) -> list[OtherRows]:
         )
         for name, record in distinct_runs(left)
     ]
-
-
-def outcome(difference: MetricDifference | None) -> Outcome:
-    """Better or worse when the whole interval says so; nothing of a metric that this engine does not know."""
-    if difference is None or not all(map(math.isfinite, (difference.low, difference.high))):
-        return ""
-    if difference.metric not in METRICS:
-        return ""
-    low, high = METRICS[difference.metric].gains(difference.low, difference.high)
-    if low > 0:
-        return "better"
-    return "worse" if high < 0 else "no clear change"
 
 
 def difference_from(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from bighead_ci.delivery.comparison import outcome
 from bighead_ci.documents.base import short
 from bighead_ci.documents.live import CanaryAnalysis, VariantTelemetry
 from bighead_ci.documents.plan import Move
 from bighead_ci.documents.report import PromotionReport
 from bighead_ci.reporting import charts
 from bighead_ci.reporting.answering import answers
-from bighead_ci.reporting.comparison import outcome
 from bighead_ci.reporting.escaping import GAP, code, details, fence, table, text
 from bighead_ci.reporting.figures import (
     figure,

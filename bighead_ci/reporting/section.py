@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bighead_ci.delivery.comparison import outcome
 from bighead_ci.documents.base import short
 from bighead_ci.documents.chart import Curve, Matrix
 from bighead_ci.documents.histogram import Histogram
@@ -24,7 +25,6 @@ from bighead_ci.reporting.comparison import (
     names_of_runs,
     other_rows,
     other_seconds,
-    outcome,
     parameter_differences,
     seconds_that_ran,
     slice_baseline,

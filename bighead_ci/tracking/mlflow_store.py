@@ -9,7 +9,7 @@ turns `complete` last. Nothing here sees a run before that, and the next writer 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
@@ -19,12 +19,11 @@ from pydantic import ValidationError
 from bighead_ci.documents.base import canonical_json
 from bighead_ci.documents.record import RunRecord
 from bighead_ci.errors import BigheadError, InputError, Problem
-from bighead_ci.tracking.failures import reported
+from bighead_ci.tracking.access import StoreAccess
 from bighead_ci.tracking.mlflow_writer import MlflowWriter
 from bighead_ci.tracking.record_files import ARTIFACT, RECORD, RecordFiles, check_sources
-from bighead_ci.tracking.run_description import ARTIFACT_TAG, CONTENT_KEY_TAG, FIGURES, ID_TAG, figures_of
+from bighead_ci.tracking.run_description import ARTIFACT_TAG, CONTENT_KEY_TAG, FIGURES, ID_TAG, figures_of, of_record
 from bighead_ci.tracking.run_lookup import RunLookup
-from bighead_ci.tracking.store_lock import exclusive
 
 LOCAL_UI = "http://127.0.0.1:5000"
 """Where `mlflow ui` listens unless it is told otherwise."""
@@ -47,11 +46,10 @@ class MlflowRecordStore:
         lock_seconds: float = 120.0,
         busy_seconds: float = 10.0,
     ) -> None:
-        self._directory = directory.resolve()
-        self._database = self._directory / "mlflow.db"
+        self._access = StoreAccess(directory.resolve(), lock_seconds)
+        self._database = self._access.database
         self._ui = ui.rstrip("/")
-        self._lock_seconds = lock_seconds
-        self._files = RecordFiles(self._directory)
+        self._files = RecordFiles(directory.resolve())
         self._lookup = RunLookup(self._database, busy_seconds)
 
     def save(self, record: RunRecord, files: Mapping[str, Path]) -> RunRecord:
@@ -63,12 +61,12 @@ class MlflowRecordStore:
         check_sources(files)
         if ARTIFACT not in files:
             raise InputError(f"the record of {record.id} needs its model artifact: files has no {ARTIFACT!r}")
-        with self._writing():
+        with self._access.writing(self._lookup):
             known = self._lookup.complete(CONTENT_KEY_TAG, record.content_key)
             if known:
                 return self._kept(known[0], files[ARTIFACT])
             self._clear_interrupted()
-            run_id = self._writer.begin(record)
+            run_id = self._writer.begin(of_record(record))
             try:
                 return self._fill(run_id, record, files)
             except Exception:
@@ -80,7 +78,7 @@ class MlflowRecordStore:
         """Add files to a complete record, replacing those of the same name; an artifact must have the same digest."""
         check_sources(files)
         record = self._required(run_id)
-        with self._reported(), self._locked():
+        with self._access.locked():
             for name, source in files.items():
                 if name == ARTIFACT:
                     self._files.put_artifact(run_id, source, record.artifact)
@@ -93,10 +91,10 @@ class MlflowRecordStore:
 
     def of_version(self, model: str, version: str) -> Iterator[RunRecord]:
         """The complete records of that version, newest first; each is read when it is asked for."""
-        with self._reported():
+        with self._access.reading():
             found = self._lookup.complete(ID_TAG, f"{model}/{version}")
         for run_id in found:
-            with self._reported():
+            with self._access.reading():
                 record = self._files.record(run_id)
             if record is not None:
                 yield record
@@ -107,12 +105,12 @@ class MlflowRecordStore:
 
     def by_run(self, run_id: str) -> RunRecord | None:
         """The complete record of that run."""
-        with self._reported():
+        with self._access.reading():
             return self._files.record(run_id) if self._lookup.experiment(run_id) is not None else None
 
     def file(self, run_id: str, name: str) -> Path | None:
         """A local path to one file or directory of a complete record, or None."""
-        with self._reported():
+        with self._access.reading():
             return self._files.find(run_id, name) if self._lookup.experiment(run_id) is not None else None
 
     def artifact(self, digest: str) -> Path:
@@ -121,7 +119,7 @@ class MlflowRecordStore:
         Raises:
             InputError: no record has it, or each copy is damaged; names the files.
         """
-        with self._reported():
+        with self._access.reading():
             problems: list[Problem] = []
             for run_id in self._lookup.complete(ARTIFACT_TAG, digest):
                 damage = self._files.damage(run_id, digest)
@@ -135,10 +133,10 @@ class MlflowRecordStore:
         record = None if run_id is None else self._required(run_id)
         if record is not None and record.model != model:
             raise InputError(f"run {run_id} is a record of model {record.model}, so it cannot be an alias of {model}")
-        with self._reported():
+        with self._access.reading():
             if self._lookup.alias(model, alias) == run_id:
                 return
-        with self._writing():
+        with self._access.writing(self._lookup):
             if record is None:
                 self._writer.delete_alias(model, alias)
                 return
@@ -159,7 +157,7 @@ class MlflowRecordStore:
         return f"mlflow ui --backend-store-uri {address}  # then open {LOCAL_UI}/{self._page(run_id)}"
 
     def _page(self, run_id: str) -> str:
-        with self._reported():
+        with self._access.reading():
             experiment = self._lookup.experiment(run_id)
         if experiment is None:
             raise _no_such_run(run_id)
@@ -170,7 +168,7 @@ class MlflowRecordStore:
         return MlflowWriter(self._database, self._files.root)
 
     def _newest(self, tag: str, value: str) -> RunRecord | None:
-        with self._reported():
+        with self._access.reading():
             found = self._lookup.complete(tag, value)
             return self._files.record(found[0]) if found else None
 
@@ -188,9 +186,9 @@ class MlflowRecordStore:
         self._files.put_artifact(run_id, files[ARTIFACT], record.artifact)
         self._files.put_text(run_id, FIGURES, canonical_json(figures_of(saved)))
         self._files.put_text(run_id, RECORD, saved.model_dump_json(indent=1) + "\n")
-        self._writer.describe(run_id, saved)
+        self._writer.describe(run_id, of_record(saved))
         self._writer.register(run_id, saved, self._files.of_run(run_id) / ARTIFACT)
-        self._writer.complete(run_id, saved)
+        self._writer.complete(run_id, of_record(saved))
         return saved
 
     def _kept(self, run_id: str, artifact: Path) -> RunRecord:
@@ -209,23 +207,6 @@ class MlflowRecordStore:
     def _discard(self, run_id: str, model: str) -> None:
         self._files.delete(run_id)
         self._writer.discard(run_id, model, self._lookup.registry_versions(model, run_id))
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        with self._reported(), self._locked():
-            if self._database.exists():
-                self._lookup.check_writable()
-            yield
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        with exclusive(self._directory / "writer.lock", self._lock_seconds):
-            yield
-
-    @contextmanager
-    def _reported(self) -> Iterator[None]:
-        with reported(self._database):
-            yield
 
 
 def _as_stored(record: RunRecord) -> RunRecord:

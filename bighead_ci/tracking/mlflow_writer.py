@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 from bighead_ci.documents.base import replacing
 from bighead_ci.documents.record import RunRecord
-from bighead_ci.tracking.run_description import metrics_of, parameters_of, tags_of
-from bighead_ci.tracking.run_lookup import COMPLETE, INCOMPLETE, MODEL_TAG, STATUS_TAG
+from bighead_ci.tracking.run_description import RunDescription, tags_of
+from bighead_ci.tracking.run_lookup import COMPLETE, INCOMPLETE, MODEL_TAG
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -25,27 +25,26 @@ class MlflowWriter:
         self._client = _open_client(database)
         self._artifacts = artifacts
 
-    def begin(self, record: RunRecord) -> str:
-        """Start a run that nobody sees as a record yet; return its id."""
-        finished = _milliseconds(record.recorded_at)
-        took = timedelta(seconds=sum(record.timings.seconds.values())) // timedelta(milliseconds=1)
-        run = self._client.create_run(
-            self._experiment(record.model),
-            start_time=max(0, finished - took),
-            tags={STATUS_TAG: INCOMPLETE, **tags_of(record)},
-            run_name=record.id,
+    def begin(self, run: RunDescription) -> str:
+        """Start a run that nobody sees yet; return its id."""
+        finished = _milliseconds(run.recorded_at)
+        created = self._client.create_run(
+            self._experiment(run.experiment),
+            start_time=max(0, finished - timedelta(seconds=run.seconds) // timedelta(milliseconds=1)),
+            tags={run.status_tag: INCOMPLETE, **run.tags},
+            run_name=run.name,
         )
-        return str(run.info.run_id)
+        return str(created.info.run_id)
 
-    def describe(self, run_id: str, record: RunRecord) -> None:
+    def describe(self, run_id: str, run: RunDescription) -> None:
         """Add parameters and metrics."""
         from mlflow.entities import Metric, Param  # noqa: PLC0415 - MLflow is imported by now
 
-        moment = _milliseconds(record.recorded_at)
+        moment = _milliseconds(run.recorded_at)
         self._client.log_batch(
             run_id,
-            metrics=[Metric(key, value, moment, 0) for key, value in metrics_of(record).items()],
-            params=[Param(key, value) for key, value in parameters_of(record).items()],
+            metrics=[Metric(key, value, moment, 0) for key, value in run.metrics.items()],
+            params=[Param(key, value) for key, value in run.parameters.items()],
         )
 
     def register(self, run_id: str, record: RunRecord, artifact: Path) -> str:
@@ -60,10 +59,10 @@ class MlflowWriter:
         )
         return str(version.version)
 
-    def complete(self, run_id: str, record: RunRecord) -> None:
+    def complete(self, run_id: str, run: RunDescription) -> None:
         """End the run and, last of all, let it be seen."""
-        self._client.set_terminated(run_id, "FINISHED", end_time=_milliseconds(record.recorded_at))
-        self._client.set_tag(run_id, STATUS_TAG, COMPLETE)
+        self._client.set_terminated(run_id, "FINISHED", end_time=_milliseconds(run.recorded_at))
+        self._client.set_tag(run_id, run.status_tag, COMPLETE)
 
     def discard(self, run_id: str, model: str, versions: list[str]) -> None:
         """Delete an incomplete run and the registry versions made for it."""
@@ -80,11 +79,11 @@ class MlflowWriter:
         """Take the alias away."""
         self._client.delete_registered_model_alias(model, alias)
 
-    def _experiment(self, model: str) -> str:
-        """One experiment a model: its runs are those that can be compared."""
-        found = self._client.get_experiment_by_name(model)
+    def _experiment(self, name: str) -> str:
+        """MLflow's word for runs that can be compared: a model's records, or the trials of its versions."""
+        found = self._client.get_experiment_by_name(name)
         if found is None:
-            return str(self._client.create_experiment(model, artifact_location=self._artifacts.as_uri()))
+            return str(self._client.create_experiment(name, artifact_location=self._artifacts.as_uri()))
         if found.lifecycle_stage == "deleted":
             self._client.restore_experiment(found.experiment_id)
         return str(found.experiment_id)

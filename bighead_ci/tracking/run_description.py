@@ -5,18 +5,24 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Iterator
-from datetime import UTC
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from bighead_ci.documents.base import canonical_json, short
-from bighead_ci.documents.record import ColumnProfile, RunRecord
-from bighead_ci.tracking.run_lookup import MODEL_TAG
+from bighead_ci.documents.experiment import AS_WRITTEN, Experiment
+from bighead_ci.documents.record import ColumnProfile, EvaluationResult, RunRecord
+from bighead_ci.tracking.run_lookup import MODEL_TAG, STATUS_TAG
 
 CONTENT_KEY_TAG = "bighead.content_key"
 ID_TAG = "bighead.id"
 """`flight_delay/v2`."""
 ARTIFACT_TAG = "bighead.artifact"
+BASE_TAG = "bighead.base"
+"""Of an experiment: content key of the version as it is written."""
+EXPERIMENT_STATUS_TAG = "bighead.experiment"
+"""In place of a record's status, so that nothing that looks for records sees an experiment."""
 FIGURES = "figures.json"
 """A run's file that MLflow's pages show as a table."""
 MAX_KEY_LENGTH = 250
@@ -33,9 +39,53 @@ def key_of(*parts: str) -> str:
     return f"{cleaned[: MAX_KEY_LENGTH - 13]}-{suffix}"
 
 
-def parameters_of(record: RunRecord) -> dict[str, str]:
+@dataclass(frozen=True)
+class RunDescription:
+    """A run as MLflow's pages show it."""
+
+    experiment: str
+    """MLflow's: the group of runs that it is in."""
+    name: str
+    status_tag: str
+    tags: Mapping[str, str]
+    parameters: Mapping[str, str]
+    metrics: Mapping[str, float]
+    recorded_at: datetime
+    seconds: float
+    """That its stages took."""
+
+
+def of_record(record: RunRecord) -> RunDescription:
+    """What MLflow shows of a record, among those of its model."""
+    return RunDescription(
+        experiment=record.model,
+        name=record.id,
+        status_tag=STATUS_TAG,
+        tags=tags_of(record),
+        parameters=parameters_of(record.parameters),
+        metrics=metrics_of(record.evaluation),
+        recorded_at=record.recorded_at,
+        seconds=sum(record.timings.seconds.values()),
+    )
+
+
+def of_experiment(experiment: Experiment) -> RunDescription:
+    """What MLflow shows of an experiment, among those of its model."""
+    return RunDescription(
+        experiment=f"{experiment.model}.experiments",  # no model's name has a dot
+        name=f"{experiment.id} {_overridden(experiment)}"[:MAX_KEY_LENGTH],
+        status_tag=EXPERIMENT_STATUS_TAG,
+        tags=_tags_of_experiment(experiment),
+        parameters=parameters_of(experiment.parameters),
+        metrics=metrics_of(experiment.evaluation) | _differences_of(experiment),
+        recorded_at=experiment.recorded_at,
+        seconds=experiment.seconds,
+    )
+
+
+def parameters_of(parameters: Mapping[str, Any]) -> dict[str, str]:
     """The estimator's parameters; strings as they are, all else as JSON, cut to what MLflow takes."""
-    return {key_of(name): _text(value) for name, value in record.parameters.items()}
+    return {key_of(name): _text(value) for name, value in parameters.items()}
 
 
 def tags_of(record: RunRecord) -> dict[str, str]:
@@ -58,13 +108,44 @@ def tags_of(record: RunRecord) -> dict[str, str]:
     }
 
 
-def metrics_of(record: RunRecord) -> dict[str, float]:
+def _tags_of_experiment(experiment: Experiment) -> dict[str, str]:
+    return {
+        MODEL_TAG: experiment.model,
+        ID_TAG: experiment.id,
+        "bighead.version": experiment.version,
+        CONTENT_KEY_TAG: experiment.content_key,
+        BASE_TAG: experiment.base,
+        "bighead.overrides": _text(experiment.overrides),
+        "bighead.base_commit": experiment.commit or "none",
+        "bighead.dirty": str(experiment.dirty).lower(),
+        "bighead.training_set": experiment.training_set,
+        "bighead.primary": experiment.evaluation.primary,
+        "bighead.recorded_at": experiment.recorded_at.astimezone(UTC).isoformat(),
+        "mlflow.source.name": f"models/{experiment.id}",
+        "mlflow.note.content": _note_of_experiment(experiment),
+    } | ({"mlflow.source.git.commit": experiment.commit} if experiment.commit else {})
+
+
+def _overridden(experiment: Experiment) -> str:
+    return ", ".join(f"{name}={_text(value)}" for name, value in experiment.overrides.items()) or AS_WRITTEN
+
+
+def _differences_of(experiment: Experiment) -> dict[str, float]:
+    """Figures of the paired difference from the version as written, in a group."""
+    found: dict[str, float] = {}
+    for one in experiment.differences:
+        parts = {one.metric: one.difference, f"{one.metric}_low": one.low, f"{one.metric}_high": one.high}
+        found |= {key_of("difference", name): value for name, value in parts.items() if math.isfinite(value)}
+    return found
+
+
+def metrics_of(evaluation: EvaluationResult) -> dict[str, float]:
     """The figures that runs are compared by: each metric of the evaluation by its bare name, its interval in a group.
 
     All others are in the table of `figures_of`: among a hundred lines nobody finds the one that is looked for.
     """
-    found = {key_of(name): metric.value for name, metric in record.evaluation.metrics.items()}
-    for name, metric in record.evaluation.metrics.items():
+    found = {key_of(name): metric.value for name, metric in evaluation.metrics.items()}
+    for name, metric in evaluation.metrics.items():
         found |= {key_of("interval", f"{name}_low"): metric.low, key_of("interval", f"{name}_high"): metric.high}
     return found
 
@@ -121,13 +202,29 @@ def _text(value: Any) -> str:
 
 def _note(record: RunRecord) -> str:
     """The run's description: what a person who opens it wants to know first."""
-    rows = "\n".join(
-        f"| {name} | {metric.value:.4f} | {metric.low:.4f} – {metric.high:.4f} |"
-        for name, metric in record.evaluation.metrics.items()
-    )
     return (
         f"**{record.id}** at commit `{short(record.commit)}`, content key `{short(record.content_key)}`, "
-        f"artifact `{short(record.artifact)}`.\n\n| metric | value | 95 % interval |\n|---|---|---|\n{rows}\n\n"
+        f"artifact `{short(record.artifact)}`.\n\n{_table(record.evaluation)}\n\n"
         f"{record.quality.passed} of {len(record.quality.results)} expectations hold. "
         f"All evidence is in the artifact `record.json`, every other figure in the table `{FIGURES}`."
     )
+
+
+def _note_of_experiment(experiment: Experiment) -> str:
+    where = f"at commit `{short(experiment.commit)}`" if experiment.commit else "at no commit"
+    changed = ", with files that are not as in it" if experiment.dirty else ""
+    return (
+        f"An experiment, which nothing can promote: **{experiment.id}** with {_overridden(experiment)}, "
+        f"{where}{changed}; the version as written has content key `{short(experiment.base)}`.\n\n"
+        f"{_table(experiment.evaluation)}\n\nAll evidence is in the artifact `experiment.json`."
+    )
+
+
+def _table(evaluation: EvaluationResult) -> str:
+    """Metrics, the primary one first."""
+    names = sorted(evaluation.metrics, key=lambda name: name != evaluation.primary)
+    rows = [
+        f"| {name} | {metric.value:.4f} | {metric.low:.4f} – {metric.high:.4f} |"
+        for name, metric in ((name, evaluation.metrics[name]) for name in names)
+    ]
+    return "\n".join(["| metric | value | 95 % interval |", "|---|---|---|", *rows])

@@ -51,25 +51,31 @@ WHERE a.name = ? AND a.alias = ?
 class RunLookup:
     """Reads what is committed now; a database that does not exist yet has no runs.
 
+    Args:
+        database: MLflow's.
+        busy_seconds: How long SQLite waits for a lock that someone else holds.
+        status_tag: Of the runs that are looked for; all others are not there.
+
     Raises:
         sqlite3.Error: locked longer than `busy_seconds`, damaged, or unreadable.
     """
 
-    def __init__(self, database: Path, busy_seconds: float) -> None:
+    def __init__(self, database: Path, busy_seconds: float, status_tag: str = STATUS_TAG) -> None:
         self._database = database
         self._busy_seconds = busy_seconds
+        self._status_tag = status_tag
 
     def complete(self, tag: str, value: str) -> list[str]:
         """Ids of complete runs with that tag, newest first."""
-        return [row[0] for row in self._rows(_TAGGED, (STATUS_TAG, COMPLETE, tag, value))]
+        return [row[0] for row in self._rows(_TAGGED, (self._status_tag, COMPLETE, tag, value))]
 
     def incomplete(self) -> list[tuple[str, str]]:
         """Runs that were begun and never finished, with the model of each."""
-        return [(row[0], row[1]) for row in self._rows(_UNFINISHED, (STATUS_TAG, INCOMPLETE, MODEL_TAG))]
+        return [(row[0], row[1]) for row in self._rows(_UNFINISHED, (self._status_tag, INCOMPLETE, MODEL_TAG))]
 
     def experiment(self, run_id: str) -> str | None:
         """Experiment id of a complete run; None if there is no such run or it is not complete."""
-        rows = self._rows(_OF_RUN, (STATUS_TAG, COMPLETE, run_id))
+        rows = self._rows(_OF_RUN, (self._status_tag, COMPLETE, run_id))
         return str(rows[0][0]) if rows else None
 
     def registry_versions(self, model: str, run_id: str) -> list[str]:

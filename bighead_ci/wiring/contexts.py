@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from bighead_ci.ports.quality import DriftDetector
     from bighead_ci.ports.report_renderer import ReportRenderer
     from bighead_ci.ports.telemetry import Telemetry
-    from bighead_ci.ports.tracking import RecordStore
+    from bighead_ci.ports.tracking import ExperimentStore, RecordStore
 
 
 WRITER_SECONDS = 300.0
@@ -104,6 +104,13 @@ class LocalContext:
         from bighead_ci.tracking.mlflow_store import MlflowRecordStore
 
         return MlflowRecordStore(self.workspace.records)
+
+    @cached_property
+    def experiments(self) -> ExperimentStore:
+        """MLflow, beside the records."""
+        from bighead_ci.tracking.mlflow_experiments import MlflowExperimentStore
+
+        return MlflowExperimentStore(self.workspace.records)
 
     @cached_property
     def images(self) -> ProcessImageBuilder:

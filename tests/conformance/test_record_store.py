@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -14,27 +13,13 @@ from bighead_ci.documents.record import RunRecord
 from bighead_ci.errors import InputError
 from bighead_ci.ports.tracking import RecordStore
 from bighead_ci.tracking.mlflow_store import MlflowRecordStore
-from bighead_ci.tracking.mlflow_writer import MlflowWriter
 from fakes.record_samples import make_artifact, make_record
 from fakes.record_store import MemoryRecordStore
 
 
-@pytest.fixture(scope="module")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """MLflow's tables take a second to make; tests start from a copy."""
-    directory = tmp_path_factory.mktemp("empty")
-    MlflowWriter(directory / "mlflow.db", directory / "artifacts")
-    return directory / "mlflow.db"
-
-
 @pytest.fixture(params=["memory", "mlflow"])
-def store(request: pytest.FixtureRequest, tmp_path: Path, empty_database: Path) -> RecordStore:
-    directory = tmp_path / "records of a team"
-    if request.param == "memory":
-        return MemoryRecordStore(directory)
-    directory.mkdir()
-    shutil.copyfile(empty_database, directory / "mlflow.db")
-    return MlflowRecordStore(directory)
+def store(request: pytest.FixtureRequest, tmp_path: Path, empty_store: Path) -> RecordStore:
+    return MemoryRecordStore(tmp_path / "memory") if request.param == "memory" else MlflowRecordStore(empty_store)
 
 
 @pytest.fixture

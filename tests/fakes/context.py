@@ -27,6 +27,7 @@ from bighead_ci.ports.repository import MAIN
 from fakes.clock import FixedClock
 from fakes.drift import MemoryDriftDetector
 from fakes.engine import MemoryEngine
+from fakes.experiment_store import MemoryExperimentStore
 from fakes.forge import MemoryForge, MemoryRepository
 from fakes.images import MemoryImages
 from fakes.memory_tree import MemoryTree, dedented, model_files, repository
@@ -85,6 +86,7 @@ class FakeContext:
         self.mainline = Mainline(self.repository)
         self.forge = MemoryForge(self.repository, self.clock, BOT, REQUIRED)
         self.records = MemoryRecordStore(directory / "records")
+        self.experiments = MemoryExperimentStore(directory / "experiments")
         self.images = MemoryImages(self.engine)
         self.orchestrator = MemoryOrchestrator(directory / "checkouts", self.repository.tree, self.engine)
         self.drift = MemoryDriftDetector()

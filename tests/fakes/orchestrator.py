@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -57,6 +58,8 @@ class MemoryOrchestrator:
         """Model directory → how far the scores of positive rows lie above the others'; default 1."""
         self.kinds: dict[str, Kind] = {}
         """Model directory → what its estimator turns out to become; default `onnx`."""
+        self.learned: Callable[[Mapping[str, Any]], float] = lambda _: 1.0
+        """Parameters of a version → what they make of that."""
         self.trained: list[str] = []
         self.data: dict[str, str] = {}
         """Path of a source's data → digest of what this machine makes in place of what dvc.lock names."""
@@ -72,10 +75,16 @@ class MemoryOrchestrator:
     @contextmanager
     def run(self, commit: str, inputs: VersionInputs, progress: Progress) -> Iterator[Outcome]:
         """Write what the stages would leave."""
+        with self.run_tree(self.tree(commit), inputs, progress) as outcome:
+            yield outcome
+
+    @contextmanager
+    def run_tree(self, tree: Tree, inputs: VersionInputs, progress: Progress) -> Iterator[Outcome]:
+        """The same of any files."""
         self.before(f"models/{inputs.id}")
         if self.error is not None:
             raise self.error
-        planning = Inputs(Files(self.tree(commit)), self.engine)
+        planning = Inputs(Files(tree), self.engine)
         model = planning.definitions.model(inputs.model, inputs.version)
         self._check(inputs, planning.of(model))
         self.trained.append(model.path)
@@ -115,6 +124,9 @@ class MemoryOrchestrator:
                 pq.write_table(pa.table(columns), directory / SOURCES / source.path)
         return directory
 
+    def _skill(self, model: VersionedModel) -> float:
+        return self.skill.get(model.path, 1.0) * self.learned(model.definition.parameters)
+
     def _check(self, planned: VersionInputs, read: VersionInputs) -> None:
         """Nothing else is read than what was planned."""
         self._have({name.removeprefix("data:") for name in planned.stages["training-set"] if name.startswith("data:")})
@@ -148,7 +160,7 @@ class MemoryOrchestrator:
         return Timings(seconds=seconds, reused=reused)
 
     def _write(self, model: VersionedModel, planning: Inputs, inputs: VersionInputs, out: Path) -> RunResult:
-        skill = self.skill.get(model.path, 1.0)
+        skill = self._skill(model)
         specs = stage_specs(planning.definitions, model)
         training_set, spec = specs["training-set"], specs["record"]
         assert isinstance(training_set, TrainingSetSpec)

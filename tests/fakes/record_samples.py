@@ -9,6 +9,7 @@ from typing import Any
 from bighead_ci.documents.base import digest_of
 from bighead_ci.documents.chart import Matrix
 from bighead_ci.documents.definition import RequestField, Serving
+from bighead_ci.documents.experiment import Experiment
 from bighead_ci.documents.histogram import UNIT_BOUNDS, Histogram
 from bighead_ci.documents.image import ImageRef
 from bighead_ci.documents.inputs import VersionInputs
@@ -17,6 +18,7 @@ from bighead_ci.documents.record import (
     EvaluationResult,
     ExpectationResult,
     Metric,
+    MetricDifference,
     QualityResult,
     RunRecord,
     Slice,
@@ -99,3 +101,34 @@ def make_record(artifact: Path, key: str = "key", minutes: int = 0, **changes: A
         timings=Timings(seconds={"train": 1.5}, reused=[]),
     )
     return RunRecord.model_validate({**record.model_dump(), **changes})
+
+
+def make_experiment(key: str = "key", base: str = "base", minutes: int = 0, **changes: Any) -> Experiment:
+    """An experiment on `flight_delay/v1`; `key` stands for what was run, `minutes` orders experiments."""
+    auc = Metric(value=0.71, low=0.69, high=0.73)
+    difference = {"metric": "auc", "against": "as written", "model_version": "v1", "ours": 0.71, "theirs": 0.7}
+    experiment = Experiment(
+        model="flight_delay",
+        version="v1",
+        run_id="",
+        base=digest_of(base),
+        content_key=digest_of(key),
+        overrides={"trees": 200},
+        parameters={"trees": 200, "rate": 0.1},
+        commit="a" * 40,
+        dirty=False,
+        training_set=digest_of("training set"),
+        evaluation=EvaluationResult(
+            primary="auc",
+            metrics={"accuracy": auc, "auc": auc},
+            slices=[],
+            rows=20,
+            target=Target(task="binary", outputs=["0", "1"]),
+            score_histogram=Histogram(bounds=UNIT_BOUNDS, counts=[*[1] * 20, 0]),
+            conversion_error=1e-7,
+        ),
+        differences=[MetricDifference(**difference, difference=0.01, low=-0.01, high=0.03, rows=20)],
+        timings=Timings(seconds={"train": 1.5}, reused=["training-set"]),
+        recorded_at=MOMENT + timedelta(minutes=minutes),
+    )
+    return Experiment.model_validate({**experiment.model_dump(), **changes})

@@ -14,12 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from bighead_ci.delivery.comparison import outcome
 from bighead_ci.documents.base import Document
 from bighead_ci.documents.chart import Curve, CurvePoint
 from bighead_ci.documents.plan import Plan
 from bighead_ci.documents.record import QualityResult
 from bighead_ci.documents.report import PromotionReport, PullRequestReport
-from bighead_ci.reporting.comparison import outcome
 from bighead_ci.reporting.renderer import Renderer
 from bighead_ci.reporting.shortening import LIMIT, characters
 from fakes import reports as samples

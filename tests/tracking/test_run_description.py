@@ -48,7 +48,7 @@ def test_different_parts_make_different_keys(left: list[str], right: list[str]) 
 
 def test_metrics_have_their_intervals_and_slices(record: RunRecord) -> None:
     """MLflow's metrics are those of the evaluation and no others; all else is a row of one table."""
-    metrics = metrics_of(record)
+    metrics = metrics_of(record.evaluation)
     own = {name: value for name, value in metrics.items() if "/" not in name}
     assert own.keys() == record.evaluation.metrics.keys()
     assert (own["auc"], metrics["interval/auc_low"], metrics["interval/auc_high"]) == (0.71, 0.69, 0.73)
@@ -70,6 +70,6 @@ def test_figures_that_are_missing_are_left_out(record: RunRecord) -> None:
 def test_long_parameters_are_cut(record: RunRecord) -> None:
     """A parameter that MLflow would refuse for its length is shown cut; the record itself keeps it whole."""
     long = record.model_copy(update={"parameters": {"long": "x" * 10_000, "list": [1, 2]}})
-    parameters = parameters_of(long)
+    parameters = parameters_of(long.parameters)
     assert len(parameters["long"]) == MAX_VALUE_LENGTH
     assert parameters["list"] == "[1,2]"
