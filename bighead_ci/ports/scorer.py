@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,8 @@ import numpy.typing as npt
 from bighead_ci.documents.artifact import ArtifactManifest
 
 Floats = npt.NDArray[np.float64]
+RawMeaning = Literal["output", "log_odds", "log_output"]
+"""What raw scores, which a model adds up, are to its outputs."""
 
 
 class Scorer(Protocol):
@@ -36,4 +39,36 @@ class Scorer(Protocol):
 
         Raises:
             InputError: a value is not of its input's type or size.
+        """
+
+
+class NoExplanationError(Exception):
+    """The artifact does not explain its scores; says what would."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanations:
+    """Raw scores of rows as sums: `base` and the shares of a row add up to its `raw`."""
+
+    meaning: RawMeaning
+    outputs: Sequence[int]
+    """Which of the target's outputs each raw score is of."""
+    base: Floats
+    """(raw,)."""
+    shares: Floats
+    """(rows, raw, inputs), in the order of the manifest's inputs: Shapley values."""
+    raw: Floats
+    """(rows, raw)."""
+
+
+@runtime_checkable
+class ExplainingScorer(Protocol):
+    """A scorer that says what its scores are made of."""
+
+    def explain(self, columns: Mapping[str, npt.NDArray[Any]]) -> Explanations:
+        """Explain many rows, given as for `Scorer.score`.
+
+        Raises:
+            InputError: as `Scorer.score`.
+            NoExplanationError: the artifact was made before its kind had explanations.
         """

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from bighead_ci.documents.artifact import ArtifactManifest
 from bighead_ci.errors import InputError
 from bighead_ci.ports.scorer import Floats
@@ -17,6 +20,7 @@ class LinearModel:
     def __init__(self, arrays: Arrays) -> None:
         self._weights = arrays["weights"]
         self._intercepts = arrays["intercepts"]
+        self._means = arrays.get("means")
 
     def row(self, vector: Floats) -> Floats:
         """Of one; see `RawModel`."""
@@ -26,6 +30,16 @@ class LinearModel:
         """Of many; see `RawModel`."""
         raw: Floats = matrix @ self._weights + self._intercepts
         return raw
+
+    def shares(self, matrix: Floats, owners: npt.NDArray[np.int64], inputs: int) -> tuple[Floats, Floats] | None:
+        """How far a row's numbers are from the training rows' means, times weights; see `RawModel`."""
+        if self._means is None:
+            return None
+        made_of = np.zeros((len(owners), inputs))
+        made_of[np.arange(len(owners)), owners] = 1.0
+        apart = (matrix - self._means)[:, None, :] * self._weights.T
+        base: Floats = self._means @ self._weights + self._intercepts
+        return base, apart @ made_of
 
 
 def load(directory: Path, manifest: ArtifactManifest) -> TableScorer:

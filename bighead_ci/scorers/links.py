@@ -8,6 +8,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from bighead_ci.ports.scorer import RawMeaning
+
 Floats = npt.NDArray[np.float64]
 Link = Literal["identity", "sigmoid", "softmax", "exp"]
 
@@ -38,3 +40,16 @@ LINKS: Mapping[Link, Callable[[Floats], Floats]] = {
     "exp": _exp,
 }
 """Each takes and gives (rows, numbers)."""
+
+MEANINGS: Mapping[Link, RawMeaning] = {
+    "identity": "output",
+    "sigmoid": "log_odds",
+    "softmax": "log_odds",
+    "exp": "log_output",
+}
+"""What raw scores are to the outputs."""
+
+
+def explained_outputs(link: Link, raw: int) -> list[int]:
+    """Which output each of so many raw scores is of: log-odds of two classes are of the second."""
+    return [1] if link == "sigmoid" else list(range(raw))

@@ -96,6 +96,8 @@ class RowPlan:
         self._steps = [_runner(step, arrays, inputs) for step in plan.steps]
         self._places = list(plan.numbers)
         self._readers = [(item, reader(item)) for item in inputs]
+        self.owners = _owners(plan, arrays, inputs)
+        """Number of the vector → place of the input that it was made of."""
 
     def row(self, inputs: Mapping[str, Any]) -> Floats:
         """The model's vector of one row.
@@ -131,6 +133,21 @@ class RowPlan:
             step.rows(matrix, columns)
         found: Floats = matrix[:, self._order]
         return found
+
+
+def _owners(plan: Plan, arrays: Arrays, inputs: Sequence[ArtifactInput]) -> npt.NDArray[np.int64]:
+    """Each step makes numbers of one input out of numbers of that input."""
+    owners = np.zeros(plan.slots, dtype=np.int64)
+    numbers = np.repeat(plan.numbers, [inputs[place].size or 1 for place in plan.numbers])
+    owners[: len(numbers)] = numbers
+    for step in plan.steps:
+        if isinstance(step, Lookup):
+            owners[step.to : step.to + step.width] = owners[step.slot] if step.input is None else step.input
+        else:
+            slots = arrays[step.slots]
+            owners[step.to : step.to + len(slots)] = owners[slots]
+    found: npt.NDArray[np.int64] = owners[arrays[plan.order]]
+    return found
 
 
 def _listed(part: Any) -> Sequence[Any]:

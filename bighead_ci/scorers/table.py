@@ -14,9 +14,10 @@ import numpy.typing as npt
 from bighead_ci.documents.artifact import ArtifactManifest
 from bighead_ci.documents.base import Document
 from bighead_ci.errors import InputError
-from bighead_ci.ports.scorer import Floats
+from bighead_ci.ports.scorer import Explanations, Floats
+from bighead_ci.scorers.explaining import made_before_explanations
 from bighead_ci.scorers.inputs import typed_columns
-from bighead_ci.scorers.links import LINKS, Link
+from bighead_ci.scorers.links import LINKS, MEANINGS, Link, explained_outputs
 from bighead_ci.scorers.row_plan import Arrays, Plan, RowPlan
 
 DOCUMENT, ARRAYS = "model.json", "model.npz"
@@ -32,6 +33,17 @@ class RawModel(Protocol):
 
     def rows(self, matrix: Floats) -> Floats:
         """Of many, shape (rows, raw)."""
+
+    def shares(self, matrix: Floats, owners: npt.NDArray[np.int64], inputs: int) -> tuple[Floats, Floats] | None:
+        """What inputs add to raw scores of many: base (raw,), and shares (rows, raw, inputs).
+
+        Args:
+            matrix: The vectors.
+            owners: Number of a vector → the input that it was made of.
+            inputs: How many there are.
+
+        Returns None where the artifact lacks what that needs.
+        """
 
 
 class TableDocument(Document):
@@ -61,6 +73,7 @@ class TableScorer:
         self.manifest = manifest
         self._plan = RowPlan(document.plan, arrays, manifest.inputs)
         self._model = model
+        self._named = document.link
         self._link = LINKS[document.link]
 
     def score(self, columns: Mapping[str, npt.NDArray[Any]]) -> Floats:
@@ -77,3 +90,14 @@ class TableScorer:
         """Scores of one row; see the port."""
         scores: list[float] = self._link(self._model.row(self._plan.row(inputs)))[0].tolist()
         return scores
+
+    def explain(self, columns: Mapping[str, npt.NDArray[Any]]) -> Explanations:
+        """What raw scores of many rows are made of; see `ExplainingScorer`."""
+        manifest = self.manifest
+        matrix = self._plan.rows(typed_columns(manifest.inputs, columns, f"{manifest.model}/{manifest.version}"))
+        found = self._model.shares(matrix, self._plan.owners, len(manifest.inputs))
+        if found is None:
+            raise made_before_explanations(manifest.model, manifest.version)
+        base, shares = found
+        outputs = explained_outputs(self._named, len(base))
+        return Explanations(MEANINGS[self._named], outputs, base, shares, self._model.rows(matrix))

@@ -11,12 +11,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from bighead_ci.documents.artifact import ArtifactManifest
 from bighead_ci.errors import InputError
 from bighead_ci.ports.scorer import Floats
 from bighead_ci.scorers.row_plan import Arrays
 from bighead_ci.scorers.table import ARRAYS, DOCUMENT, TableDocument, TableScorer, read_arrays
+from bighead_ci.scorers.tree_paths import TreePaths
 
 CELLS = 4_000_000
 """Of (rows, trees) that are descended at once."""
@@ -50,6 +52,8 @@ class TreeTable:
         self._cat_size, self._cat_side = arrays["cat_size"], arrays["cat_side"]
         self._cat_other, self._cat_nan = arrays["cat_other"], arrays["cat_nan"]
         self._cat_negative = arrays["cat_negative"]
+        self._arrays = arrays
+        self._paths: TreePaths | None = None
         self._small = len(self._feature) <= SMALL * len(self._roots)
 
     def row(self, vector: Floats) -> Floats:
@@ -71,6 +75,24 @@ class TreeTable:
         step = max(1, CELLS // max(1, len(self._roots)))
         parts = [self._descended(matrix[start : start + step]) for start in range(0, len(matrix), step)]
         return np.concatenate(parts) if parts else np.empty((0, len(self._base)))
+
+    def shares(self, matrix: Floats, owners: npt.NDArray[np.int64], inputs: int) -> tuple[Floats, Floats] | None:
+        """Shapley values by the paths, which are followed when they are first asked for; see `RawModel`."""
+        if "cover" not in self._arrays:
+            return None
+        if self._paths is None:
+            self._paths = TreePaths(self._arrays, self._columns(matrix.shape[1]), owners, inputs)
+        paths = self._paths
+        found = [paths.shares(row[self._feature] <= self._threshold) for row in self._values(matrix)]
+        return paths.base, np.stack(found) if found else np.empty((0, len(paths.base), inputs))
+
+    def _columns(self, features: int) -> npt.NDArray[np.int64]:
+        """The number of the vector that each node looks at, whichever form of it."""
+        columns = self._feature % features
+        natively = self._feature >= 2 * features
+        columns[natively] = self._cat_feature[self._feature[natively] - 2 * features]
+        found: npt.NDArray[np.int64] = columns
+        return found
 
     def _descended(self, matrix: Floats) -> Floats:
         values = self._values(matrix)

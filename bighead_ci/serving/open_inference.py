@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from bighead_ci.documents.artifact import ArtifactManifest
 from bighead_ci.documents.definition import ColumnType, RequestField
@@ -32,6 +32,8 @@ DATATYPES: dict[ColumnType, tuple[str, ...]] = {
 
 class OpenInference:
     """The protocol's view of one model: paths, metadata, and rows of tensors."""
+
+    explains: ClassVar[bool] = False
 
     def __init__(self, manifest: ArtifactManifest) -> None:
         self._manifest = manifest

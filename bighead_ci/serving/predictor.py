@@ -13,14 +13,17 @@ from typing import Any, Protocol
 import numpy as np
 
 from bighead_ci.documents.base import epoch_us
+from bighead_ci.documents.explanation import Explanation
 from bighead_ci.documents.live import VariantConfig
 from bighead_ci.errors import InputError
 from bighead_ci.ports.clock import Clock
 from bighead_ci.ports.scorer import Scorer
+from bighead_ci.scorers.explaining import explain
 from bighead_ci.serving.domains import Domains
 from bighead_ci.serving.metrics import ServingMetrics
 from bighead_ci.serving.prediction_log import LogRow, PredictionLogWriter
 from bighead_ci.serving.request import Checked, RequestError, RequestSchema
+from bighead_ci.tasks.explaining import explanations_of
 from bighead_ci.tasks.registry import task_named
 from bighead_ci.transforms.columns import authored_columns
 
@@ -196,6 +199,22 @@ class Predictor:
         if wrong.size:
             raise _no_number(scores[wrong[0]], rows[wrong[0]])
         return scores
+
+    def explain(self, rows: Sequence[Prepared]) -> list[Explanation]:
+        """What the scores of rows are made of; nothing is counted or logged. Safe beside other calls, in any thread.
+
+        Raises:
+            NoExplanationError: the artifact has no explanations.
+            ScoreError: the model does not take a row, or its raw scores are no finite numbers.
+        """
+        try:
+            found = explain(self._scorer, authored_columns([row.inputs for row in rows], self.manifest.inputs))
+        except InputError as error:
+            raise ScoreError(str(error)) from error
+        wrong = np.flatnonzero(~(np.isfinite(found.raw).all(axis=1) & np.isfinite(found.shares).all(axis=(1, 2))))
+        if wrong.size:
+            raise ScoreError(f"raw scores {found.raw[wrong[0]].tolist()} cannot be divided among inputs")
+        return explanations_of(found, self.manifest)
 
     def answer(self, row: Prepared, scores: list[float], started: float) -> Predicted:
         """Count and log a row that was scored, and say what its caller is told.

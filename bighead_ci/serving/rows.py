@@ -6,8 +6,9 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
+from bighead_ci.serving.explaining import Explainer
 from bighead_ci.serving.metrics import ServingMetrics
 from bighead_ci.serving.predictor import Predicted, Predictor, Prepared
 from bighead_ci.serving.request import Checked, FieldProblem, RequestError, shown
@@ -24,6 +25,9 @@ LISTED = 100
 class RowsProtocol(Protocol):
     """How many rows are asked for, and how they are answered."""
 
+    explains: ClassVar[bool]
+    """Whether answers have a place for explanations."""
+
     def rows(self, body: Any) -> list[Any]:
         """The rows of a decoded JSON body, each as it would be sent alone.
 
@@ -37,6 +41,8 @@ class RowsProtocol(Protocol):
 
 class ListOfRows:
     """`{"rows": [...]}` is answered by `{"rows": [...]}`, in that order, each as it would be alone."""
+
+    explains: ClassVar[bool] = True
 
     def rows(self, body: Any) -> list[Any]:
         """See `RowsProtocol`."""
@@ -57,25 +63,30 @@ class RowsPredictor:
     rows take a turn with the requests of others: a long list makes nobody wait for all of it.
     """
 
-    def __init__(self, predictor: Predictor, metrics: ServingMetrics, scoring: asyncio.Lock, most: int) -> None:
+    def __init__(
+        self, predictor: Predictor, explainer: Explainer, metrics: ServingMetrics, scoring: asyncio.Lock, most: int
+    ) -> None:
         """Answer with a predictor.
 
         Args:
             predictor: Of single rows.
+            explainer: Of rows that the predictor prepared.
             metrics: Counts each row as an answer, with the time that it alone took.
             scoring: Held while something is worked on.
             most: Rows a request.
         """
         self._predictor = predictor
+        self._explainer = explainer
         self._metrics = metrics
         self._scoring = scoring
         self._most = most
 
-    async def predict(self, rows: Sequence[Any]) -> list[Predicted]:
-        """One answer a row; nothing is logged or counted unless every row fits.
+    async def predict(self, rows: Sequence[Any], *, explain: bool = False) -> list[Predicted]:
+        """One answer a row, explained if asked; nothing is logged or counted unless every row fits.
 
         Raises:
             RequestError: there are too many rows, or some do not fit: every problem of every row.
+            NoExplanationError: the artifact has no explanations.
             RetryError, InputError, ScoreError: as `Predictor.predict`, of the first row that fails.
         """
         if len(rows) > self._most:
@@ -90,7 +101,11 @@ class RowsPredictor:
                 started = time.perf_counter()
                 scores += self._predictor.scores([prepared[number] for number in part])
                 seconds += time.perf_counter() - started
-        return await self._answer(prepared, scores, seconds / max(len(prepared), 1))
+        explanations = await self._explainer.of(prepared) if explain else []
+        predicted = await self._answer(prepared, scores, seconds / max(len(prepared), 1))
+        for one, more in zip(predicted, explanations, strict=explain):
+            one.answer.update(more)
+        return predicted
 
     async def _check(self, rows: Sequence[Any]) -> list[Checked]:
         checked, problems = [], _Problems()

@@ -18,9 +18,13 @@ import bentoml
 from pydantic import BaseModel, create_model
 
 from bighead_ci.documents.artifact import ArtifactManifest
+from bighead_ci.documents.explanation import Explanation
 from bighead_ci.documents.live import VariantConfig
 from bighead_ci.errors import BigheadError
+from bighead_ci.ports.scorer import NoExplanationError
 from bighead_ci.serving.body import BodyError, Message, Receive, Scope, decode, read
+from bighead_ci.serving.describing import with_explanations
+from bighead_ci.serving.explaining import EXPLANATION, Explainer, asks_to_explain
 from bighead_ci.serving.metrics import ServingMetrics
 from bighead_ci.serving.open_inference import OpenInference
 from bighead_ci.serving.predictor import Predictor, ScoreError
@@ -50,6 +54,7 @@ def answer_document(manifest: ArtifactManifest) -> type[BaseModel]:
     text = ("prediction_id", "model", "version", "variant", "artifact")
     fields: dict[str, Any] = dict.fromkeys(text, (str, ...))
     fields |= {**result, "as_of": (str, ...), "features": (int, ...), "features_found": (int, ...)}
+    fields[EXPLANATION] = (Explanation | None, None)
     document: type[BaseModel] = create_model("Answer", **fields)
     return document
 
@@ -78,7 +83,7 @@ def describe(service: Any, manifest: ArtifactManifest) -> bytes:
     page = service.openapi_spec.asdict()
     about = f"Scores one row with version {manifest.version} of {manifest.model}."
     page["info"] = {"title": manifest.model, "version": manifest.version, "description": about}
-    return json.dumps(page).encode()
+    return json.dumps(with_explanations(page)).encode()
 
 
 class ServingApp:
@@ -95,7 +100,8 @@ class ServingApp:
         self._waiting = 0
         # One a turn of the event loop: uvloop takes one new connection a turn, which may not wait for a whole queue.
         self._scoring = asyncio.Lock()
-        self._rows = RowsPredictor(predictor, metrics, self._scoring, config.max_batch_rows)
+        self._explainer = Explainer(predictor)
+        self._rows = RowsPredictor(predictor, self._explainer, metrics, self._scoring, config.max_batch_rows)
         protocol = OpenInference(predictor.manifest)
         self._protocols: dict[str, RowsProtocol] = {BATCH: ListOfRows(), **dict.fromkeys(protocol.infer, protocol)}
         self._paths = PATHS | dict.fromkeys(protocol.infer, _WRITE) | dict.fromkeys(protocol.documents, _READ)
@@ -157,8 +163,9 @@ class ServingApp:
             return self._too_many()
         self._waiting += 1
         try:
+            explain = protocol.explains and asks_to_explain(scope["query_string"])
             body = decode(await read(scope, receive))
-            return 200, protocol.answer(body, await self._rows.predict(protocol.rows(body)))
+            return 200, protocol.answer(body, await self._rows.predict(protocol.rows(body), explain=explain))
         except Exception as error:  # noqa: BLE001 - every kind has its answer
             return refusal(error)
         finally:
@@ -172,7 +179,10 @@ class ServingApp:
             return self._too_many()
         self._waiting += 1
         try:
+            explain = asks_to_explain(scope["query_string"])
             body = await read(scope, receive)
+            if explain:
+                return 200, await self._explained(decode(body))
             async with self._scoring:
                 await asyncio.sleep(0)  # lets every request that has arrived be counted before one is scored
                 return 200, self._predictor.predict(decode(body))
@@ -180,6 +190,13 @@ class ServingApp:
             return refusal(error)
         finally:
             self._waiting -= 1
+
+    async def _explained(self, body: Any) -> dict[str, Any]:
+        async with self._scoring:
+            row = self._predictor.prepare(body)
+        (more,) = await self._explainer.of([row])
+        async with self._scoring:
+            return self._predictor.score(row).answer | more
 
 
 def refusal(error: Exception) -> tuple[int, dict[str, Any]]:
@@ -189,6 +206,8 @@ def refusal(error: Exception) -> tuple[int, dict[str, Any]]:
             return error.status, {"error": str(error), "problems": []}
         case RequestError():
             return 400, error.as_json()
+        case NoExplanationError():
+            return 501, {"error": str(error)}
         case BigheadError():  # the request was checked: it is the store that cannot answer
             return 503, {"error": str(error)}
         case ScoreError():

@@ -100,6 +100,10 @@ class Binary(ClassTask):
         """One number."""
         return {"score": (float, ...)}
 
+    def explained(self, target: Target) -> list[int]:
+        """The positive class: what speaks for it speaks against the other."""
+        return [POSITIVE]
+
     def observed(self, scores: Floats) -> Floats:
         """The score of the positive class."""
         positive: Floats = scores[:, POSITIVE]

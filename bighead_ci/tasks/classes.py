@@ -10,7 +10,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -57,6 +57,7 @@ class ClassTask(Task):
 
     metrics: ClassVar[Sequence[MetricDefinition]] = METRICS
     scored_by: ClassVar[str] = "predict_proba"
+    outputs_are: ClassVar[Literal["probability", "value", "score"]] = "probability"
     starter: ClassVar[tuple[str, str]] = ("LogisticRegression", 'C=parameters["regularisation"]')
     label_types: ClassVar[frozenset[ColumnType]] = frozenset({"int64", "float64", "string", "bool"})
 

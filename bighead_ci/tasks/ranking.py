@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +46,7 @@ class Ranking(Task):
     metrics: ClassVar[Sequence[MetricDefinition]] = METRICS
     primary: ClassVar[str] = "ndcg"
     scored_by: ClassVar[str] = "predict"
+    outputs_are: ClassVar[Literal["probability", "value", "score"]] = "score"
     stands_for_answer: ClassVar[str] = "score of a candidate"
     starter: ClassVar[tuple[str, str]] = ("Ridge", 'alpha=parameters["regularisation"]')
     fields: ClassVar[frozenset[str]] = frozenset({"group"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -48,6 +48,7 @@ class Regression(Task):
     metrics: ClassVar[Sequence[MetricDefinition]] = METRICS
     primary: ClassVar[str] = "mae"
     scored_by: ClassVar[str] = "predict"
+    outputs_are: ClassVar[Literal["probability", "value", "score"]] = "value"
     stands_for_answer: ClassVar[str] = "value"
     starter: ClassVar[tuple[str, str]] = ("Ridge", 'alpha=parameters["regularisation"]')
     fields: ClassVar[frozenset[str]] = frozenset({"quantiles"})
@@ -138,6 +139,10 @@ class Regression(Task):
         """A number, and a number a quantile."""
         fields: AnswerFields = {VALUE: (float, ...)}
         return fields | {"quantiles": (dict[str, float], ...)} if target.quantiles else fields
+
+    def explained(self, target: Target) -> list[int]:
+        """The value; quantiles are not."""
+        return [0]
 
     def observed(self, scores: Floats) -> Floats:
         """The value."""

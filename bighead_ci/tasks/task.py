@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -30,6 +30,8 @@ class Task(ABC):
     """The metric that a new model is judged by."""
     scored_by: ClassVar[str]
     """The estimator's method that gives scores."""
+    outputs_are: ClassVar[Literal["probability", "value", "score"]]
+    """What each number of the scores is."""
     stands_for_answer: ClassVar[str]
     """What `observed` is, in words."""
 
@@ -146,6 +148,10 @@ class Task(ABC):
     def answer_many(self, scores: Floats, target: Target) -> list[dict[str, Any]]:
         """What a caller is told of rows sent together: each as it is answered alone, unless they are a list."""
         return [self.answer(row, target) for row in scores.tolist()]
+
+    def explained(self, target: Target) -> list[int]:
+        """Which outputs an explanation is of."""
+        return list(range(len(target.outputs)))
 
     @abstractmethod
     def observed(self, scores: Floats) -> Floats:

@@ -97,6 +97,7 @@ def _xgboost_tree(tree: Mapping[str, Any], output: int, weight: float) -> Tree:
         threshold=below,
         missing_left=np.array(tree["default_left"], dtype=np.bool_),
         leaf=conditions.astype(np.float64)[:, None] * weight,
+        cover=np.array(tree["sum_hessian"], dtype=np.float64),
         output=output,
         splits=list(_xgboost_splits(tree)),
     )
@@ -170,6 +171,7 @@ def _lightgbm_tree(nodes: list[dict[str, Any]], output: int) -> Tree:
         threshold=np.array([node["threshold"] if is_ else 0.0 for node, is_ in zip(nodes, numeric, strict=True)]),
         missing_left=np.array([_missing_left(node) for node in nodes], dtype=np.bool_),
         leaf=np.array([[node.get("leaf_value", 0.0)] for node in nodes], dtype=np.float64),
+        cover=np.array([node.get("internal_count", node.get("leaf_count", 1)) for node in nodes], dtype=np.float64),
         output=output,
         splits=[_lightgbm_split(at, node) for at, node in enumerate(nodes) if node.get("decision_type") == "=="],
     )

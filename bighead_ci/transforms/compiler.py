@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bighead_ci.documents.artifact import ArtifactManifest, Kind
+from bighead_ci.transforms.columns import Columns
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,8 @@ class Compiler:
     kind: Kind
     way: str
     """What distinguishes it from others of its kind; may be empty."""
-    compiled: Callable[[Any, ArtifactManifest], Compiled]
-    """The form of a fitted estimator; InputError says why it has none."""
+    compiled: Callable[[Any, ArtifactManifest, Columns], Compiled]
+    """The form of an estimator fitted on these rows; InputError says why it has none."""
 
     @property
     def name(self) -> str:

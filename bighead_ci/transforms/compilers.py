@@ -6,18 +6,19 @@ from typing import Any
 
 from bighead_ci.documents.artifact import GRAPH, ArtifactManifest
 from bighead_ci.errors import InputError
+from bighead_ci.transforms.columns import Columns
 from bighead_ci.transforms.compiler import Compiled, Compiler
 from bighead_ci.transforms.learned import holds_trees
 from bighead_ci.transforms.sklearn_estimator import to_onnx
 from bighead_ci.transforms.table_compiler import linear, trees
 
 
-def _graph(estimator: Any, manifest: ArtifactManifest) -> Compiled:
+def _graph(estimator: Any, manifest: ArtifactManifest, _training: Columns) -> Compiled:
     _refuse_trees(estimator)
     return Compiled("onnx", {GRAPH: to_onnx(estimator, manifest.inputs)})
 
 
-def _narrow_graph(estimator: Any, manifest: ArtifactManifest) -> Compiled:
+def _narrow_graph(estimator: Any, manifest: ArtifactManifest, _training: Columns) -> Compiled:
     _refuse_trees(estimator)
     return Compiled("onnx", {GRAPH: to_onnx(estimator, manifest.inputs, narrow=True)})
 
@@ -29,8 +30,9 @@ def _refuse_trees(estimator: Any) -> None:
 
 
 COMPILERS = (
-    Compiler("onnx", "", _graph),
+    # Tables first: they compute in float64, as the estimator, and explain what they answer.
     Compiler("trees", "", trees),
     Compiler("linear", "", linear),
+    Compiler("onnx", "", _graph),
     Compiler("onnx", "float32", _narrow_graph),
 )

@@ -43,6 +43,8 @@ class Tree:
     missing_left: npt.NDArray[np.bool_]
     leaf: Floats
     """(nodes, numbers)."""
+    cover: Floats
+    """Training rows that each node saw, or their weights as the library counts them."""
     output: int
     """Which raw score the leaves add to, if they hold one number."""
     splits: Sequence[CategorySplit] = ()
@@ -88,6 +90,7 @@ class Forest:
             "threshold": threshold,
             "right": np.concatenate([part.right + start for part, start in zip(parts, starts, strict=True)]),
             "leaf": np.concatenate([part.leaf for part in parts]),
+            "cover": np.concatenate([part.cover for part in parts]),
             "output": np.array([tree.output for tree in self.trees], dtype=np.int64),
             "cat_feature": np.array([column for _, _, column, _ in splits], dtype=np.int64),
             "cat_start": np.concatenate([[0], np.cumsum(lengths)])[:-1].astype(np.int64),
@@ -109,6 +112,7 @@ class _Part:
     threshold: Floats
     right: Integers
     leaf: Floats
+    cover: Floats
     depth: int
 
     @classmethod
@@ -125,7 +129,8 @@ class _Part:
         order = np.argsort(place, kind="stable")
         if (place[order] != np.arange(len(place))).any():
             raise InputError("a tree has nodes that no split leads to")
-        return cls(place, feature[order], threshold[order], right[order], tree.leaf[order], _depth(tree))
+        cover = np.asarray(tree.cover, dtype=np.float64)[order]
+        return cls(place, feature[order], threshold[order], right[order], tree.leaf[order], cover, _depth(tree))
 
 
 def _depth(tree: Tree) -> int:

@@ -90,6 +90,7 @@ def _tree(tree: Any, leaf: npt.NDArray[np.float64], output: int) -> Tree:
         threshold=nodes["threshold"].astype(np.float64),
         missing_left=missing,
         leaf=np.asarray(leaf, dtype=np.float64),
+        cover=nodes["weighted_n_node_samples"].astype(np.float64),
         output=output,
     )
 
@@ -123,6 +124,7 @@ def _binned(predictor: Any, output: int, known: Mapping[int, set[int]]) -> Tree:
         threshold=nodes["num_threshold"].astype(np.float64),
         missing_left=missing,
         leaf=nodes["value"].astype(np.float64)[:, None],
+        cover=nodes["count"].astype(np.float64),
         output=output,
         splits=splits,
     )

@@ -13,9 +13,12 @@ from sklearn.pipeline import Pipeline
 from bighead_ci.documents.artifact import ArtifactManifest
 from bighead_ci.documents.base import canonical_json
 from bighead_ci.errors import InputError
+from bighead_ci.scorers.inputs import typed_columns
+from bighead_ci.scorers.row_plan import Plan, RowPlan
 from bighead_ci.scorers.table import ARRAYS, DOCUMENT, TableDocument
 from bighead_ci.scorers.trees import TreesDocument
 from bighead_ci.transforms.boosters import lightgbm_forest, xgboost_forest
+from bighead_ci.transforms.columns import Columns, row_count
 from bighead_ci.transforms.compiler import Compiled
 from bighead_ci.transforms.forest import Forest
 from bighead_ci.transforms.linear_models import weights_of
@@ -23,8 +26,14 @@ from bighead_ci.transforms.plan_compiler import Column, Ends, PlanCompiler, Slot
 from bighead_ci.transforms.sklearn_trees import forest_of
 from bighead_ci.transforms.value_and_quantiles import ValueAndQuantiles
 
+Floats = npt.NDArray[np.float64]
 
-def trees(estimator: Any, manifest: ArtifactManifest) -> Compiled:
+
+BACKGROUND = 10_000
+"""Training rows, evenly spaced, whose mean is the base that a weighted sum is explained from."""
+
+
+def trees(estimator: Any, manifest: ArtifactManifest, _training: Columns) -> Compiled:
     """Kind `trees`.
 
     Raises:
@@ -43,7 +52,7 @@ def trees(estimator: Any, manifest: ArtifactManifest) -> Compiled:
     return Compiled("trees", _files(document, plan, arrays))
 
 
-def linear(estimator: Any, manifest: ArtifactManifest) -> Compiled:
+def linear(estimator: Any, manifest: ArtifactManifest, training: Columns) -> Compiled:
     """Kind `linear`.
 
     Raises:
@@ -57,7 +66,19 @@ def linear(estimator: Any, manifest: ArtifactManifest) -> Compiled:
     plan = PlanCompiler(manifest.inputs)
     columns = plan.apply(before, plan.columns()) if before is not None else plan.columns()
     document = TableDocument(plan=plan.plan(columns), link=link)
-    return Compiled("linear", _files(document, plan, {"weights": weights, "intercepts": intercepts}))
+    means = _means(document.plan, plan, manifest, training)
+    return Compiled("linear", _files(document, plan, {"weights": weights, "intercepts": intercepts, "means": means}))
+
+
+def _means(plan: Plan, compiler: PlanCompiler, manifest: ArtifactManifest, training: Columns) -> Floats:
+    """Of the vectors of training rows, those aside that have an infinity."""
+    rows = row_count(training)
+    chosen = np.linspace(0, rows - 1, min(rows, BACKGROUND)).astype(np.int64)
+    some = {name: values[chosen] for name, values in training.items()}
+    read = typed_columns(manifest.inputs, some, f"{manifest.model}/{manifest.version}")
+    matrix = RowPlan(plan, compiler.arrays, manifest.inputs).rows(read)
+    finite = matrix[np.isfinite(matrix).all(axis=1)]
+    return finite.mean(axis=0) if len(finite) else np.zeros(matrix.shape[1])
 
 
 def _split(estimator: Any) -> tuple[Any, Any]:

@@ -166,7 +166,7 @@ def test_rollback_check_names_a_corrupted_artifact(shipped: Shipped) -> None:
     context = shipped.context
     target = shipped.bighead("rollback", "flight_delay", "--env", "prod", "--check")
     assert target["possible"]
-    artifact = context.records.artifact(target["release"]["variants"][0]["artifact"]) / "model.onnx"
+    artifact = context.records.artifact(target["release"]["variants"][0]["artifact"]) / "golden.json"
     whole = artifact.read_bytes()
     artifact.write_bytes(whole[:-1])
     try:

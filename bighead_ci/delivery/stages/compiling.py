@@ -13,6 +13,7 @@ from bighead_ci.documents.artifact import GRAPH, ArtifactManifest
 from bighead_ci.errors import InputError
 from bighead_ci.model_code.code import ModelCode
 from bighead_ci.scorers.registry import LOADERS
+from bighead_ci.transforms.columns import Columns
 from bighead_ci.transforms.compiler import Compiled, Compiler
 
 
@@ -24,13 +25,13 @@ def compiled(compilers: Sequence[Compiler], otherwise: Ways | None = None) -> Wa
         otherwise: What to try where nothing compiled answers; None: nothing.
     """
 
-    def ways(estimator: Any, manifest: ArtifactManifest, code: ModelCode) -> list[Way]:
-        last = otherwise(estimator, manifest, code) if otherwise else ()
+    def ways(estimator: Any, manifest: ArtifactManifest, code: ModelCode, training: Columns) -> list[Way]:
+        last = otherwise(estimator, manifest, code, training) if otherwise else ()
         if hasattr(estimator, "to_onnx"):
             return [Way("onnx", _own_graph), *last]
         if code.trains:
             return [Way("onnx", _no_graph), *last]
-        return [*(Way(compiler.name, partial(_compiled, compiler)) for compiler in compilers), *last]
+        return [*(Way(compiler.name, partial(_compiled, compiler, training)) for compiler in compilers), *last]
 
     return ways
 
@@ -46,8 +47,10 @@ def _no_graph(model: Any, _manifest: ArtifactManifest, code: ModelCode) -> Made:
     raise InputError([code.problem("train", message)])
 
 
-def _compiled(compiler: Compiler, estimator: Any, manifest: ArtifactManifest, _code: ModelCode) -> Made:
-    return _made(compiler.compiled(estimator, manifest), manifest)
+def _compiled(
+    compiler: Compiler, training: Columns, estimator: Any, manifest: ArtifactManifest, _code: ModelCode
+) -> Made:
+    return _made(compiler.compiled(estimator, manifest, training), manifest)
 
 
 def _made(form: Compiled, manifest: ArtifactManifest) -> Made:

@@ -107,7 +107,7 @@ def convert(
     Raises:
         InputError: no form does; says of each why not.
     """
-    found = ways(trained.estimator, manifest, code)
+    found = ways(trained.estimator, manifest, code, trained.training)
     seen = appended(trained.evaluation, trained.training)
     domains = find_domains(trained.estimator, trained.scores, manifest.inputs, seen)
     manifest = manifest.model_copy(update={"domains": domains})

@@ -11,6 +11,7 @@ from bighead_ci.documents.artifact import ArtifactManifest
 from bighead_ci.model_code.code import ModelCode
 from bighead_ci.model_code.scorer import code_loaders, scorer_of
 from bighead_ci.model_code.state import save_state
+from bighead_ci.transforms.columns import Columns
 
 
 def keep(model: Any, manifest: ArtifactManifest, code: ModelCode) -> Made:
@@ -28,6 +29,6 @@ def keep(model: Any, manifest: ArtifactManifest, code: ModelCode) -> Made:
     return Made(mine, files, scorer, code_loaders(code.directory), "model that was saved and loaded again")
 
 
-def kept(_model: Any, _manifest: ArtifactManifest, _code: ModelCode) -> list[Way]:
+def kept(_model: Any, _manifest: ArtifactManifest, _code: ModelCode, _training: Columns) -> list[Way]:
     """The one way of a version whose own code answers."""
     return [Way("python", keep)]

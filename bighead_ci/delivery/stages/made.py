@@ -10,6 +10,7 @@ from bighead_ci.documents.artifact import ArtifactManifest
 from bighead_ci.model_code.code import ModelCode
 from bighead_ci.ports.scorer import Scorer
 from bighead_ci.scorers.registry import Loader
+from bighead_ci.transforms.columns import Columns
 
 
 @dataclass(frozen=True)
@@ -41,5 +42,5 @@ class Way:
     make: Make
 
 
-Ways = Callable[[Any, ArtifactManifest, ModelCode], Sequence[Way]]
-"""What to try with a trained model, in order."""
+Ways = Callable[[Any, ArtifactManifest, ModelCode, Columns], Sequence[Way]]
+"""What to try, in order, with a model that was trained on these rows."""
