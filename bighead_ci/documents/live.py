@@ -170,3 +170,5 @@ class Prediction(Document):
     inputs: dict[str, Any]
     scores: list[float]
     milliseconds: float
+    list_id: str | None = None
+    """Of the list of candidates that the row was put in order with; None: it was answered by itself."""

@@ -34,6 +34,8 @@ class OpenInference:
     """The protocol's view of one model: paths, metadata, and rows of tensors."""
 
     explains: ClassVar[bool] = False
+    listed: ClassVar[str] = "rows"
+    together: ClassVar[bool] = False
 
     def __init__(self, manifest: ArtifactManifest) -> None:
         self._manifest = manifest
@@ -106,7 +108,11 @@ class OpenInference:
         rows = next(iter(counts.values()), 0)
         return [{name: values[row] for name, values in columns.items()} for row in range(rows)]
 
-    def answer(self, body: Any, predicted: Sequence[Predicted], /) -> dict[str, Any]:
+    def placed(self, _: Any, number: int, problem: FieldProblem, /) -> FieldProblem:
+        """See `RowsProtocol`: elements of one place in all tensors are a row."""
+        return problem.inside(f"rows[{number}]")
+
+    def answer(self, body: Any, predicted: Sequence[Predicted], _: str, /) -> dict[str, Any]:
         """See `RowsProtocol`. Outputs that the request names, or both."""
         rows, width = len(predicted), len(self._manifest.target.outputs)
         flat = [score for one in predicted for score in one.scores]

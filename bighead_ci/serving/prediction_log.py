@@ -44,6 +44,7 @@ SCHEMA = pa.schema(
         ("inputs", pa.string()),  # JSON object
         ("scores", pa.list_(pa.float64())),
         ("milliseconds", pa.float64()),
+        ("list_id", pa.string()),
     ]
 )
 
@@ -62,6 +63,8 @@ class LogRow(NamedTuple):
     inputs: dict[str, Any]
     scores: list[float]
     milliseconds: float
+    list_id: str | None = None
+    """Of the list that the row was put in order with."""
 
 
 class PredictionLogWriter:
@@ -147,5 +150,6 @@ class PredictionLogWriter:
             "inputs": [json.dumps(row.inputs) for row in rows],
             "scores": [row.scores for row in rows],
             "milliseconds": [row.milliseconds for row in rows],
+            "list_id": [row.list_id for row in rows],
         }
         return pa.table(columns, schema=SCHEMA)

@@ -216,13 +216,14 @@ class Predictor:
             raise ScoreError(f"raw scores {found.raw[wrong[0]].tolist()} cannot be divided among inputs")
         return explanations_of(found, self.manifest)
 
-    def answer(self, row: Prepared, scores: list[float], started: float) -> Predicted:
+    def answer(self, row: Prepared, scores: list[float], started: float, list_id: str | None = None) -> Predicted:
         """Count and log a row that was scored, and say what its caller is told.
 
         Args:
             row: What was scored.
             scores: The model's, finite.
             started: By `time.perf_counter`, when work on it went on after it was prepared.
+            list_id: Of the list that it is put in order with.
         """
         for name, nulls in self._inputs:
             if row.inputs[name] is None:
@@ -230,7 +231,7 @@ class Predictor:
         self._metrics.scores.observe(self._task.observed_row(scores))
         at_us = time.time_ns() // 1000
         answer = {
-            "prediction_id": f"{at_us // 1000:012x}{os.urandom(10).hex()}",
+            "prediction_id": new_id(at_us),
             **self._about,
             **self._task.answer(scores, self.manifest.target),
             "as_of": row.now.isoformat(),
@@ -248,6 +249,7 @@ class Predictor:
                 inputs=row.inputs,
                 scores=scores,
                 milliseconds=round(milliseconds, 4),
+                list_id=list_id,
             )
             self._log.put(logged)
         return Predicted(answer, scores)
@@ -286,6 +288,11 @@ class Predictor:
             return self._scorer.score_row(inputs)
         except InputError as error:  # trying it again would not help, as it does with a store that does not answer
             raise ScoreError(str(error)) from error
+
+
+def new_id(at_us: int) -> str:
+    """Sorts by time, in microseconds since 1970, and is used once."""
+    return f"{at_us // 1000:012x}{os.urandom(10).hex()}"
 
 
 def _nulls(inputs: dict[str, Any]) -> str:

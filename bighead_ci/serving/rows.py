@@ -1,16 +1,17 @@
-"""Many rows in one request: as a list of ours, or as tensors of the Open Inference Protocol."""
+"""Many rows in one request: a list of ours, candidates to be ranked, or tensors of the Open Inference Protocol."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, ClassVar, Protocol
 
 from bighead_ci.serving.explaining import Explainer
 from bighead_ci.serving.metrics import ServingMetrics
-from bighead_ci.serving.predictor import Predicted, Predictor, Prepared
+from bighead_ci.serving.predictor import Predicted, Predictor, Prepared, new_id
 from bighead_ci.serving.request import Checked, FieldProblem, RequestError, shown
 
 ROWS = "rows"
@@ -20,6 +21,8 @@ TOGETHER = 128
 """Rows that the model is given at once: its call costs much more than a row of it."""
 LISTED = 100
 """Problems that an answer lists."""
+Place = Callable[[int, FieldProblem], FieldProblem]
+"""Of a row's problem in the body, by the row's number."""
 
 
 class RowsProtocol(Protocol):
@@ -27,6 +30,10 @@ class RowsProtocol(Protocol):
 
     explains: ClassVar[bool]
     """Whether answers have a place for explanations."""
+    listed: ClassVar[str]
+    """What the body calls its rows."""
+    together: ClassVar[bool]
+    """Whether rows are answered as one list, by which the log can join them."""
 
     def rows(self, body: Any) -> list[Any]:
         """The rows of a decoded JSON body, each as it would be sent alone.
@@ -35,7 +42,10 @@ class RowsProtocol(Protocol):
             RequestError: the body is no request of this protocol.
         """
 
-    def answer(self, body: Any, predicted: Sequence[Predicted], /) -> dict[str, Any]:
+    def placed(self, body: Any, number: int, problem: FieldProblem, /) -> FieldProblem:
+        """A row's problem, with its place in the body."""
+
+    def answer(self, body: Any, predicted: Sequence[Predicted], list_id: str, /) -> dict[str, Any]:
         """The answer's body."""
 
 
@@ -43,6 +53,8 @@ class ListOfRows:
     """`{"rows": [...]}` is answered by `{"rows": [...]}`, in that order, each as it would be alone."""
 
     explains: ClassVar[bool] = True
+    listed: ClassVar[str] = ROWS
+    together: ClassVar[bool] = False
 
     def rows(self, body: Any) -> list[Any]:
         """See `RowsProtocol`."""
@@ -51,7 +63,11 @@ class ListOfRows:
             raise RequestError([FieldProblem(ROWS, "no list of rows", shown(found), '{"rows": [{...}, ...]}')])
         return found
 
-    def answer(self, _: Any, predicted: Sequence[Predicted], /) -> dict[str, Any]:
+    def placed(self, _: Any, number: int, problem: FieldProblem, /) -> FieldProblem:
+        """See `RowsProtocol`."""
+        return problem.inside(f"{ROWS}[{number}]")
+
+    def answer(self, _: Any, predicted: Sequence[Predicted], __: str, /) -> dict[str, Any]:
         """See `RowsProtocol`."""
         return {ROWS: [one.answer for one in predicted]}
 
@@ -81,19 +97,21 @@ class RowsPredictor:
         self._scoring = scoring
         self._most = most
 
-    async def predict(self, rows: Sequence[Any], *, explain: bool = False) -> list[Predicted]:
-        """One answer a row, explained if asked; nothing is logged or counted unless every row fits.
+    async def answer(self, body: Any, protocol: RowsProtocol, *, explain: bool = False) -> dict[str, Any]:
+        """The answer to a decoded JSON body; nothing is logged or counted unless every row fits.
 
         Raises:
-            RequestError: there are too many rows, or some do not fit: every problem of every row.
+            RequestError: the body is none of the protocol, there are too many rows, or some do not fit: every problem
+                of every row.
             NoExplanationError: the artifact has no explanations.
             RetryError, InputError, ScoreError: as `Predictor.predict`, of the first row that fails.
         """
+        rows = protocol.rows(body)
         if len(rows) > self._most:
-            raise RequestError(
-                [FieldProblem(ROWS, "too many rows", str(len(rows)), f"{self._most} (serving.max_batch_rows)")]
-            )
-        prepared = await self._prepare(await self._check(rows))
+            allowed = f"{self._most} (serving.max_batch_rows)"
+            raise RequestError([FieldProblem(protocol.listed, "too many rows", str(len(rows)), allowed)])
+        place = partial(protocol.placed, body)
+        prepared = await self._prepare(await self._check(rows, place), place)
         scores: list[list[float]] = []
         seconds = 0.0
         for part in _parts(len(prepared), TOGETHER):
@@ -102,39 +120,41 @@ class RowsPredictor:
                 scores += self._predictor.scores([prepared[number] for number in part])
                 seconds += time.perf_counter() - started
         explanations = await self._explainer.of(prepared) if explain else []
-        predicted = await self._answer(prepared, scores, seconds / max(len(prepared), 1))
+        list_id = new_id(time.time_ns() // 1000)
+        each = seconds / max(len(prepared), 1)
+        predicted = await self._answer(prepared, scores, each, list_id if protocol.together else None)
         for one, more in zip(predicted, explanations, strict=explain):
             one.answer.update(more)
-        return predicted
+        return protocol.answer(body, predicted, list_id)
 
-    async def _check(self, rows: Sequence[Any]) -> list[Checked]:
-        checked, problems = [], _Problems()
+    async def _check(self, rows: Sequence[Any], place: Place) -> list[Checked]:
+        checked, problems = [], Problems()
         for part in _parts(len(rows), TURN):
             async with self._turn():
                 for number in part:
                     try:
                         checked.append(self._predictor.check(rows[number]))
                     except RequestError as error:
-                        problems.add(number, error)
+                        problems.add(place(number, problem) for problem in error.problems)
         problems.refuse()
         return checked
 
-    async def _prepare(self, checked: Sequence[Checked]) -> list[Prepared]:
+    async def _prepare(self, checked: Sequence[Checked], place: Place) -> list[Prepared]:
         async with self._turn():
             snapshot = self._predictor.look_up(checked)
-        prepared, problems = [], _Problems()
+        prepared, problems = [], Problems()
         for part in _parts(len(checked), TURN):
             async with self._turn():
                 for number in part:
                     try:
                         prepared.append(self._predictor.prepare_next(checked[number], snapshot))
                     except RequestError as error:
-                        problems.add(number, error)
+                        problems.add(place(number, problem) for problem in error.problems)
         problems.refuse()
         return prepared
 
     async def _answer(
-        self, prepared: Sequence[Prepared], scores: Sequence[list[float]], each: float
+        self, prepared: Sequence[Prepared], scores: Sequence[list[float]], each: float, list_id: str | None
     ) -> list[Predicted]:
         """Every row was scored, in `each` seconds: count, log, answer."""
         predicted = []
@@ -142,7 +162,7 @@ class RowsPredictor:
             async with self._turn():
                 for number in part:
                     started = time.perf_counter() - each
-                    predicted.append(self._predictor.answer(prepared[number], scores[number], started))
+                    predicted.append(self._predictor.answer(prepared[number], scores[number], started, list_id))
                     self._metrics.answered(200, prepared[number].seconds + time.perf_counter() - started)
         return predicted
 
@@ -153,26 +173,28 @@ class RowsPredictor:
             yield
 
 
-class _Problems:
-    """What is wrong with rows, by their number."""
+class Problems:
+    """What is wrong with rows, each problem once; no more are listed than somebody reads."""
 
     def __init__(self) -> None:
-        self._listed: list[FieldProblem] = []
+        self._found: dict[FieldProblem, None] = {}
         self._others = 0
 
-    def add(self, number: int, error: RequestError) -> None:
-        """Those of one row."""
-        room = LISTED - len(self._listed)
-        self._listed += [problem.inside(f"{ROWS}[{number}]") for problem in error.problems[:room]]
-        self._others += len(error.problems[room:])
+    def add(self, problems: Iterable[FieldProblem]) -> None:
+        """Those of one row, with their places."""
+        for problem in problems:
+            if problem in self._found or len(self._found) < LISTED:
+                self._found[problem] = None
+            else:
+                self._others += 1
 
     def refuse(self) -> None:
         """Raise a RequestError if anything is wrong."""
+        listed = [*self._found]
         if self._others:
-            message = f"{self._others:,} more problems, not listed"
-            self._listed.append(FieldProblem(ROWS, message, None, "rows that fit"))
-        if self._listed:
-            raise RequestError(self._listed)
+            listed.append(FieldProblem("", f"{self._others:,} more problems, not listed", None, "rows that fit"))
+        if listed:
+            raise RequestError(listed)
 
 
 def _parts(count: int, size: int) -> Iterator[range]:

@@ -23,11 +23,12 @@ from bighead_ci.documents.live import VariantConfig
 from bighead_ci.errors import BigheadError
 from bighead_ci.ports.scorer import NoExplanationError
 from bighead_ci.serving.body import BodyError, Message, Receive, Scope, decode, read
-from bighead_ci.serving.describing import with_explanations
+from bighead_ci.serving.describing import with_explanations, with_ranking
 from bighead_ci.serving.explaining import EXPLANATION, Explainer, asks_to_explain
 from bighead_ci.serving.metrics import ServingMetrics
 from bighead_ci.serving.open_inference import OpenInference
 from bighead_ci.serving.predictor import Predictor, ScoreError
+from bighead_ci.serving.ranking import Candidates
 from bighead_ci.serving.request import RequestError
 from bighead_ci.serving.rows import ListOfRows, RowsPredictor, RowsProtocol
 from bighead_ci.tasks.registry import task_named
@@ -39,10 +40,10 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 JSON_TYPE = (b"content-type", b"application/json")
 RETRY_AFTER = (b"retry-after", b"1")
-PREDICT, PREDICT_SLASH, BATCH = "/predict", "/predict/", "/predict/batch"
+PREDICT, PREDICT_SLASH, BATCH, RANK = "/predict", "/predict/", "/predict/batch", "/rank"
 _READ, _WRITE = ("GET", "HEAD"), ("POST",)
 PATHS = {
-    **dict.fromkeys((PREDICT, BATCH), _WRITE),
+    **dict.fromkeys((PREDICT, BATCH, RANK), _WRITE),
     **dict.fromkeys(("/", "/docs.json", "/metrics", "/healthz", "/livez", "/readyz"), _READ),
 }
 """What every process answers, beside the Open Inference Protocol's paths: path → methods."""
@@ -83,7 +84,7 @@ def describe(service: Any, manifest: ArtifactManifest) -> bytes:
     page = service.openapi_spec.asdict()
     about = f"Scores one row with version {manifest.version} of {manifest.model}."
     page["info"] = {"title": manifest.model, "version": manifest.version, "description": about}
-    return json.dumps(with_explanations(page)).encode()
+    return json.dumps(with_ranking(with_explanations(page), RANK, manifest)).encode()
 
 
 class ServingApp:
@@ -103,7 +104,11 @@ class ServingApp:
         self._explainer = Explainer(predictor)
         self._rows = RowsPredictor(predictor, self._explainer, metrics, self._scoring, config.max_batch_rows)
         protocol = OpenInference(predictor.manifest)
-        self._protocols: dict[str, RowsProtocol] = {BATCH: ListOfRows(), **dict.fromkeys(protocol.infer, protocol)}
+        self._protocols: dict[str, RowsProtocol] = {
+            BATCH: ListOfRows(),
+            RANK: Candidates(predictor.manifest),
+            **dict.fromkeys(protocol.infer, protocol),
+        }
         self._paths = PATHS | dict.fromkeys(protocol.infer, _WRITE) | dict.fromkeys(protocol.documents, _READ)
         who = {"model": config.model, "version": config.version, "variant": config.variant}
         about = {**who, "artifact": config.artifact, "paths": {p: list(m) for p, m in self._paths.items()}}
@@ -165,7 +170,7 @@ class ServingApp:
         try:
             explain = protocol.explains and asks_to_explain(scope["query_string"])
             body = decode(await read(scope, receive))
-            return 200, protocol.answer(body, await self._rows.predict(protocol.rows(body), explain=explain))
+            return 200, await self._rows.answer(body, protocol, explain=explain)
         except Exception as error:  # noqa: BLE001 - every kind has its answer
             return refusal(error)
         finally:

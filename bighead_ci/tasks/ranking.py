@@ -49,6 +49,7 @@ class Ranking(Task):
     outputs_are: ClassVar[Literal["probability", "value", "score"]] = "score"
     stands_for_answer: ClassVar[str] = "score of a candidate"
     starter: ClassVar[tuple[str, str]] = ("Ridge", 'alpha=parameters["regularisation"]')
+    ranks: ClassVar[bool] = True
     fields: ClassVar[frozenset[str]] = frozenset({"group"})
     label_types: ClassVar[frozenset[ColumnType]] = frozenset({"int64", "float64", "bool"})
 
@@ -146,7 +147,8 @@ class Ranking(Task):
     def answer_many(self, scores: Floats, target: Target) -> list[dict[str, Any]]:
         """Best first, each with its place among what was sent; of equals the one that was sent first."""
         order = np.argsort(-scores[:, 0], kind="stable").tolist()
-        return [{"candidate": index, SCORE: float(scores[index, 0])} for index in order]
+        ranked = enumerate(order, start=1)
+        return [{"rank": rank, "index": index, SCORE: float(scores[index, 0])} for rank, index in ranked]
 
     def observed(self, scores: Floats) -> Floats:
         """The score."""

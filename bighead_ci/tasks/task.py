@@ -37,6 +37,8 @@ class Task(ABC):
 
     starter: ClassVar[tuple[str, str]]
     """A linear model of scikit-learn for `bighead new model`: its name, and its arguments."""
+    ranks: ClassVar[bool] = False
+    """Whether scores put rows of one request in an order."""
     fields: ClassVar[frozenset[str]] = frozenset()
     """Fields of model.yaml that only some tasks have, and this one: `label.positive`."""
     label_types: ClassVar[frozenset[ColumnType]]

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from bighead_ci.serving.metrics import ServingMetrics
+from bighead_ci.serving.prediction_log import PredictionLogWriter
 from bighead_ci.serving.predictor import Predictor
 from bighead_ci.serving.service import make_app
 from fakes.clock import FixedClock
@@ -26,8 +27,9 @@ class Bench:
         self,
         directory: Path,
         *,
-        scorer: FakeScorer | None = None,
-        features: FakeFeatures | None = None,
+        scorer: Any = None,
+        features: Any = None,
+        log: PredictionLogWriter | None = None,
         limit: int = 64,
         rows: int = 1000,
     ) -> None:
@@ -42,7 +44,7 @@ class Bench:
             scorer=self.scorer,
             features=self.features,
             metrics=self.metrics,
-            log=None,
+            log=log,
             clock=FixedClock(NOW),
         )
         self.app = make_app(config, predictor, self.metrics)

@@ -94,7 +94,7 @@ def test_candidates_are_answered_best_first() -> None:
     """Each by its place in the request; of equals the one that came first."""
     scores = np.array([[0.2], [0.9], [0.2]])
     answer = TASK.answer_many(scores, TARGET)
-    assert [one["candidate"] for one in answer] == [1, 0, 2]
+    assert [(one["rank"], one["index"]) for one in answer] == [(1, 1), (2, 0), (3, 2)]
     assert [one["score"] for one in answer] == [0.9, 0.2, 0.2]
     assert task_named("binary").answer_many(np.array([[0.4, 0.6]]), TARGET) == [{"score": 0.6}]
 
