@@ -123,7 +123,7 @@ class ModelCode:
     def _check_methods(self, function: str, model: Any, methods: Sequence[str]) -> None:
         missing = [name for name in methods if not callable(getattr(model, name, None))]
         if missing:
-            message = f"returned {type(model).__name__}, which has no {' and no '.join(missing)}"
+            message = f"returned {_described(model)}, which has no {' and no '.join(missing)}"
             raise InputError([self.problem(function, message)])
 
     @contextmanager
@@ -141,9 +141,20 @@ class ModelCode:
             file, line = self._place_of(error)
             text = shortened(str(error))
             message = f"{type(error).__name__}: {text}" if text else type(error).__name__
-            if isinstance(error, ImportError) and "relative import" in message:
-                message += "; modules beside model.py are imported by their bare names: `import helpers`"
+            message += self._how_to_import(error)
             raise InputError([Problem(file=file, line=line, subject=doing, message=message)]) from error
+
+    def _how_to_import(self, error: BaseException) -> str:
+        """What to write where an import failed."""
+        if isinstance(error, ImportError) and "relative import" in str(error):
+            return "; modules beside model.py are imported by their bare names: `import helpers`"
+        if not isinstance(error, ModuleNotFoundError) or not error.name:
+            return ""
+        library = error.name.partition(".")[0]
+        return (
+            f"; it lies not beside model.py, and a library has to be in the lock that this runs in: "
+            f"`bighead lock {self._neighbours.folder} --training {library}`, or --serving"
+        )
 
     def _place_of(self, error: BaseException) -> tuple[str, int | None]:
         if isinstance(error, SyntaxError) and error.filename and (shown := self._neighbours.shown(error.filename)):
@@ -152,3 +163,10 @@ class ModelCode:
             if shown := self._neighbours.shown(frame.filename):
                 return shown, frame.lineno
         return self.shown, None
+
+
+def _described(model: Any) -> str:
+    """Its class; of a pipeline the last step's too, which is what answers."""
+    steps = getattr(model, "steps", None)
+    last = f" that ends in {type(steps[-1][-1]).__name__}" if isinstance(steps, list) and steps else ""
+    return f"{type(model).__name__}{last}"

@@ -151,8 +151,11 @@ class Inputs:
 
     def libraries(self, model: VersionedModel) -> dict[str, str]:
         """Distribution → installed version of what the version's code imports itself; the engine's parts apart."""
-        names = {name.split(".")[0] for one in self._imports(model) for name in one.modules}
-        return self.engine.distributions(names - {_PACKAGE})
+        return self.engine.distributions(self.imported(model) - {_PACKAGE})
+
+    def imported(self, model: VersionedModel) -> set[str]:
+        """Top-level names of the modules that the version's code imports itself."""
+        return {name.split(".")[0] for one in self._imports(model) for name in one.modules}
 
     def _imports(self, model: VersionedModel) -> list[Imports]:
         """Of every file of the version's code that is Python; of any other the stage says so, with the line."""

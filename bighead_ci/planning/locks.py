@@ -11,6 +11,17 @@ from bighead_ci.planning.stages import LOCK_OF, Server, Stage, servers_of, stage
 from bighead_ci.ports.engine import Engine
 
 Lock = Literal["training", "serving"]
+FRAMEWORKS = {
+    "catboost": frozenset({"catboost"}),
+    "jax": frozenset({"jax"}),
+    "keras": frozenset({"keras"}),
+    "lightgbm": frozenset({"lightgbm"}),
+    "statsmodels": frozenset({"statsmodels"}),
+    "tensorflow": frozenset({"tensorflow", "tensorflow-cpu", "tensorflow-macos"}),
+    "transformers": frozenset({"transformers"}),
+    "xgboost": frozenset({"xgboost", "xgboost-cpu"}),
+}
+"""Module → the distributions that have it, any of which will do. Of others, those are known that the engine has."""
 BY_NAME = {"uvicorn": frozenset({"httptools", "uvloop"})}
 """Distribution → those that it finds by name, where no import shows them: the server's parser and loop."""
 
@@ -51,8 +62,22 @@ def lock_problems(inputs: Inputs, model: VersionedModel) -> list[Problem]:
         found = inputs.files.lock(path)
         if found.shared and found.problems:
             continue  # what it shares may be missing
-        missing = sorted(needed(inputs, model, lock) - {pin.name for pin in found.pins})
+        pinned = {pin.name for pin in found.pins}
+        frameworks = _frameworks(inputs, model, lock)
+        missing = sorted(needed(inputs, model, lock) - pinned - frozenset().union(*frameworks.values()))
         if missing:
             message = f"lacks {', '.join(missing)}, which is imported there: run `bighead lock {model.path}`"
             problems.append(Problem(file=path, message=message))
+        for name, any_of in sorted(frameworks.items()):
+            if not any_of & pinned:
+                asked = f"`bighead lock {model.path} --{lock} {min(any_of)}`"
+                message = f"lacks {' or '.join(sorted(any_of))}: the version's code imports {name}; run {asked}"
+                problems.append(Problem(file=path, message=message))
     return problems
+
+
+def _frameworks(inputs: Inputs, model: VersionedModel, lock: Lock) -> dict[str, frozenset[str]]:
+    """Those that a version's code imports where it runs in the environment of a lock."""
+    if not any(one.reads_code for one in _started(lock, model.definition.serving.kind)):
+        return {}
+    return {name: FRAMEWORKS[name] for name in inputs.imported(model) & FRAMEWORKS.keys()}

@@ -19,7 +19,8 @@ from bighead_ci.documents.chart import Chart, Matrix
 from bighead_ci.documents.definition import ColumnType
 from bighead_ci.documents.metrics import MetricDefinition
 from bighead_ci.documents.target import Target
-from bighead_ci.errors import InputError, Problem
+from bighead_ci.errors import InputError
+from bighead_ci.tasks.places import LABEL, at_field
 from bighead_ci.tasks.scored import Floats, Integers, Labels, Resamples, Scored
 from bighead_ci.tasks.task import Task
 
@@ -169,10 +170,8 @@ def class_names(labels: Labels, file: str) -> list[str]:
     Raises:
         InputError: a label is no class.
     """
-    try:
+    with at_field(file, LABEL):
         values = plain(labels)
-    except InputError as error:
-        raise InputError([Problem(file=file, subject="label.column", message=str(error))]) from error
     return [str(value) for value in np.unique(values).tolist()]
 
 

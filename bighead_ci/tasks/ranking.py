@@ -18,8 +18,9 @@ from bighead_ci.documents.definition import ColumnType
 from bighead_ci.documents.metrics import MetricDefinition
 from bighead_ci.documents.target import Target, TargetSettings
 from bighead_ci.errors import InputError, Problem
+from bighead_ci.tasks.places import LABEL, at_field
 from bighead_ci.tasks.scored import Floats, Integers, Labels, Resamples, Scored
-from bighead_ci.tasks.task import AnswerFields, Task, value_bounds
+from bighead_ci.tasks.task import TRAINING_ROWS, AnswerFields, Task, value_bounds
 
 SCORE = "score"
 _CUTS = {"ndcg": None, "ndcg_5": 5, "ndcg_10": 10}
@@ -63,11 +64,12 @@ class Ranking(Task):
 
     def target(self, labels: Labels, settings: TargetSettings) -> Target:
         """One score."""
-        grades = self._grades(labels, settings.file)
+        with at_field(settings.file, LABEL):
+            grades = self._grades(labels, TRAINING_ROWS)
         if not len(grades) or grades.min() == grades.max():
             held = f"all {grades[0]:g}" if len(grades) else "none"
             message = f"the labels of the training rows are {held}: no row is better than another"
-            raise InputError([Problem(file=settings.file, subject="label.column", message=message)])
+            raise InputError([Problem(file=settings.file, subject=LABEL, message=message)])
         return Target(task=self.name, outputs=[SCORE], bounds=[])
 
     def truth(self, labels: Labels, target: Target, rows: str) -> Labels:
@@ -169,15 +171,15 @@ class Ranking(Task):
         return Scored(target, columns["label"].astype(np.float64), scores, columns["group"])
 
     @staticmethod
-    def _grades(labels: Labels, where: str) -> Labels:
+    def _grades(labels: Labels, rows: str) -> Labels:
         if labels.dtype.kind not in "biuf":
-            raise InputError(f"{where}: label.column: labels are text; ranking needs grades: numbers of 0 or more")
+            raise InputError(f"{rows}: labels are text; ranking needs grades: numbers of 0 or more")
         grades = labels.astype(np.float64)
         wrong = ~np.isfinite(grades) | (grades < 0)
         if wrong.any():
             shown = ", ".join(f"{value:g}" for value in np.unique(grades[wrong])[:3].tolist())
             message = f"{int(wrong.sum()):,} labels are no grades: {shown}; allowed: numbers of 0 or more"
-            raise InputError(f"{where}: label.column: {message}")
+            raise InputError(f"{rows}: {message}")
         return grades
 
 

@@ -13,8 +13,9 @@ from bighead_ci.documents.definition import ColumnType
 from bighead_ci.documents.metrics import MetricDefinition
 from bighead_ci.documents.target import Target, TargetSettings
 from bighead_ci.errors import InputError, Problem
+from bighead_ci.tasks.places import LABEL, at_field
 from bighead_ci.tasks.scored import Floats, Labels, Resamples, Scored
-from bighead_ci.tasks.task import AnswerFields, Task, value_bounds
+from bighead_ci.tasks.task import TRAINING_ROWS, AnswerFields, Task, value_bounds
 
 VALUE = "value"
 _QUANTILE = "q{}".format
@@ -64,11 +65,12 @@ class Regression(Task):
 
     def target(self, labels: Labels, settings: TargetSettings) -> Target:
         """A value, and a number a quantile."""
-        values = self._numbers(labels, settings.file)
+        with at_field(settings.file, LABEL):
+            values = self._numbers(labels, TRAINING_ROWS)
         if not len(values) or values.min() == values.max():
             held = f"all {values[0]:g}" if len(values) else "none"
             message = f"the labels of the training rows are {held}: there is nothing to learn"
-            raise InputError([Problem(file=settings.file, subject="label.column", message=message)])
+            raise InputError([Problem(file=settings.file, subject=LABEL, message=message)])
         outputs = [VALUE, *(_QUANTILE(level) for level in settings.quantiles)]
         return Target(task=self.name, outputs=outputs, quantiles=settings.quantiles, bounds=[])
 
@@ -197,14 +199,14 @@ class Regression(Task):
         return figures
 
     @staticmethod
-    def _numbers(labels: Labels, where: str) -> Labels:
+    def _numbers(labels: Labels, rows: str) -> Labels:
         if labels.dtype.kind not in "iuf":
             kind = "bools" if labels.dtype.kind == "b" else "text"
-            raise InputError(f"{where}: label.column: labels are {kind}; regression learns numbers")
+            raise InputError(f"{rows}: labels are {kind}; regression learns numbers")
         values = labels.astype(np.float64)
         if not np.isfinite(values).all():
             strangers = int((~np.isfinite(values)).sum())
-            raise InputError(f"{where}: label.column: {strangers:,} labels are no finite number")
+            raise InputError(f"{rows}: {strangers:,} labels are no finite number")
         return values
 
 

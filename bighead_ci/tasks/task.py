@@ -16,6 +16,8 @@ from bighead_ci.documents.target import Target, TargetSettings
 from bighead_ci.errors import Problem
 from bighead_ci.tasks.scored import Floats, Labels, Resamples, Scored
 
+TRAINING_ROWS = "training rows"
+"""What messages call them."""
 AnswerFields = dict[str, tuple[Any, Any]]
 """Field of an answer → its type and default, as pydantic's `create_model` takes them."""
 

@@ -8,7 +8,7 @@ from bighead_ci.definitions.files import Files
 from bighead_ci.planning.inputs import Inputs
 from bighead_ci.planning.locks import Lock, lock_problems, needed
 from fakes.engine import MemoryEngine
-from fakes.memory_tree import MODEL, MemoryTree, repository
+from fakes.memory_tree import LOCK, MODEL, MemoryTree, repository
 
 
 def inputs_of(code: str) -> Inputs:
@@ -42,6 +42,24 @@ def test_a_lock_that_lacks_something_says_what_and_how_to_mend_it() -> None:
     assert problem.message == (
         "lacks pyarrow, scikit-learn, which is imported there: run `bighead lock models/late/v1`"
     )
+
+
+@pytest.mark.parametrize(
+    ("pinned", "message"),
+    [
+        ("", "lacks xgboost or xgboost-cpu: the version's code imports xgboost; run `bighead lock models/late/v1 "),
+        ("xgboost-cpu", ""),
+        ("xgboost", ""),
+    ],
+)
+def test_a_lock_without_the_framework_that_the_code_imports_is_told_how_to_get_it(pinned: str, message: str) -> None:
+    """Whether or not the engine has it; any distribution that has the module will do."""
+    lock = f"{pinned}==3.0 \\\n    --hash=sha256:{'0' * 64}\n" if pinned else ""
+    files = repository(**{"models/late/v1/model.py": "import xgboost\n", "models/late/v1/training.lock": LOCK + lock})
+    inputs = Inputs(Files(MemoryTree(files)), MemoryEngine())
+    found = lock_problems(inputs, inputs.definitions.model("late", "v1"))
+    assert [problem.file for problem in found] == ["models/late/v1/training.lock"] * bool(message)
+    assert all(message in problem.message and "--training xgboost`" in problem.message for problem in found)
 
 
 ANSWERING = {

@@ -146,6 +146,6 @@ def test_evaluation_rows_of_one_class_are_said_to_be_that(tmp_path: Path) -> Non
     """Only then; and it says which class, and where to look."""
     place = place_with_rows(tmp_path, model=THREE, late=labels("middle"))
     train(place, compiled(COMPILERS), silent)
-    words = "late/v1: auc is not defined: all .* evaluation rows are of one class, middle; see split in model.yaml"
+    words = r"model\.yaml: evaluation\.primary: auc is not defined: all .* of one class, middle; see split"
     with pytest.raises(InputError, match=words):
         evaluate(place, silent)

@@ -15,13 +15,14 @@ from bighead_ci.delivery.stages.results import MeasuredConversion
 from bighead_ci.documents.base import replacing
 from bighead_ci.documents.record import EvaluationResult, Slice
 from bighead_ci.documents.stage import EvaluateSpec, StageOrder
-from bighead_ci.errors import InputError
+from bighead_ci.errors import InputError, Problem
 from bighead_ci.features.parquet import read_file
 from bighead_ci.planning.stages import ARTIFACT, CONVERSION, EVALUATION, PREDICTIONS, TRAINING_SET
 from bighead_ci.ports.progress import Progress
 from bighead_ci.scorers.artifact import open_artifact
 from bighead_ci.scorers.registry import LOADERS, Loader
 from bighead_ci.tasks.measuring import measure
+from bighead_ci.tasks.places import LABEL, at_field
 from bighead_ci.tasks.registry import task_named
 from bighead_ci.tasks.scored import Resamples, Scored
 from bighead_ci.transforms.columns import input_columns
@@ -42,23 +43,26 @@ def evaluate(place: StagePlace, progress: Progress, loaders: Mapping[str, Loader
         loaders: Kind of artifact → what loads it.
 
     Raises:
-        InputError: there are no evaluation rows, or they do not define the primary metric.
+        InputError: a label of the evaluation rows is none of the model's, or they do not define the primary metric.
     """
     spec = place.order("evaluate", StageOrder[EvaluateSpec]).spec
     scorer = open_artifact(place.out / ARTIFACT, loaders)
     table = read_file(place.out / TRAINING_SET)
     rows = table.filter(pc.equal(table["__part"], "evaluate"))
-    if not rows.num_rows:
-        raise InputError(f"{spec.id}: the training set has no row to evaluate on; see split in model.yaml")
+    definition = f"{spec.path}/model.yaml"
     target, settings = scorer.manifest.target, spec.evaluation
     task = task_named(target.task)
     columns = input_columns(rows, scorer.manifest.inputs)
-    truth = task.truth(labels_of(rows), target, "evaluation rows")
-    scored = Scored(target, truth, scorer.score(columns), groups_of(rows))
+    with at_field(definition, LABEL):
+        truth = task.truth(labels_of(rows), target, "evaluation rows")
+    with at_field(definition, "group"):
+        groups = groups_of(rows)
+    scored = Scored(target, truth, scorer.score(columns), groups)
     resamples = task.resamples(scored, settings.bootstrap_samples)
     metrics = measure(scored, resamples)
     if settings.primary not in metrics:
-        raise InputError(f"{spec.id}: {settings.primary} is not defined: {task.why_undefined(scored)}")
+        message = f"{settings.primary} is not defined: {task.why_undefined(scored)}"
+        raise InputError([Problem(file=definition, subject="evaluation.primary", message=message)])
     conversion = MeasuredConversion.read(place.out / CONVERSION).conversion
     result = EvaluationResult(
         primary=settings.primary,

@@ -28,8 +28,10 @@ from bighead_ci.model_code.fitting import fit
 from bighead_ci.model_code.frame import estimator_frame
 from bighead_ci.planning.stages import ARTIFACT, CONVERSION, TRAINING_SET
 from bighead_ci.ports.progress import Progress
+from bighead_ci.tasks.places import LABEL, at_field
 from bighead_ci.tasks.registry import task_named
 from bighead_ci.tasks.scored import Labels
+from bighead_ci.tasks.task import TRAINING_ROWS
 from bighead_ci.transforms.columns import Columns, authored_columns, input_columns, row_count
 
 Floats = npt.NDArray[np.float64]
@@ -50,8 +52,6 @@ def train(place: StagePlace, ways: Ways, progress: Progress) -> Conversion:
     table = read_file(place.out / TRAINING_SET)
     part = table["__part"]
     train_rows, evaluation_rows = table.filter(pc.equal(part, "train")), table.filter(pc.equal(part, "evaluate"))
-    if not train_rows.num_rows:
-        raise InputError(f"{spec.id}: the training set has no row to train on; see split in model.yaml")
     target = task_named(spec.target.task).target(labels_of(train_rows), spec.target)
     # Numerical libraries add in another order with another number of threads, and waiting threads that spin make a busy
     # machine ten times slower.
@@ -88,7 +88,8 @@ def _manifest(spec: TrainSpec, target: Target) -> ArtifactManifest:
 
 
 def _fit(spec: TrainSpec, code: ModelCode, rows: pa.Table, target: Target, progress: Progress) -> Any:
-    truth = task_named(target.task).truth(labels_of(rows), target, "training rows")
+    with at_field(spec.target.file, LABEL):
+        truth = task_named(target.task).truth(labels_of(rows), target, TRAINING_ROWS)
     data = training_data(spec, rows, truth, target)
     kept = f", {len(data.validation.frame):,} kept for validation" if data.validation else ""
     progress(f"fitting on {len(data.frame):,} rows x {len(spec.inputs)} inputs{kept}")

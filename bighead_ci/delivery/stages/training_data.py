@@ -18,6 +18,7 @@ from bighead_ci.errors import InputError, Problem
 from bighead_ci.features.hashed import hashed_part
 from bighead_ci.model_code.frame import estimator_frame
 from bighead_ci.model_code.training_data import Rows, TrainingData
+from bighead_ci.tasks.places import at_field
 from bighead_ci.transforms.columns import input_columns
 
 SEED = 0
@@ -37,12 +38,15 @@ def training_data(spec: TrainSpec, rows: pa.Table, label: npt.NDArray[Any], targ
         target: What they make of the definition.
 
     Raises:
-        InputError: a weight is null, negative or infinite, all are zero, or one of the two parts has no row.
+        InputError: a weight is null, negative or infinite, all are zero, one of the two parts has no row, or no list
+            of candidates has an order.
     """
-    groups = groups_of(rows)
+    with at_field(spec.target.file, "group"):
+        groups = groups_of(rows)
     if groups is not None:  # libraries that rank want rows of one list side by side
         order = np.argsort(groups, kind="stable")
         rows, label, groups = rows.take(order), label[order], groups[order]
+        _check_order(spec, label, groups)
     validation = _validation(spec, rows)
     weights = _weights(spec, rows, label, target.outputs)
     frame = estimator_frame(input_columns(rows, spec.inputs), spec.inputs)
@@ -66,6 +70,19 @@ def training_data(spec: TrainSpec, rows: pa.Table, label: npt.NDArray[Any], targ
         outputs=target.outputs,
         seed=SEED,
     )
+
+
+def _check_order(spec: TrainSpec, label: npt.NDArray[Any], groups: npt.NDArray[Any]) -> None:
+    """Refuse lists of which none says that a row is better than another."""
+    starts = np.flatnonzero(np.concatenate([[True], groups[1:] != groups[:-1]]))
+    if (np.maximum.reduceat(label, starts) > np.minimum.reduceat(label, starts)).any():
+        return
+    alone = int((np.diff([*starts, len(groups)]) == 1).sum())
+    message = (
+        f"no list of the rows to train on has rows of different grades, and {alone:,} of {len(starts):,} are of one "
+        "row: there is no order to learn"
+    )
+    raise InputError([_problem(spec, "group", message, spec.target.group or "")])
 
 
 def _validation(spec: TrainSpec, rows: pa.Table) -> Bools:

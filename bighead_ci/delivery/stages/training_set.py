@@ -19,7 +19,8 @@ def make_training_set(place: StagePlace, store: OfflineStore, progress: Progress
     """Leave the training set, what it holds, and which data it was made of.
 
     Raises:
-        InputError: a source's data is not what the run is planned on, or does not fit its definition.
+        InputError: a source's data is not what the run is planned on, or does not fit its definition, or leaves no row
+            to train or to evaluate on.
         RetryError: the data was changed while it was read.
     """
     spec = place.order("training-set", StageOrder[TrainingSetSpec]).spec
@@ -30,6 +31,7 @@ def make_training_set(place: StagePlace, store: OfflineStore, progress: Progress
     changed = sorted(str(path) for path, stamp in before.items() if _stamp(path) != stamp)
     if changed:
         raise RetryError(f"{', '.join(changed)} changed while it was read; run it again")
+    _check_rows(spec, summary)
     summary.write(place.leaving(TRAINING_SUMMARY))
     DataRead(digests=read).write(place.leaving(DATA))
     progress(
@@ -39,6 +41,19 @@ def make_training_set(place: StagePlace, store: OfflineStore, progress: Progress
     for name, count in summary.beyond.items():
         progress(f"{name}: {count:,} values are null, for its type cannot hold them; declare its column float64")
     return summary
+
+
+def _check_rows(spec: TrainingSetSpec, summary: TrainingSetSummary) -> None:
+    """Refuse a training set of which a part is empty, with where the spine's rows went."""
+    parts = {"to train on": summary.train_rows, "to evaluate on": summary.evaluate_rows}
+    empty = " or ".join(part for part, rows in parts.items() if not rows)
+    if empty:
+        went = (
+            f"{summary.outside_split:,} rows are outside the split, {summary.unlabelled:,} have no label or none that "
+            f"is a finite number, {summary.immature:,} have one that was not yet known"
+        )
+        message = f"leaves no row {empty}: {went}"
+        raise InputError([Problem(file=f"{spec.path}/model.yaml", subject="split", message=message)])
 
 
 def verified(checkout: Path, spec: TrainingSetSpec) -> dict[str, str]:
