@@ -42,8 +42,18 @@ class InputDomain(Document):
     """Whether it takes a missing value, which for text is the empty one."""
     values: list[str] | list[int | float] | None = None
     """All that it takes besides; None: any."""
-    largest: float | None = None
-    """Magnitude beyond which it takes no number; None: any."""
+    lowest: float | None = None
+    """Below which it takes no number; None: any, minus infinity among them."""
+    highest: float | None = None
+    """Beyond which it takes no number; None: any."""
+
+    def limits(self) -> str:
+        """Its bounds in words."""
+        if self.lowest is None and self.highest is None:
+            return "any value"
+        least = "" if self.lowest is None else f"from {self.lowest:.8g}"
+        most = "" if self.highest is None else f"up to {self.highest:.8g}"
+        return f"a number {' '.join(filter(None, (least, most)))}"
 
 
 class GoldenRow(Document):

@@ -135,8 +135,8 @@ class TreeTable:
         return found
 
 
-ZERO = 1e-35
-"""LightGBM's: what lies within is 0."""
+ZERO = float(np.float32(1e-35))
+"""LightGBM's, a float32: what lies within is 0."""
 
 
 def load(directory: Path, manifest: ArtifactManifest) -> TableScorer:

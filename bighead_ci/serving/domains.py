@@ -21,23 +21,25 @@ class _Domain:
     def refuses(self, value: Any) -> bool:
         if value is None or value == "" or (isinstance(value, list) and None in value):
             return not self.document.null
-        if self.document.largest is not None and _magnitude(value) > self.document.largest:
+        if not self._bounded(value):
             return True
         return self.values is not None and value not in self.values
 
     def allowed(self) -> str:
         values = self.document.values
         if values is None:
-            most, missing = self.document.largest, self.document.null
-            bound = "any value" if most is None else f"a number of at most {most:.8g}"
-            return f"{bound}, or null" if missing else f"{bound}, but not a missing one"
+            bound = self.document.limits()
+            return f"{bound}, or null" if self.document.null else f"{bound}, but not a missing one"
         listed = ", ".join(repr(value) for value in values[:LISTED])
         more = f" and {len(values) - LISTED:,} others" if len(values) > LISTED else ""
         return f"{listed}{more}{', or null' if self.document.null else ''}"
 
-
-def _magnitude(value: Any) -> float:
-    return max(map(abs, value), default=0.0) if isinstance(value, list) else abs(value)
+    def _bounded(self, value: Any) -> bool:
+        lowest, highest = self.document.lowest, self.document.highest
+        if lowest is None and highest is None:
+            return True
+        numbers = value if isinstance(value, list) else (value,)
+        return all((lowest is None or one >= lowest) and (highest is None or one <= highest) for one in numbers)
 
 
 class Domains:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from bighead_ci.errors import InputError
 from bighead_ci.scorers.links import Link
+from bighead_ci.scorers.trees import ZERO
 from bighead_ci.transforms.forest import CategorySplit, Forest, Tree
 
 _XGBOOST: Mapping[str, Link] = {
@@ -42,6 +43,9 @@ _LIGHTGBM: Mapping[str, Link] = {
     "tweedie": "exp",
     "lambdarank": "identity",
 }
+
+_WRITTEN_INFINITY = 1e300
+"""What LightGBM writes for an infinite threshold."""
 
 
 def xgboost_forest(model: Any) -> Forest:
@@ -168,13 +172,24 @@ def _lightgbm_tree(nodes: list[dict[str, Any]], output: int) -> Tree:
         left=np.array([node.get("left_child", -1) for node in nodes], dtype=np.int64),
         right=np.array([node.get("right_child", -1) for node in nodes], dtype=np.int64),
         feature=np.array([node.get("split_feature", 0) for node in nodes], dtype=np.int64),
-        threshold=np.array([node["threshold"] if is_ else 0.0 for node, is_ in zip(nodes, numeric, strict=True)]),
+        threshold=np.array(
+            [_compared(node["threshold"]) if is_ else 0.0 for node, is_ in zip(nodes, numeric, strict=True)]
+        ),
         missing_left=np.array([_missing_left(node) for node in nodes], dtype=np.bool_),
         leaf=np.array([[node.get("leaf_value", 0.0)] for node in nodes], dtype=np.float64),
         cover=np.array([node.get("internal_count", node.get("leaf_count", 1)) for node in nodes], dtype=np.float64),
         output=output,
         splits=[_lightgbm_split(at, node) for at, node in enumerate(nodes) if node.get("decision_type") == "=="],
     )
+
+
+def _compared(threshold: float) -> float:
+    """What a number is compared with to go where LightGBM sends it: what lies within `ZERO` is 0 to it."""
+    if threshold >= _WRITTEN_INFINITY:
+        return math.inf
+    if abs(threshold) > ZERO:
+        return threshold
+    return ZERO if threshold >= 0 else math.nextafter(-ZERO, -math.inf)
 
 
 def _missing_left(node: Mapping[str, Any]) -> bool:

@@ -8,25 +8,30 @@ from bighead_ci.documents.artifact import GRAPH, ArtifactManifest
 from bighead_ci.errors import InputError
 from bighead_ci.transforms.columns import Columns
 from bighead_ci.transforms.compiler import Compiled, Compiler
-from bighead_ci.transforms.learned import holds_trees
+from bighead_ci.transforms.learned import holds_neighbours, holds_trees
 from bighead_ci.transforms.sklearn_estimator import to_onnx
 from bighead_ci.transforms.table_compiler import linear, trees
 
 
 def _graph(estimator: Any, manifest: ArtifactManifest, _training: Columns) -> Compiled:
-    _refuse_trees(estimator)
+    _refuse_jumps(estimator)
     return Compiled("onnx", {GRAPH: to_onnx(estimator, manifest.inputs)})
 
 
 def _narrow_graph(estimator: Any, manifest: ArtifactManifest, _training: Columns) -> Compiled:
-    _refuse_trees(estimator)
+    _refuse_jumps(estimator)
     return Compiled("onnx", {GRAPH: to_onnx(estimator, manifest.inputs, narrow=True)})
 
 
-def _refuse_trees(estimator: Any) -> None:
-    """skl2onnx loses where these trees send missing values, and its search for a float32 threshold may never end."""
+def _refuse_jumps(estimator: Any) -> None:
+    """Of scores that jump, skl2onnx's are elsewhere where its numbers are rounded otherwise.
+
+    Of trees it loses besides where missing values go, and its search for a float32 threshold may never end.
+    """
     if holds_trees(estimator):
         raise InputError("skl2onnx is not asked for scikit-learn's trees: it scores missing values otherwise")
+    if holds_neighbours(estimator):
+        raise InputError("skl2onnx is not asked for neighbours: which of two is nearer is decided by the last digit")
 
 
 COMPILERS = (

@@ -1,8 +1,8 @@
 """What an estimator takes of each input, tried on it: what it refuses, its served form must refuse too.
 
 An encoder that knows its training categories alone raises on any other, and what it is converted to may score that or
-break. So each input is tried with a missing value and one that no row had; what serving cannot know otherwise is in the
-manifest.
+break. So each input is tried with a missing value, one that no row had, and numbers up to the largest of its type, an
+infinite one among them; what serving cannot know otherwise is in the manifest.
 """
 
 from __future__ import annotations
@@ -19,15 +19,17 @@ import numpy.typing as npt
 from bighead_ci.documents.artifact import ArtifactInput, InputDomain
 from bighead_ci.errors import InputError
 from bighead_ci.transforms.columns import Columns
+from bighead_ci.transforms.float_order import between, close
 from bighead_ci.transforms.learned import categories_of
 
 Floats = npt.NDArray[np.float64]
 Scores = Callable[[Columns], Floats]
 MOST_VALUES = 100_000
 """Of one input that are tried one by one and kept."""
-FLOAT32 = float(np.finfo(np.float32).max)
-_BEYOND = (1e39, 3e38)
-"""A number that is no float32, and a large one that is."""
+_LARGEST = (float(np.finfo(np.float64).max), float(np.finfo(np.float32).max))
+"""Where estimators that compute in float64 and in float32 end; tried first."""
+_STARTS = (0.0, 1.0)
+"""Tried where no row's number serves."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,16 @@ class _Trial:
             return values[:0]
         half = len(values) // 2
         return np.concatenate([self.taken(values[:half]), self.taken(values[half:])])
+
+    def raises(self, number: float) -> bool:
+        """Whether the estimator refuses a number; one that it has no finite score for, it has not refused."""
+        shape = (1,) if self.item.size is None else (1, self.item.size)
+        kind = np.int64 if isinstance(number, int) else np.float64
+        try:
+            self.estimator(self.rows(np.full(shape, number, dtype=kind)))
+        except Exception:  # noqa: BLE001 - the author's code raises what it wants
+            return True
+        return False
 
     def _takes(self, values: npt.NDArray[Any]) -> bool:
         try:
@@ -90,9 +102,10 @@ def within(domains: Sequence[InputDomain], columns: Columns) -> npt.NDArray[np.b
         if domain.values is not None:
             known = set(domain.values)
             allowed &= np.array([value in known for value in column.tolist()], dtype=np.bool_) | absent
-        if domain.largest is not None:
-            with np.errstate(invalid="ignore"):
-                allowed &= ~_anywhere(np.abs(column) > domain.largest)
+        if domain.lowest is not None:
+            allowed &= ~_anywhere(column < domain.lowest)
+        if domain.highest is not None:
+            allowed &= ~_anywhere(column > domain.highest)
     return allowed
 
 
@@ -120,9 +133,10 @@ def _domain(trial: _Trial, values: npt.NDArray[Any]) -> InputDomain | None:
     """An input's domain if it has bounds."""
     name, new = trial.item.name, _new(trial.item, values)
     nullable = bool(len(trial.taken(_missing(trial.item))))
-    largest = _largest(trial)
     if not len(new) or len(trial.taken(new)):
-        return None if nullable and largest is None else InputDomain(input=name, null=nullable, largest=largest)
+        lowest, highest = _bounds(trial, values)
+        unbounded = nullable and lowest is None and highest is None
+        return None if unbounded else InputDomain(input=name, null=nullable, lowest=lowest, highest=highest)
     if len(values) > MOST_VALUES:
         raise InputError(
             f"input {name}: the estimator refuses values that it has not seen and has seen {len(values):,}; "
@@ -131,12 +145,44 @@ def _domain(trial: _Trial, values: npt.NDArray[Any]) -> InputDomain | None:
     return InputDomain(input=name, null=nullable, values=trial.taken(values).tolist())
 
 
-def _largest(trial: _Trial) -> float | None:
-    """The largest float32 where the estimator takes nothing beyond it; None where it does, or takes neither."""
-    if trial.item.type != "float64":
+def _bounds(trial: _Trial, values: npt.NDArray[Any]) -> tuple[float | None, float | None]:
+    """The least and the greatest number that the estimator does not raise on; None where it takes all of that side."""
+    if trial.item.type not in ("int64", "float64"):
+        return None, None
+    start = next((one for one in _starts(trial, values) if not trial.raises(one)), None)
+    if start is None:
+        return None, None
+    far: tuple[float, float] = (-math.inf, math.inf)
+    if isinstance(start, int):
+        far = (-(2**63), 2**63 - 1)
+    elif trial.item.type == "int64":
+        far = (-(2.0**63), 2.0**63)
+    lowest, highest = (_last_taken(trial, start, end) for end in far)
+    return lowest, highest
+
+
+def _starts(trial: _Trial, values: npt.NDArray[Any]) -> list[float]:
+    base = trial.base[trial.item.name].ravel()
+    finite = [one for one in (*base.tolist(), *values[len(values) // 2 :][:1].tolist()) if math.isfinite(one)]
+    return [*finite[:1], *finite[-1:], *_STARTS]
+
+
+def _last_taken(trial: _Trial, taken: float, refused: float) -> float | None:
+    """The last number on the way to another that the estimator does not raise on; None if it takes that, too."""
+    if not trial.raises(refused):
         return None
-    beyond, below = (np.full(_shape(trial.item), number) for number in _BEYOND)
-    return FLOAT32 if len(trial.taken(below)) and not len(trial.taken(beyond)) else None
+    for largest in _LARGEST if isinstance(taken, float) else ():
+        end = math.copysign(largest, refused)
+        if abs(end) < abs(refused) and not trial.raises(end):
+            if largest == _LARGEST[0] or trial.raises(end * (1 + 2**-20)):
+                return end
+            taken = end
+            break
+        refused = end
+    while not close(taken, refused):
+        middle = between(taken, refused)
+        taken, refused = (taken, middle) if trial.raises(middle) else (middle, refused)
+    return taken
 
 
 def _values(item: ArtifactInput, column: npt.NDArray[Any], known: Sequence[Any]) -> npt.NDArray[Any]:

@@ -17,8 +17,13 @@ def thresholds_of(estimator: Any) -> npt.NDArray[np.float64]:
 
 
 def holds_trees(estimator: Any) -> bool:
-    """Whether scikit-learn's decision trees are part of it, those of histograms aside."""
-    return any(hasattr(part, "tree_") for part in _parts(estimator))
+    """Whether scikit-learn's decision trees are part of it."""
+    return any(hasattr(part, "tree_") or hasattr(part, "_predictors") for part in _parts(estimator))
+
+
+def holds_neighbours(estimator: Any) -> bool:
+    """Whether it looks for the nearest of the rows that it was trained on."""
+    return any(hasattr(part, "n_neighbors") or hasattr(part, "radius_neighbors") for part in _parts(estimator))
 
 
 def categories_of(estimator: Any) -> list[Any]:

@@ -8,7 +8,8 @@ import onnx
 from onnx import ModelProto, TensorProto
 
 from bighead_ci.documents.artifact import ArtifactInput
-from bighead_ci.errors import BugError
+from bighead_ci.errors import BugError, InputError
+from bighead_ci.scorers.onnx_file import STANDARD_DOMAINS
 from bighead_ci.scorers.onnx_graph import OUTPUT, graph_input
 
 
@@ -22,12 +23,15 @@ def finish(model: ModelProto, inputs: Sequence[ArtifactInput], names: Sequence[s
         output: What the converter called the scores.
 
     Raises:
+        InputError: it uses operators that not every machine has, or that ask it for a locale.
         BugError: the graph has other inputs, lacks the output, or keeps weights outside the file.
     """
     graph = model.graph
     strangers = [item.name for item in graph.input if item.name not in names]
     if strangers or output not in [item.name for item in graph.output]:
         raise BugError(f"converted graph: unexpected inputs {strangers}, outputs {[o.name for o in graph.output]}")
+    if unfit := sorted({f"{node.domain or 'ai.onnx'}.{node.op_type}" for node in _nodes(graph) if _is_unfit(node)}):
+        raise InputError(f"the graph needs {', '.join(unfit)}, which depends on the machine that it runs on")
     if any(tensor.data_location == TensorProto.EXTERNAL for tensor in graph.initializer):
         raise BugError("converted graph: weights outside the file")
     kept = [item for item in graph.output if item.name == output]
@@ -45,6 +49,10 @@ def finish(model: ModelProto, inputs: Sequence[ArtifactInput], names: Sequence[s
     onnx.checker.check_model(model)
     data: bytes = model.SerializeToString(deterministic=True)
     return data
+
+
+def _is_unfit(node: onnx.NodeProto) -> bool:
+    return node.op_type == "StringNormalizer" or node.domain not in STANDARD_DOMAINS
 
 
 def _widen(graph: onnx.GraphProto, output: str) -> None:

@@ -7,15 +7,18 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+import pandas as pd
 from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, StringTensorType
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import FeatureUnion, Pipeline
 
 from bighead_ci.documents.artifact import ArtifactInput
 from bighead_ci.errors import InputError
 from bighead_ci.sentences import shortened
-from bighead_ci.transforms.hist_gradient_boosting import register
 from bighead_ci.transforms.onnx_graph import finish
-from bighead_ci.transforms.value_and_quantiles import register as register_quantiles
+from bighead_ci.transforms.value_and_quantiles import register
 
 OPSETS = {"": 21, "ai.onnx.ml": 3}
 """The newest that skl2onnx writes and every ONNX Runtime since 1.20 reads."""
@@ -36,7 +39,7 @@ def to_onnx(estimator: Any, inputs: Sequence[ArtifactInput], *, narrow: bool = F
     """
     with _registered:
         register()
-        register_quantiles()
+    estimator = _of_one_matrix(estimator, inputs)
     number = FloatTensorType if narrow else DoubleTensorType
     types = [
         (item.name, StringTensorType([None, 1]) if item.type == "string" else number([None, item.size or 1]))
@@ -57,3 +60,16 @@ def to_onnx(estimator: Any, inputs: Sequence[ArtifactInput], *, narrow: bool = F
         raise InputError(f"{step} cannot be turned into ONNX: {said or type(error).__name__}") from error
     # A classifier's outputs are the label and then the scores, a regressor's is the value, whatever they are called.
     return finish(model, inputs, [item.name for item in model.graph.input], model.graph.output[-1].name)
+
+
+def _of_one_matrix(estimator: Any, inputs: Sequence[ArtifactInput]) -> Any:
+    """With a step before it that sets columns side by side, which skl2onnx does not do of itself."""
+    first = estimator.steps[0][1] if isinstance(estimator, Pipeline) else estimator
+    if isinstance(first, ColumnTransformer | FeatureUnion) or len(inputs) == 1:
+        return estimator
+    if any(item.type == "string" for item in inputs):
+        return estimator
+    names = [item.name for item in inputs]
+    beside = ColumnTransformer([("columns", "passthrough", names)])
+    beside.fit(pd.DataFrame(np.zeros((1, len(names))), columns=names))
+    return Pipeline([("columns", beside), ("estimator", estimator)])

@@ -42,7 +42,7 @@ def write_tiny_artifact(directory: Path, *, version: str = "v1", slope: float = 
         request=FIELDS | NOTE,
         features=[],
         feature_keys={},
-        domains=[InputDomain(input=name, null=True, largest=FLOAT32) for name in FIELDS],
+        domains=[InputDomain(input=name, null=True, lowest=-FLOAT32, highest=FLOAT32) for name in FIELDS],
     )
     manifest.write(directory / "artifact.json")
     onnx.save(_graph(slope), str(directory / "model.onnx"))

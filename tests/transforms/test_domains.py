@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from sklearn.compose import ColumnTransformer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression, PoissonRegressor
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from bighead_ci.documents.artifact import ArtifactInput, InputDomain
@@ -76,15 +77,89 @@ def test_a_number_can_be_a_category() -> None:
     assert found == [InputDomain(input="month", null=False, values=[1.0, 2.0, 4.0, 7.0])]
 
 
+FLOAT32, FLOAT64 = float(np.finfo(np.float32).max), float(np.finfo(np.float64).max)
+
+
+def numeric_domains(estimator: Any, rows: Columns, *, method: str = "predict_proba") -> dict[str, InputDomain]:
+    """Of an estimator of numbers, fitted here: x > 0."""
+    inputs = [
+        ArtifactInput(name=name, type="int64" if values.dtype.kind == "i" else "float64")
+        for name, values in rows.items()
+    ]
+    estimator.fit(estimator_frame(rows), (rows["x"] > 0).astype(np.int64))
+
+    def scores(columns: Columns) -> npt.NDArray[np.float64]:
+        found = np.asarray(getattr(estimator, method)(estimator_frame(columns)), dtype=np.float64)
+        return found.reshape(len(found), -1)
+
+    return {one.input: one for one in find_domains(estimator, scores, inputs, rows)}
+
+
+def numbers() -> Columns:
+    return {"x": np.linspace(-1, 1, ROWS), "n": np.arange(ROWS)}
+
+
 def test_an_estimator_that_computes_in_float32_takes_nothing_beyond_it() -> None:
     """Trees of scikit-learn raise on it; the bound is noted, and rows beyond it are told from others."""
-    seen: Columns = {"x": np.linspace(-1, 1, ROWS), "n": np.arange(ROWS)}
-    inputs = [ArtifactInput(name="x", type="float64"), ArtifactInput(name="n", type="int64")]
-    estimator = DecisionTreeClassifier(random_state=0).fit(estimator_frame(seen), (seen["x"] > 0).astype(np.int64))
-    found = find_domains(estimator, lambda rows: estimator.predict_proba(estimator_frame(rows)), inputs, seen)
-    assert [(one.input, one.null, one.largest) for one in found] == [("x", True, float(np.finfo(np.float32).max))]
+    found = numeric_domains(DecisionTreeClassifier(random_state=0), numbers())
+    assert found == {"x": InputDomain(input="x", null=True, lowest=-FLOAT32, highest=FLOAT32)}
     rows: Columns = {"x": np.array([1e39, -1e39, 3e38, np.nan]), "n": np.arange(4)}
-    assert within(found, rows).tolist() == [False, False, True, True]
+    assert within(list(found.values()), rows).tolist() == [False, False, True, True]
+
+
+def test_infinity_is_refused_where_the_estimator_raises_on_it() -> None:
+    """A sum of features beyond float64 is infinite; weights alone would give it a score."""
+    found = numeric_domains(LogisticRegression(), numbers())
+    assert found["x"] == InputDomain(input="x", null=False, lowest=-FLOAT64, highest=FLOAT64)
+    rows: Columns = {"x": np.array([np.inf, -np.inf, 1e308]), "n": np.arange(3)}
+    assert within([found["x"]], rows).tolist() == [False, False, True]
+
+
+def test_an_estimator_that_takes_infinity_has_no_bound() -> None:
+    """Boosted trees compare it as any number."""
+    assert numeric_domains(HistGradientBoostingClassifier(max_iter=3), numbers()) == {}
+
+
+def test_a_score_beyond_float64_is_no_refusal() -> None:
+    """Where it begins depends on the other inputs; such an answer is no number, and never served."""
+    assert "x" in (found := numeric_domains(PoissonRegressor(), numbers(), method="predict"))
+    assert found["x"].highest == FLOAT64
+
+
+@pytest.mark.parametrize("spread", [1e-3, 1e6])
+def test_the_bound_of_trees_behind_a_scaler_is_searched(spread: float) -> None:
+    """It is float32's, scaled: what lies within is taken, what lies beyond raises."""
+    rows: Columns = {"x": np.linspace(-spread, spread, ROWS), "n": np.arange(ROWS)}
+    estimator = make_pipeline(StandardScaler(), DecisionTreeClassifier(random_state=0))
+    bound = numeric_domains(estimator, rows)["x"]
+    assert bound.highest is not None
+    assert bound.lowest == pytest.approx(-bound.highest, rel=1e-2)
+    assert 0.99 < bound.highest / (FLOAT32 * rows["x"].std()) <= 1.01
+    for number, taken in ((bound.highest, True), (bound.highest * 1.01, False)):
+        one: Columns = {"x": np.array([number]), "n": np.array([1])}
+        assert scored_where_taken(lambda some: estimator.predict_proba(estimator_frame(some)), one, 2)[1][0] == taken
+
+
+def test_a_bound_may_be_on_one_side_alone() -> None:
+    """A root of what is negative is no number, which the model behind it raises on; no float is left out."""
+    estimator = make_pipeline(FunctionTransformer(np.sqrt), LogisticRegression())
+    rows: Columns = {"x": np.linspace(0, 1, ROWS), "n": np.arange(ROWS)}
+    found = numeric_domains(estimator, rows)
+    assert (found["x"].lowest, found["x"].highest) == (0.0, FLOAT64)
+    assert (found["n"].lowest, found["n"].highest) == (0, None)
+
+
+def test_a_whole_number_may_have_bounds() -> None:
+    """Counts that a table of the model has no place for, and negative ones."""
+    counts: Columns = {"x": np.linspace(-1, 1, ROWS).round().astype(np.int64) * 7, "n": np.arange(ROWS) % 8}
+
+    class Table(LogisticRegression):  # type: ignore[misc] # scikit-learn publishes no types
+        def predict_proba(self, frame: Any) -> Any:
+            return super().predict_proba(frame) + np.arange(-100, 2000)[frame["n"].to_numpy() + 100][:, None] * 0
+
+    with np.errstate(over="ignore"):
+        found = numeric_domains(Table(), counts)["n"]
+    assert (found.lowest, found.highest) == (-2200, 1999)
 
 
 def test_a_row_that_is_refused_takes_no_other_with_it() -> None:
@@ -102,7 +177,10 @@ def test_a_row_that_is_refused_takes_no_other_with_it() -> None:
 
 def test_of_no_rows_none_are_outside() -> None:
     """An adversarial set may have no row, of a list input as of another."""
-    domains = [InputDomain(input="pixels", null=False, largest=1e30), InputDomain(input="carrier", null=False)]
+    domains = [
+        InputDomain(input="pixels", null=False, lowest=-1e30, highest=1e30),
+        InputDomain(input="carrier", null=False),
+    ]
     columns: Columns = {"pixels": np.empty((0, 64)), "carrier": np.empty(0, dtype=object)}
     assert within(domains, columns).tolist() == []
     some: Columns = {

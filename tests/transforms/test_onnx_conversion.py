@@ -9,13 +9,12 @@ import numpy.typing as npt
 import onnx
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from torch import nn
 
@@ -24,7 +23,6 @@ from bighead_ci.documents.target import Target
 from bighead_ci.errors import InputError
 from bighead_ci.model_code.frame import estimator_frame
 from bighead_ci.scorers.onnx_graph import OnnxScorer
-from bighead_ci.transforms.hist_gradient_boosting import float32_below
 from bighead_ci.transforms.sklearn_estimator import to_onnx
 from bighead_ci.transforms.torch_estimator import TorchClassifier
 
@@ -63,11 +61,13 @@ def pipeline(classifier: Any, numbers: Any) -> Pipeline:
     return Pipeline([("columns", columns), ("classifier", classifier)])
 
 
+def filled(classifier: Any) -> Pipeline:
+    return pipeline(classifier, Pipeline([("fill", SimpleImputer()), ("scale", StandardScaler())]))
+
+
 PIPELINES = {
-    "logistic regression": lambda: pipeline(
-        LogisticRegression(), Pipeline([("fill", SimpleImputer()), ("scale", StandardScaler())])
-    ),
-    "boosted trees": lambda: pipeline(HistGradientBoostingClassifier(max_iter=40, random_state=0), "passthrough"),
+    "logistic regression": lambda: filled(LogisticRegression()),
+    "neural network": lambda: filled(MLPClassifier((4,), max_iter=30, random_state=0)),
 }
 
 
@@ -86,55 +86,37 @@ def test_a_pipeline_scores_the_same_as_a_graph(name: str) -> None:
 def test_one_row_scores_as_the_batch_does() -> None:
     """A row by itself, None for what is missing, gets the score it has in the batch."""
     columns, truth = rows(500)
-    estimator = PIPELINES["boosted trees"]().fit(estimator_frame(columns), truth)
-    scorer = OnnxScorer(manifest(INPUTS, 2), to_onnx(estimator, INPUTS))
+    estimator = PIPELINES["neural network"]().fit(estimator_frame(columns), truth)
+    scorer = OnnxScorer(manifest(INPUTS, 2), to_onnx(estimator, INPUTS, narrow=True))
     batch = scorer.score(columns)
     for index in range(40):
         row = {name: values[index] for name, values in columns.items()}
         row = {name: None if pd.isna(value) or value == "" else value for name, value in row.items()}
-        assert scorer.score_row(row) == batch[index].tolist()
+        assert np.abs(np.array(scorer.score_row(row)) - batch[index]).max() <= 1e-7
 
 
-def test_boosted_trees_convert_with_several_classes() -> None:
-    """Each class has trees of its own."""
-    columns, _ = rows(1500)
-    truth = (columns["hour"] // 8).astype(np.int64)
-    estimator = PIPELINES["boosted trees"]().fit(estimator_frame(columns), truth)
-    scores = OnnxScorer(manifest(INPUTS, 3), to_onnx(estimator, INPUTS)).score(columns)
+@pytest.mark.parametrize("scaled", [False, True])
+def test_an_estimator_of_several_columns_converts_without_a_column_transformer(scaled: bool) -> None:
+    """The graph sets the columns side by side, whole numbers beyond float32 among them."""
+    generator = np.random.default_rng(0)
+    columns: dict[str, npt.NDArray[Any]] = {"x": generator.normal(size=200), "id": generator.integers(0, 2**40, 200)}
+    inputs = [ArtifactInput(name="x", type="float64"), ArtifactInput(name="id", type="int64")]
+    bare = MLPClassifier((4,), max_iter=20, random_state=0)
+    estimator = make_pipeline(StandardScaler(), bare) if scaled else bare
+    estimator.fit(estimator_frame(columns), (columns["x"] > 0).astype(np.int64))
+    scores = OnnxScorer(manifest(inputs, 2), to_onnx(estimator, inputs)).score(columns)
     assert np.abs(scores - estimator.predict_proba(estimator_frame(columns))).max() <= TOLERANCE
 
 
-@given(st.floats(allow_nan=False, allow_infinity=False, width=64), st.floats(allow_nan=False, width=32))
-def test_a_rounded_threshold_decides_every_float32_alike(threshold: float, value: float) -> None:
-    """`x <= threshold` is the same with the float64 threshold and with the float32 below it."""
-    rounded = float32_below(np.array([threshold]))[0]
-    assert rounded.dtype == np.float32
-    assert (np.float32(value) <= rounded) == (value <= threshold)
-
-
-def test_values_on_a_threshold_take_the_same_branch() -> None:
-    """Float32 neighbours of every threshold score as in scikit-learn."""
-    generator = np.random.default_rng(3)
-    values = generator.normal(size=4000).astype(np.float32)
-    frame = pd.DataFrame({"x": values})
-    estimator = HistGradientBoostingClassifier(max_iter=30, random_state=0).fit(frame, (values > 0.1).astype(int))
-    nodes = np.concatenate([predictor.nodes for (predictor,) in estimator._predictors])
-    thresholds = nodes["num_threshold"][nodes["is_leaf"] == 0].astype(np.float32)
-    near = np.concatenate(
-        [thresholds, np.nextafter(thresholds, np.float32(9)), np.nextafter(thresholds, np.float32(-9))]
-    )
-    inputs = [ArtifactInput(name="x", type="float64")]
-    scores = OnnxScorer(manifest(inputs, 2), to_onnx(estimator, inputs)).score({"x": near})
-    assert np.abs(scores - estimator.predict_proba(pd.DataFrame({"x": near}))).max() <= TOLERANCE
-
-
-def test_native_categories_are_refused_with_what_to_do() -> None:
-    """A split on categories has no ONNX form here."""
-    frame = pd.DataFrame({"x": np.tile([0.0, 1.0, 2.0, 3.0], 200).astype(np.float32)})
-    estimator = HistGradientBoostingClassifier(categorical_features=[0], max_iter=5)
-    estimator.fit(frame, np.tile([0, 1, 0, 1], 200))
-    with pytest.raises(InputError, match="OneHotEncoder"):
-        to_onnx(estimator, [ArtifactInput(name="x", type="float64")])
+@pytest.mark.parametrize("lowercase", [True, False])
+def test_words_are_refused_for_what_their_graph_asks_of_the_machine(lowercase: bool) -> None:
+    """A locale, and an operator that the standard does not have: such a pipeline is served by its own code."""
+    words = ColumnTransformer([("words", TfidfVectorizer(lowercase=lowercase), "text")])
+    frame = pd.DataFrame({"text": ["Good day", "bad night"] * 5})
+    estimator = make_pipeline(words, LogisticRegression()).fit(frame, [0, 1] * 5)
+    with pytest.raises(InputError, match=r"com\.microsoft\.Tokenizer, which depends on the machine") as refused:
+        to_onnx(estimator, [ArtifactInput(name="text", type="string")], narrow=True)
+    assert ("StringNormalizer" in str(refused.value)) == lowercase
 
 
 def test_an_estimator_without_a_converter_is_refused() -> None:

@@ -80,28 +80,36 @@ def converted(
     """Fit, convert, and score the artifact again as it is on disk."""
     inputs = [INPUTS[name] for name in names]
     training, evaluation = rows(800, names, holes=holes), rows(120, names, holes=holes, seed=1)
-    target, asked = Target(task="binary", outputs=["0", "1"]), "predict_proba"
     labels: Any = (truth(training) > 0.8).astype(np.int64)
     if task == "multiclass":
-        target, labels = Target(task=task, outputs=["0", "1", "2"]), np.digitize(truth(training), [0.3, 1.2])
+        labels = np.digitize(truth(training), [0.3, 1.2])
     if task == "regression":
-        target, asked, labels = Target(task=task, outputs=["value"]), "predict", np.exp(truth(training))
+        labels = np.exp(truth(training))
+    asked = "predict" if task == "regression" else "predict_proba"
 
     def scores(columns: Columns) -> npt.NDArray[np.float64]:
         frame = estimator_frame(columns, inputs)
         return np.asarray(getattr(estimator, asked)(frame), dtype=np.float64).reshape(len(frame), -1)
 
-    manifest = ArtifactManifest(
-        model="m", version="v1", target=target, inputs=inputs, request={}, features=[], feature_keys={}
-    )
+    about = manifest(task, inputs)
     authored = {name: values[:1] for name, values in evaluation.items()}
     with threadpool_limits(1):
         estimator.fit(estimator_frame(training, inputs), labels)
         trained = Trained(estimator, scores, authored, evaluation, training)
-        said = convert(trained, manifest, compiled(COMPILERS), code(directory), directory / "artifact", lambda _: None)
+        said = convert(trained, about, compiled(COMPILERS), code(directory), directory / "artifact", lambda _: None)
         found = open_artifact(directory / "artifact").score(evaluation)
         np.testing.assert_allclose(found, scores(evaluation), rtol=1e-5, atol=1e-5)
     return said
+
+
+OUTPUTS = {"binary": ["0", "1"], "multiclass": ["0", "1", "2"], "regression": ["value"]}
+
+
+def manifest(task: str, inputs: list[ArtifactInput]) -> ArtifactManifest:
+    return ArtifactManifest(
+        model="m", version="v1", target=Target(task=task, outputs=OUTPUTS[task]), inputs=inputs, request={},
+        features=[], feature_keys={},
+    )  # fmt: skip
 
 
 def code(directory: Path) -> ModelCode:
@@ -154,6 +162,31 @@ NATIVE: dict[str, Callable[[], Any]] = {
 def test_categories_that_trees_split_on_themselves_are_exact(tmp_path: Path, name: str) -> None:
     """Those of training, unknown ones and missing ones."""
     assert converted(tmp_path, NATIVE[name](), ("kind", "id", "x")).conversion.kind == "trees"
+
+
+@pytest.mark.parametrize(
+    ("labels", "task", "written"),
+    [([0, 1, 2, 1], "multiclass", -float(np.float32(1e-35))), ([0, 0, 0, 1], "binary", 1e300)],
+)
+def test_lightgbm_takes_the_tiny_for_zero_and_any_number_below_a_written_infinity(
+    tmp_path: Path, labels: list[int], task: str, written: float
+) -> None:
+    """What is written of a model is not all that it does: its own predictions decide."""
+    values = np.tile([-1.0, 0.0, 1.0, np.nan], 100)
+    model = lightgbm.LGBMClassifier(n_estimators=5, verbose=-1, n_jobs=1)
+    model.fit(estimator_frame({"x": values}), np.tile(labels, 100))
+    assert written in _thresholds(model)
+    about, mine = manifest(task, [INPUTS["x"]]), code(tmp_path)
+    (trees,) = [way for way in compiled(COMPILERS)(model, about, mine, {"x": values}) if way.name == "trees"]
+    scorer = trees.make(model, about, mine).scorer
+    zero = float(np.float32(1e-35))
+    near = [sign * number for sign in (1, -1) for number in (zero, np.nextafter(zero, 1), np.nextafter(zero, 0), 1e-40)]
+    odd = np.array([*near, 0.0, np.nan, 1e300, 1.1e300, 1e308, np.inf, -1.1e300, -np.inf, 0.5, -0.5])
+    np.testing.assert_allclose(scorer.score({"x": odd}), model.predict_proba(estimator_frame({"x": odd})), atol=1e-12)
+
+
+def _thresholds(model: Any) -> list[float]:
+    return [float(one) for one in model.booster_.trees_to_dataframe()["threshold"].dropna()]
 
 
 def test_several_classes_and_values_are_summed_by_output(tmp_path: Path) -> None:

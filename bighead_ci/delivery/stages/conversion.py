@@ -26,7 +26,7 @@ from bighead_ci.ports.progress import Progress
 from bighead_ci.ports.scorer import Floats, Scorer
 from bighead_ci.scorers.artifact import open_artifact
 from bighead_ci.scorers.deviation import deviation
-from bighead_ci.transforms.adversarial import adversarial_rows
+from bighead_ci.transforms.adversarial import AdversarialRows, adversarial_rows
 from bighead_ci.transforms.columns import Columns, appended
 from bighead_ci.transforms.domains import find_domains, scored_where_taken, within
 
@@ -85,6 +85,8 @@ class _Trial:
     authored: _Batch
     evaluation: _Batch
     adversarial: Sequence[_Batch]
+    unanswered: Sequence[AdversarialRows]
+    """Adversarial rows that no domain excludes, and that the estimator has no number for."""
 
     @property
     def batches(self) -> list[_Batch]:
@@ -162,13 +164,14 @@ def _measured(
 
 def _trial(trained: Trained, manifest: ArtifactManifest, seen: Columns) -> _Trial:
     authored, evaluation = (_Batch(rows, trained.scores(rows), []) for rows in (trained.authored, trained.evaluation))
-    odd = []
-    for rows in adversarial_rows(trained.estimator, manifest.inputs, seen):
+    odd, unanswered = [], []
+    for rows in adversarial_rows(trained.estimator, trained.scores, manifest.inputs, seen):
         inside = rows.at(np.flatnonzero(within(manifest.domains, rows.columns)))
         scores, taken = scored_where_taken(trained.scores, inside.columns, evaluation.wanted.shape[1])
         kept = inside.at(np.flatnonzero(taken))
         odd.append(_Batch(kept.columns, scores[taken], kept.about))
-    return _Trial(authored, evaluation, odd)
+        unanswered.append(inside.at(np.flatnonzero(~taken)))
+    return _Trial(authored, evaluation, odd, unanswered)
 
 
 def _judged(scorer: Scorer, trial: _Trial) -> list[Floats]:
@@ -189,6 +192,12 @@ def _judged(scorer: Scorer, trial: _Trial) -> list[Floats]:
         for at in _spaced(len(batch.wanted), TIMED_ROWS):
             if _errors(np.array([scorer.score_row(batch.row(at))]), batch.wanted[at : at + 1])[0] > TOLERANCE:
                 raise InputError(f"scores one row otherwise than among others: {batch.described(at)}")
+    for odd in trial.unanswered:
+        _, answered = scored_where_taken(scorer.score, odd.columns, trial.evaluation.wanted.shape[1])
+        if places := np.flatnonzero(answered).tolist():
+            raise InputError(
+                f"answers {len(places):,} rows that the estimator has no number for, one with {odd.about[places[0]]}"
+            )
     return errors
 
 
@@ -271,7 +280,7 @@ def _say_domains(manifest: ArtifactManifest, progress: Progress) -> None:
         bounds = [
             "" if domain.values is None else f"only the {len(domain.values):,} values it knows",
             "" if domain.null else "no missing value",
-            "" if domain.largest is None else f"nothing beyond {domain.largest:.2g}",
+            "" if domain.lowest is None and domain.highest is None else domain.limits(),
         ]
         progress(f"{domain.input} takes {' and '.join(filter(None, bounds))}: the server refuses others")
 
