@@ -58,9 +58,21 @@ def _explain_gate(gate: str, model_version: str | None, number: int | None, cana
 
 def importance_table(found: Importance) -> Table:
     """A row each input, those that scores rest on most first."""
-    rows = [(name, f"{share:.1%}") for name, share in found.inputs.items()]
+    title, exact = f"{found.model}, run {found.run_id}", found.attributed
     how = "share of how far scores move when an input's values are exchanged between evaluation rows"
-    return table_of(("input", "of the scores"), rows, f"{found.model}, run {found.run_id}", how)
+    if exact is None:
+        return table_of(
+            ("input", "of the scores"), [(name, f"{share:.1%}") for name, share in found.inputs.items()], title, how
+        )
+    parts = exact.shares()
+    rows = [
+        (name, f"{share:.1%}", f"{parts[name]:.1%}", f"{exact.inputs[name]:.4g}")
+        for name, share in found.inputs.items()
+    ]
+    about = f"; mean |SHAP|: exact, in units of {exact.of}, over {exact.rows:,} evaluation rows"
+    return table_of(
+        ("input", "permutation", "share of |SHAP|", "mean |SHAP|"), rows, title, f"permutation: {how}{about}"
+    )
 
 
 def explained(result: Explained) -> str:

@@ -9,10 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 from bighead_ci import wiring
-from bighead_ci.cli.output import EXIT_REFUSED, answer, json_option, reports_errors, say, table_of, utc_moment
+from bighead_ci.cli.bars import bar_table
+from bighead_ci.cli.output import (
+    EXIT_REFUSED,
+    answer,
+    json_option,
+    printable,
+    reports_errors,
+    say,
+    table_of,
+    utc_moment,
+)
 from bighead_ci.delivery.history import ServedSpan, history
 from bighead_ci.delivery.live_drift import live_drift
 from bighead_ci.delivery.status import Status, status
@@ -90,12 +102,22 @@ def history_table(spans: Sequence[ServedSpan]) -> Table:
 
 @click.command("trace")
 @click.argument("prediction_id")
+@click.option("--explain", "explained", is_flag=True, help="Show what each input added to the answer, too.")
 @json_option
 @reports_errors
-def trace_command(prediction_id: str, as_json: bool) -> None:
-    """Follow a prediction: variant → artifact → run → training set → features → commit."""
-    found = trace(wiring.context(), prediction_id)
-    answer(found.model_dump(mode="json"), trace_text(found), as_json)
+def trace_command(prediction_id: str, explained: bool, as_json: bool) -> None:
+    """Follow a prediction: variant → artifact → run → training set → features → commit.
+
+    With --explain its artifact is asked what the logged inputs added to the score: kinds trees and linear can tell.
+    """
+    found = trace(wiring.context(), prediction_id, explained=explained)
+    answer(found.model_dump(mode="json"), lambda: _traced(found), as_json)
+
+
+def _traced(found: Trace) -> Group:
+    explanation = found.explanation
+    tables = [bar_table(part, explanation.of) for part in explanation.attributions] if explanation else []
+    return Group(Text(printable(trace_text(found))), *tables)
 
 
 @click.command("drift")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bighead_ci.delivery.build import record_of
 from bighead_ci.delivery.context import Context
 from bighead_ci.documents.base import Digest, Document
+from bighead_ci.documents.explanation import Attributed
 from bighead_ci.errors import InputError
 
 MODELS = "models/"
@@ -19,6 +20,8 @@ class Importance(Document):
     artifact: Digest
     inputs: dict[str, float]
     """Input → its share (0 to 1) of how far scores move when its values are exchanged between rows; greatest first."""
+    attributed: Attributed | None = None
+    """Exact, by the Shapley values of evaluation rows; None where the kind of artifact has none."""
 
 
 def importance_of(context: Context, version: str) -> Importance:
@@ -37,4 +40,10 @@ def importance_of(context: Context, version: str) -> Importance:
     if not found:
         raise InputError(f"the record of {name} ({record.run_id}) is of an engine that measured no importance")
     ranked = dict(sorted(found.items(), key=lambda item: -item[1]))
-    return Importance(model=name, run_id=record.run_id, artifact=record.artifact, inputs=ranked)
+    return Importance(
+        model=name,
+        run_id=record.run_id,
+        artifact=record.artifact,
+        inputs=ranked,
+        attributed=record.evaluation.attributed,
+    )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.history import ServedSpan, history
+from bighead_ci.delivery.prediction_explanation import explanation_of
 from bighead_ci.documents.base import Document
+from bighead_ci.documents.explanation import Explanation
 from bighead_ci.documents.live import Prediction
 from bighead_ci.documents.record import RunRecord
 from bighead_ci.errors import InputError
@@ -22,6 +24,8 @@ class Trace(Document):
     record: RunRecord | None
     missing: str
     """Why there is no record, if so."""
+    explanation: Explanation | None = None
+    """What each input added to the answer, if that was asked for."""
     run_url: str
     """Empty: no server shows the run, but `run_command` does."""
     run_command: str
@@ -34,11 +38,11 @@ class Trace(Document):
         return self.record.run_id if self.record else named
 
 
-def trace(context: Context, prediction_id: str) -> Trace:
+def trace(context: Context, prediction_id: str, *, explained: bool = False) -> Trace:
     """Follow a prediction back to the commit that made its model.
 
     Raises:
-        InputError: no prediction of that id is in the log.
+        InputError: no prediction of that id is in the log, or it cannot be explained.
     """
     prediction = context.predictions.find(prediction_id)
     if prediction is None:
@@ -60,6 +64,7 @@ def trace(context: Context, prediction_id: str) -> Trace:
         span=found[0][0] if found else before[0] if before else None,
         record=record,
         missing="" if record else missing,
+        explanation=explanation_of(context, prediction) if explained else None,
         run_url=context.records.run_url(record.run_id) if record else "",
         run_command=context.records.run_command(record.run_id) if record else "",
     )

@@ -30,3 +30,17 @@ class Explanation(Document):
 
     of: RawScore
     attributions: list[Attribution]
+
+
+class Attributed(Document):
+    """How much raw scores owe to each input: the mean of the magnitude of its Shapley values over some rows."""
+
+    of: RawScore
+    rows: int
+    inputs: dict[str, float]
+    """Input → mean magnitude, in the raw score's unit; of several outputs their sum."""
+
+    def shares(self) -> dict[str, float]:
+        """Input → its part of all; 0 where nothing adds anything."""
+        total = sum(self.inputs.values())
+        return {name: value / total if total > 0 else 0.0 for name, value in self.inputs.items()}

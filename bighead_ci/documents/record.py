@@ -11,6 +11,7 @@ from bighead_ci.documents.artifact import Kind
 from bighead_ci.documents.base import CommitId, Digest, Document, Moment, Name, Version
 from bighead_ci.documents.chart import Chart
 from bighead_ci.documents.definition import FeatureSchema, RequestField, Serving
+from bighead_ci.documents.explanation import Attributed
 from bighead_ci.documents.histogram import Histogram
 from bighead_ci.documents.image import ImageRef, Reference
 from bighead_ci.documents.inputs import Target as ImageTarget
@@ -199,6 +200,8 @@ class EvaluationResult(Document):
     """None in records from before there were kinds."""
     importance: dict[str, float] = Field(default_factory=dict)
     """Input → share of how far scores move when its values are exchanged between rows; empty in older records."""
+    attributed: Attributed | None = None
+    """Exact, where the kind of artifact explains its scores; else None."""
 
     @model_validator(mode="before")
     @classmethod

@@ -72,3 +72,10 @@ class ExplainingScorer(Protocol):
             InputError: as `Scorer.score`.
             NoExplanationError: the artifact was made before its kind had explanations.
         """
+
+    def explained_cells(self) -> int:
+        """Numbers that explaining one row goes through, by which callers choose how many rows they can have.
+
+        Raises:
+            NoExplanationError: as `explain`.
+        """

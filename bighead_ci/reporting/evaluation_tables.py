@@ -41,9 +41,21 @@ def importance_table(title: str, record: RunRecord, runs: Sequence[tuple[str, Ru
     shares = input_shares(record, runs)
     if not shares:
         return ""
-    head = ["input", "of the scores", *(text(name) for name, _ in measured_runs(runs))]
-    rows = [[code(one.name), *(NONE if n is None else percent(n) for n in (one.mine, *one.theirs))] for one in shares]
-    return details(f"What the scores of {title} rest on", table(head, rows, range(1, len(head)), most=_INPUTS))
+    exact = record.evaluation.attributed
+    parts = exact.shares() if exact else {}
+    head = ["input", "of the scores", *(["of all &#124;SHAP&#124;"] if exact else [])]
+    head += [text(name) for name, _ in measured_runs(runs)]
+    rows = []
+    for one in shares:
+        figures = [one.mine, *([parts.get(one.name)] if exact else []), *one.theirs]
+        rows.append([code(one.name), *(NONE if n is None else percent(n) for n in figures)])
+    section = table(head, rows, range(1, len(head)), most=_INPUTS)
+    if exact:
+        section += (
+            f"\n\nOf the scores: how far they move when an input's values are exchanged between rows. Of all "
+            f"&#124;SHAP&#124;: exact, by the Shapley values of {exact.rows:,} evaluation rows ({code(exact.of)})."
+        )
+    return details(f"What the scores of {title} rest on", section)
 
 
 def matrix_table(title: str, matrix: Matrix) -> str:

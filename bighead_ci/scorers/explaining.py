@@ -18,9 +18,13 @@ def explain(scorer: Scorer, columns: Mapping[str, npt.NDArray[Any]]) -> Explanat
         NoExplanationError: the artifact has no explanations; says why.
     """
     if not isinstance(scorer, ExplainingScorer):
-        kind = scorer.manifest.kind
-        raise NoExplanationError(f"an artifact of kind {kind} has no explanations; those of kinds trees and linear do")
+        raise has_none(scorer.manifest.kind)
     return scorer.explain(columns)
+
+
+def has_none(kind: str) -> NoExplanationError:
+    """What to say of a kind of artifact without explanations."""
+    return NoExplanationError(f"an artifact of kind {kind} has no explanations; those of kinds trees and linear do")
 
 
 def made_before_explanations(model: str, version: str) -> NoExplanationError:

@@ -41,6 +41,10 @@ class LinearModel:
         base: Floats = self._means @ self._weights + self._intercepts
         return base, apart @ made_of
 
+    def cells(self, owners: npt.NDArray[np.int64], inputs: int) -> int | None:
+        """Numbers of the vector by inputs; see `RawModel`."""
+        return None if self._means is None else len(owners) * inputs
+
 
 def load(directory: Path, manifest: ArtifactManifest) -> TableScorer:
     """The scorer of an artifact's directory.

@@ -45,6 +45,9 @@ class RawModel(Protocol):
         Returns None where the artifact lacks what that needs.
         """
 
+    def cells(self, owners: npt.NDArray[np.int64], inputs: int) -> int | None:
+        """Numbers that the shares of one row go through; None as `shares`."""
+
 
 class TableDocument(Document):
     """`model.json`, but for what the kind adds."""
@@ -101,3 +104,11 @@ class TableScorer:
         base, shares = found
         outputs = explained_outputs(self._named, len(base))
         return Explanations(MEANINGS[self._named], outputs, base, shares, self._model.rows(matrix))
+
+    def explained_cells(self) -> int:
+        """How much explaining a row is; see `ExplainingScorer`."""
+        manifest = self.manifest
+        found = self._model.cells(self._plan.owners, len(manifest.inputs))
+        if found is None:
+            raise made_before_explanations(manifest.model, manifest.version)
+        return found

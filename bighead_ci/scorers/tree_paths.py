@@ -67,6 +67,8 @@ class TreePaths:
         np.multiply.at(reached, self._entries.leaf, self._entries.zero)
         self.base: Floats = arrays["base"] + _summed(values * reached[:, None], outputs, len(arrays["base"]))
         self._parts = list(_parts(self._entries, values, outputs, inputs))
+        self.cells = sum(part.zero.size * len(part.points) for part in self._parts)
+        """Numbers that the shares of one row go through."""
 
     def shares(self, goes_left: Booleans) -> Floats:
         """(raw, inputs) shares of a row.

@@ -78,13 +78,21 @@ class TreeTable:
 
     def shares(self, matrix: Floats, owners: npt.NDArray[np.int64], inputs: int) -> tuple[Floats, Floats] | None:
         """Shapley values by the paths, which are followed when they are first asked for; see `RawModel`."""
-        if "cover" not in self._arrays:
+        paths = self._followed(owners, inputs)
+        if paths is None:
             return None
-        if self._paths is None:
-            self._paths = TreePaths(self._arrays, self._columns(matrix.shape[1]), owners, inputs)
-        paths = self._paths
         found = [paths.shares(row[self._feature] <= self._threshold) for row in self._values(matrix)]
         return paths.base, np.stack(found) if found else np.empty((0, len(paths.base), inputs))
+
+    def cells(self, owners: npt.NDArray[np.int64], inputs: int) -> int | None:
+        """Leaves by inputs of their paths; see `RawModel`."""
+        paths = self._followed(owners, inputs)
+        return None if paths is None else paths.cells
+
+    def _followed(self, owners: npt.NDArray[np.int64], inputs: int) -> TreePaths | None:
+        if self._paths is None and "cover" in self._arrays:
+            self._paths = TreePaths(self._arrays, self._columns(len(owners)), owners, inputs)
+        return self._paths
 
     def _columns(self, features: int) -> npt.NDArray[np.int64]:
         """The number of the vector that each node looks at, whichever form of it."""

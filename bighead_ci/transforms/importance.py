@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 MOST_ROWS = 1000
 """Rows that are scored once for each input; more change no rank."""
+MOST_CELLS, LEAST_ROWS = 500_000_000, 30
+"""Numbers that explanations of evaluation rows go through, some seconds' work; but this many rows at least."""
 
 
 def permutation_importance(
@@ -25,14 +27,28 @@ def permutation_importance(
         score: Scores of many rows, shape (rows, classes).
         columns: Every input by name, `(rows,)` or `(rows, size)`, not empty.
     """
-    random = np.random.default_rng(0)
-    rows = len(next(iter(columns.values())))
-    chosen = np.sort(random.choice(rows, min(rows, MOST_ROWS), replace=False))
-    sample = {name: values[chosen] for name, values in columns.items()}
-    order = random.permutation(len(chosen))
+    sample = sampled(columns, MOST_ROWS)
+    order = np.random.default_rng(1).permutation(len(next(iter(sample.values()))))
     before = score(sample)
     moved = {
         name: float(np.abs(score({**sample, name: values[order]}) - before).mean()) for name, values in sample.items()
     }
     total = sum(moved.values())
     return {name: far / total if total > 0 else 0.0 for name, far in moved.items()}
+
+
+def explained_sample(columns: Mapping[str, npt.NDArray[Any]], cells: int) -> Mapping[str, npt.NDArray[Any]]:
+    """Rows whose explanations say what scores rest on.
+
+    Args:
+        columns: As for `permutation_importance`.
+        cells: Numbers that the explanation of one row goes through.
+    """
+    return sampled(columns, min(MOST_ROWS, max(LEAST_ROWS, MOST_CELLS // max(cells, 1))))
+
+
+def sampled(columns: Mapping[str, npt.NDArray[Any]], most: int) -> Mapping[str, npt.NDArray[Any]]:
+    """Rows drawn without replacement, in their order; the same each time."""
+    rows = len(next(iter(columns.values())))
+    chosen = np.sort(np.random.default_rng(0).choice(rows, min(rows, most), replace=False))
+    return {name: values[chosen] for name, values in columns.items()}

@@ -180,5 +180,6 @@ def test_the_description_has_the_path_of_models_that_rank(bench: Bench, tmp_path
     given = asked["responses"]["200"]["content"]["application/json"]["schema"]["properties"]
     assert {*ask(bench, CARRIERS)} == {*given}
     assert {"rank", "index", "score", "prediction_id"} <= {*given["ranked"]["items"]["properties"]}
+    assert "Attribution" in page["components"]["schemas"]
     other = Bench(tmp_path / "other").send(("GET", "/docs.json", b""))[0].json()
     assert "/rank" not in other["paths"]

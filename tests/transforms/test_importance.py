@@ -9,7 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from bighead_ci.transforms.importance import MOST_ROWS, permutation_importance
+from bighead_ci.transforms.importance import (
+    LEAST_ROWS,
+    MOST_CELLS,
+    MOST_ROWS,
+    explained_sample,
+    permutation_importance,
+)
 
 Columns = Mapping[str, npt.NDArray[Any]]
 
@@ -62,3 +68,11 @@ def test_a_model_that_answers_one_thing_rests_on_nothing(rows: int) -> None:
     """No share is made up where no score moves."""
     found = permutation_importance(lambda given: np.ones((len(given["used"]), 1)), columns(rows))
     assert {*found.values()} == {0.0}
+
+
+def test_fewer_rows_are_explained_where_one_is_much_work() -> None:
+    """But enough for a mean; the same each time."""
+    counts = [len(explained_sample(columns(2000), cells)["used"]) for cells in (10, MOST_CELLS // 100, MOST_CELLS)]
+    assert counts == [MOST_ROWS, 100, LEAST_ROWS]
+    first, second = (explained_sample(columns(2000), 10)["used"] for _ in range(2))
+    assert np.array_equal(first, second)

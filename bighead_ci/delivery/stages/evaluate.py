@@ -13,20 +13,23 @@ from bighead_ci.delivery.stages.place import StagePlace
 from bighead_ci.delivery.stages.predictions import groups_of, labels_of, predictions_table
 from bighead_ci.delivery.stages.results import MeasuredConversion
 from bighead_ci.documents.base import replacing
+from bighead_ci.documents.explanation import Attributed
 from bighead_ci.documents.record import EvaluationResult, Slice
 from bighead_ci.documents.stage import EvaluateSpec, StageOrder
 from bighead_ci.errors import InputError, Problem
 from bighead_ci.features.parquet import read_file
 from bighead_ci.planning.stages import ARTIFACT, CONVERSION, EVALUATION, PREDICTIONS, TRAINING_SET
 from bighead_ci.ports.progress import Progress
+from bighead_ci.ports.scorer import ExplainingScorer, Scorer
 from bighead_ci.scorers.artifact import open_artifact
 from bighead_ci.scorers.registry import LOADERS, Loader
+from bighead_ci.tasks.explaining import attributed
 from bighead_ci.tasks.measuring import measure
 from bighead_ci.tasks.places import LABEL, at_field
 from bighead_ci.tasks.registry import task_named
 from bighead_ci.tasks.scored import Resamples, Scored
-from bighead_ci.transforms.columns import input_columns
-from bighead_ci.transforms.importance import permutation_importance
+from bighead_ci.transforms.columns import Columns, input_columns
+from bighead_ci.transforms.importance import explained_sample, permutation_importance
 
 MOST_SLICES = 30
 """Values of a slice column, the most frequent ones."""
@@ -76,6 +79,7 @@ def evaluate(place: StagePlace, progress: Progress, loaders: Mapping[str, Loader
         conversion_error=conversion.largest,
         conversion=conversion,
         importance=permutation_importance(scorer.score, columns),
+        attributed=_attributed(scorer, columns),
     )
     with replacing(place.leaving(PREDICTIONS)) as beside:
         pq.write_table(predictions_table(rows, scored), beside)
@@ -85,6 +89,13 @@ def evaluate(place: StagePlace, progress: Progress, loaders: Mapping[str, Loader
     for note in result.notes:
         progress(note)
     return result
+
+
+def _attributed(scorer: Scorer, columns: Columns) -> Attributed | None:
+    """Exact importance, where the kind of artifact has it."""
+    if not isinstance(scorer, ExplainingScorer):
+        return None
+    return attributed(scorer.explain(explained_sample(columns, scorer.explained_cells())), scorer.manifest)
 
 
 def _slices(rows: pa.Table, column: str, scored: Scored, resamples: Resamples) -> list[Slice]:
