@@ -6,7 +6,8 @@ What a version's lock says together with the one that it shares: `shared_locks`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -83,8 +84,18 @@ def header(raw: bytes) -> bytes:
 def asked_for(raw: bytes) -> list[str]:
     """What the authors of a lock asked for beside what the engine needs, by its first line."""
     first = raw.decode("utf-8", "replace").split("\n", 1)[0]
-    asked = first.removeprefix(HEADER).split() if first.startswith(HEADER) else []
+    if not first.startswith(HEADER):
+        return []
+    try:
+        asked = shlex.split(first.removeprefix(HEADER))
+    except ValueError:  # a quote that somebody who edited the line left open
+        asked = first.removeprefix(HEADER).split()
     return [] if asked == ["nothing"] else asked
+
+
+def asking_for(requirements: Sequence[str]) -> bytes:
+    """The first line that says what its authors ask for; a requirement with a marker is quoted."""
+    return f"{HEADER}{shlex.join(requirements) or 'nothing'}\n".encode()
 
 
 def packages(pins: Iterable[Pin]) -> dict[str, str]:

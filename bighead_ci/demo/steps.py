@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pydantic import Field
@@ -74,23 +74,29 @@ class Steps:
 
     def open_version(self, branch: str, path: str, title: str, who: str) -> int:
         """Bring an example model version in on a branch, and open its pull request."""
-        self._branch(branch, who)
+        return self.open_versions(branch, [path], title, who)
+
+    def open_versions(self, branch: str, paths: Sequence[str], title: str, who: str) -> int:
+        """Bring several in on one branch."""
+        self.branch(branch, who)
         left_out = shutil.ignore_patterns("out", "__pycache__", "dvc.lock", ".gitignore")
-        shutil.copytree(self.examples / path, self.clone / path, ignore=left_out)
-        _, name, version = path.split("/")
-        for lock in shared_locks(Files(DirectoryTree(self.examples)), Place("model", name, version)):
-            (self.clone / lock).parent.mkdir(exist_ok=True)
-            shutil.copyfile(self.examples / lock, self.clone / lock)
+        for path in paths:
+            shutil.copytree(self.examples / path, self.clone / path, ignore=left_out)
+            _, name, version = path.split("/")
+            for lock in shared_locks(Files(DirectoryTree(self.examples)), Place("model", name, version)):
+                (self.clone / lock).parent.mkdir(exist_ok=True)
+                shutil.copyfile(self.examples / lock, self.clone / lock)
         return self.propose(branch, "models", title, who)
 
-    def _branch(self, branch: str, who: str) -> None:
+    def branch(self, branch: str, who: str) -> None:
+        """Begin a branch at main."""
         self.narrator.git("fetch", "--quiet", "origin", who=who)
         self.narrator.git("checkout", "--quiet", "-B", branch, "origin/main", who=who)
 
     def open_edited(self, branch: str, edits: dict[str, str], title: str, who: str) -> int:
         """Copy the newest version with `bighead new`, edit its model.yaml, open the pull request."""
         n = self.narrator
-        self._branch(branch, who)
+        self.branch(branch, who)
         written = n.asks("new", "model", "flight_delay", "--from", "v2", who=who)["written"]
         created = Path(next(path for path in written if path.endswith("/model.yaml"))).parent
         file = self.clone / created / "model.yaml"
@@ -119,7 +125,7 @@ class Steps:
 
     def open_card_change(self) -> int:
         """A pull request that changes only v2's model card: nothing to retrain."""
-        self._branch("flight-delay-card", "ada")
+        self.branch("flight-delay-card", "ada")
         card = self.clone / "models/flight_delay/v2/README.md"
         card.write_text(card.read_text() + "\nThis card was read again.\n")
         return self.propose("flight-delay-card", "models/flight_delay/v2", "flight_delay v2: card", "ada")

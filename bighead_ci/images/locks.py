@@ -15,7 +15,7 @@ from uv import find_uv_bin
 
 from bighead_ci.definitions.check_locks import named_locks
 from bighead_ci.definitions.files import Files
-from bighead_ci.definitions.lock_file import HEADER, HOW, asked_for, packages, read_pins
+from bighead_ci.definitions.lock_file import HOW, asked_for, asking_for, packages, read_pins
 from bighead_ci.definitions.scaffold import default_lock
 from bighead_ci.definitions.shared_locks import WholeLock, is_shared, share, shared_path, shared_problems
 from bighead_ci.definitions.tree import DirectoryTree
@@ -72,7 +72,8 @@ def write_locks(
         changed = {_name(one) for one in (*new, *dropped)}
         kept = [one for one in asked_for(old.text) if _name(one) not in changed]
         known = old.text if old.pins and not old.problems else default_lock(LOCK_OF[lock])
-        after[lock] = compile_lock(needed(inputs, model, lock), kept, new, known, progress)
+        wanted = needed(inputs, model, lock, {_name(one) for one in (*kept, *new)})
+        after[lock] = compile_lock(wanted, kept, new, known, progress)
     files: dict[str, bytes] = {}
     for lock, whole in after.items():
         own, shared = share(whole, _candidates(inputs.files, lock), before[lock].shared)
@@ -144,7 +145,7 @@ def compile_lock(
         )
         if done.returncode != 0:
             raise installer_error(f"no lock has all of {', '.join(wanted)}: {done.stderr.strip()}")
-        return f"{HEADER}{' '.join([*kept, *new]) or 'nothing'}\n".encode() + lock.read_bytes()
+        return asking_for([*kept, *new]) + lock.read_bytes()
 
 
 def _running(before: bytes) -> bytes:

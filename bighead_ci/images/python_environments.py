@@ -106,8 +106,17 @@ def _create(name: str, lock: bytes, directory: Path, progress: Progress) -> None
     # Building a source distribution, and starting an interpreter that has the packages, would run their code here.
     install = [uv, "pip", "install", "--python", str(_python(directory)), "--require-hashes"]
     _run([*install, "--no-build", "-r", str(file)], name, progress)
-    _run([sys.executable, "-P", "-m", "compileall", "-q", "-j", "0", str(directory / "lib")], name, progress)
+    _compile(directory / "lib")
     (directory / COMPLETE).touch()
+
+
+def _compile(directory: Path) -> None:
+    """Compile what was installed, so that nothing does when it is first imported; never a reason to refuse a lock.
+
+    Libraries carry files that their authors wrote for another Python, and import them there alone.
+    """
+    command = [sys.executable, "-P", "-m", "compileall", "-qq", "-j", "0", str(directory)]
+    subprocess.run(command, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, check=False)
 
 
 def _run(command: list[str], name: str, progress: Progress) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal
 
 from bighead_ci.documents.definition import DeclaredKind, VersionedModel
@@ -32,15 +33,25 @@ def needed_by_engine(engine: Engine, lock: Lock, declared: DeclaredKind | None =
     return found.union(*(BY_NAME.get(name, ()) for name in found))
 
 
-def needed(inputs: Inputs, model: VersionedModel, lock: Lock) -> set[str]:
+def needed(inputs: Inputs, model: VersionedModel, lock: Lock, asked: Collection[str] = ()) -> set[str]:
     """Distributions that a lock of a version must have: those of the engine, and what the version's code imports there.
 
     What is imported and not in the lock would come from wherever the stage happens to run, and no key would say so.
+
+    Args:
+        inputs: Of the tree.
+        model: The version.
+        lock: Which one.
+        asked: Distributions that its authors ask for. Of several that have one framework, these stand for the one that
+            is installed here: both would lie in one place.
     """
     declared = model.definition.serving.kind
     found, started = needed_by_engine(inputs.engine, lock, declared), _started(lock, declared)
     if any(one.reads_code for one in started):
         found |= inputs.component_of(started, model).distributions.keys() | inputs.libraries(model).keys()
+    for any_of in _frameworks(inputs, model, lock).values():
+        if chosen := any_of.intersection(asked):
+            found -= any_of - chosen
     return found
 
 

@@ -136,6 +136,14 @@ def _drop_unused(model: ModelProto) -> None:
     del graph.value_info[:]
 
 
+def without_metadata(graph: bytes) -> bytes:
+    """A graph that somebody else serialized, without what exporters note down of the machine that they ran on."""
+    model = onnx.load_model_from_string(graph)
+    _drop_metadata(model)
+    data: bytes = model.SerializeToString(deterministic=True)
+    return data
+
+
 def _drop_metadata(model: ModelProto) -> None:
     """Remove what exporters note down about how they came to a node: paths and line numbers of the training machine."""
     graph = model.graph

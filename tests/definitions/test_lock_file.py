@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bighead_ci.definitions.lock_file import HEADER, asked_for, packages, read_pins
+from bighead_ci.definitions.lock_file import HEADER, asked_for, asking_for, packages, read_pins
 
 HASH = f"    --hash=sha256:{'0' * 64}"
 
@@ -56,3 +56,11 @@ def test_what_was_asked_for_is_on_the_first_line() -> None:
     assert asked_for(f"{HEADER}torch onnxscript\nnumpy==1\n".encode()) == ["torch", "onnxscript"]
     assert asked_for(f"{HEADER}nothing\n".encode()) == []
     assert asked_for(b"numpy==1\n") == []
+
+
+def test_a_requirement_with_a_marker_is_one_requirement_when_it_is_read_again() -> None:
+    """Spaces do not part it; a line that somebody edited and left a quote open in is read by its words."""
+    asked = ["xgboost-cpu; sys_platform == 'linux'", "xgboost ; sys_platform != 'linux'", "torch", "numpy>=2,<3"]
+    assert asked_for(asking_for(asked) + b"numpy==1\n") == asked
+    assert asked_for(asking_for([])) == []
+    assert asked_for(f"{HEADER}torch 'numpy\n".encode()) == ["torch", "'numpy"]

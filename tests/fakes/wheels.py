@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 
-def write_wheel(directory: Path, name: str, version: str, requires: Sequence[str] = ()) -> Path:
-    """A wheel whose one module says its version."""
+def write_wheel(
+    directory: Path, name: str, version: str, requires: Sequence[str] = (), files: Mapping[str, str] | None = None
+) -> Path:
+    """A wheel whose one module says its version; other files of it by their paths."""
     directory.mkdir(parents=True, exist_ok=True)
     module = name.replace("-", "_")
     wheel, about = directory / f"{module}-{version}-py3-none-any.whl", f"{module}-{version}.dist-info"
     more = "".join(f"Requires-Dist: {one}\n" for one in requires)
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr(f"{module}.py", f"VERSION = {version!r}\nANSWER = 42\n")
+        for path, text in (files or {}).items():
+            archive.writestr(path, text)
         archive.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{more}")
         archive.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         archive.writestr(f"{about}/RECORD", "")

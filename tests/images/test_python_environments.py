@@ -86,3 +86,13 @@ def test_a_lock_that_cannot_be_installed_carries_the_installers_words(tmp_path: 
     wrong = lock.split(b"sha256:")[0] + b"sha256:" + b"0" * 64 + b"\n"
     with pytest.raises(InputError, match=rf"{NAME}: cannot be installed: (?s:.*)[Hh]ash"):
         PythonEnvironments(tmp_path / "made").ensure(NAME, wrong, silent)
+
+
+def test_a_library_with_a_file_for_another_python_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as torch's, which it imports there alone: that it cannot be compiled here is nobody's fault."""
+    newer = {"broad_library_of_newer_syntax.py": "def f[T](a: T): ...\n$\n"}
+    wheel = write_wheel(tmp_path / "wheels", "broad-library", "1.0", files=newer)
+    only_these(wheel.parent, monkeypatch)
+    lock = f"broad-library==1.0 --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n".encode()
+    python = PythonEnvironments(tmp_path / "made").ensure(NAME, lock, silent)
+    subprocess.run([str(python), "-c", "import broad_library"], check=True)

@@ -92,3 +92,13 @@ def test_a_lock_has_what_may_run_in_it(kind: str, training: set[str], serving: s
     inputs = Inputs(Files(MemoryTree(files)), engine)
     wanted: dict[Lock, set[str]] = {"training": training, "serving": serving}
     assert {lock: needed(inputs, inputs.definitions.model("late", "v1"), lock) for lock in wanted} == wanted
+
+
+def test_of_two_distributions_of_a_framework_the_one_that_is_asked_for_is_enough() -> None:
+    """XGBoost is installed here by one of them; a lock with both would install one over the other."""
+    inputs = inputs_of("import numpy, xgboost\n")
+    model = inputs.definitions.model("late", "v1")
+    (here,) = needed(inputs, model, "training") - {"pyarrow", "numpy"}
+    (other,) = {"xgboost", "xgboost-cpu"} - {here}
+    assert needed(inputs, model, "training", {other}) == {"pyarrow", "numpy"}
+    assert needed(inputs, model, "training", {here}) == {"pyarrow", "numpy", here}

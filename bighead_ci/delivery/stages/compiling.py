@@ -15,6 +15,7 @@ from bighead_ci.model_code.code import ModelCode
 from bighead_ci.scorers.registry import LOADERS
 from bighead_ci.transforms.columns import Columns
 from bighead_ci.transforms.compiler import Compiled, Compiler
+from bighead_ci.transforms.onnx_graph import without_metadata
 
 
 def compiled(compilers: Sequence[Compiler], otherwise: Ways | None = None) -> Ways:
@@ -38,7 +39,7 @@ def compiled(compilers: Sequence[Compiler], otherwise: Ways | None = None) -> Wa
 
 def _own_graph(model: Any, manifest: ArtifactManifest, code: ModelCode) -> Made:
     with code.blaming("to_onnx"):
-        graph = model.to_onnx(manifest.inputs)
+        graph = without_metadata(model.to_onnx(manifest.inputs))
     return _made(Compiled("onnx", {GRAPH: graph}), manifest)
 
 
