@@ -26,6 +26,7 @@ from bighead_ci.model_code.scorer import load_code_scorer
 from bighead_ci.planning.inputs import Inputs
 from bighead_ci.ports.progress import silent
 from bighead_ci.scorers.artifact import artifact_digest
+from bighead_ci.scorers.registry import LOADERS
 from bighead_ci.stores.offline import DuckDBOfflineStore
 from bighead_ci.transforms.compilers import COMPILERS
 from fakes.engine import MemoryEngine
@@ -81,7 +82,7 @@ def test_an_example_becomes_its_kind_and_beats_a_constant(checkout: Path, model:
     """Judged on what it left, as it will answer."""
     kind, metric, least = FRAMEWORKS[model]
     place = trained(checkout, model)
-    result = evaluate(place, silent, {"python": partial(load_code_scorer, version=place.path)})
+    result = evaluate(place, silent, {**LOADERS, "python": partial(load_code_scorer, version=place.path)})
     assert result.conversion is not None
     assert result.conversion.kind == kind
     assert result.metrics[metric].low > least
