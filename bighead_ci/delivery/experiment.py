@@ -89,6 +89,7 @@ class Experiments:
             RetryError: disk full, locks held.
         """
         written = self._kept({}, None)
+        self._progress(_sentence(written))
         found = [written]
         for number, overrides in enumerate(chosen, start=1):
             name = described(overrides)
@@ -144,6 +145,8 @@ class Experiments:
             known = (one for one in store.of_base(self.base) if one.content_key == inputs.content_key)
             if (found := next(known, None)) is not None:
                 return found
+            if not overrides:
+                self._progress(f"first {_WRITTEN}")
             with self._ran(tree, inputs) as ran:
                 made = self._experiment(overrides, inputs.content_key, ran, written)
                 return store.save(made, {PREDICTIONS: ran.predictions})
@@ -227,4 +230,4 @@ def _sentence(one: Experiment) -> str:
     value = "" if row.metric is None else f" {row.metric.value:.4g}"
     held = f", {row.difference.difference:+.3g} against {AS_WRITTEN}" if row.difference else ""
     judged = f" ({row.outcome})" if row.outcome else ""
-    return f"{described(one.overrides)}: {one.evaluation.primary}{value}{held}{judged}"
+    return f"{described(one.overrides) or AS_WRITTEN}: {one.evaluation.primary}{value}{held}{judged}"

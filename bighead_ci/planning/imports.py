@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 _BY_NAME = frozenset({"import_module", "__import__", "run_module", "run_path", "walk_packages", "iter_modules"})
 """Calls that import what a string names."""
@@ -30,6 +30,8 @@ class Imports:
     """It reads files by the place of a module, which no import names."""
     runs_text: bool = False
     """It may run code that is not its own: what a string holds, or what a stored object names."""
+    lines: Mapping[str, int] = field(default_factory=dict)
+    """Top-level name → the first line that imports something of it."""
 
 
 def imports_of(source: bytes, module: str, *, is_package: bool) -> Imports:
@@ -48,13 +50,13 @@ def imports_of(source: bytes, module: str, *, is_package: bool) -> Imports:
     tree = ast.parse(source)
     package = module if is_package else module.rpartition(".")[0]
     found: set[str] = set()
+    lines: dict[str, int] = {}
     computes_names = finds_files = runs_text = False
     for node in _walk(tree):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            origin = _absolute(node, package)
-            found |= {origin, *(f"{origin}.{alias.name}" for alias in node.names)}
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = _imported(node, package)
+            found |= names
+            lines |= {top: min(node.lineno, lines.get(top, node.lineno)) for top in {_top(name) for name in names}}
         elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load):
             name = node.id if isinstance(node, ast.Name) else node.attr
             computes_names |= name in _BY_NAME
@@ -62,7 +64,18 @@ def imports_of(source: bytes, module: str, *, is_package: bool) -> Imports:
             runs_text |= isinstance(node, ast.Name) and name in _TEXT
     finds_files |= any(name.split(".")[:2] in _DATA for name in found)
     runs_text |= any(name.split(".")[0] in _STORED for name in found)
-    return Imports(frozenset(found), computes_names, finds_files, runs_text)
+    return Imports(frozenset(found), computes_names, finds_files, runs_text, lines)
+
+
+def _imported(node: ast.Import | ast.ImportFrom, package: str) -> set[str]:
+    if isinstance(node, ast.Import):
+        return {alias.name for alias in node.names}
+    origin = _absolute(node, package)
+    return {origin, *(f"{origin}.{alias.name}" for alias in node.names)}
+
+
+def _top(name: str) -> str:
+    return name.partition(".")[0]
 
 
 def _walk(tree: ast.AST) -> Iterator[ast.AST]:

@@ -143,7 +143,7 @@ class Inputs:
 
     def _imported(self, model: VersionedModel) -> frozenset[str]:
         """Modules of the engine that the version's code imports; all, if only running it would tell."""
-        imports = self._imports(model)
+        imports = self.imports(model).values()
         if any(one.computes_names or one.runs_text for one in imports):
             return frozenset({WHOLE})
         names = {name for one in imports for name in one.modules}
@@ -151,19 +151,19 @@ class Inputs:
 
     def libraries(self, model: VersionedModel) -> dict[str, str]:
         """Distribution → installed version of what the version's code imports itself; the engine's parts apart."""
-        return self.engine.distributions(self.imported(model) - {_PACKAGE})
+        names = {name for one in self.imports(model).values() for name in one.lines}
+        return self.engine.distributions(names - {_PACKAGE})
 
-    def imported(self, model: VersionedModel) -> set[str]:
-        """Top-level names of the modules that the version's code imports itself."""
-        return {name.split(".")[0] for one in self._imports(model) for name in one.modules}
+    def imports(self, model: VersionedModel) -> dict[str, Imports]:
+        """Path → what it imports, of every file of the version's code that is Python.
 
-    def _imports(self, model: VersionedModel) -> list[Imports]:
-        """Of every file of the version's code that is Python; of any other the stage says so, with the line."""
-        found = []
+        Of one that is none, though it is called so, the stage says it, with the line.
+        """
+        found = {}
         for path in code_files(self.files, model):
             if path.endswith(".py"):
                 with suppress(SyntaxError, ValueError, RecursionError):
-                    found.append(imports_of(self.files.tree.read(path), "model", is_package=False))
+                    found[path] = imports_of(self.files.tree.read(path), "model", is_package=False)
         return found
 
 

@@ -25,6 +25,7 @@ FRAMEWORKS = {
 """Module → the distributions that have it, any of which will do. Of others, those are known that the engine has."""
 BY_NAME = {"uvicorn": frozenset({"httptools", "uvloop"})}
 """Distribution → those that it finds by name, where no import shows them: the server's parser and loop."""
+_OF_FRAMEWORKS = frozenset().union(*FRAMEWORKS.values())
 
 
 def needed_by_engine(engine: Engine, lock: Lock, declared: DeclaredKind | None = None) -> set[str]:
@@ -49,7 +50,7 @@ def needed(inputs: Inputs, model: VersionedModel, lock: Lock, asked: Collection[
     found, started = needed_by_engine(inputs.engine, lock, declared), _started(lock, declared)
     if any(one.reads_code for one in started):
         found |= inputs.component_of(started, model).distributions.keys() | inputs.libraries(model).keys()
-    for any_of in _frameworks(inputs, model, lock).values():
+    for any_of in FRAMEWORKS.values():
         if chosen := any_of.intersection(asked):
             found -= any_of - chosen
     return found
@@ -74,21 +75,23 @@ def lock_problems(inputs: Inputs, model: VersionedModel) -> list[Problem]:
         if found.shared and found.problems:
             continue  # what it shares may be missing
         pinned = {pin.name for pin in found.pins}
-        frameworks = _frameworks(inputs, model, lock)
-        missing = sorted(needed(inputs, model, lock) - pinned - frozenset().union(*frameworks.values()))
+        missing = sorted(needed(inputs, model, lock) - pinned - _OF_FRAMEWORKS)
         if missing:
             message = f"lacks {', '.join(missing)}, which is imported there: run `bighead lock {model.path}`"
             problems.append(Problem(file=path, message=message))
-        for name, any_of in sorted(frameworks.items()):
-            if not any_of & pinned:
-                asked = f"`bighead lock {model.path} --{lock} {min(any_of)}`"
-                message = f"lacks {' or '.join(sorted(any_of))}: the version's code imports {name}; run {asked}"
-                problems.append(Problem(file=path, message=message))
+        problems += _framework_problems(inputs, model, lock, pinned)
     return problems
 
 
-def _frameworks(inputs: Inputs, model: VersionedModel, lock: Lock) -> dict[str, frozenset[str]]:
-    """Those that a version's code imports where it runs in the environment of a lock."""
+def _framework_problems(inputs: Inputs, model: VersionedModel, lock: Lock, pinned: Collection[str]) -> list[Problem]:
+    """What of a version's code imports a framework that no distribution of a lock has, where it runs in that lock."""
     if not any(one.reads_code for one in _started(lock, model.definition.serving.kind)):
-        return {}
-    return {name: FRAMEWORKS[name] for name in inputs.imported(model) & FRAMEWORKS.keys()}
+        return []
+    problems = []
+    for path, imports in inputs.imports(model).items():
+        for name in sorted(imports.lines.keys() & FRAMEWORKS.keys()):
+            if FRAMEWORKS[name].isdisjoint(pinned):
+                ask = f"`bighead lock {model.path} --{lock} {min(FRAMEWORKS[name])}`"
+                message = f"imports {name}, which {LOCK_OF[lock]} lacks: run {ask}"
+                problems.append(Problem(file=path, line=imports.lines[name], message=message))
+    return problems

@@ -22,6 +22,7 @@ from bighead_ci.planning.inputs import Inputs
 from bighead_ci.planning.stages import ARTIFACT, PREDICTIONS, SAMPLE, STAGE_NAMES
 from bighead_ci.ports.orchestrator import Orchestrator
 from bighead_ci.ports.progress import silent
+from bighead_ci.ports.tree import Tree
 from bighead_ci.scorers.artifact import artifact_digest
 from fakes.bags_bench import bags_bench
 from fakes.bags_repository import BAGS, DATA, SEED_VARIABLE
@@ -48,6 +49,8 @@ class Bench:
     data: str
     """Path of the one source's data."""
     inputs: Callable[[str], VersionInputs]
+    tree: Callable[[str], Tree]
+    """The files of a commit."""
     edit: Callable[[str, str], str]
     """A file of the version gets another text: the new commit."""
     makes_other_data: Callable[[], Orchestrator]
@@ -78,7 +81,7 @@ def in_memory(directory: Path) -> Bench:
         found.data["features/sources/flights.parquet"] = "b" * 32
         return found
 
-    return Bench(orchestrator, first, folder, "features/sources/flights.parquet", inputs, edit, other)
+    return Bench(orchestrator, first, folder, "features/sources/flights.parquet", inputs, kept.tree, edit, other)
 
 
 @pytest.fixture(params=["memory", pytest.param("local", marks=pytest.mark.e2e)])
@@ -101,6 +104,7 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
             BAGS,
             DATA,
             bags.inputs,
+            bags.repository.tree,
             lambda name, text: bags.edit(f"{BAGS}/{name}", text),
             other,
         )
@@ -128,6 +132,16 @@ def test_a_run_leaves_what_its_inputs_name(bench: Bench) -> None:
     assert {*STAGE_NAMES} <= outcome.timings.seconds.keys()
     for stage in STAGE_NAMES:
         assert {f"{stage} …", f"{stage}: reused"} & {*said}, stage
+
+
+def test_files_that_no_commit_has_run_as_those_of_a_commit(bench: Bench) -> None:
+    """To the same result, and nothing runs twice."""
+    result, _ = bench.run(bench.first)
+    inputs = bench.inputs(bench.first)
+    with bench.orchestrator.run_tree(bench.tree(bench.first), inputs, silent) as outcome:
+        assert outcome.result == result
+        assert {"training-set", "quality", "train", "evaluate", "package"} <= {*outcome.timings.reused}
+        assert (outcome.files / PREDICTIONS).is_file()
 
 
 def test_the_packages_of_a_result_are_those_of_the_locks(bench: Bench) -> None:

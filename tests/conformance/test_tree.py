@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bighead_ci.definitions.tree import DirectoryTree, OverlaidTree
+from bighead_ci.definitions.tree import DirectoryTree, FixedTree, OverlaidTree
 from bighead_ci.git.process import Git
 from bighead_ci.git.tree import GitTree
 from bighead_ci.ports.tree import Tree
@@ -57,10 +57,20 @@ def overlaid(root: Path) -> Tree:
     return OverlaidTree(directory_of(root / "d", below, {**LINKS, "models/a/v1/words.bin": "needle"}), top)
 
 
+def fixed(root: Path) -> Tree:
+    """Of a directory that somebody edits afterwards, without a file that nobody wanted."""
+    directory = directory_of(root / "d", {**CONTENT, "unwanted/b.txt": b"needle"}, LINKS)
+    tree = FixedTree(directory, lambda path: not path.startswith("unwanted/"))
+    (root / "d" / "b.txt").write_bytes(b"edited")
+    (root / "d" / "models/a/v1/model.yaml").unlink()
+    return tree
+
+
 MAKERS: dict[str, Callable[[Path], Tree]] = {
     "git": in_git,
     "memory": in_memory,
     "directory": in_a_directory,
+    "fixed": fixed,
     "overlaid": overlaid,
 }
 
