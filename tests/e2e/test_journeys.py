@@ -9,6 +9,7 @@ from datetime import datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -16,6 +17,7 @@ from bighead_ci.callers.requests import request_bodies
 from bighead_ci.callers.traffic import Traffic
 from bighead_ci.definitions.loading import load_feature_set
 from bighead_ci.features.online import FeatureReader
+from bighead_ci.planning.stages import CODE_SERVING_ENTRY_POINT
 from bighead_ci.ports.progress import silent
 from e2e.conftest import Shipped
 from fakes.repositories import git
@@ -24,11 +26,32 @@ from fakes.waiting import until
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 
+KERNELS = "from sklearn.kernel_approximation import RBFSampler"
+KERNEL_STEP = """\
+    kernels = FeatureUnion([("same", "passthrough"), ("kernel", RBFSampler(n_components=20, random_state=0))])
+    classifier = """
+"""A step that no compiler knows, beside columns that keep what is known of flights."""
+
+
 def report_of(shipped: Shipped, branch: str) -> str:
     """The report on the pull request of a branch."""
     comment = shipped.context.forge.get(shipped.facts.pull_requests[branch]).comment("report")
     assert comment is not None
     return comment.body
+
+
+def proposed_and_served(shipped: Shipped, model: str) -> int:
+    """What the clone has committed goes through its pull request and its promotion; the number of the first."""
+    number = int(shipped.bighead("pr", "open", user="ada")["number"])
+    shipped.bighead("pr", "wait", str(number))
+    shipped.bighead("pr", "approve", str(number))
+    shipped.bighead("pr", "merge", str(number), "--wait")
+    until(lambda: shipped.context.forge.find("open", source=f"release/staging/{model}"), 120)
+    (promotion,) = shipped.context.forge.find("open", source=f"release/staging/{model}")
+    shipped.bighead("pr", "approve", str(promotion.number))
+    shipped.bighead("pr", "merge", str(promotion.number), "--wait")
+    until(lambda: shipped.bighead("status", allowed=(0, 1))["in_step"], 120)
+    return number
 
 
 def test_a_pull_request_gets_one_report_that_compares_with_what_runs(shipped: Shipped) -> None:
@@ -242,17 +265,45 @@ def test_a_version_that_serves_is_run_again_by_its_run_yaml(shipped: Shipped) ->
     assert before.version == "v2"
     assert asked["run"]["data"].keys() == {"departures", "schedule", "weather"}
     git(clone, "commit", "--quiet", "--all", "--message", "flight_delay v2 as of today")
-    number = str(shipped.bighead("pr", "open", user="ada")["number"])
-    shipped.bighead("pr", "wait", number)
-    shipped.bighead("pr", "approve", number)
-    shipped.bighead("pr", "merge", number, "--wait")
-    until(lambda: shipped.context.forge.find("open", source="release/staging/flight_delay"), 120)
-    (promotion,) = shipped.context.forge.find("open", source="release/staging/flight_delay")
-    shipped.bighead("pr", "approve", str(promotion.number))
-    shipped.bighead("pr", "merge", str(promotion.number), "--wait")
-    until(lambda: shipped.bighead("status", allowed=(0, 1))["in_step"], 120)
+    proposed_and_served(shipped, "flight_delay")
     after = shipped.stable("staging", "flight_delay")
     assert (after.version, after.artifact == before.artifact) == ("v2", False)
     kept = [record for run in (before.run, after.run) if (record := records.by_run(run)) is not None]
     assert [record.artifact for record in kept] == [before.artifact, after.artifact]
     assert kept[1].content_key == asked["content_key"]
+
+
+def test_a_version_that_nothing_compiles_is_served_by_its_own_code(shipped: Shipped) -> None:
+    """Nobody asked for that: it is judged and answers where it was trained; its report says why and what it costs."""
+    clone = shipped.directory / "clone"
+    git(clone, "fetch", "--quiet", "origin")
+    git(clone, "checkout", "--quiet", "-b", "kernels", "origin/main")
+    shipped.bighead("new", "model", "kernel_delay", "--from", "flight_delay/v1")
+    code = clone / "models/kernel_delay/v1/model.py"
+    code.write_text(
+        code.read_text()
+        .replace("from sklearn.linear_model", f"{KERNELS}\nfrom sklearn.linear_model")
+        .replace("import Pipeline", "import FeatureUnion, Pipeline")
+        .replace('("classifier", classifier)', '("kernels", kernels), ("classifier", classifier)')
+        .replace("    classifier = ", KERNEL_STEP)
+    )
+    shipped.bighead("check", "--write")
+    git(clone, "add", "--all")
+    git(clone, "commit", "--quiet", "--message", "kernel_delay v1")
+    number = proposed_and_served(shipped, "kernel_delay")
+    comment = shipped.context.forge.get(number).comment("report")
+    assert comment is not None
+    assert re.search(r"its own code, [0-9.]+ ms a row", comment.body.splitlines()[0]), comment.body[:400]
+    assert "No compiled kind" in comment.body
+    assert re.search(r"- not `trees`: .*RBFSampler", comment.body)
+    served = shipped.stable("staging", "kernel_delay")
+    record, image = shipped.context.records.by_run(served.run), shipped.context.images.open(served.image)
+    assert record is not None
+    assert image is not None
+    assert (record.kind, record.fell, record.image) == ("python", True, served.image)
+    assert image.manifest.entry_point == CODE_SERVING_ENTRY_POINT
+    (live,) = [one for one in shipped.observed("staging") if one.model == "kernel_delay"]
+    row = {"carrier": "UA", "origin": "EWR", "hour": 17, "weekday": 4, "month": 8, "distance": 2586}
+    answer = httpx.post(f"{live.url}/predict", json=row, trust_env=False, timeout=30)
+    assert answer.status_code == 200, answer.text
+    assert (answer.json()["artifact"], 0 < answer.json()["score"] < 1) == (served.artifact, True)

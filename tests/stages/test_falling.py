@@ -99,6 +99,34 @@ def test_a_model_of_ones_own_training_falls_too(tmp_path: Path) -> None:
     assert "Rule has no to_onnx(inputs)" in conversion.refused[0].reason
 
 
+ZEROS = """\
+    def to_onnx(self, inputs):
+        import onnx.parser
+
+        return onnx.parser.parse_model(
+            '<ir_version: 10, opset_import: ["": 21]>'
+            ' g (string[N, 1] input_0, int64[N, 1] input_1, double[N, 1] input_2) => (double[N, 2] probabilities) { x = Cast <to = 11> (input_1) probabilities = Concat <axis = 1> (x, x) }'
+        ).SerializeToString()
+
+    def save("""
+
+
+@pytest.mark.parametrize(
+    ("to_onnx", "reason"),
+    [
+        (ZEROS, "rows differently by more than"),
+        ("    def to_onnx(self, inputs):\n        return inputs[9]\n\n    def save(", "IndexError"),
+    ],
+    ids=["another score", "raises"],
+)
+def test_a_graph_of_ones_own_that_does_not_score_so_is_never_served(tmp_path: Path, to_onnx: str, reason: str) -> None:
+    """Nobody's graph is believed, the authors' neither: the code that was trained answers."""
+    place = place_with_rows(tmp_path, TRAIN.replace("    def save(", to_onnx))
+    conversion = train(place, ANY, silent)
+    assert became(place) == ("python", ["onnx"])
+    assert reason in conversion.refused[0].reason
+
+
 @pytest.mark.parametrize("code", [CODE, SAMPLER], ids=["compiles", "falls"])
 def test_what_compiles_does_not_fall_and_trains_again_to_the_same_bytes(tmp_path: Path, code: str) -> None:
     """Which kind it becomes is a function of what it reads."""
