@@ -178,6 +178,7 @@ def _figures(record: RunRecord) -> Iterator[Figure]:
     yield _figure("quality", "", "passed", record.quality.passed)
     yield _figure("quality", "", "failed", record.quality.failed)
     yield _figure("artifact", "", "bytes", record.artifact_bytes)
+    yield _figure("artifact", "", "row_milliseconds", record.row_milliseconds)
     for profile in record.profile:
         yield from _profile(profile)
     for stage, seconds in record.timings.seconds.items():

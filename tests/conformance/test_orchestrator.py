@@ -13,13 +13,14 @@ import pytest
 from bighead_ci.definitions.files import Files
 from bighead_ci.definitions.lock_file import packages
 from bighead_ci.definitions.tree import DirectoryTree
+from bighead_ci.delivery.stages.results import MeasuredConversion
 from bighead_ci.documents.inputs import VersionInputs
 from bighead_ci.documents.record import RunResult, Timings
 from bighead_ci.errors import InputError
 from bighead_ci.orchestrators.dvc import DvcPipeline
 from bighead_ci.orchestrators.local import LocalOrchestrator
 from bighead_ci.planning.inputs import Inputs
-from bighead_ci.planning.stages import ARTIFACT, PREDICTIONS, SAMPLE, STAGE_NAMES
+from bighead_ci.planning.stages import ARTIFACT, CONVERSION, PREDICTIONS, SAMPLE, STAGE_NAMES
 from bighead_ci.ports.orchestrator import Orchestrator
 from bighead_ci.ports.progress import silent
 from bighead_ci.ports.tree import Tree
@@ -126,6 +127,7 @@ def test_a_run_leaves_what_its_inputs_name(bench: Bench) -> None:
         assert artifact_digest(outcome.files / ARTIFACT) == result.artifact
         assert pq.read_table(outcome.files / PREDICTIONS).num_rows > 0
         assert pq.read_table(outcome.files / SAMPLE).num_rows > 0
+        assert MeasuredConversion.read(outcome.files / CONVERSION).conversion == result.evaluation.conversion
     assert (result.inputs, result.content_key) == (inputs, inputs.content_key)
     assert f"models/{result.id}" == bench.folder
     assert result.data == {bench.data: inputs.stages["training-set"][f"data:{bench.data}"]}

@@ -99,14 +99,14 @@ def test_a_model_of_ones_own_training_falls_too(tmp_path: Path) -> None:
     assert "Rule has no to_onnx(inputs)" in conversion.refused[0].reason
 
 
-ZEROS = """\
+HOURS = """\
     def to_onnx(self, inputs):
         import onnx.parser
 
-        return onnx.parser.parse_model(
-            '<ir_version: 10, opset_import: ["": 21]>'
-            ' g (string[N, 1] input_0, int64[N, 1] input_1, double[N, 1] input_2) => (double[N, 2] probabilities) { x = Cast <to = 11> (input_1) probabilities = Concat <axis = 1> (x, x) }'
-        ).SerializeToString()
+        graph = "g (string[N, 1] input_0, int64[N, 1] input_1, double[N, 1] input_2) => (double[N, 2] probabilities)"
+        nodes = "{ x = Cast <to = 11> (input_1) probabilities = Concat <axis = 1> (x, x) }"
+        text = f'<ir_version: 10, opset_import: ["": 21]> {graph} {nodes}'
+        return onnx.parser.parse_model(text).SerializeToString()
 
     def save("""
 
@@ -114,7 +114,7 @@ ZEROS = """\
 @pytest.mark.parametrize(
     ("to_onnx", "reason"),
     [
-        (ZEROS, "rows differently by more than"),
+        (HOURS, "rows differently by more than"),
         ("    def to_onnx(self, inputs):\n        return inputs[9]\n\n    def save(", "IndexError"),
     ],
     ids=["another score", "raises"],
