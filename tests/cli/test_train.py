@@ -9,7 +9,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,18 @@ from mlflow.tracking import MlflowClient
 from rich.console import Console
 
 from bighead_ci.cli.train import experiment_table, train_command
+from bighead_ci.delivery.experiment import Experiments, Subject
 from bighead_ci.documents.base import digest_of
 from bighead_ci.documents.experiment import ComparedExperiment, ExperimentTable
 from bighead_ci.documents.record import Metric, MetricDifference
+from bighead_ci.errors import InputError
 from bighead_ci.tracking.mlflow_store import MlflowRecordStore
+from bighead_ci.wiring import experiments
 from bighead_ci.workspaces import variables
 from fakes.bags_bench import BagsBench, bags_bench
 from fakes.bags_repository import BAGS
-from fakes.memory_tree import repository
+from fakes.context import FakeContext, encoded, model_version
+from fakes.memory_tree import MODEL, dedented, repository
 from fakes.repositories import git
 
 CODE = ("C=strength", 'C=strength * parameters["regularisation"]')
@@ -102,6 +106,62 @@ def test_a_setting_that_makes_no_sense_ends_before_anything_runs(setting: str, m
     done = asked("--set", setting)
     assert done.exit_code == 2
     assert re.search(rf"models/late/v1/model\.yaml.*{message}", done.stderr)
+
+
+@pytest.fixture
+def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeContext:
+    """Of a work tree whose stages are doubles; fewer than ten trees cannot be trained."""
+    context = FakeContext(tmp_path / "context")
+
+    def learned(parameters: Mapping[str, Any]) -> float:
+        if parameters["trees"] < 10:
+            raise InputError("models/late/v2/model.py:3: build: ValueError: too few")
+        return float(parameters["trees"]) / 100
+
+    context.orchestrator.learned = learned
+    text = dedented({"m": MODEL})["m"] + "parameters: {trees: 100}\n"
+    changes = encoded({**model_version("v2"), "models/late/v2/model.yaml": text})
+    tree = context.repository.tree(context.repository.commit("mine", context.tip, changes, "mine", "ada"))
+    subject = Subject("late", "v2", tree, commit=None, dirty=True)
+    monkeypatch.setattr(experiments, "experiments_here", lambda _, __, say: Experiments(context, subject, say))
+    monkeypatch.setattr(experiments, "bring_data", lambda *_: None)
+    return context
+
+
+def on_doubles(*arguments: str) -> Any:
+    return CliRunner().invoke(train_command, ["models/late/v2", *arguments])
+
+
+@pytest.mark.usefixtures("context")
+def test_one_that_failed_is_said_beside_the_others_and_in_the_exit_code() -> None:
+    """People and programs learn what to mend; the rest is compared."""
+    done = on_doubles("--set", "trees=5,300", "--json")
+    found = json.loads(done.stdout)
+    assert done.exit_code == 2
+    assert [row["overrides"] for row in found["rows"]] == [{"trees": 300}, {}]
+    assert [(one["about"], one["message"][-7:]) for one in found["failed"]] == [("trees=5", "too few")]
+    assert found["adopt"] == "parameters:\n  trees: 300"
+    shown = on_doubles("--set", "trees=20,300", "--compare")
+    assert shown.exit_code == 0
+    assert "the best is trees=300; to adopt it, write into models/late/v2/model.yaml:" in shown.stdout
+    assert shown.stdout.endswith("parameters:\n  trees: 300\n")
+    assert "2 experiments on models/late/v2, one after another: trees=20; trees=300" in shown.stderr
+
+
+def test_an_interruption_says_how_to_see_what_is_done(context: FakeContext) -> None:
+    """And the next command shows it."""
+
+    def interrupt(_: str) -> None:
+        if len(context.orchestrator.trained) == 2:
+            raise KeyboardInterrupt
+
+    context.orchestrator.before = interrupt
+    done = on_doubles("--set", "trees=20,300")
+    assert done.exit_code == 130
+    assert "what is done is kept: bighead train models/late/v2 --compare" in done.stderr
+    shown = on_doubles("--compare")
+    assert "none is better than the version as written" in shown.stdout
+    assert "worse" in shown.stdout
 
 
 @pytest.fixture(scope="module")
