@@ -27,6 +27,11 @@ SAMPLER = CODE.replace(
 )
 SAMPLER = SAMPLER.replace('("classifier",', '("kernel", RBFSampler(random_state=0)), ("classifier",')
 """A step that no compiler knows, of a type that skops trusts."""
+WORDS = CODE.replace(
+    "import OneHotEncoder", "import OneHotEncoder\nfrom sklearn.feature_extraction.text import TfidfVectorizer"
+)
+WORDS = WORDS.replace('("text", text, ["carrier"])', '("text", TfidfVectorizer(analyzer="char"), "carrier")')
+"""A text column as a bag of words, whose state has a dtype in it."""
 OWN_STEP = (
     CODE.replace('("classifier",', '("own", Own()), ("classifier",')
     .replace(
@@ -89,6 +94,13 @@ def test_an_estimator_that_nothing_compiles_is_answered_for_by_its_own_code(tmp_
     measured = MeasuredConversion.read(place.out / "conversion.json")
     assert all("RBFSampler" in one.reason for one in measured.conversion.refused), measured
     assert measured.milliseconds > 0
+
+
+def test_a_bag_of_words_needs_no_word_about_types(tmp_path: Path) -> None:
+    """scikit-learn's own text vectorizers are kept as data without anybody's review."""
+    place = place_with_rows(tmp_path, WORDS)
+    train(place, ANY, silent)
+    assert became(place) == ("python", EVERY_COMPILER)
 
 
 def test_a_model_of_ones_own_training_falls_too(tmp_path: Path) -> None:
