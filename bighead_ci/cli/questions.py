@@ -30,7 +30,7 @@ from bighead_ci.delivery.live_drift import live_drift
 from bighead_ci.delivery.status import Status, status
 from bighead_ci.delivery.trace import Trace, trace
 from bighead_ci.documents.base import short
-from bighead_ci.documents.live import Prediction
+from bighead_ci.documents.live import LiveVariant, Prediction
 from bighead_ci.documents.record import DriftResult
 from bighead_ci.wiring.duties import reasons
 from bighead_ci.workspaces.runner_process import runner_pid
@@ -58,13 +58,16 @@ def status_table(found: Status) -> Table:
     rows = []
     for model in found.models:
         said = ", ".join(f"{v.version} {v.weight} %" for v in model.desired.variants) if model.desired else "nothing"
-        live = (
-            ", ".join(f"{v.version} {v.weight} % {v.state}" for v in model.live.variants) if model.live else "nothing"
-        )
+        live = ", ".join(map(_live_words, model.live.variants)) if model.live else "nothing"
         rows.append((model.environment, model.model, said, live, model.url, "; ".join(model.differences) or "none"))
     rows += [("online features", one.set, "", "", "", f"stale: {one.words}") for one in found.stale_sets]
     columns = ("environment", "model", "main says", "live", "url", "difference")
     return table_of(columns, rows, f"main {found.commit[:10]}: {'in step' if found.in_step else 'DIFFERENCES'}")
+
+
+def _live_words(variant: LiveVariant) -> str:
+    again = f" (started again {variant.restarts} times: {variant.restarted})" if variant.restarts else ""
+    return f"{variant.version} {variant.weight} % {variant.state}{again}"
 
 
 @click.command("history")

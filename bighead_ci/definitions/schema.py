@@ -45,6 +45,7 @@ PATTERN_WORDS = {
     r"^[a-z][a-z0-9_]{0,62}$": "lower-case letters, digits and _, starting with a letter, at most 63",
     r"^[A-Za-z_][A-Za-z0-9_]{0,62}$": "letters, digits and _, not starting with a digit, at most 63",
     r"^[1-9][0-9]{0,4}[smhd]$": "a whole number and s, m, h or d: 30s, 5m, 1h, 7d",
+    r"^[1-9][0-9]{0,5}[MG]iB$": "a whole number and MiB or GiB: 512MiB, 2GiB",
     r"^[a-z][a-z0-9_]*/v[1-9][0-9]*$": "a feature set and its version: carrier_delays/v1",
     r"^v[1-9][0-9]{0,5}$": "v1, v2, …",
     r"^sha256:[0-9a-f]{64}$": "sha256: and 64 hex digits",

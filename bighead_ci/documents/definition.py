@@ -21,6 +21,7 @@ Owner = Annotated[str, StringConstraints(min_length=1, max_length=80)]
 
 _UNITS = {"m": 60, "h": 3600, "d": 86400}
 DurationText = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,4}[smhd]$")]
+MemoryText = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,5}[MG]iB$")]
 DataDigest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 """Content digest of a data file as DVC writes it into dvc.lock (MD5)."""
 
@@ -33,6 +34,15 @@ def duration(text: str) -> timedelta:
 def microseconds(text: str) -> int:
     """A duration text in microseconds."""
     return int(duration(text) / timedelta(microseconds=1))
+
+
+def memory_bytes(text: str) -> int:
+    """`512MiB` or `2GiB` in bytes."""
+    return int(text[:-3]) << {"M": 20, "G": 30}[text[-3]]
+
+
+LONGEST_DEADLINE_MS = 10_000
+"""A router gives up five seconds later."""
 
 
 class Definition(Document):
@@ -214,6 +224,10 @@ class Serving(Definition):
     max_concurrency: PositiveInt = 64
     max_batch_rows: PositiveInt = 1000
     """Rows that one request may have."""
+    deadline_ms: Annotated[int, Field(ge=1, le=LONGEST_DEADLINE_MS)] = LONGEST_DEADLINE_MS
+    """Milliseconds after which a request that is not answered is answered 504."""
+    memory: MemoryText | None = None
+    """Resident memory of a variant's process beyond which it is replaced by a new one. None: no limit."""
     kind: DeclaredKind | None = None
     """What may answer. None: the first compiled kind that scores as the estimator does; where none does, the version's
     own code, in the environment of its training.lock. `compiled`: nothing that needs code of the version, else training

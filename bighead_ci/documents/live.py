@@ -8,12 +8,17 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from bighead_ci.documents.base import CommitId, Digest, Document, Moment, Name, Version
-from bighead_ci.documents.definition import Serving
+from bighead_ci.documents.definition import LONGEST_DEADLINE_MS, Serving
 from bighead_ci.documents.histogram import Histogram
 from bighead_ci.documents.image import Reference
 
 BODY_LIMIT = 1 << 20
 """Bytes of a request's body: the router refuses longer ones, and so does a process that is asked directly."""
+
+OTHERWISE = "x-bighead-otherwise"
+"""Header by which a router says which variant answers a request that the one it asks declines."""
+UNREADY = "x-bighead-unready"
+"""Header of an answer that declines a request: its process is not ready. The router asks again, elsewhere if it may."""
 
 
 class DesiredVariant(Document):
@@ -63,6 +68,8 @@ class VariantConfig(Document):
     clock_offset_seconds: float = 0.0
     max_concurrency: int = 64
     max_batch_rows: int = 1000
+    deadline_ms: int = LONGEST_DEADLINE_MS
+    memory_bytes: int | None = None
     host: str = "127.0.0.1"
 
 
@@ -71,6 +78,38 @@ class ServingProcess(Document):
 
     pid: int
     port: int
+
+
+class ReplacementWish(Document):
+    """`replace.json`, written by a variant's process that another one should take the place of."""
+
+    pid: int
+    reason: str
+
+
+RESTARTS_FILE = "restarts.json"
+
+
+class Restarts(Document):
+    """How often a variant's process was started again, in its directory; by whoever starts it."""
+
+    count: int = 0
+    reason: str = ""
+    """Of the last time."""
+    at: float = 0.0
+    """The last time, in seconds since 1970."""
+    hasty: int = 0
+    """How many of them, in a row and up to the last, came soon after the one before."""
+
+
+class CodeOrder(Document):
+    """What the process that runs a version's own code is told by the variant's."""
+
+    artifact: Digest
+    artifact_path: Path
+    code: Path
+    """Directory with the version's code."""
+    memory_bytes: int | None
 
 
 class LiveVariant(Document):
@@ -87,6 +126,10 @@ class LiveVariant(Document):
     port: int | None
     reason: str = ""
     """Why it is not ready."""
+    restarts: int = 0
+    """How often its process was started again because it ended, hung or took too much memory."""
+    restarted: str = ""
+    """Why, the last time."""
 
 
 class LiveModel(Document):

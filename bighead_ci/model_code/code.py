@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import inspect
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -79,6 +80,13 @@ class ModelCode:
         code = getattr(self._module.get(function), "__code__", None)
         line = None if code is None else int(code.co_firstlineno)
         return Problem(file=self.shown, line=line, subject=function, message=message)
+
+    def place_of(self, method: Any) -> tuple[str, int | None]:
+        """File and line of a method of the version's code; of a library's, model.py without a line."""
+        function = inspect.unwrap(getattr(method, "__func__", method))
+        code = getattr(function, "__code__", None)
+        shown = self._neighbours.shown(code.co_filename) if code is not None else None
+        return (shown, code.co_firstlineno) if code is not None and shown else (self.shown, None)
 
     def build(self, parameters: Mapping[str, Any], methods: Sequence[str]) -> Any:
         """The estimator for the parameters.

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bighead_ci.documents.artifact import GOLDEN, ArtifactManifest, GoldenRows
-from bighead_ci.errors import InputError
+from bighead_ci.errors import InputError, Problem
 from bighead_ci.model_code.code import ModelCode
 from bighead_ci.model_code.frame import estimator_frame
 from bighead_ci.model_code.state import load_state
@@ -38,6 +38,13 @@ class PythonScorer:
         self._model = model
         self._code = code
         self._task = task_named(manifest.target.task)
+        self._file, self._line = code.place_of(getattr(model, self._task.scored_by, None))
+
+    @property
+    def place(self) -> str:
+        """The method that scores, as messages call it: `models/late/v1/model.py:14: predict_proba`."""
+        where = self._file if self._line is None else f"{self._file}:{self._line}"
+        return f"{where}: {self._task.scored_by}"
 
     def score(self, columns: Mapping[str, npt.NDArray[Any]]) -> Floats:
         """Scores of many rows, shape (rows, outputs).
@@ -55,7 +62,7 @@ class PythonScorer:
         wanted = (len(frame), len(outputs))
         if scores.shape != wanted:
             message = f"answers in the shape {scores.shape}, not {wanted}: a row each, and {', '.join(outputs)}"
-            raise InputError([self._code.problem(asked, message)])
+            raise InputError([Problem(file=self._file, line=self._line, subject=asked, message=message)])
         return scores
 
     def score_row(self, inputs: Mapping[str, Any]) -> list[float]:

@@ -89,7 +89,7 @@ class Inputs:
         """The engine's files that any of these imports, by itself or from the version's code."""
         modules: set[str] = set()
         for one in started:
-            modules |= {one.module, *(self._imported(model) if one.reads_code else ())}
+            modules |= {*one.modules, *(self._imported(model) if one.reads_code else ())}
         return self.engine.component(modules)
 
     def image_component(self, image: Image, model: VersionedModel) -> Component:

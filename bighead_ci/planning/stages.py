@@ -21,6 +21,8 @@ SERVING_ENTRY_POINT = "bighead_ci.entry_points.serving"
 """What runs in the process of a variant."""
 CODE_SERVING_ENTRY_POINT = "bighead_ci.entry_points.code_serving"
 """The same where the version's own code answers."""
+CODE_SCORER_ENTRY_POINT = "bighead_ci.entry_points.code_scorer"
+"""The process that runs that code, started by the variant's."""
 
 TRAINING_SET = "training_set.parquet"
 TRAINING_SUMMARY = "training_set.json"
@@ -65,6 +67,11 @@ class Stage:
     def module(self) -> str:
         """Where it starts: all that this module imports can change what the stage leaves."""
         return f"{ENTRY_POINTS}.{self.starts or self.name.replace('-', '_')}"
+
+    @property
+    def modules(self) -> frozenset[str]:
+        """All that it starts."""
+        return frozenset({self.module})
 
     @property
     def confinement(self) -> str:
@@ -144,6 +151,11 @@ class Server:
     """Whose lock says what is installed there."""
     reads_code: bool
     """The version's own code answers."""
+
+    @property
+    def modules(self) -> frozenset[str]:
+        """What runs in it and in processes that it starts."""
+        return frozenset({self.module, *([CODE_SCORER_ENTRY_POINT] if self.reads_code else [])})
 
 
 _COMPILED_SERVER = Server(SERVING_ENTRY_POINT, "serving", reads_code=False)

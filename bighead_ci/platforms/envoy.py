@@ -203,6 +203,23 @@ class EnvoyRouter:
         """Variants whose place is known."""
         return sorted(file.stem for file in (self._files / "eds").glob("[!.]*.json"))
 
+    def await_place(self, variant: str, port: int) -> None:
+        """Return once new requests to a variant go to this port and no other.
+
+        Raises:
+            RetryError: the router does not say so in time.
+        """
+        deadline = time.monotonic() + APPLY_SECONDS
+        while self._ports(variant) != {port}:
+            if time.monotonic() > deadline:
+                raise RetryError(f"the router of {self.environment} did not find {variant} in {APPLY_SECONDS:.0f} s")
+            time.sleep(0.02)
+
+    def _ports(self, variant: str) -> set[int]:
+        clusters = json.loads(self._admin("/clusters?format=json")).get("cluster_statuses", [])
+        hosts = [host for one in clusters if one["name"] == variant for host in one.get("host_statuses", [])]
+        return {int(host["address"]["socket_address"]["port_value"]) for host in hosts}
+
     def _choose(self, wanted: Router, before: RouterAddress | None) -> RouterAddress:
         if before is not None:
             _await_free(before.host, before.port)

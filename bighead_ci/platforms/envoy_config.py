@@ -1,7 +1,8 @@
 """What Envoy is told: bootstrap, clusters, endpoints and routes as JSON. Pure.
 
 A variant is a cluster. A candidate under a canary is reached through an aggregate cluster `<candidate>+<stable>`: where
-it cannot be reached at all, its requests go to the stable variant, which may have all the traffic anyway. The reverse
+it cannot be reached at all, or answers that it is not ready, its requests go to the stable variant, which may have all
+the traffic anyway. The reverse
 never happens: no variant gets more than git gives it. The answer's headers come from the process that answered.
 """
 
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bighead_ci.documents.base import Document, Moment
-from bighead_ci.documents.live import BODY_LIMIT
+from bighead_ci.documents.live import BODY_LIMIT, OTHERWISE, UNREADY
 
 Json = dict[str, Any]
 TYPE = "type.googleapis.com/envoy"
@@ -212,7 +213,7 @@ def routes(splits: Sequence[Split]) -> Json:
 
 
 def _route(split: Split) -> Json:
-    shares = [{"name": split.cluster(share), "weight": share.weight} for share in split.shares if share.weight]
+    shares = [_weighted(split.cluster(share), share.weight) for share in split.shares if share.weight]
     return {
         "name": split.model,
         "match": {"prefix": f"/{split.model}/"},
@@ -222,7 +223,8 @@ def _route(split: Split) -> Json:
             "timeout": REQUEST_TIMEOUT,
             # A prediction changes nothing, so one whose process vanished may be asked again, elsewhere if there is one.
             "retry_policy": {
-                "retry_on": "connect-failure,refused-stream,reset",
+                "retry_on": "connect-failure,refused-stream,reset,retriable-headers",
+                "retriable_headers": [{"name": UNREADY, "present_match": True}],
                 "num_retries": 2,
                 "retry_back_off": {"base_interval": "0.005s", "max_interval": "0.05s"},
                 "retry_priority": {
@@ -235,6 +237,15 @@ def _route(split: Split) -> Json:
             },
         },
     }
+
+
+def _weighted(cluster: str, weight: int) -> Json:
+    """A cluster's share; whom it asks is told who else would answer, and nobody but the router may say that."""
+    _, _, stable = cluster.partition("+")
+    if not stable:
+        return {"name": cluster, "weight": weight, "request_headers_to_remove": [OTHERWISE]}
+    otherwise = {"header": {"key": OTHERWISE, "value": stable}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+    return {"name": cluster, "weight": weight, "request_headers_to_add": [otherwise]}
 
 
 def traffic(route_configuration: Mapping[str, Any]) -> dict[str, dict[str, int]]:

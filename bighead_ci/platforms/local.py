@@ -2,7 +2,8 @@
 
 `<state>/<environment>/`: `lock`, `router/` (see `envoy`), `samples/<model>/` (see `samples`), `variants/<name>/` with
 `variant.json` (what the process was told), `pid.json`, `process.json` (where it listens, written by itself),
-`refusal.txt` (why it will not), `log.txt`.
+`refusal.txt` (why it will not), `replace.json` (why another should take its place), `leaving.json` (the process before,
+which answers until this one does), `restarts.json`, `silence.json` (probes that were not answered), `log.txt`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from bighead_ci.documents.definition import Router
+from bighead_ci.documents.definition import Router, memory_bytes
 from bighead_ci.documents.image import LocalImage
 from bighead_ci.documents.live import (
     DesiredModel,
@@ -28,9 +29,10 @@ from bighead_ci.errors import BugError, InputError, RetryError
 from bighead_ci.platforms.envoy import EnvoyRouter
 from bighead_ci.platforms.envoy_config import Share, Split
 from bighead_ci.platforms.lock import EnvironmentLock
+from bighead_ci.platforms.restarts import pause
 from bighead_ci.platforms.samples import Sample, SampleSeries
 from bighead_ci.platforms.scrape import scrape_processes, scrape_router
-from bighead_ci.platforms.variant import VariantProcess
+from bighead_ci.platforms.variant import STOP_SECONDS, VariantProcess
 from bighead_ci.ports.clock import Clock
 
 DRAIN_SECONDS = 15.0
@@ -104,6 +106,9 @@ class LocalPlatform:
             if listening is None:
                 return False
             self.router.place(variant.name, config.host, listening.port)
+            if process.leaves():
+                self.router.await_place(variant.name, listening.port)
+                process.dismiss(DRAIN_SECONDS)
             return True
 
     def route(self, desired: DesiredModel) -> None:
@@ -133,6 +138,7 @@ class LocalPlatform:
                 if config is None or config.model != model or name in keep:
                     continue
                 self._drain(name)
+                process.dismiss(DRAIN_SECONDS)
                 process.stop(DRAIN_SECONDS)
                 self.router.forget(name)
                 process.discard()
@@ -171,8 +177,9 @@ class LocalPlatform:
         ]
 
     def ended(self) -> list[str]:
-        """Names of processes that were started and have ended by themselves, the router's among them."""
-        names = [name for name in self._names() if self._process(name).ended()]
+        """Names of processes that have ended by themselves or ask to be replaced, the router's among them."""
+        processes = map(self._process, self._names())
+        names = [process.name for process in processes if process.ended() or process.wish()]
         return names + (["router"] if self.router.ended() else [])
 
     def in_use(self) -> bool:
@@ -185,6 +192,7 @@ class LocalPlatform:
             self.router.stop()
             with ThreadPoolExecutor(max_workers=8) as pool:
                 processes = [self._process(name) for name in self._names()]
+                list(pool.map(lambda process: process.dismiss(DRAIN_SECONDS), processes))
                 list(pool.map(lambda process: process.stop(DRAIN_SECONDS), processes))
             for process in processes:
                 process.discard()
@@ -230,13 +238,38 @@ class LocalPlatform:
 
     def _bring_up(self, process: VariantProcess, config: VariantConfig) -> None:
         """Start the process unless it runs as it is told; only then is the image looked at, and verified whole."""
-        if process.config() == config and (process.pid() is not None or process.refused_lately()):
+        as_told = process.config() == config
+        fault = process.fault() if as_told else ""
+        if as_told and not fault and (process.pid() is not None or process.refused_lately()):
             return
         image = self._open_image(config.image)
         if image is None:
             raise InputError(f"image {config.image} of {config.variant} is missing or damaged")
-        process.stop(DRAIN_SECONDS)
+        if fault:
+            self._make_way(process, fault)
+        else:
+            process.stop(DRAIN_SECONDS)
+        if not as_told:
+            process.dismiss(DRAIN_SECONDS)
         process.start(config, image)
+
+    def _make_way(self, process: VariantProcess, fault: str) -> None:
+        """For a successor: a process that asks for one answers until then, any other is stopped.
+
+        Raises:
+            RetryError: it was started again too often lately; it stays as it is for now.
+        """
+        restarts = process.restarts()
+        if wait := pause(restarts, time.time()):
+            raise RetryError(
+                f"{process.name} was started again {restarts.count} times, the last time because {restarts.reason}; "
+                f"now {fault}; it is started again in {wait:.0f} s"
+            )
+        process.count_restart(fault)
+        if process.wish():
+            process.set_aside()
+        else:
+            process.stop(STOP_SECONDS)
 
     def _process(self, name: str) -> VariantProcess:
         return VariantProcess(self.directory / "variants" / name, self._bytecode)
@@ -245,6 +278,7 @@ class LocalPlatform:
         return sorted(d.name for d in (self.directory / "variants").glob("[!.]*") if d.is_dir())
 
     def _config(self, variant: DesiredVariant) -> VariantConfig:
+        memory = variant.serving.memory
         return VariantConfig(
             environment=self.environment,
             variant=variant.name,
@@ -259,6 +293,8 @@ class LocalPlatform:
             clock_offset_seconds=self._clock_offset_seconds,
             max_concurrency=variant.serving.max_concurrency,
             max_batch_rows=variant.serving.max_batch_rows,
+            deadline_ms=variant.serving.deadline_ms,
+            memory_bytes=memory_bytes(memory) if memory else None,
         )
 
     def _drain(self, name: str) -> None:

@@ -24,8 +24,16 @@ ROUTER_COUNTERS = (
     "upstream_rq_5xx",
     "upstream_rq_active",
     "upstream_cx_destroy_remote_with_active_rq",
+    "retry.upstream_rq_5xx",
 )
-PROCESS_COUNTERS = ("bighead_requests", "bighead_request_seconds", "bighead_score", "bighead_null_inputs")
+PROCESS_COUNTERS = (
+    "bighead_requests",
+    "bighead_rows",
+    "bighead_request_seconds",
+    "bighead_listed_row_seconds",
+    "bighead_score",
+    "bighead_null_inputs",
+)
 """Families that are kept."""
 
 

@@ -47,8 +47,9 @@ def counts(samples: Sequence[Sample], variant: str) -> VariantCounts:
     return VariantCounts(
         requests=at_router.requests,
         errors=at_router.errors,
-        answers=round(process.get("bighead_requests_total|200", 0.0)),
-        seconds=_histogram(process, "bighead_request_seconds_bucket"),
+        # An engine that had no counter of rows counted each as a request.
+        answers=round(process.get("bighead_rows_total", process.get("bighead_requests_total|200", 0.0))),
+        seconds=_seconds(process),
         scores=_histogram(process, "bighead_score_bucket"),
         score_sum=process.get("bighead_score_sum", 0.0),
         nulls={name: round(count) for name, count in _labelled(process, "bighead_null_inputs_total").items()},
@@ -68,7 +69,8 @@ def routed(router: Mapping[str, float], variant: str, under_way: float = 0.0) ->
 
     Envoy counts finished requests by the cluster the route named (`<variant>` or `<variant>+<stable>`), and requests
     that reached a process by the variant's own cluster. What finished without reaching it went to the stable variant:
-    the caller was served, the variant failed. A connection that broke under a request counts as well.
+    the caller was served, the variant failed. A connection that broke under a request counts as well, and so does a
+    request that the variant declined, which the stable one answered in its place.
 
     Answers with 5xx are the variant's failures, and so is 429, which says that it cannot keep up. Any other 4xx tells
     the caller that the request is wrong, and is no failure.
@@ -85,7 +87,14 @@ def routed(router: Mapping[str, float], variant: str, under_way: float = 0.0) ->
     failed = sum(count(c, "upstream_rq_5xx") + count(c, "upstream_rq_429") for c in named)
     unreached = max(0.0, requests - under_way - count(variant, "upstream_rq_total"))
     broken = count(variant, "upstream_cx_destroy_remote_with_active_rq")
-    return Routed(int(requests), int(min(requests, failed + unreached + broken)))
+    declined = sum(count(cluster, "retry.upstream_rq_5xx") for cluster in named if "+" in cluster)
+    return Routed(int(requests), int(min(requests, failed + unreached + broken + declined)))
+
+
+def _seconds(process: Mapping[str, float]) -> Histogram:
+    """Of requests for one row; of rows of lists where there were no others, for theirs is another kind of time."""
+    single = _histogram(process, "bighead_request_seconds_bucket")
+    return single if any(single.counts) else _histogram(process, "bighead_listed_row_seconds_bucket")
 
 
 def _labelled(counters: Mapping[str, float], name: str) -> dict[str, float]:

@@ -54,7 +54,7 @@ class Platform(Protocol):
         """
 
     def ended(self) -> list[str]:
-        """Names of processes that were started and have ended by themselves, the router's among them.
+        """Names of processes that have ended by themselves, or ask to be replaced, the router's among them.
 
         Asks neither them nor the network: cheap enough for every second.
         """

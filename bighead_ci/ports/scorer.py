@@ -16,12 +16,16 @@ RawMeaning = Literal["output", "log_odds", "log_output"]
 """What raw scores, which a model adds up, are to its outputs."""
 
 
-class Scorer(Protocol):
-    """A loaded artifact. Safe to use from several threads."""
+class LoadedArtifact(Protocol):
+    """An artifact that was loaded, wherever."""
 
     @property
     def manifest(self) -> ArtifactManifest:
         """All that serving needs to know besides the parameters."""
+
+
+class Scorer(LoadedArtifact, Protocol):
+    """A loaded artifact. Safe to use from several threads."""
 
     def score(self, columns: Mapping[str, npt.NDArray[Any]]) -> Floats:
         """Scores of many rows, shape (rows, outputs).

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy.typing as npt
 
-from bighead_ci.ports.scorer import ExplainingScorer, Explanations, NoExplanationError, Scorer
+from bighead_ci.ports.scorer import ExplainingScorer, Explanations, LoadedArtifact, NoExplanationError
 
 
-def explain(scorer: Scorer, columns: Mapping[str, npt.NDArray[Any]]) -> Explanations:
+def explain(scorer: LoadedArtifact, columns: Mapping[str, npt.NDArray[Any]]) -> Explanations:
     """What rows' raw scores are made of.
 
     Raises:

@@ -30,9 +30,16 @@ class ServingMetrics:
         def counter(name: str, about: str) -> Counter:
             return Counter(f"bighead_{name}", about, names, registry=self.registry).labels(*values)
 
+        def gauge(name: str, about: str) -> Gauge:
+            return Gauge(f"bighead_{name}", about, names, registry=self.registry).labels(*values)
+
         self._requests = Counter(
-            "bighead_requests", "Answers by HTTP status.", (*names, "status"), registry=self.registry
+            "bighead_requests",
+            "Requests by the HTTP status of their answer.",
+            (*names, "status"),
+            registry=self.registry,
         )
+        self.rows = counter("rows", "Rows that were answered: one a request, or all of a list.")
         self._nulls = Counter(
             "bighead_null_inputs", "Nulls in answered rows, by input.", (*names, "input"), registry=self.registry
         )
@@ -41,7 +48,14 @@ class ServingMetrics:
         self.nulls = {name: self._nulls.labels(*values, name) for name in inputs}
         self.seconds = Histogram(
             "bighead_request_seconds",
-            "Time from the request's arrival in the process to its answer.",
+            "Time from the arrival of a request for one row in the process to its answer.",
+            names,
+            buckets=LATENCY_BUCKETS,
+            registry=self.registry,
+        ).labels(*values)
+        self.listed_seconds = Histogram(
+            "bighead_listed_row_seconds",
+            "Time that a row of a list took, by its share.",
             names,
             buckets=LATENCY_BUCKETS,
             registry=self.registry,
@@ -57,15 +71,28 @@ class ServingMetrics:
         self.log_rows = counter("log_rows", "Predictions written to the log.")
         self.log_drops = counter("log_drops", "Predictions that did not reach the log.")
         self.log_errors = counter("log_errors", "Failed attempts to write the log.")
-        self.ready = Gauge("bighead_ready", "1 when golden rows held.", names, registry=self.registry).labels(*values)
+        self.restarts = Counter(
+            "bighead_restarts",
+            "How often the variant's process, or the one that runs its code, was started again.",
+            (*names, "of"),
+            registry=self.registry,
+        )
+        self.code_restarts = self.restarts.labels(*values, "code")
+        self.process_restarts = self.restarts.labels(*values, "process")
+        self.memory = gauge("memory_bytes", "Resident memory of the process, and of the one that runs its code.")
+        self.ready = gauge("ready", "1 when golden rows held and it takes requests.")
 
     def answered(self, status: int, seconds: float) -> None:
-        """Count one answer."""
+        """Count the answer to a request for one row."""
+        self.counted(status)
+        self.seconds.observe(seconds)
+
+    def counted(self, status: int) -> None:
+        """Count the answer to a request, whatever it was for."""
         counter = self._by_status.get(status)
         if counter is None:
             counter = self._by_status[status] = self._requests.labels(*self._values, str(status))
         counter.inc()
-        self.seconds.observe(seconds)
 
     def page(self) -> bytes:
         """The text that Prometheus scrapes."""

@@ -6,8 +6,9 @@ request field, an element of its first dimension a row. JSON data only: no binar
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 from bighead_ci.documents.artifact import ArtifactManifest
@@ -51,7 +52,9 @@ class OpenInference:
             **{path: self._metadata() for path in both},
             **{f"{path}/ready": {**about, "ready": True} for path in both},
         }
-        """Path → what it answers. A process that answers at all is ready: its port opens after its golden rows held."""
+        """Path → what it answers while the process is ready, as it is as soon as its port is open."""
+        self.readiness = frozenset({f"{BASE}/health/ready", *(f"{path}/ready" for path in both)})
+        """Those of them that say something else when it is not."""
 
     def _metadata(self) -> dict[str, Any]:
         manifest = self._manifest
@@ -112,7 +115,7 @@ class OpenInference:
         """See `RowsProtocol`: elements of one place in all tensors are a row."""
         return problem.inside(f"rows[{number}]")
 
-    def answer(self, body: Any, predicted: Sequence[Predicted], _: str, /) -> dict[str, Any]:
+    def answer(self, body: Any, predicted: Sequence[Predicted], _: str, /) -> Iterator[bytes]:
         """See `RowsProtocol`. Outputs that the request names, or both."""
         rows, width = len(predicted), len(self._manifest.target.outputs)
         flat = [score for one in predicted for score in one.scores]
@@ -124,7 +127,8 @@ class OpenInference:
         wanted = [one["name"] for one in body.get("outputs") or []] or list(tensors)
         about = {"model_name": self._manifest.model, "model_version": self._manifest.version}
         named = {"id": body["id"]} if isinstance(body.get("id"), str) else {}
-        return {**about, **named, "outputs": [tensors[name] for name in wanted]}
+        answer = {**about, **named, "outputs": [tensors[name] for name in wanted]}
+        yield json.dumps(answer, separators=(",", ":")).encode()
 
     def _column(self, tensor: Any, where: str) -> tuple[str, list[Any]]:
         """Name and values of a tensor, one a row; of one that is no field the schema says what it does with it."""

@@ -8,16 +8,16 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from bighead_ci.documents.base import epoch_us
 from bighead_ci.documents.explanation import Explanation
 from bighead_ci.documents.live import VariantConfig
-from bighead_ci.errors import InputError
+from bighead_ci.errors import BugError, InputError
 from bighead_ci.ports.clock import Clock
-from bighead_ci.ports.scorer import Scorer
+from bighead_ci.ports.scorer import LoadedArtifact, Scorer
 from bighead_ci.scorers.explaining import explain
 from bighead_ci.serving.domains import Domains
 from bighead_ci.serving.metrics import ServingMetrics
@@ -68,6 +68,22 @@ class ScoreError(Exception):
     """The model gives no number: it does not bear these inputs, which are not the caller's alone."""
 
 
+@runtime_checkable
+class RemoteScorer(LoadedArtifact, Protocol):
+    """Answers for a model from a process of its own."""
+
+    @property
+    def place(self) -> str:
+        """File, line and name of what scores."""
+
+    async def score_rows(self, rows: Sequence[Mapping[str, Any]]) -> list[list[float]]:
+        """Scores of rows of inputs, in their order.
+
+        Raises:
+            ScoreError: there are none.
+        """
+
+
 class FeatureLookup(Protocol):
     """Features by key, as of an instant."""
 
@@ -90,7 +106,7 @@ class Predictor:
         self,
         config: VariantConfig,
         *,
-        scorer: Scorer,
+        scorer: Scorer | RemoteScorer,
         features: FeatureLookup | None,
         metrics: ServingMetrics,
         log: PredictionLogWriter | None,
@@ -101,6 +117,7 @@ class Predictor:
         self._task = task_named(manifest.target.task)
         self.schema = RequestSchema(manifest.request)
         self._scorer = scorer
+        self._place = scorer.place if isinstance(scorer, RemoteScorer) else "the model"
         self._features = features
         self._metrics = metrics
         self._log = log
@@ -117,13 +134,18 @@ class Predictor:
         }
 
     def predict(self, body: Any) -> dict[str, Any]:
-        """The answer to a decoded JSON body.
+        """The answer to a decoded JSON body, by a model in this process.
 
         Raises:
             RequestError, RetryError, InputError: as `prepare`.
             ScoreError: as `prepare` and `score`.
         """
         return self.score(self.prepare(body)).answer
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether rows are scored elsewhere, and others may have their turn meanwhile."""
+        return isinstance(self._scorer, RemoteScorer)
 
     def prepare(self, body: Any) -> Prepared:
         """Check a decoded JSON body and look its features up; nothing is counted or logged yet but unknown fields.
@@ -173,7 +195,7 @@ class Predictor:
         return self._prepared(checked, next(snapshot.features), snapshot.now, snapshot.known_until, started)
 
     def score(self, row: Prepared) -> Predicted:
-        """Score a row, count it and log it.
+        """Score a row in this process, count it and log it.
 
         Raises:
             ScoreError: the model gave no number.
@@ -181,23 +203,44 @@ class Predictor:
         started = time.perf_counter()
         scores = self._score(row.inputs)
         if not all(map(math.isfinite, scores)):
-            raise _no_number(scores, row)
+            raise self._no_number(scores, row)
+        return self.answer(row, scores, started)
+
+    async def score_remotely(self, row: Prepared) -> Predicted:
+        """The same where the model answers from a process of its own.
+
+        Raises:
+            ScoreError: as `score`; or that process ended.
+        """
+        started = time.perf_counter()
+        (scores,) = await self.remote_scores([row])
         return self.answer(row, scores, started)
 
     def scores(self, rows: Sequence[Prepared]) -> list[list[float]]:
-        """Scores of many rows by one call of the model; nothing is counted or logged.
+        """Scores of many rows by one call of a model in this process; nothing is counted or logged.
 
         Raises:
             ScoreError: the model gave no number for a row.
         """
+        scorer = self._here()
         try:
-            found = self._scorer.score(authored_columns([row.inputs for row in rows], self.manifest.inputs))
+            found = scorer.score(authored_columns([row.inputs for row in rows], self.manifest.inputs))
         except InputError as error:
             raise ScoreError(str(error)) from error
-        wrong = np.flatnonzero(~np.isfinite(found).all(axis=1))
         scores: list[list[float]] = found.tolist()
-        if wrong.size:
-            raise _no_number(scores[wrong[0]], rows[wrong[0]])
+        self._require_numbers(scores, rows)
+        return scores
+
+    async def remote_scores(self, rows: Sequence[Prepared]) -> list[list[float]]:
+        """The same where the model answers from a process of its own.
+
+        Raises:
+            ScoreError: as `scores`; or that process ended.
+        """
+        if not isinstance(self._scorer, RemoteScorer):
+            raise BugError("the model is in this process")
+        scores = await self._scorer.score_rows([row.inputs for row in rows])
+        self._require_numbers(scores, rows)
         return scores
 
     def explain(self, rows: Sequence[Prepared]) -> list[Explanation]:
@@ -228,6 +271,7 @@ class Predictor:
         for name, nulls in self._inputs:
             if row.inputs[name] is None:
                 nulls.inc()
+        self._metrics.rows.inc()
         self._metrics.scores.observe(self._task.observed_row(scores))
         at_us = time.time_ns() // 1000
         answer = {
@@ -284,10 +328,25 @@ class Predictor:
             raise ScoreError(f"the model does not take what the feature store has: {found}")
 
     def _score(self, inputs: dict[str, Any]) -> list[float]:
+        scorer = self._here()
         try:
-            return self._scorer.score_row(inputs)
+            return scorer.score_row(inputs)
         except InputError as error:  # trying it again would not help, as it does with a store that does not answer
             raise ScoreError(str(error)) from error
+
+    def _here(self) -> Scorer:
+        if isinstance(self._scorer, RemoteScorer):
+            raise BugError("the model is in a process of its own")
+        return self._scorer
+
+    def _require_numbers(self, scores: Sequence[list[float]], rows: Sequence[Prepared]) -> None:
+        for one, row in zip(scores, rows, strict=True):
+            if not all(map(math.isfinite, one)):
+                raise self._no_number(one, row)
+
+    def _no_number(self, scores: list[float], row: Prepared) -> ScoreError:
+        what = f"{self._place} gave {scores}, of which not all are finite numbers"
+        return ScoreError(f"{what}; inputs that are null: {_nulls(row.inputs)}")
 
 
 def new_id(at_us: int) -> str:
@@ -297,7 +356,3 @@ def new_id(at_us: int) -> str:
 
 def _nulls(inputs: dict[str, Any]) -> str:
     return ", ".join(name for name, value in inputs.items() if value is None) or "none"
-
-
-def _no_number(scores: list[float], row: Prepared) -> ScoreError:
-    return ScoreError(f"the model gave {scores}; inputs that are null: {_nulls(row.inputs)}")

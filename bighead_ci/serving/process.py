@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import uvicorn
 
 from bighead_ci.clocks import ShiftedClock
+from bighead_ci.documents.artifact import ArtifactManifest
 from bighead_ci.documents.base import write_atomically
-from bighead_ci.documents.live import ServingProcess, VariantConfig
+from bighead_ci.documents.live import RESTARTS_FILE, Restarts, ServingProcess, VariantConfig
 from bighead_ci.errors import BigheadError, InputError
 from bighead_ci.features.online import FeatureReader
 from bighead_ci.ports.online_store import OnlineStore
 from bighead_ci.ports.scorer import Scorer
 from bighead_ci.scorers.artifact import load_artifact
-from bighead_ci.scorers.registry import LOADERS, Loader
+from bighead_ci.serving.code_process import CodeProcess
+from bighead_ci.serving.health import WISH_FILE, Health
 from bighead_ci.serving.http import WholeAnswerProtocol
+from bighead_ci.serving.memory import bound_data
 from bighead_ci.serving.metrics import ServingMetrics
 from bighead_ci.serving.prediction_log import PredictionLogWriter
 from bighead_ci.serving.predictor import Predictor
@@ -37,19 +43,45 @@ REFUSAL_FILE = "refusal.txt"
 
 
 class _Server(uvicorn.Server):
-    """Says where it is once it answers."""
+    """Says where it is once it answers, and watches its health."""
 
-    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, prepared: Prepared, announce: Callable[[], None]) -> None:
         super().__init__(config)
+        self._prepared = prepared
         self._announce = announce
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._prepared.code is not None:
+            await self._prepared.code.attach()
         await super().startup(sockets)
+        self._watching = asyncio.create_task(self._prepared.health.watch())
         self._announce()
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A variant that could serve."""
+
+    app: ServingApp
+    log: PredictionLogWriter | None
+    metrics: ServingMetrics
+    health: Health
+    code: CodeProcess | None
+
+
+def open_compiled(config: VariantConfig) -> Scorer:
+    """The scorer of an artifact that is loaded in this process.
+
+    Raises:
+        InputError: as `load_artifact`.
+    """
+    return load_artifact(config.artifact_path, config.artifact)
+
+
 def serve(
-    config: VariantConfig, open_store: Callable[[Path], OnlineStore], loaders: Mapping[str, Loader] = LOADERS
+    config: VariantConfig,
+    open_store: Callable[[Path], OnlineStore],
+    open_scorer: Callable[[VariantConfig], Scorer | CodeProcess] = open_compiled,
 ) -> int:
     """Serve until SIGTERM; return the exit code.
 
@@ -57,19 +89,20 @@ def serve(
     recorded scores; otherwise `refusal.txt` says why, and nothing listens.
     """
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for name in (PROCESS_FILE, REFUSAL_FILE):
+    for name in (PROCESS_FILE, REFUSAL_FILE, WISH_FILE):
         (config.directory / name).unlink(missing_ok=True)
     try:
-        app, log, metrics = prepare(config, open_store, loaders)
+        prepared = prepare(config, open_store, open_scorer)
     except BigheadError as error:
         return _refuse(config, str(error), error.exit_code)
     except Exception as error:
         logging.getLogger(__name__).exception("cannot serve")
         return _refuse(config, f"{type(error).__name__}: {error}", 70)
+    log = prepared.log
     listener = socket.create_server((config.host, 0), backlog=2048)
     port = listener.getsockname()[1]
     settings = uvicorn.Config(
-        app,
+        prepared.app,
         http=WholeAnswerProtocol,
         loop="uvloop",
         access_log=False,
@@ -80,7 +113,7 @@ def serve(
     )
 
     def announce() -> None:
-        metrics.ready.set(1)
+        prepared.metrics.ready.set(1)
         ServingProcess(pid=os.getpid(), port=port).write(config.directory / PROCESS_FILE)
 
     # uvicorn raises the signal again once it has drained; left alone, that would end the process with rows unwritten.
@@ -88,22 +121,27 @@ def serve(
     if log is not None:
         log.start()
     try:
-        _Server(settings, announce).run(sockets=[listener])
+        _Server(settings, prepared, announce).run(sockets=[listener])
     finally:
+        if prepared.code is not None:
+            prepared.code.stop()
         if log is not None:
             log.close()
     return 0
 
 
 def prepare(
-    config: VariantConfig, open_store: Callable[[Path], OnlineStore], loaders: Mapping[str, Loader] = LOADERS
-) -> tuple[ServingApp, PredictionLogWriter | None, ServingMetrics]:
+    config: VariantConfig,
+    open_store: Callable[[Path], OnlineStore],
+    open_scorer: Callable[[VariantConfig], Scorer | CodeProcess] = open_compiled,
+) -> Prepared:
     """Everything that must hold before the variant is ready.
 
     Raises:
-        InputError: the artifact is not the one promised, is damaged, or a feature set is absent or means another thing.
+        InputError: the artifact is not the one promised, is damaged, takes more memory than it may, or a feature set is
+            absent or means another thing.
     """
-    scorer = load_artifact(config.artifact_path, config.artifact, loaders)
+    scorer = open_scorer(config)
     manifest = scorer.manifest
     if (manifest.model, manifest.version) != (config.model, config.version):
         raise InputError(
@@ -113,18 +151,31 @@ def prepare(
     metrics = ServingMetrics(config, [column.name for column in manifest.inputs], manifest.target)
     log = None if config.predictions is None else PredictionLogWriter(config.predictions, config, metrics)
     clock = ShiftedClock(timedelta(seconds=config.clock_offset_seconds))
-    features = _open_features(scorer, config, open_store)
+    features = _open_features(manifest, config, open_store)
     predictor = Predictor(config, scorer=scorer, features=features, metrics=metrics, log=log, clock=clock)
-    return make_app(config, predictor, metrics), log, metrics
+    code = scorer if isinstance(scorer, CodeProcess) else None
+    health = Health(config, metrics, code)
+    app = make_app(config, predictor, metrics, health)
+    health.check_room()
+    if config.memory_bytes is not None and code is None:
+        bound_data(config.memory_bytes)
+    metrics.process_restarts.inc(_restarts(config.directory))
+    return Prepared(app, log, metrics, health, code)
+
+
+def _restarts(directory: Path) -> int:
+    with suppress(OSError, ValueError):
+        return Restarts.read(directory / RESTARTS_FILE).count
+    return 0
 
 
 def _open_features(
-    scorer: Scorer, config: VariantConfig, open_store: Callable[[Path], OnlineStore]
+    manifest: ArtifactManifest, config: VariantConfig, open_store: Callable[[Path], OnlineStore]
 ) -> FeatureReader | None:
-    if not scorer.manifest.features:
+    if not manifest.features:
         return None
     reader = FeatureReader(open_store(config.online_store))
-    for schema in scorer.manifest.features:
+    for schema in manifest.features:
         reader.open(schema)
     return reader
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
@@ -14,9 +15,10 @@ from bighead_ci.documents.artifact import ArtifactManifest
 from bighead_ci.serving.explaining import EXPLANATION
 from bighead_ci.serving.predictor import Predicted
 from bighead_ci.serving.request import FieldProblem, RequestError, shown
-from bighead_ci.serving.rows import Problems
+from bighead_ci.serving.rows import Problems, listed_json
 from bighead_ci.tasks.registry import task_named
 
+RANK = "/rank"
 SHARED, CANDIDATES, RANKED = "shared", "candidates", "ranked"
 _FORM = '{"shared": {...}, "candidates": [{...}, ...]}'
 _OF_EACH = ("prediction_id", "features_found", EXPLANATION)
@@ -59,15 +61,18 @@ class Candidates:
         shared = body.get(SHARED) or {}
         return problem.inside(SHARED if problem.field in shared else f"{CANDIDATES}[{number}]")
 
-    def answer(self, _: Any, predicted: Sequence[Predicted], list_id: str, /) -> dict[str, Any]:
+    def answer(self, _: Any, predicted: Sequence[Predicted], list_id: str, /) -> Iterator[bytes]:
         """See `RowsProtocol`."""
         if not predicted:
-            return {"list_id": list_id, RANKED: []}
+            yield json.dumps({"list_id": list_id, RANKED: []}).encode()
+            return
         first = predicted[0].answer
         ranked = self._task.answer_many(np.array([one.scores for one in predicted]), self._target)
         about = {name: value for name, value in first.items() if name not in {*_OF_EACH, *ranked[0]}}
         each = [{name: one.answer[name] for name in _OF_EACH if name in one.answer} for one in predicted]
-        return {"list_id": list_id, **about, RANKED: [place | each[place["index"]] for place in ranked]}
+        yield json.dumps({"list_id": list_id, **about}, separators=(",", ":"))[:-1].encode() + f',"{RANKED}":['.encode()
+        yield from listed_json([place | each[place["index"]] for place in ranked])
+        yield b"]}"
 
 
 def _misshapen(shared: Any, candidates: Any) -> Iterator[FieldProblem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -14,7 +15,7 @@ from bighead_ci.serving.metrics import ServingMetrics
 from bighead_ci.serving.predictor import Predicted, Predictor, Prepared, new_id
 from bighead_ci.serving.request import Checked, FieldProblem, RequestError, shown
 
-ROWS = "rows"
+BATCH, ROWS = "/predict/batch", "rows"
 TURN = 16
 """Rows that are worked on before the requests of others have their turn."""
 TOGETHER = 128
@@ -45,8 +46,8 @@ class RowsProtocol(Protocol):
     def placed(self, body: Any, number: int, problem: FieldProblem, /) -> FieldProblem:
         """A row's problem, with its place in the body."""
 
-    def answer(self, body: Any, predicted: Sequence[Predicted], list_id: str, /) -> dict[str, Any]:
-        """The answer's body."""
+    def answer(self, body: Any, predicted: Sequence[Predicted], list_id: str, /) -> Iterator[bytes]:
+        """The answer's body in parts, each made when it is asked for, in little time."""
 
 
 class ListOfRows:
@@ -67,9 +68,11 @@ class ListOfRows:
         """See `RowsProtocol`."""
         return problem.inside(f"{ROWS}[{number}]")
 
-    def answer(self, _: Any, predicted: Sequence[Predicted], __: str, /) -> dict[str, Any]:
+    def answer(self, _: Any, predicted: Sequence[Predicted], __: str, /) -> Iterator[bytes]:
         """See `RowsProtocol`."""
-        return {ROWS: [one.answer for one in predicted]}
+        yield b'{"rows":['
+        yield from listed_json([one.answer for one in predicted])
+        yield b"]}"
 
 
 class RowsPredictor:
@@ -87,7 +90,7 @@ class RowsPredictor:
         Args:
             predictor: Of single rows.
             explainer: Of rows that the predictor prepared.
-            metrics: Counts each row as an answer, with the time that it alone took.
+            metrics: Gets the time that each row alone took.
             scoring: Held while something is worked on.
             most: Rows a request.
         """
@@ -97,8 +100,8 @@ class RowsPredictor:
         self._scoring = scoring
         self._most = most
 
-    async def answer(self, body: Any, protocol: RowsProtocol, *, explain: bool = False) -> dict[str, Any]:
-        """The answer to a decoded JSON body; nothing is logged or counted unless every row fits.
+    async def answer(self, body: Any, protocol: RowsProtocol, *, explain: bool = False) -> bytes:
+        """The answer's body to a decoded JSON body; nothing is logged or counted unless every row fits.
 
         Raises:
             RequestError: the body is none of the protocol, there are too many rows, or some do not fit: every problem
@@ -115,17 +118,36 @@ class RowsPredictor:
         scores: list[list[float]] = []
         seconds = 0.0
         for part in _parts(len(prepared), TOGETHER):
-            async with self._turn():
-                started = time.perf_counter()
-                scores += self._predictor.scores([prepared[number] for number in part])
-                seconds += time.perf_counter() - started
+            found, took = await self._score([prepared[number] for number in part])
+            scores += found
+            seconds += took
         explanations = await self._explainer.of(prepared) if explain else []
         list_id = new_id(time.time_ns() // 1000)
         each = seconds / max(len(prepared), 1)
         predicted = await self._answer(prepared, scores, each, list_id if protocol.together else None)
         for one, more in zip(predicted, explanations, strict=explain):
             one.answer.update(more)
-        return protocol.answer(body, predicted, list_id)
+        return await self._written(protocol.answer(body, predicted, list_id))
+
+    async def _score(self, rows: Sequence[Prepared]) -> tuple[list[list[float]], float]:
+        """Scores, and the seconds that they took."""
+        started = time.perf_counter()
+        if self._predictor.is_remote:
+            found = await self._predictor.remote_scores(rows)
+        else:
+            async with self._turn():
+                started = time.perf_counter()
+                found = self._predictor.scores(rows)
+        return found, time.perf_counter() - started
+
+    async def _written(self, parts: Iterator[bytes]) -> bytes:
+        found: list[bytes] = []
+        more: bytes | None = b""
+        while more is not None:
+            found.append(more)
+            async with self._turn():
+                more = next(parts, None)
+        return b"".join(found)
 
     async def _check(self, rows: Sequence[Any], place: Place) -> list[Checked]:
         checked, problems = [], Problems()
@@ -163,7 +185,8 @@ class RowsPredictor:
                 for number in part:
                     started = time.perf_counter() - each
                     predicted.append(self._predictor.answer(prepared[number], scores[number], started, list_id))
-                    self._metrics.answered(200, prepared[number].seconds + time.perf_counter() - started)
+                    seconds = prepared[number].seconds + time.perf_counter() - started
+                    self._metrics.listed_seconds.observe(seconds)
         return predicted
 
     @asynccontextmanager
@@ -195,6 +218,13 @@ class Problems:
             listed.append(FieldProblem("", f"{self._others:,} more problems, not listed", None, "rows that fit"))
         if listed:
             raise RequestError(listed)
+
+
+def listed_json(items: Sequence[Any]) -> Iterator[bytes]:
+    """A list as JSON, without its brackets, in parts."""
+    for part in _parts(len(items), TURN):
+        text = json.dumps([items[number] for number in part], separators=(",", ":"))
+        yield b"," * (part.start > 0) + text[1:-1].encode()
 
 
 def _parts(count: int, size: int) -> Iterator[range]:

@@ -32,7 +32,7 @@ def engine_files() -> dict[str, str]:
     }
     for module in [
         *(way.module for kind in KINDS for stage in stages_of(kind) for way in stage.ways),
-        *(server.module for kind in KINDS for server in servers_of(kind).values()),
+        *(module for kind in KINDS for server in servers_of(kind).values() for module in server.modules),
     ]:
         name = module.rpartition(".")[2]
         library = f"import {LIBRARIES[name]}\n" if name in LIBRARIES else ""

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from bighead_ci.serving.health import Dependant, Health
 from bighead_ci.serving.metrics import ServingMetrics
 from bighead_ci.serving.prediction_log import PredictionLogWriter
 from bighead_ci.serving.predictor import Predictor
@@ -32,8 +33,10 @@ class Bench:
         log: PredictionLogWriter | None = None,
         limit: int = 64,
         rows: int = 1000,
+        deadline: int = 10_000,
+        code: Dependant | None = None,
     ) -> None:
-        config = a_config(directory, max_concurrency=limit, max_batch_rows=rows)
+        config = a_config(directory, max_concurrency=limit, max_batch_rows=rows, deadline_ms=deadline)
         self.scorer = scorer or FakeScorer([0.25, 0.75])
         self.features = features or FakeFeatures()
         self.metrics = ServingMetrics(
@@ -47,7 +50,7 @@ class Bench:
             log=log,
             clock=FixedClock(NOW),
         )
-        self.app = make_app(config, predictor, self.metrics)
+        self.app = make_app(config, predictor, self.metrics, Health(config, self.metrics, code))
 
     def send(self, *requests: tuple[str, str, bytes]) -> list[httpx.Response]:
         """Send (method, path, body) all at once."""

@@ -95,7 +95,7 @@ def test_one_read_of_the_store_and_a_count_each(bench: Bench) -> None:
     """As rows of a list."""
     ask(bench, CARRIERS)
     assert bench.features.reads == 1
-    assert counter(bench.metrics, "bighead_requests_total", status="200") == 3
+    assert counter(bench.metrics, "bighead_rows_total") == 3
     assert counter(bench.metrics, "bighead_score_count") == 3
 
 

@@ -32,10 +32,13 @@ def test_each_row_is_answered_as_it_would_be_alone(bench: Bench) -> None:
     assert [_without_id(one) for one in found] == [_without_id(one) for one in alone]
 
 
-def test_each_row_counts_as_an_answer(bench: Bench) -> None:
-    """So ratios of nulls and of errors mean what they mean for single rows."""
+def test_rows_are_counted_beside_requests(bench: Bench) -> None:
+    """So ratios of nulls mean what they mean for single rows, and times of single rows are of these alone."""
     assert bench.post(PATH, {"rows": ROWS}).status_code == 200
-    assert counter(bench.metrics, "bighead_requests_total", status="200") == len(ROWS)
+    assert counter(bench.metrics, "bighead_requests_total", status="200") == 1
+    assert counter(bench.metrics, "bighead_rows_total") == len(ROWS)
+    assert counter(bench.metrics, "bighead_listed_row_seconds_count") == len(ROWS)
+    assert counter(bench.metrics, "bighead_request_seconds_count") == 0
     assert counter(bench.metrics, "bighead_null_inputs_total", input="distance") == 1
 
 

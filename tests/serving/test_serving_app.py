@@ -177,6 +177,17 @@ def test_bentoml_describes_the_api(bench: Bench) -> None:
     assert "score" in answer["required"]
 
 
+def test_every_path_is_described(bench: Bench) -> None:
+    """Lists of rows and the Open Inference Protocol, with the answers that are no predictions."""
+    about = bench.send(("GET", "/", b""))[0].json()["paths"]
+    spec = bench.send(("GET", "/docs.json", b""))[0].json()
+    assert set(spec["paths"]) >= {path for path in about if path.startswith(("/predict", "/v2"))}
+    rows = spec["paths"]["/predict/batch"]["post"]
+    schema = rows["requestBody"]["content"]["application/json"]["schema"]["properties"]["rows"]
+    assert (schema["maxItems"], set(schema["items"]["properties"])) == (1000, {"carrier", "distance"})
+    assert {"400", "429", "504"} <= set(rows["responses"])
+
+
 def test_bentoml_answers_liveness(bench: Bench) -> None:
     """Probes go to BentoML."""
     assert bench.send(("GET", "/healthz", b""))[0].status_code == 200
