@@ -19,6 +19,7 @@ import psutil
 RATE, STEADY_SECONDS = 200.0, 15.0
 CONNECTIONS, SATURATED_SECONDS = 8, 10.0
 WARM_SECONDS = 3.0
+LIST_ROWS = 1000
 TIMER_SECONDS = 0.002
 """How late a timer may be by itself; what is later had to wait for others, and its caller sees that."""
 
@@ -48,6 +49,20 @@ def measured(target: Target) -> dict[str, float]:
         "memory_mb": round(sum(map(_memory, target.pids)) / 2**20, 1),
         "failed": failed + lost,
     }
+
+
+def beside_lists(target: Target) -> dict[str, float]:
+    """Latencies of single rows at a steady rate while one caller sends lists of `LIST_ROWS` rows without a pause."""
+    rows = itertools.islice(itertools.cycle(target.bodies), LIST_ROWS)
+    body = b'{"rows":[' + b",".join(rows) + b"]}"
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as caller:
+        caller.submit(_saturate, target.url, target.bodies, WARM_SECONDS).result()
+        lists = caller.submit(_saturate, f"{target.url}/batch", [body], STEADY_SECONDS, 1)
+        steady, failed = caller.submit(_steady, target.url, target.bodies).result()
+        answered, lost = lists.result()
+    p50, p95, p99 = (round(float(value), 3) for value in np.percentile(steady, [50, 95, 99]))
+    listed = round(answered * LIST_ROWS / STEADY_SECONDS, 1)
+    return {"p50_ms": p50, "p95_ms": p95, "p99_ms": p99, "listed_rows_a_second": listed, "failed": failed + lost}
 
 
 def _memory(pid: int) -> float:
@@ -83,12 +98,12 @@ async def _at_rate(url: str, bodies: Sequence[bytes]) -> tuple[list[float], int]
     return times, failed
 
 
-def _saturate(url: str, bodies: Sequence[bytes], seconds: float) -> tuple[int, int]:
+def _saturate(url: str, bodies: Sequence[bytes], seconds: float, callers: int = CONNECTIONS) -> tuple[int, int]:
     """How many requests were answered, and how many were not, by callers that ask again at once."""
-    return asyncio.run(_at_once(url, bodies, seconds))
+    return asyncio.run(_at_once(url, bodies, seconds, callers))
 
 
-async def _at_once(url: str, bodies: Sequence[bytes], seconds: float) -> tuple[int, int]:
+async def _at_once(url: str, bodies: Sequence[bytes], seconds: float, callers: int) -> tuple[int, int]:
     end = time.monotonic() + seconds
     counts = {True: 0, False: 0}
 
@@ -97,7 +112,7 @@ async def _at_once(url: str, bodies: Sequence[bytes], seconds: float) -> tuple[i
             counts[await _answered(session, url, next(mine))] += 1
 
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        await asyncio.gather(*(call(session, itertools.cycle(bodies[n:] or bodies)) for n in range(CONNECTIONS)))
+        await asyncio.gather(*(call(session, itertools.cycle(bodies[n:] or bodies)) for n in range(callers)))
     return counts[True], counts[False]
 
 

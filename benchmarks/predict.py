@@ -1,4 +1,4 @@
-"""One prediction with its feature lookups, through the router, beside what else serves the same scikit-learn pipeline.
+"""One prediction with its features, through the router, in every kind, beside what else serves the same pipeline.
 
 The peers get every column in the request; ours gets what a caller has and looks the features up. Each is measured
 alone: at a steady rate, each answer from the moment its request was due, then by callers that ask again at once.
@@ -6,113 +6,116 @@ alone: at a steady rate, each answer from the moment its request was due, then b
 
 from __future__ import annotations
 
-import json
 import runpy
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from benchmarks import outcome, predict_peers
 from benchmarks.live import shipped_flights
-from benchmarks.load import Target, measured
-from bighead_ci.callers.requests import request_bodies
+from benchmarks.load import Target, beside_lists, measured
+from benchmarks.predict_variants import BASELINE, REGRESSION, TREES, Trained, Variants, training_columns
 from bighead_ci.definitions.loading import load_model
-from bighead_ci.demo.ship import Ship
-from bighead_ci.documents.stage import BOOKKEEPING, LABEL
-from bighead_ci.features.parquet import read_file
-from bighead_ci.planning.stages import TRAINING_SET
-from bighead_ci.ports.progress import silent
+from bighead_ci.definitions.tree import DirectoryTree
 
-MODEL, VERSION = "flight_delay", "v2"
-ROWS = 200
+KINDS: Mapping[str, Callable[[Variants], Trained]] = {
+    "onnx": lambda variants: variants.trained(BASELINE),
+    "trees": lambda variants: variants.trained(TREES),
+    "xgboost": Variants.with_xgboost,
+    "regression": lambda variants: variants.trained(REGRESSION),
+    "python": Variants.as_python,
+}
+COMPILED = ("onnx", "trees", "xgboost", "regression")
+PEERS = ("echo", "bentoml", "mlflow_serve", "mlserver")
+LISTS = "trees_beside_lists"
+PARTS = (*KINDS, LISTS, *PEERS)
 TIMED = 300
 """Rows that the pipeline scores one by one in this process."""
 
+Peer = Callable[[Path], AbstractContextManager[Target]]
 
-def measure() -> tuple[dict[str, Any], dict[str, tuple[float, float]]]:
-    """Ship, measure ours, then each peer."""
+
+def measure(parts: Collection[str]) -> tuple[dict[str, Any], dict[str, tuple[float, float]]]:
+    """Train and serve ours one after the other, then each peer."""
     figures: dict[str, Any] = {}
-    with shipped_flights() as ship:
-        figures["ours"] = measured(_ours(ship))
-        table = _training_set(ship)
-        parameters = load_model(ship.context.main().tree, MODEL, VERSION).definition.parameters
-        code = ship.clone / "models" / MODEL / VERSION / "model.py"
-        model = _fitted(code, parameters, table)
-    rows = _inputs(table).head(ROWS)
-    figures["pipeline_in_process_ms"] = _one_by_one(model, rows)
-    with tempfile.TemporaryDirectory(prefix="bighead-bench-") as name:
-        for called, peer in _peers(model, rows).items():
-            directory = Path(name) / called
-            directory.mkdir()
-            try:
-                with peer(directory) as target:
-                    found = measured(target)
-                    figures[called] = found if found["saturated_rps"] else "answers no request"
-            except (subprocess.CalledProcessError, TimeoutError) as error:
-                figures[called] = f"does not run here: {str(error)[-300:]}"
+    with shipped_flights() as ship, tempfile.TemporaryDirectory(prefix="bighead-bench-") as name:
+        scratch = Path(name)
+        variants = Variants(ship, scratch)
+        trees = variants.trained(TREES)
+        for kind, make in KINDS.items():
+            if kind in parts:
+                figures[kind] = _ours(variants, kind, make)
+        if LISTS in parts:
+            with variants.served("lists", trees) as target:
+                figures[LISTS] = beside_lists(target)
+        peers = _peers(trees, figures)
+        for called in PEERS:
+            if called in parts:
+                figures[called] = _peer(peers[called], scratch / called)
     return figures, _bars(figures)
 
 
-def _ours(ship: Ship) -> Target:
-    (live,) = [one for one in ship.observed("staging") if one.model == MODEL]
-    bodies = request_bodies(ship.context, ship.context.main(), MODEL, VERSION, silent)[:ROWS]
-    pids = [variant.pid for variant in live.variants if variant.pid is not None]
-    return Target(f"{live.url}/predict", [json.dumps(body).encode() for body in bodies], pids)
+def _ours(variants: Variants, called: str, make: Callable[[Variants], Trained]) -> dict[str, Any]:
+    version = make(variants)
+    with variants.served(called, version) as target:
+        found: dict[str, Any] = measured(target)
+    return {"kind": version.manifest.kind, **found, "in_process_ms": version.in_process_ms()}
 
 
-def _training_set(ship: Ship) -> pd.DataFrame:
-    """What the version was trained on; its stages ran, so they come from the cache."""
-    ship.narrator.bighead("train", f"models/{MODEL}/{VERSION}")
-    frame: pd.DataFrame = read_file(ship.clone / "models" / MODEL / VERSION / "out" / TRAINING_SET).to_pandas()
-    return frame
-
-
-def _inputs(table: pd.DataFrame) -> pd.DataFrame:
-    return table.drop(columns=[name for name in (*BOOKKEEPING, LABEL) if name in table])
-
-
-def _fitted(code: Path, parameters: dict[str, Any], table: pd.DataFrame) -> Any:
-    """The version's own pipeline, fitted as it is."""
-    build = runpy.run_path(str(code))["build"]
-    rows = table[table["__part"] == "train"]
-    return build(parameters).fit(_inputs(rows), rows[LABEL].astype(int))
-
-
-def _one_by_one(model: Any, rows: pd.DataFrame) -> float:
+def _peers(trees: Trained, figures: dict[str, Any]) -> dict[str, Peer]:
+    """By name; what they serve is v2's own pipeline, fitted as it is."""
+    rows, labels, asked = training_columns(trees)
+    parameters = load_model(DirectoryTree(trees.checkout), "flight_delay", "v2").definition.parameters
+    model = runpy.run_path(str(trees.path / "model.py"))["build"](parameters).fit(rows, labels)
     times = []
     for number in range(TIMED):
-        row = rows.iloc[[number % len(rows)]]
+        row = asked.iloc[[number % len(asked)]]
         began = time.perf_counter()
         model.predict_proba(row)
         times.append(time.perf_counter() - began)
-    return round(float(np.median(times)) * 1000, 3)
-
-
-def _peers(model: Any, rows: pd.DataFrame) -> dict[str, Callable[[Path], AbstractContextManager[Target]]]:
+    figures["pipeline_in_process_ms"] = round(float(np.median(times)) * 1000, 3)
     return {
-        "echo": lambda directory: predict_peers.echo(directory, rows),
-        "bentoml": lambda directory: predict_peers.bento(directory, model, rows),
-        "mlflow_serve": lambda directory: predict_peers.mlflow_serve(directory, model, rows),
-        "mlserver": lambda directory: predict_peers.mlserver(directory, model, rows),
+        "echo": lambda directory: predict_peers.echo(directory, asked),
+        "bentoml": lambda directory: predict_peers.bento(directory, model, asked),
+        "mlflow_serve": lambda directory: predict_peers.mlflow_serve(directory, model, asked),
+        "mlserver": lambda directory: predict_peers.mlserver(directory, model, asked),
     }
+
+
+def _peer(peer: Peer, directory: Path) -> dict[str, float] | str:
+    directory.mkdir()
+    try:
+        with peer(directory) as target:
+            found = measured(target)
+            return found if found["saturated_rps"] else "answers no request"
+    except (subprocess.CalledProcessError, TimeoutError) as error:
+        return f"does not run here: {str(error)[-300:]}"
 
 
 def _bars(figures: dict[str, Any]) -> dict[str, tuple[float, float]]:
-    ours, echo, peer = figures["ours"], figures["echo"], figures["mlflow_serve"]
-    return {
-        "ours_p50_ms": (ours["p50_ms"], 2.0),
-        "ours_p95_ms": (ours["p95_ms"], 5.0),
-        "mlflow_serve_rps_of_ours": (round(peer["saturated_rps"] / ours["saturated_rps"], 3), 0.2),
-        "ours_p50_of_echo": (round(ours["p50_ms"] / echo["p50_ms"], 2), 3.0),
-    }
+    """Those of what was measured."""
+    bars: dict[str, tuple[float, float]] = {}
+    for kind in COMPILED:
+        if kind not in figures:
+            continue
+        ours = figures[kind]
+        bars[f"{kind}_p50_ms"] = (ours["p50_ms"], 2.0)
+        bars[f"{kind}_p95_ms"] = (ours["p95_ms"], 5.0)
+        if isinstance(peer := figures.get("mlflow_serve"), dict):
+            bars[f"mlflow_serve_rps_of_{kind}"] = (round(peer["saturated_rps"] / ours["saturated_rps"], 3), 0.2)
+        if isinstance(echo := figures.get("echo"), dict):
+            bars[f"{kind}_p50_of_echo"] = (round(ours["p50_ms"] / echo["p50_ms"], 2), 3.0)
+    if "python" in figures:
+        python = figures["python"]
+        bars["python_p50_beyond_in_process_ms"] = (round(python["p50_ms"] - python["in_process_ms"], 3), 1.5)
+    return bars
 
 
 if __name__ == "__main__":
-    outcome.run("predict", __doc__ or "", measure)
+    outcome.run("predict", __doc__ or "", measure, PARTS)

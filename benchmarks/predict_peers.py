@@ -46,9 +46,13 @@ from starlette.routing import Route
 async def echo(request):
     return Response(await request.body(), media_type="application/json")
 
-app = Starlette(routes=[Route("/predict", echo, methods=["POST"])])
+async def ready(request):
+    return Response()
+
+app = Starlette(routes=[Route("/predict", echo, methods=["POST"]), Route("/ready", ready)])
 """
-MLSERVER = ["mlserver", "mlserver-sklearn", "scikit-learn", "pandas"]
+# With uvloop 0.22 its inference workers die: they ask for the event loop of a thread that has none.
+MLSERVER = ["mlserver", "mlserver-sklearn", "scikit-learn", "pandas", "uvloop<0.22"]
 
 
 def free_port() -> int:
@@ -85,7 +89,7 @@ def _await(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     ends = time.monotonic() + READY_SECONDS
     while time.monotonic() < ends and process.poll() is None:
         try:
-            if httpx.get(url, trust_env=False).status_code < httpx.codes.INTERNAL_SERVER_ERROR:
+            if httpx.get(url, trust_env=False).is_success:
                 return
         except httpx.TransportError:
             pass
@@ -99,7 +103,7 @@ def echo(directory: Path, rows: pd.DataFrame) -> Iterator[Target]:
     (directory / "echo.py").write_text(ECHO)
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", "echo:app", "--port", str(port), "--no-access-log", "--loop", "uvloop"]
-    with serving(command, f"http://127.0.0.1:{port}/", directory) as pid:
+    with serving(command, f"http://127.0.0.1:{port}/ready", directory) as pid:
         yield Target(f"http://127.0.0.1:{port}/predict", [json.dumps(row).encode() for row in _records(rows)], [pid])
 
 
@@ -158,7 +162,8 @@ def mlserver(directory: Path, model: Any, rows: pd.DataFrame) -> Iterator[Target
     server = {"http_port": port, "grpc_port": grpc, "metrics_port": metrics, "host": "127.0.0.1", "debug": False}
     (directory / "settings.json").write_text(json.dumps(server))
     base = f"http://127.0.0.1:{port}/v2"
-    with serving([str(environment / "bin" / "mlserver"), "start", "."], f"{base}/health/ready", directory) as pid:
+    command = [str(environment / "bin" / "mlserver"), "start", "."]
+    with serving(command, f"{base}/models/flights/ready", directory) as pid:
         yield Target(f"{base}/models/flights/infer", [_tensors(row) for row in _records(rows)], [pid])
 
 
