@@ -241,6 +241,9 @@ class _Model:
             if field.categories is not None and (field.type != "string" or field.size is not None):
                 message = "only a text has categories"
                 yield self.say(("request", name, "categories"), message, field.type, wanted="a string without size")
+        if definition.serving.details and definition.serving.kind != "python":
+            message = "are answered by the version's own code alone"
+            yield self.say(("serving", "details"), message, wanted="serving.kind: python beside it")
         if definition.serving.trusted_types and definition.serving.kind == "compiled":
             message = "no type is made where a compiled kind answers"
             yield self.say(("serving", "trusted_types"), message, wanted="serving.kind: python beside it, or no kind")

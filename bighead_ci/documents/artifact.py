@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from bighead_ci.documents.base import Document, Name, Version
-from bighead_ci.documents.definition import ColumnType, FeatureSchema, RequestField
+from bighead_ci.documents.definition import ColumnType, DetailField, FeatureSchema, RequestField
 from bighead_ci.documents.target import Target
 
 MANIFEST, GOLDEN = "artifact.json", "golden.json"
@@ -93,3 +93,5 @@ class ArtifactManifest(Document):
     """Of inputs of which the estimator refuses something."""
     trusted_types: list[str] = Field(default_factory=list)
     """Types of kind `python` that may be made when its state is loaded, by the model.yaml that was reviewed."""
+    details: dict[str, DetailField] = Field(default_factory=dict)
+    """Fields of answers that the version's own code fills."""

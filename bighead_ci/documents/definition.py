@@ -217,6 +217,15 @@ TypeName = Annotated[str, StringConstraints(pattern=_DOTTED, max_length=200)]
 DeclaredKind = Literal["compiled", "python"]
 
 
+class DetailField(Definition):
+    """A field of answers that the version's own code fills, beside what the task answers."""
+
+    type: Literal["int64", "float64", "string", "bool"]
+    required: bool = True
+    """Whether every answer has it; else it may be null."""
+    description: str = ""
+
+
 class Serving(Definition):
     """How the model answers."""
 
@@ -232,6 +241,8 @@ class Serving(Definition):
     """What may answer. None: the first compiled kind that scores as the estimator does; where none does, the version's
     own code, in the environment of its training.lock. `compiled`: nothing that needs code of the version, else training
     fails. `python`: the version's own code, in the environment of its serving.lock."""
+    details: dict[Column, DetailField] = Field(default_factory=dict)
+    """What the model's `details(frame)` answers; of kind `python`."""
     trusted_types: Annotated[list[TypeName], AfterValidator(_known_once)] = Field(default_factory=list)
     """Types that may be made when the state of a `python` model is loaded, beside those that skops trusts."""
 

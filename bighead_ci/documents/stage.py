@@ -13,6 +13,7 @@ from bighead_ci.documents.artifact import ArtifactInput
 from bighead_ci.documents.base import Digest, Document, Moment, Name, Version
 from bighead_ci.documents.definition import (
     Column,
+    DetailField,
     Evaluation,
     FeatureSchema,
     FeatureUse,
@@ -129,6 +130,8 @@ class TrainSpec(StageSpec):
     """Exclusive end of the training range, for a validation by time."""
     trusted_types: list[str] = Field(default_factory=list)
     """Of `serving` in model.yaml."""
+    details: dict[str, DetailField] = Field(default_factory=dict)
+    """Likewise."""
 
 
 class EvaluateSpec(StageSpec):

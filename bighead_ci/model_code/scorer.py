@@ -13,6 +13,7 @@ import numpy.typing as npt
 from bighead_ci.documents.artifact import GOLDEN, ArtifactManifest, GoldenRows
 from bighead_ci.errors import InputError, Problem
 from bighead_ci.model_code.code import ModelCode
+from bighead_ci.model_code.details import detail_rows
 from bighead_ci.model_code.frame import estimator_frame
 from bighead_ci.model_code.state import load_state
 from bighead_ci.scorers.artifact import golden_difference
@@ -73,6 +74,22 @@ class PythonScorer:
         """
         scores: list[float] = self.score(authored_columns([inputs], self.manifest.inputs))[0].tolist()
         return scores
+
+    def details(self, columns: Mapping[str, npt.NDArray[Any]]) -> list[dict[str, Any]]:
+        """What the model says of rows besides scores: the fields that model.yaml declares, a mapping a row.
+
+        Raises:
+            InputError: the code raised, or gives something else than is declared.
+        """
+        frame = estimator_frame(columns, self.manifest.inputs)
+        if frame.empty:
+            return []
+        with self._code.blaming("details"):
+            given = self._model.details(frame)
+        try:
+            return detail_rows(given, self.manifest.details, len(frame))
+        except (ValueError, TypeError) as error:
+            raise InputError([self._code.problem("details", str(error))]) from error
 
 
 def load_code_scorer(directory: Path, manifest: ArtifactManifest, version: Path) -> PythonScorer:

@@ -218,6 +218,7 @@ def _train(definitions: Definitions, model: VersionedModel, sets: Sequence[Versi
         validation=definition.validation,
         trained_until=_trained_until(model),
         trusted_types=definition.serving.trusted_types,
+        details=definition.serving.details,
     )
 
 

@@ -26,6 +26,7 @@ from bighead_ci.features.parquet import read_file
 from bighead_ci.model_code.code import ModelCode
 from bighead_ci.model_code.fitting import fit
 from bighead_ci.model_code.frame import estimator_frame
+from bighead_ci.model_code.scorer import PythonScorer
 from bighead_ci.planning.stages import ARTIFACT, CONVERSION, TRAINING_SET
 from bighead_ci.ports.progress import Progress
 from bighead_ci.tasks.places import LABEL, at_field
@@ -69,6 +70,8 @@ def train(place: StagePlace, ways: Ways, progress: Progress) -> Conversion:
         framework += [_golden_scores(estimator, trained.authored, spec, target, code)] if spec.golden_rows else []
         bounds = task_named(target.task).bounds(np.concatenate(framework))
         manifest = _manifest(spec, target.model_copy(update={"bounds": bounds}))
+        if manifest.details:
+            PythonScorer(manifest, estimator, code).details(trained.evaluation)
         measured = convert(trained, manifest, ways, code, place.leaving(ARTIFACT), progress)
     measured.write(place.leaving(CONVERSION))
     return measured.conversion
@@ -84,6 +87,7 @@ def _manifest(spec: TrainSpec, target: Target) -> ArtifactManifest:
         features=spec.features,
         feature_keys=spec.feature_keys,
         trusted_types=spec.trusted_types,
+        details=spec.details,
     )
 
 
@@ -94,10 +98,10 @@ def _fit(spec: TrainSpec, code: ModelCode, rows: pa.Table, target: Target, progr
     kept = f", {len(data.validation.frame):,} kept for validation" if data.validation else ""
     progress(f"fitting on {len(data.frame):,} rows x {len(spec.inputs)} inputs{kept}")
     np.random.seed(0)  # noqa: NPY002 - an estimator that was given no seed takes this generator
-    method = task_named(target.task).scored_by
+    methods = [task_named(target.task).scored_by, *(["details"] if spec.details else [])]
     if code.trains:
-        return code.train(data, spec.parameters, [method])
-    estimator = code.build(spec.parameters, ["fit", method])
+        return code.train(data, spec.parameters, methods)
+    estimator = code.build(spec.parameters, ["fit", *methods])
     try:
         fit(estimator, data, code)
     except InputError as error:
