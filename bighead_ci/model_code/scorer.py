@@ -89,7 +89,8 @@ class PythonScorer:
         try:
             return detail_rows(given, self.manifest.details, len(frame))
         except (ValueError, TypeError) as error:
-            raise InputError([self._code.problem("details", str(error))]) from error
+            file, line = self._code.place_of(self._model.details)
+            raise InputError([Problem(file=file, line=line, subject="details", message=str(error))]) from error
 
 
 def load_code_scorer(directory: Path, manifest: ArtifactManifest, version: Path) -> PythonScorer:

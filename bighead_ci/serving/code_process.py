@@ -20,7 +20,7 @@ from typing import Any
 from bighead_ci.documents.artifact import ArtifactManifest
 from bighead_ci.documents.live import CodeOrder
 from bighead_ci.errors import InputError
-from bighead_ci.serving.frames import packed, read, receive
+from bighead_ci.serving.frames import DETAILS, SCORES, packed, read, receive
 from bighead_ci.serving.predictor import ScoreError
 
 logger = logging.getLogger(__name__)
@@ -95,8 +95,21 @@ class CodeProcess:
         Raises:
             ScoreError: the code raised, answered in another shape, ended, or was stuck and stopped.
         """
+        scores: list[list[float]] = await self._call(rows, SCORES)
+        return scores
+
+    async def detail_rows(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """What the code says of rows besides scores, in their order.
+
+        Raises:
+            ScoreError: as `score_rows`; or it gives something else than is declared.
+        """
+        details: list[dict[str, Any]] = await self._call(rows, DETAILS)
+        return details
+
+    async def _call(self, rows: Sequence[Mapping[str, Any]], asked: str) -> list[Any]:
         await self._turn.acquire()
-        call = asyncio.ensure_future(self._ask(rows))
+        call = asyncio.ensure_future(self._ask(rows, asked))
         call.add_done_callback(self._asked)
         return await asyncio.shield(call)
 
@@ -115,12 +128,12 @@ class CodeProcess:
         if not call.cancelled():
             call.exception()  # nobody may be left to take it
 
-    async def _ask(self, rows: Sequence[Mapping[str, Any]]) -> list[list[float]]:
+    async def _ask(self, rows: Sequence[Mapping[str, Any]], asked: str) -> list[Any]:
         self.look()
         await self._up.wait()
         try:
             async with asyncio.timeout(self._patience):
-                self._writer.write(packed({"rows": rows}))
+                self._writer.write(packed({"rows": rows, "asked": asked}))
                 await self._writer.drain()
                 answer = await read(self._reader)
         except TimeoutError:
@@ -130,8 +143,8 @@ class CodeProcess:
         else:
             if "error" in answer:
                 raise ScoreError(answer["error"])
-            scores: list[list[float]] = answer["scores"]
-            return scores
+            found: list[Any] = answer[asked]
+            return found
         self._replace(why)
         raise ScoreError(f"{why}; it is started again")
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from pydantic import BaseModel, Field, create_model
+
 from bighead_ci.documents.artifact import ArtifactManifest
 from bighead_ci.documents.explanation import Explanation
 from bighead_ci.serving.explaining import EXPLANATION, PARAMETER
+from bighead_ci.serving.frames import DETAILS
 from bighead_ci.serving.open_inference import DATATYPES, OpenInference
 from bighead_ci.serving.ranking import CANDIDATES, RANK, RANKED, SHARED
 from bighead_ci.serving.request import RequestSchema
@@ -55,6 +58,17 @@ def describe(page: Json, manifest: ArtifactManifest, most_rows: int, deadline_ms
     return json.dumps(with_ranking(with_explanations(page), RANK, manifest)).encode()
 
 
+def details_document(manifest: ArtifactManifest) -> type[BaseModel]:
+    """The schema of what the version's own code says besides scores."""
+    kinds: dict[str, Any] = {"int64": int, "float64": float, "string": str, "bool": bool}
+    fields: dict[str, Any] = {
+        name: (kinds[field.type] if field.required else kinds[field.type] | None, Field(description=field.description))
+        for name, field in manifest.details.items()
+    }
+    document: type[BaseModel] = create_model("Details", **fields)
+    return document
+
+
 def with_explanations(page: dict[str, Any]) -> dict[str, Any]:
     """The page with the query that asks `/predict` for explanations."""
     predict = page["paths"]["/predict"]["post"]
@@ -83,7 +97,7 @@ def with_ranking(page: dict[str, Any], path: str, manifest: ArtifactManifest) ->
             "parameters": [_EXPLAIN],
             "requestBody": {"required": True, "content": {"application/json": {"schema": request}}},
             "responses": {
-                "200": {"description": "Ranked", "content": {"application/json": {"schema": _ranked()}}},
+                "200": {"description": "Ranked", "content": {"application/json": {"schema": _ranked(manifest)}}},
                 "400": _REFUSED,
                 "501": _NONE,
             },
@@ -92,7 +106,7 @@ def with_ranking(page: dict[str, Any], path: str, manifest: ArtifactManifest) ->
     return page
 
 
-def _ranked() -> dict[str, Any]:
+def _ranked(manifest: ArtifactManifest) -> dict[str, Any]:
     text, number, whole = ({"type": name} for name in ("string", "number", "integer"))
     about = dict.fromkeys(("list_id", "model", "version", "variant", "artifact", "as_of"), text)
     explanation = Explanation.model_json_schema(ref_template="#/components/schemas/{model}")
@@ -105,7 +119,10 @@ def _ranked() -> dict[str, Any]:
         "features_found": whole,
         EXPLANATION: explanation,
     }
-    each = {"type": "object", "properties": candidate, "required": [*candidate][:-1]}
+    needed = [*candidate][:-1]
+    if manifest.details:
+        candidate[DETAILS] = details_document(manifest).model_json_schema()
+    each = {"type": "object", "properties": candidate, "required": needed}
     ranked = {"type": "array", "items": each}
     return {
         "type": "object",

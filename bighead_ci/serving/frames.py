@@ -12,6 +12,8 @@ import socket
 import struct
 from typing import Any
 
+SCORES, DETAILS = "scores", "details"
+"""What the process of the code is asked for, and what its answer calls that."""
 _LENGTH = struct.Struct("!I")
 
 

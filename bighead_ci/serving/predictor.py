@@ -20,6 +20,7 @@ from bighead_ci.ports.clock import Clock
 from bighead_ci.ports.scorer import LoadedArtifact, Scorer
 from bighead_ci.scorers.explaining import explain
 from bighead_ci.serving.domains import Domains
+from bighead_ci.serving.frames import DETAILS
 from bighead_ci.serving.metrics import ServingMetrics
 from bighead_ci.serving.prediction_log import LogRow, PredictionLogWriter
 from bighead_ci.serving.request import Checked, RequestError, RequestSchema
@@ -81,6 +82,13 @@ class RemoteScorer(LoadedArtifact, Protocol):
 
         Raises:
             ScoreError: there are none.
+        """
+
+    async def detail_rows(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """What the version's own code says of rows besides scores, in their order.
+
+        Raises:
+            ScoreError: it says nothing, or something else than is declared.
         """
 
 
@@ -242,6 +250,16 @@ class Predictor:
         scores = await self._scorer.score_rows([row.inputs for row in rows])
         self._require_numbers(scores, rows)
         return scores
+
+    async def details(self, rows: Sequence[Prepared]) -> list[dict[str, Any]]:
+        """What each row's answer has more where model.yaml declares details; nothing is counted or logged.
+
+        Raises:
+            ScoreError: the version's own code gives something else than is declared, or ended.
+        """
+        if not self.manifest.details or not isinstance(self._scorer, RemoteScorer):
+            return [{} for _ in rows]
+        return [{DETAILS: one} for one in await self._scorer.detail_rows([row.inputs for row in rows])]
 
     def explain(self, rows: Sequence[Prepared]) -> list[Explanation]:
         """What the scores of rows are made of; nothing is counted or logged. Safe beside other calls, in any thread.

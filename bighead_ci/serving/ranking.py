@@ -13,6 +13,7 @@ import numpy as np
 
 from bighead_ci.documents.artifact import ArtifactManifest
 from bighead_ci.serving.explaining import EXPLANATION
+from bighead_ci.serving.frames import DETAILS
 from bighead_ci.serving.predictor import Predicted
 from bighead_ci.serving.request import FieldProblem, RequestError, shown
 from bighead_ci.serving.rows import Problems, listed_json
@@ -21,7 +22,7 @@ from bighead_ci.tasks.registry import task_named
 RANK = "/rank"
 SHARED, CANDIDATES, RANKED = "shared", "candidates", "ranked"
 _FORM = '{"shared": {...}, "candidates": [{...}, ...]}'
-_OF_EACH = ("prediction_id", "features_found", EXPLANATION)
+_OF_EACH = ("prediction_id", "features_found", EXPLANATION, DETAILS)
 """What an answer says of each candidate besides its place; the rest is of all."""
 
 

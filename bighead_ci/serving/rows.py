@@ -121,12 +121,15 @@ class RowsPredictor:
             found, took = await self._score([prepared[number] for number in part])
             scores += found
             seconds += took
-        explanations = await self._explainer.of(prepared) if explain else []
+        extras = await self._details(prepared)
+        if explain:
+            for extra, more in zip(extras, await self._explainer.of(prepared), strict=True):
+                extra.update(more)
         list_id = new_id(time.time_ns() // 1000)
         each = seconds / max(len(prepared), 1)
         predicted = await self._answer(prepared, scores, each, list_id if protocol.together else None)
-        for one, more in zip(predicted, explanations, strict=explain):
-            one.answer.update(more)
+        for one, extra in zip(predicted, extras, strict=True):
+            one.answer.update(extra)
         return await self._written(protocol.answer(body, predicted, list_id))
 
     async def _score(self, rows: Sequence[Prepared]) -> tuple[list[list[float]], float]:
@@ -139,6 +142,12 @@ class RowsPredictor:
                 started = time.perf_counter()
                 found = self._predictor.scores(rows)
         return found, time.perf_counter() - started
+
+    async def _details(self, rows: Sequence[Prepared]) -> list[dict[str, Any]]:
+        found = []
+        for part in _parts(len(rows), TOGETHER):
+            found += await self._predictor.details([rows[number] for number in part])
+        return found
 
     async def _written(self, parts: Iterator[bytes]) -> bytes:
         found: list[bytes] = []

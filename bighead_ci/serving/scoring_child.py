@@ -10,13 +10,15 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
+
+import numpy.typing as npt
 
 from bighead_ci.documents.live import CodeOrder
 from bighead_ci.errors import BigheadError, InputError
 from bighead_ci.ports.scorer import Scorer
-from bighead_ci.serving.frames import packed, receive
+from bighead_ci.serving.frames import DETAILS, packed, receive
 from bighead_ci.serving.memory import bound_data
 from bighead_ci.serving.parent import end_with_parent
 from bighead_ci.transforms.columns import authored_columns
@@ -30,6 +32,13 @@ class CodeScorer(Scorer, Protocol):
     @property
     def place(self) -> str:
         """File, line and name of what scores."""
+
+    def details(self, columns: Mapping[str, npt.NDArray[Any]]) -> list[dict[str, Any]]:
+        """What it says of rows besides scores, a mapping a row.
+
+        Raises:
+            InputError: it raised, or gives something else than is declared.
+        """
 
 
 def answer_calls(connection: socket.socket, load: Callable[[CodeOrder], CodeScorer]) -> None:
@@ -55,12 +64,13 @@ def answer_calls(connection: socket.socket, load: Callable[[CodeOrder], CodeScor
             call = receive(connection)
         except EOFError:
             return
-        connection.sendall(packed(_answer(scorer, call["rows"])))
+        connection.sendall(packed(_answer(scorer, call["rows"], call["asked"])))
 
 
-def _answer(scorer: CodeScorer, rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _answer(scorer: CodeScorer, rows: list[dict[str, Any]], asked: str) -> dict[str, Any]:
     try:
-        return {"scores": scorer.score(authored_columns(rows, scorer.manifest.inputs)).tolist()}
+        columns = authored_columns(rows, scorer.manifest.inputs)
+        return {asked: scorer.details(columns) if asked == DETAILS else scorer.score(columns).tolist()}
     except InputError as error:
         return {"error": str(error)}
     except Exception as error:

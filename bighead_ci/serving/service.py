@@ -24,8 +24,9 @@ from bighead_ci.documents.live import OTHERWISE, UNREADY, VariantConfig
 from bighead_ci.errors import BigheadError
 from bighead_ci.ports.scorer import NoExplanationError
 from bighead_ci.serving.body import BodyError, Message, Receive, Scope, decode, read
-from bighead_ci.serving.describing import describe
+from bighead_ci.serving.describing import describe, details_document
 from bighead_ci.serving.explaining import EXPLANATION, Explainer, asks_to_explain
+from bighead_ci.serving.frames import DETAILS
 from bighead_ci.serving.health import Health
 from bighead_ci.serving.metrics import ServingMetrics
 from bighead_ci.serving.open_inference import OpenInference
@@ -63,6 +64,8 @@ def answer_document(manifest: ArtifactManifest) -> type[BaseModel]:
     fields: dict[str, Any] = dict.fromkeys(text, (str, ...))
     fields |= {**result, "as_of": (str, ...), "features": (int, ...), "features_found": (int, ...)}
     fields[EXPLANATION] = (Explanation | None, None)
+    if manifest.details:
+        fields[DETAILS] = (details_document(manifest), ...)
     document: type[BaseModel] = create_model("Answer", **fields)
     return document
 
@@ -237,7 +240,8 @@ class ServingApp:
                 row = self._predictor.prepare(decode(body))
                 if not self._predictor.is_remote:
                     return 200, self._predictor.score(row).answer
-            return 200, (await self._predictor.score_remotely(row)).answer
+            (more,) = await self._predictor.details([row])
+            return 200, (await self._predictor.score_remotely(row)).answer | more
         except Exception as error:  # noqa: BLE001 - every kind has its answer
             return refusal(error)
         finally:

@@ -35,6 +35,12 @@ class CodeChild(FakeScorer):
         """Scores, if the rows let it come to that."""
         return np.array([self._row(distance) for distance in columns["distance"].tolist()], dtype=np.float64)
 
+    def details(self, columns: Mapping[str, npt.NDArray[Any]]) -> list[dict[str, Any]]:
+        """Where each row is."""
+        if SPIN in columns["distance"]:
+            raise InputError(f"{PLACE}: gives nothing in far, row 0, which is required")
+        return [{"far": distance > 100} for distance in columns["distance"].tolist()]
+
     def _row(self, distance: float) -> list[float]:
         match distance:
             case -1.0:

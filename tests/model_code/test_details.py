@@ -130,7 +130,7 @@ def test_an_artifact_answers_the_details_that_are_declared(tmp_path: Path) -> No
 def test_details_that_are_not_as_declared_stop_training(tmp_path: Path) -> None:
     """At the method's own code."""
     place = place_of(tmp_path / "a", TRAIN.replace('"hours": frame["hour"]', '"hours": 0.5 + frame["hour"]'))
-    with pytest.raises(InputError, match=r"late/v1/model\.py.*details: gives .*\.5 in hours, row 0, which is a"):
+    with pytest.raises(InputError, match=r"late/v1/model\.py:13: details: gives .*\.5 in hours, row 0, which is a"):
         train(place, kept, silent)
     place = place_of(tmp_path / "b", TRAIN.replace("def details", "def more"))
     with pytest.raises(InputError, match=r"model\.py:\d+: train: returned Rule, which has no details"):

@@ -74,6 +74,20 @@ def test_rows_are_scored_in_their_order() -> None:
     assert math.isnan(missing)
 
 
+def test_details_are_asked_for_between_scores() -> None:
+    """In the order of the rows; what is wrong with them is told, and it goes on."""
+
+    async def use(code: CodeProcess) -> Any:
+        rows = [{"distance": 5.0}, {"distance": 500.0}]
+        found = await asyncio.gather(code.detail_rows(rows), code.score_rows(rows[:1]), code.detail_rows(rows[:1]))
+        with pytest.raises(ScoreError, match="gives nothing in far"):
+            await code.detail_rows([{"distance": SPIN}])
+        return [*found, await code.detail_rows(rows[1:])]
+
+    near, far = {"far": False}, {"far": True}
+    assert asked(use) == [[near, far], [[5.0, -4.0]], [near], [far]]
+
+
 def test_what_the_code_raises_is_told_with_its_place() -> None:
     """And it goes on."""
 

@@ -35,17 +35,24 @@ OWN = (
 class Halved(Pipeline):
     """Business knows better: nothing is as late as it seems."""
 
+    def details(self, X):
+        return X[["carrier"]].rename(columns={"carrier": "why"}).assign(hour=X["hour"])
+
     def predict_proba(self, X):
         late = super().predict_proba(X)[:, 1] / 2
         return [[1 - share, share] for share in late]
 '''
 )
+DETAILS = "details: {why: {type: string}, hour: {type: int64}}"
 OWN = OWN.replace("return Pipeline(", "return Halved(")
 
 
 def test_the_code_of_a_version_answers_callers(tmp_path: Path) -> None:
     """With what its authors made of the scores; a value of another type is refused before it gets there."""
-    model = ALONE.replace("{kind: python}", "{kind: python, trusted_types: [model.Halved]}")
+    model = ALONE.replace(
+        "{kind: python}",
+        f"{{kind: python, trusted_types: [model.Halved], {DETAILS}}}",
+    )
     checkout = write_checkout(tmp_path / "checkout", OWN, model)
     (checkout / DIRECTORY / "golden_rows.json").write_text('[{"carrier": "AA", "hour": 3}]')
     place = placed(checkout)
@@ -59,11 +66,16 @@ def test_the_code_of_a_version_answers_callers(tmp_path: Path) -> None:
         try:
             url = _address(process, tmp_path / "process.json")
             answer = httpx.post(f"{url}/predict", json={"carrier": "UA", "hour": 23}, timeout=30)
+            many = httpx.post(f"{url}/predict/batch", json={"rows": [{"carrier": "AA", "hour": 3}] * 2}, timeout=30)
+            page = httpx.get(f"{url}/docs.json", timeout=30).json()
             refused = httpx.post(f"{url}/predict", json={"carrier": "UA", "hour": "late"}, timeout=30)
         finally:
             process.send_signal(signal.SIGTERM)
     assert answer.status_code == 200
     assert 0.45 < answer.json()["score"] <= 0.5
+    assert answer.json()["details"] == {"why": "UA", "hour": 23}
+    assert [one["details"] for one in many.json()["rows"]] == [{"why": "AA", "hour": 3}] * 2
+    assert {*page["components"]["schemas"]["Details"]["properties"]} == {"why", "hour"}
     assert refused.status_code == 400
 
 

@@ -32,6 +32,9 @@ class SlowCode:
         self.seconds = seconds
         self._scores = list(scores)
 
+    async def detail_rows(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        raise NotImplementedError
+
     async def score_rows(self, rows: Sequence[Mapping[str, Any]]) -> list[list[float]]:
         """The same for all, in time or not."""
         await asyncio.sleep(self.seconds)

@@ -26,6 +26,9 @@ class ExplainedScorer(FakeScorer):
         shares = np.nan_to_num(np.stack(list(columns.values()), axis=1))[:, None, :]
         return Explanations("log_odds", [1], np.array([0.5]), shares, 0.5 + shares.sum(axis=2))
 
+    def explained_cells(self) -> int:
+        return 3
+
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
