@@ -31,7 +31,7 @@ from bighead_ci.images.process import ProcessImageBuilder
 from bighead_ci.orchestrators.local import LocalOrchestrator
 from bighead_ci.planning.dvc_pipeline import dvc_yaml
 from bighead_ci.planning.inputs import Inputs
-from bighead_ci.planning.stages import ARTIFACT
+from bighead_ci.planning.stages import ARTIFACT, serving_image
 from bighead_ci.platforms.local import LocalPlatform
 from bighead_ci.wiring import stages
 from bighead_ci.wiring.contexts import pipeline_of
@@ -41,6 +41,7 @@ from fakes.bags_repository import BUILT, begin_bags, commit, write
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 OLDER = {"training": ["scikit-learn==1.8.0"], "serving": ["onnxruntime==1.24.1"]}
+KERNEL = "from sklearn.kernel_approximation import RBFSampler"
 BAG = {"carrier": "AA", "weight": 21.0}
 
 
@@ -60,7 +61,7 @@ class Trained:
 
 @dataclass
 class Machine:
-    """A workspace with the bags repository, whose v2 has older libraries."""
+    """A workspace with the bags repository, whose v2 has older libraries, and whose v3 is v2 with a step to keep."""
 
     directory: Path
     workspace: Workspace
@@ -80,7 +81,8 @@ class Machine:
         with orchestrator.run(main, inputs.of(model), lines.append) as outcome:
             shutil.copytree(outcome.files / ARTIFACT, kept)
         (built,) = [line.removeprefix(BUILT) for line in lines if line.startswith(BUILT)]
-        image = self.images.ensure(inputs.recipe("serve", model), tree, silent)
+        serves = serving_image(model.definition.serving.kind, outcome.result.kind)
+        image = self.images.ensure(inputs.recipe(serves, model), tree, silent)
         return Trained(outcome.result, kept, image.reference, built)
 
 
@@ -97,19 +99,29 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine
         stages.lock(clone, "models/bags/v2", OLDER, [], silent)
     except RetryError as error:
         pytest.skip(f"NOT RUN, because no package index answers for {OLDER}: {error}")
-    commit(clone, "v2 with older libraries")
+    write(clone, copied_version(DirectoryTree(clone), "model", "bags", Place("model", "bags", "v2")))
+    code = (clone / "models/bags/v3/model.py").read_text()
+    code = code.replace("from sklearn.linear_model", f"{KERNEL}\nfrom sklearn.linear_model")
+    code = code.replace('("estimator",', '("kernel", RBFSampler(random_state=0)), ("estimator",')
+    write(clone, {"models/bags/v3/model.py": code.encode()})
+    write(clone, {"models/bags/v3/dvc.yaml": dvc_yaml(DirectoryTree(clone), "bags", "v3").encode()})
+    commit(clone, "v2 with older libraries, v3 with a step that nothing compiles")
     images = ProcessImageBuilder(workspace.images, InstalledEngine(), wiring.python_environments(workspace))
     with GitRepository(clone) as repository:
         yield Machine(tmp_path, workspace, repository, images)
 
 
 def test_two_versions_with_different_libraries_train_and_answer_side_by_side(machine: Machine) -> None:
-    """Each is trained by the scikit-learn that its lock names, and answers from the onnxruntime that its lock names."""
-    trained = {version: machine.train(version) for version in ("v1", "v2")}
+    """Each is trained by the scikit-learn that its lock names, and answers from the onnxruntime that its lock names.
+
+    Where its own code has to answer, it answers from what it was trained with.
+    """
+    trained = {version: machine.train(version) for version in ("v1", "v2", "v3")}
     locked = {version: one.result.packages for version, one in trained.items()}
     ran = [one.built for one in trained.values()]
-    assert ran == [locked["v1"]["training"]["scikit-learn"], "1.8.0"]
+    assert ran == [locked["v1"]["training"]["scikit-learn"], "1.8.0", "1.8.0"]
     assert ran[0] != ran[1]
+    assert [one.result.fell for one in trained.values()] == [False, False, True]
     platform = LocalPlatform(
         "prod",
         machine.directory / "platform",
@@ -131,15 +143,19 @@ def test_two_versions_with_different_libraries_train_and_answer_side_by_side(mac
         assert {answer.status_code for answer in answers} == {200}
         assert {answer.headers["x-bighead-version"] for answer in answers} == {"v1", "v2"}
         assert max(answer.json()["score"] for answer in answers) > 0.5
-        runtimes = {one.version: onnxruntime_of(one.pid) for one in live.variants}
+        processes = {one.version: one for one in live.variants}
+        runtimes = {version: found_by(processes[version].pid, "onnxruntime") for version in ("v1", "v2")}
         assert runtimes == {"v1": locked["v1"]["serving"]["onnxruntime"], "v2": "1.24.1"}
         assert runtimes["v1"] != runtimes["v2"]
+        fallen = httpx.post(f"http://127.0.0.1:{processes['v3'].port}/predict", json=BAG, trust_env=False)
+        assert fallen.json()["artifact"] == trained["v3"].result.artifact
+        assert found_by(processes["v3"].pid, "sklearn") == "1.8.0"
     finally:
         platform.stop()
 
 
 def variant(version: str, trained: Trained) -> DesiredVariant:
-    """With half of the traffic."""
+    """With half of the traffic; v3 with none."""
     artifact = trained.result.artifact
     return DesiredVariant(
         name=f"bags-{version}-{artifact[7:15]}",
@@ -148,13 +164,13 @@ def variant(version: str, trained: Trained) -> DesiredVariant:
         image=trained.image,
         artifact=artifact,
         run="run",
-        weight=50,
+        weight=0 if version == "v3" else 50,
         serving=trained.result.serving,
     )
 
 
-def onnxruntime_of(pid: int | None) -> str:
-    """The version that the interpreter of a process finds."""
-    code = "import onnxruntime; print(onnxruntime.__version__)"
+def found_by(pid: int | None, library: str) -> str:
+    """The version of a library that the interpreter of a process finds."""
+    code = f"import {library}; print({library}.__version__)"
     interpreter = psutil.Process(pid).cmdline()[0]
     return subprocess.run([interpreter, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
