@@ -151,7 +151,7 @@ class Steps:
         found = find_check(self.context.forge, pull.head, CI)
         return found is not None and found.state == "success"
 
-    def await_check(self, number: int, expected: str = "success") -> None:
+    def await_check(self, number: int, expected: str = "success", seconds: float = CHECK_SECONDS) -> None:
         """Wait for the checks, show the head of the report, insist on the outcome."""
 
         def finished() -> PullRequest | None:
@@ -159,7 +159,7 @@ class Steps:
             found = find_check(self.context.forge, pull.head, CI)
             return pull if found is not None and found.state != "pending" else None
 
-        pull = self.narrator.wait(f"checks of #{number}", finished, CHECK_SECONDS, f"ci-{number}.log")
+        pull = self.narrator.wait(f"checks of #{number}", finished, seconds, f"ci-{number}.log")
         found, report = find_check(self.context.forge, pull.head, CI), pull.comment("report")
         self.narrator.show(head_of(report.body if report else "", 14))
         if found is None or found.state != expected:
@@ -174,6 +174,11 @@ class Steps:
 
     def release(self, model: str, environment: str, version: str) -> None:
         """Wait for the promotion PR that the bot opens, approve and merge it, wait until the version serves."""
+        self.merge_promotion(model, environment, version)
+        self.await_live(model, environment, version)
+
+    def merge_promotion(self, model: str, environment: str, version: str) -> None:
+        """Wait for the promotion PR that the bot opens, approve and merge it."""
         branch = f"release/{environment}/{model}"
 
         def opened() -> PullRequestSummary | None:
@@ -183,7 +188,6 @@ class Steps:
         pull = self.narrator.wait(f"promotion of {model} {version} to {environment}", opened)
         self.narrator.tell(f"pull request #{pull.number}: {pull.title}")
         self.approve_and_merge(pull.number)
-        self.await_live(model, environment, version)
 
     def promote(self, model: str, environment: str, version: str) -> None:
         """Ask for a promotion, approve and merge it, wait until the version serves."""
