@@ -74,7 +74,12 @@ def begin_bags(directory: Path, pipeline: DvcPipeline) -> Path:
     write(directory, new_model(DirectoryTree(directory), "bags", NewModel(source="bags", label="late")))
     code = (directory / BAGS / "model.py").read_text()
     head, marker, rest = code.partition("    columns = ColumnTransformer([")
-    code = head + REGULARISATION + marker + rest.replace('parameters["regularisation"]', "strength")
+    code = (
+        head
+        + REGULARISATION
+        + marker
+        + rest.replace('parameters["regularisation"]', 'parameters["regularisation"] * strength')
+    )
     write(directory, {f"{BAGS}/model.py": code.encode(), f"{BAGS}/strength.txt": b"1.0\n"})
     write(directory, {f"{BAGS}/dvc.yaml": dvc_yaml(DirectoryTree(directory), "bags", "v1").encode()})
     commit(directory, "bags")
