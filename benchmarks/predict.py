@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import runpy
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -50,15 +51,21 @@ def measure(parts: Collection[str]) -> tuple[dict[str, Any], dict[str, tuple[flo
         trees = variants.trained(TREES)
         for kind, make in KINDS.items():
             if kind in parts:
-                figures[kind] = _ours(variants, kind, make)
+                _keep(figures, kind, _ours(variants, kind, make))
         if LISTS in parts:
             with variants.served("lists", trees) as target:
-                figures[LISTS] = beside_lists(target)
+                _keep(figures, LISTS, beside_lists(target))
         peers = _peers(trees, figures)
         for called in PEERS:
             if called in parts:
-                figures[called] = _peer(peers[called], scratch / called)
+                _keep(figures, called, _peer(peers[called], scratch / called))
     return figures, _bars(figures)
+
+
+def _keep(figures: dict[str, Any], part: str, found: Any) -> None:
+    """And say it at once, for a run that is cut short."""
+    figures[part] = found
+    sys.stderr.write(f"{part}: {found}\n")
 
 
 def _ours(variants: Variants, called: str, make: Callable[[Variants], Trained]) -> dict[str, Any]:
