@@ -26,13 +26,13 @@ from bighead_ci.definitions.loading import load_model
 from bighead_ci.definitions.tree import DirectoryTree
 
 KINDS: Mapping[str, Callable[[Variants], Trained]] = {
-    "onnx": lambda variants: variants.trained(BASELINE),
+    "linear": lambda variants: variants.trained(BASELINE),
     "trees": lambda variants: variants.trained(TREES),
     "xgboost": Variants.with_xgboost,
     "regression": lambda variants: variants.trained(REGRESSION),
     "python": Variants.as_python,
 }
-COMPILED = ("onnx", "trees", "xgboost", "regression")
+COMPILED = ("linear", "trees", "xgboost", "regression")
 PEERS = ("echo", "bentoml", "mlflow_serve", "mlserver")
 LISTS = "trees_beside_lists"
 PARTS = (*KINDS, LISTS, *PEERS)

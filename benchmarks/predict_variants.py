@@ -44,6 +44,7 @@ from bighead_ci.planning.stages import TRAINING_SET, TRAINING_SUMMARY, servers_o
 from bighead_ci.platforms.local import LocalPlatform
 from bighead_ci.ports.progress import silent
 from bighead_ci.scorers.artifact import artifact_digest, load_artifact
+from bighead_ci.scorers.registry import LOADERS
 
 BASELINE, TREES, REGRESSION = "models/flight_delay/v1", "models/flight_delay/v2", "models/arrival_delay/v1"
 PYTHON, XGBOOST = "models/flight_delay/v8", "models/flight_delay/v9"
@@ -105,7 +106,8 @@ class Trained:
 
     def in_process_ms(self) -> float:
         """Median of scoring one row of inputs in this process, its frame included."""
-        scorer = load_artifact(self.artifact, artifact_digest(self.artifact), code_loaders(self.path))
+        loaders = {**LOADERS, **code_loaders(self.path)}
+        scorer = load_artifact(self.artifact, artifact_digest(self.artifact), loaders)
         times = []
         for row in self.rows():
             began = time.perf_counter()
