@@ -13,8 +13,9 @@ import sys
 import time
 import warnings
 from collections import Counter
-from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -83,29 +84,49 @@ class Found:
         return about | {name: value for name, value in vars(self).items() if name != "case" and value not in (None, {})}
 
 
+@dataclass
+class Outcome:
+    """What became of one estimator's cases, as JSON."""
+
+    found: list[dict[str, Any]] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+    """Preprocessing → why the estimator cannot be trained behind it, or has no scores of the task."""
+
+
 def measure() -> tuple[dict[str, Any], dict[str, tuple[float, float]]]:
-    """Every estimator, every task, every preprocessing."""
-    found: list[Found] = []
-    skipped: dict[str, dict[str, str]] = {}
+    """Every estimator, every task, every preprocessing; as many at a time as there are processors."""
     started = time.perf_counter()
-    for cases in scikit_learn_cases():
-        needed = True
-        print(cases[0].estimator, cases[0].task, file=sys.stderr, flush=True)
-        for case in cases:
-            if needed or not PREPROCESSING[case.pipeline].only_if_needed:
-                tried(case, found, skipped)
-                needed = not any(one.case.estimator == case.estimator and one.case.task == case.task for one in found)
+    groups = _groups()
+    outcomes: dict[str, Outcome] = {}
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        for cases, done in zip(groups, pool.map(_tried, range(len(groups))), strict=True):
+            name = f"{cases[0].estimator}, {cases[0].task}"
+            print(f"{name}: {Counter(one['kind'] for one in done.found)}", file=sys.stderr, flush=True)
+            outcomes[name] = done
+    return _figures(outcomes, time.perf_counter() - started)
+
+
+def _groups() -> list[list[Case]]:
+    """Cases of one estimator and task together."""
+    groups = list(scikit_learn_cases())
+    boosters: dict[tuple[str, str], list[Case]] = {}
     for case in booster_cases():
-        tried(case, found, skipped)
-    return _figures(found, skipped, time.perf_counter() - started)
+        boosters.setdefault((case.estimator, case.task), []).append(case)
+    return [*groups, *boosters.values()]
 
 
-def tried(case: Case, found: list[Found], skipped: dict[str, dict[str, str]]) -> None:
-    """Try a case; what came of it is added to one of the two."""
-    try:
-        found.append(become(case))
-    except NotAdmittedError as error:
-        skipped.setdefault(f"{case.estimator}, {case.task}", {})[case.pipeline] = str(error)
+def _tried(group: int) -> Outcome:
+    """The group's outcome, in a process of its own, to which what makes an estimator cannot be sent."""
+    done = Outcome()
+    for case in _groups()[group]:
+        about = PREPROCESSING.get(case.pipeline)
+        if about is not None and about.only_if_needed and done.found:
+            continue
+        try:
+            done.found.append(become(case).document())
+        except NotAdmittedError as error:
+            done.skipped[case.pipeline] = str(error)
+    return done
 
 
 def become(case: Case) -> Found:
@@ -219,9 +240,9 @@ def _compare(found: Found, scorer: Scorer, scores: Any, rows: Columns) -> None:
     ours, ours_answered = scored_where_taken(scorer.score, rows, outputs)
     for at in np.linspace(0, row_count(rows) - 1, min(SINGLE, row_count(rows))).astype(np.int64):
         single, alone = scored_where_taken(lambda some: _one_by_one(scorer, some), _some(rows, [at]), outputs)
-        if alone[0] != ours_answered[at] or deviation(single, ours[[at]]).max() > TOLERANCE:
-            ours[at] = single[0]
-            ours_answered[at] = alone[0]
+        if alone[0] != answered[at] or deviation(single, wanted[[at]]).max() > TOLERANCE:
+            wanted[[at]], answered[[at]] = scored_where_taken(scores, _some(rows, [at]), outputs)
+            ours[at], ours_answered[at] = single[0], alone[0]
     apart = np.where(ours_answered, deviation(ours, wanted).max(axis=1), np.inf)[answered]
     beyond = apart > TOLERANCE
     found.rows += int(answered.sum())
@@ -243,31 +264,26 @@ def _some(rows: Columns, at: Any) -> Columns:
     return {name: values[at] for name, values in rows.items()}
 
 
-def _figures(
-    found: list[Found], skipped: Mapping[str, Mapping[str, str]], seconds: float
-) -> tuple[dict[str, Any], dict[str, tuple[float, float]]]:
-    admitted = {f"{one.case.estimator}, {one.case.task}" for one in found}
-    kinds = Counter(one.kind for one in found)
+def _figures(outcomes: dict[str, Outcome], seconds: float) -> tuple[dict[str, Any], dict[str, tuple[float, float]]]:
+    details = [one for done in outcomes.values() for one in done.found]
+    kinds = Counter(one["kind"] for one in details)
+    odd = {"rows_that_differ": "differing", "rows_answered_where_the_estimator_raises": "answered_where_it_raises"}
+    sums: dict[str, float] = {name: sum(one[key] for one in details) for name, key in odd.items()}
     figures: dict[str, Any] = {
-        "estimators": len({one.case.estimator for one in found}),
-        "estimators_and_tasks": len(admitted),
-        "cases": len(found),
+        "estimators": len({one["estimator"] for one in details}),
+        "estimators_and_tasks": sum(bool(done.found) for done in outcomes.values()),
+        "cases": len(details),
         "kinds": dict(sorted(kinds.items())),
-        "rows_held_out": sum(one.rows for one in found),
-        "rows_that_differ": sum(one.differing for one in found),
-        "rows_answered_where_the_estimator_raises": sum(one.answered_where_it_raises for one in found),
-        "largest_difference": max((one.largest for one in found), default=0.0),
+        "rows_held_out": sum(one["rows"] for one in details),
+        **sums,
+        "largest_difference": max((one["largest"] for one in details), default=0.0),
         "seconds": round(seconds, 1),
-        "not_admitted": {name: reason for name, reason in skipped.items() if name not in admitted},
-        "not_with": {name: reason for name, reason in skipped.items() if name in admitted},
-        "details": [one.document() for one in found],
+        "not_admitted": {name: done.skipped for name, done in outcomes.items() if not done.found},
+        "not_with": {name: done.skipped for name, done in outcomes.items() if done.found and done.skipped},
+        "details": details,
     }
-    bars = {
-        "rows_that_differ": (figures["rows_that_differ"], 0.0),
-        "rows_answered_where_the_estimator_raises": (figures["rows_answered_where_the_estimator_raises"], 0.0),
-        "without_a_form": (float(kinds["none"]), 0.0),
-    }
-    return figures, bars
+    bars = {name: (figure, 0.0) for name, figure in sums.items()}
+    return figures, bars | {"cases_without_a_form": (float(kinds["none"]), 0.0)}
 
 
 if __name__ == "__main__":

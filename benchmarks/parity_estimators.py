@@ -33,7 +33,6 @@ QUICK: Mapping[str, Any] = {
     "cv": 3,
     "max_subpopulation": 300,
     "n_alphas": 10,
-    "verbose": 0,
 }
 """Parameters of this name are set so, where an estimator has them: the same each time, and no more work than needed."""
 TURNS: Mapping[str, int] = {

@@ -4,11 +4,13 @@ One input at a time takes: a missing value, text that no row had, categories tha
 knows, the threshold of every split with its neighbours in float32 and float64, both sides of jumps of the score
 wherever they come from, whole numbers that float32 and float64 cannot hold, numbers beyond float32, infinity. Of a
 list, each position takes odd numbers, and all positions at once. All else of such a row is as in a row that was seen.
+Some more rows take two or three such values at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +30,8 @@ MOST_CATEGORIES = 200
 """Of one input, the rarest."""
 MOST_POSITIONS = 16
 """Of one list, evenly spaced."""
+TOGETHER = 1_000
+"""Rows in which several inputs are odd at once, drawn among those in which one is."""
 BASES = 4
 """Rows that were seen, which the others are made from."""
 FLOAT32 = float(np.finfo(np.float32).max)
@@ -69,6 +73,9 @@ class _Cell:
         return isinstance(self.value, float) and np.isnan(self.value)
 
 
+_Row = tuple[_Cell, ...]
+"""A row by what is odd about it; all else is of the first cell's row."""
+_FEWEST_TOGETHER = 2
 Odd = tuple[Any, str, int | None]
 """A value, what is odd about it, its position in a list."""
 
@@ -91,32 +98,51 @@ def adversarial_rows(
     """
     thresholds, categories = thresholds_of(estimator), categories_of(estimator)
     bases = np.unique(np.linspace(0, row_count(seen) - 1, BASES).astype(np.int64)).tolist()
-    cells: list[_Cell] = []
+    odd = {
+        item.name: [
+            _Cell(base, item.name, *found) for found in _odd(item, seen[item.name], categories) for base in bases
+        ]
+        for item in inputs
+    }
+    cells = [cell for several in odd.values() for cell in several]
     for item in inputs:
-        for value, about, position in _odd(item, seen[item.name], categories):
-            cells += [_Cell(base, item.name, value, about, position) for base in bases]
         near = _near(item, seen[item.name], thresholds)
         cells += [_Cell(bases[at % len(bases)], item.name, *found) for at, found in enumerate(near)]
     for jump in jumps(scores, inputs, seen, bases):
         cells += [_Cell(jump.base, jump.input, side, f"{side!r}, where the score jumps") for side in jump.sides]
-    if len(cells) > MOST_ROWS:
-        cells = [cells[at] for at in np.linspace(0, len(cells) - 1, MOST_ROWS).astype(np.int64)]
-    whole, holed = [cell for cell in cells if not cell.missing], [cell for cell in cells if cell.missing]
+    rows = [(cell,) for cell in cells] + _together(odd)
+    if len(rows) > MOST_ROWS:
+        rows = [rows[at] for at in np.linspace(0, len(rows) - 1, MOST_ROWS).astype(np.int64)]
+    holed = [row for row in rows if any(cell.missing for cell in row)]
+    whole = [row for row in rows if not any(cell.missing for cell in row)]
     return [_made(whole, inputs, seen), _with_all_missing(_made(holed, inputs, seen), inputs)]
 
 
-def _made(cells: Sequence[_Cell], inputs: Sequence[ArtifactInput], seen: Columns) -> AdversarialRows:
-    chosen = np.array([cell.base for cell in cells], dtype=np.int64)
+def _together(odd: Mapping[str, Sequence[_Cell]]) -> list[_Row]:
+    """Overflows and ties of several inputs, which none has by itself."""
+    names = [name for name, cells in odd.items() if cells]
+    if len(names) < _FEWEST_TOGETHER:
+        return []
+    draw = random.Random(0)  # noqa: S311 - not for secrets: the same rows each time
+    rows = []
+    for _ in range(TOGETHER):
+        chosen = draw.sample(names, min(len(names), draw.choice((_FEWEST_TOGETHER, _FEWEST_TOGETHER + 1))))
+        rows.append(tuple(draw.choice(odd[name]) for name in chosen))
+    return rows
+
+
+def _made(rows: Sequence[_Row], inputs: Sequence[ArtifactInput], seen: Columns) -> AdversarialRows:
+    chosen = np.array([cells[0].base for cells in rows], dtype=np.int64)
     columns = {}
     for item in inputs:
-        changed = [(row, cell) for row, cell in enumerate(cells) if cell.input == item.name]
+        changed = [(row, cell) for row, cells in enumerate(rows) for cell in cells if cell.input == item.name]
         values = seen[item.name][chosen]
         if values.dtype.kind in "ib" and any(isinstance(cell.value, float) for _, cell in changed):
             values = values.astype(np.float64)
         for row, cell in changed:
             values[row if cell.position is None else (row, cell.position)] = cell.value
         columns[item.name] = values
-    return AdversarialRows(columns, [f"{cell.input} {cell.about}" for cell in cells])
+    return AdversarialRows(columns, [" and ".join(f"{cell.input} {cell.about}" for cell in cells) for cells in rows])
 
 
 def _with_all_missing(rows: AdversarialRows, inputs: Sequence[ArtifactInput]) -> AdversarialRows:

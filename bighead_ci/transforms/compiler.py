@@ -28,6 +28,8 @@ class Compiler:
     """What distinguishes it from others of its kind; may be empty."""
     compiled: Callable[[Any, ArtifactManifest, Columns], Compiled]
     """The form of an estimator fitted on these rows; InputError says why it has none."""
+    largest: float | None = None
+    """Magnitude of float64 inputs beyond which the form is not asked: it computes in less than the estimator does."""
 
     @property
     def name(self) -> str:

@@ -8,7 +8,7 @@ from bighead_ci.documents.artifact import GRAPH, ArtifactManifest
 from bighead_ci.errors import InputError
 from bighead_ci.transforms.columns import Columns
 from bighead_ci.transforms.compiler import Compiled, Compiler
-from bighead_ci.transforms.learned import holds_neighbours, holds_trees
+from bighead_ci.transforms.learned import holds_neighbours, holds_support_vector_probabilities, holds_trees
 from bighead_ci.transforms.sklearn_estimator import to_onnx
 from bighead_ci.transforms.table_compiler import linear, trees
 
@@ -32,6 +32,8 @@ def _refuse_jumps(estimator: Any) -> None:
         raise InputError("skl2onnx is not asked for scikit-learn's trees: it scores missing values otherwise")
     if holds_neighbours(estimator):
         raise InputError("skl2onnx is not asked for neighbours: which of two is nearer is decided by the last digit")
+    if holds_support_vector_probabilities(estimator):
+        raise InputError("skl2onnx is not asked for probabilities of support vectors: their iteration ends elsewhere")
 
 
 COMPILERS = (
@@ -39,5 +41,5 @@ COMPILERS = (
     Compiler("trees", "", trees),
     Compiler("linear", "", linear),
     Compiler("onnx", "", _graph),
-    Compiler("onnx", "float32", _narrow_graph),
+    Compiler("onnx", "float32", _narrow_graph, largest=1e18),  # its square is a float32, too
 )

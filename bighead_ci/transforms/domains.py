@@ -91,6 +91,24 @@ def find_domains(estimator: Any, scores: Scores, inputs: Sequence[ArtifactInput]
     return [domain for domain in found if domain is not None]
 
 
+def narrowed(domains: Sequence[InputDomain], inputs: Sequence[ArtifactInput], largest: float) -> list[InputDomain]:
+    """The domains with no float64 beyond a magnitude.
+
+    Args:
+        domains: Those of the estimator.
+        inputs: What it takes.
+        largest: The magnitude.
+    """
+    known = {domain.input: domain for domain in domains}
+    for item in inputs:
+        domain = known.get(item.name, InputDomain(input=item.name, null=True))
+        if item.type == "float64" and domain.values is None:
+            lowest = -largest if domain.lowest is None else max(domain.lowest, -largest)
+            highest = largest if domain.highest is None else min(domain.highest, largest)
+            known[item.name] = domain.model_copy(update={"lowest": lowest, "highest": highest})
+    return list(known.values())
+
+
 def within(domains: Sequence[InputDomain], columns: Columns) -> npt.NDArray[np.bool_]:
     """Which rows have in every input what the domains allow."""
     allowed = np.ones(len(next(iter(columns.values()))), dtype=np.bool_)

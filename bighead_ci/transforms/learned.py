@@ -26,6 +26,11 @@ def holds_neighbours(estimator: Any) -> bool:
     return any(hasattr(part, "n_neighbors") or hasattr(part, "radius_neighbors") for part in _parts(estimator))
 
 
+def holds_support_vector_probabilities(estimator: Any) -> bool:
+    """Whether libsvm makes probabilities of its decisions, by an iteration that ends when it is near enough."""
+    return any(np.size(getattr(part, "probA_", ())) > 0 for part in _parts(estimator))
+
+
 def categories_of(estimator: Any) -> list[Any]:
     """Every category that its encoders know, those of a column together."""
     return [

@@ -17,7 +17,7 @@ from sklearn.tree import DecisionTreeClassifier
 from bighead_ci.documents.artifact import ArtifactInput, InputDomain
 from bighead_ci.model_code.frame import estimator_frame
 from bighead_ci.transforms.columns import Columns
-from bighead_ci.transforms.domains import find_domains, scored_where_taken, within
+from bighead_ci.transforms.domains import find_domains, narrowed, scored_where_taken, within
 
 ROWS = 60
 INPUTS = [ArtifactInput(name="carrier", type="string"), ArtifactInput(name="month", type="int64")]
@@ -160,6 +160,20 @@ def test_a_whole_number_may_have_bounds() -> None:
     with np.errstate(over="ignore"):
         found = numeric_domains(Table(), counts)["n"]
     assert (found.lowest, found.highest) == (-2200, 1999)
+
+
+def test_a_form_of_float32_takes_less_than_its_estimator() -> None:
+    """Floats within a magnitude; what the estimator refuses itself stays refused."""
+    inputs = [ArtifactInput(name=name, type="float64") for name in ("x", "y", "z")]
+    held = [
+        InputDomain(input="x", null=False, lowest=0.0, highest=FLOAT64),
+        InputDomain(input="y", null=True, values=[1.0, 2.0]),
+    ]
+    found = {one.input: one for one in narrowed(held, [*inputs, *INPUTS], 1e18)}
+    assert (found["x"].null, found["x"].lowest, found["x"].highest) == (False, 0.0, 1e18)
+    assert found["y"] == held[1]
+    assert found["z"] == InputDomain(input="z", null=True, lowest=-1e18, highest=1e18)
+    assert "month" not in found
 
 
 def test_a_row_that_is_refused_takes_no_other_with_it() -> None:

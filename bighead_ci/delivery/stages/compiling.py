@@ -15,6 +15,7 @@ from bighead_ci.model_code.code import ModelCode
 from bighead_ci.scorers.registry import LOADERS
 from bighead_ci.transforms.columns import Columns
 from bighead_ci.transforms.compiler import Compiled, Compiler
+from bighead_ci.transforms.domains import narrowed
 from bighead_ci.transforms.onnx_graph import without_metadata
 
 
@@ -51,7 +52,11 @@ def _no_graph(model: Any, _manifest: ArtifactManifest, code: ModelCode) -> Made:
 def _compiled(
     compiler: Compiler, training: Columns, estimator: Any, manifest: ArtifactManifest, _code: ModelCode
 ) -> Made:
-    return _made(compiler.compiled(estimator, manifest, training), manifest)
+    form = compiler.compiled(estimator, manifest, training)
+    if compiler.largest is not None:
+        narrow = narrowed(manifest.domains, manifest.inputs, compiler.largest)
+        manifest = manifest.model_copy(update={"domains": narrow})
+    return _made(form, manifest)
 
 
 def _made(form: Compiled, manifest: ArtifactManifest) -> Made:

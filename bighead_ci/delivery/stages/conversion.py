@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from bighead_ci.delivery.stages.made import Made, Way, Ways
 from bighead_ci.delivery.stages.results import MeasuredConversion
@@ -30,6 +31,8 @@ from bighead_ci.transforms.adversarial import AdversarialRows, adversarial_rows
 from bighead_ci.transforms.columns import Columns, appended
 from bighead_ci.transforms.domains import find_domains, scored_where_taken, within
 
+MARGIN = 2
+"""The set is a sample: a form must be so many times nearer on it than `TOLERANCE`."""
 TOLERANCE = 1e-5
 """How far the artifact's score of a row may be from the training framework's, beyond 1 relative to it."""
 SAMPLED_GOLDEN = 8
@@ -67,6 +70,11 @@ class _Batch:
     about: Sequence[str]
     """Of adversarial rows, what is odd about each; of others nothing."""
 
+    def at(self, rows: npt.NDArray[np.int64]) -> _Batch:
+        """Some of them."""
+        columns = {name: values[rows] for name, values in self.columns.items()}
+        return _Batch(columns, self.wanted[rows], [self.about[row] for row in rows] if self.about else [])
+
     def row(self, at: int) -> dict[str, Any]:
         return {name: plain(values[at]) for name, values in self.columns.items()}
 
@@ -82,6 +90,8 @@ class _Batch:
 class _Trial:
     """A parity set: golden rows, evaluation rows, adversarial ones."""
 
+    scores: Callable[[Columns], Floats]
+    """The estimator's."""
     authored: _Batch
     evaluation: _Batch
     adversarial: Sequence[_Batch]
@@ -91,6 +101,32 @@ class _Trial:
     @property
     def batches(self) -> list[_Batch]:
         return [batch for batch in (self.authored, self.evaluation, *self.adversarial) if len(batch.wanted)]
+
+    def within(self, manifest: ArtifactManifest) -> _Trial:
+        """What a form is asked that takes less than the estimator.
+
+        Raises:
+            InputError: it does not take a row that was trained or is to be answered.
+        """
+        for batch in (self.authored, self.evaluation):
+            outside = np.flatnonzero(~within(manifest.domains, batch.columns))
+            if len(outside):
+                raise InputError(f"takes less than the estimator, and not {batch.described(int(outside[0]))}")
+        odd = [one.at(np.flatnonzero(within(manifest.domains, one.columns))) for one in self.adversarial]
+        unanswered = [one.at(np.flatnonzero(within(manifest.domains, one.columns))) for one in self.unanswered]
+        return _Trial(self.scores, self.authored, self.evaluation, odd, unanswered)
+
+    def agreed(self, scorer: Scorer, batch: _Batch, at: int) -> Floats | None:
+        """What the estimator gives a row, among others or alone, if that is what the scorer gives it alone.
+
+        An estimator itself may round a row among others to other last digits than the row alone.
+        """
+        found = np.array([scorer.score_row(batch.row(at))])
+        one = batch.at(np.array([at], dtype=np.int64))
+        if _errors(found, one.wanted)[0] <= TOLERANCE:
+            return one.wanted
+        alone = self.scores(one.columns)
+        return alone if _errors(found, alone)[0] <= TOLERANCE else None
 
 
 def convert(
@@ -113,18 +149,18 @@ def convert(
     seen = appended(trained.evaluation, trained.training)
     domains = find_domains(trained.estimator, trained.scores, manifest.inputs, seen)
     manifest = manifest.model_copy(update={"domains": domains})
-    _say_domains(manifest, progress)
     trial = _trial(trained, manifest, seen)
     failed: list[tuple[Way, InputError]] = []
     for way in found:
         try:
             made = way.make(trained.estimator, manifest, code)
-            errors = _judged(made.scorer, trial)
+            mine = trial.within(made.manifest)
+            errors = _judged(made.scorer, mine)
         except InputError as error:
             failed.append((way, error))
             continue
-        measured = _measured(made, trial, errors, failed)
-        _write(destination, made, _golden(trial, errors))
+        measured = _measured(made, mine, errors, failed)
+        _write(destination, made, _golden(made.scorer, mine, errors))
         _say(measured, made, progress)
         return measured
     raise _nothing_answers(trained.estimator, failed, code)
@@ -171,7 +207,7 @@ def _trial(trained: Trained, manifest: ArtifactManifest, seen: Columns) -> _Tria
         kept = inside.at(np.flatnonzero(taken))
         odd.append(_Batch(kept.columns, scores[taken], kept.about))
         unanswered.append(inside.at(np.flatnonzero(~taken)))
-    return _Trial(authored, evaluation, odd, unanswered)
+    return _Trial(trained.scores, authored, evaluation, odd, unanswered)
 
 
 def _judged(scorer: Scorer, trial: _Trial) -> list[Floats]:
@@ -188,9 +224,14 @@ def _judged(scorer: Scorer, trial: _Trial) -> list[Floats]:
             f"scores {beyond:,} of {rows:,} rows differently by more than {TOLERANCE:g} "
             f"(by {found.max():.3g} for {batch.described(int(found.argmax()))})"
         )
+    largest = max(float(one.max()) for one in errors)
+    if largest > TOLERANCE / MARGIN:
+        raise InputError(
+            f"is as far as {largest:.2g} from the estimator on these rows, too near {TOLERANCE:g} for others"
+        )
     for batch in trial.batches:
         for at in _spaced(len(batch.wanted), TIMED_ROWS):
-            if _errors(np.array([scorer.score_row(batch.row(at))]), batch.wanted[at : at + 1])[0] > TOLERANCE:
+            if trial.agreed(scorer, batch, at) is None:
                 raise InputError(f"scores one row otherwise than among others: {batch.described(at)}")
     for odd in trial.unanswered:
         _, answered = scored_where_taken(scorer.score, odd.columns, trial.evaluation.wanted.shape[1])
@@ -219,15 +260,20 @@ def _milliseconds_a_row(scorer: Scorer, batch: _Batch) -> float:
     return round(float(np.median(taken)) * 1000, 3) if taken else 0.0
 
 
-def _golden(trial: _Trial, errors: Sequence[Floats]) -> GoldenRows:
+def _golden(scorer: Scorer, trial: _Trial, errors: Sequence[Floats]) -> GoldenRows:
     """The authored rows, some of every other batch evenly spaced, and the furthest of each."""
     chosen = [(trial.authored, at) for at in range(len(trial.authored.wanted))]
     for batch, found in zip(trial.batches, errors, strict=True):
         if batch is not trial.authored:
             picked = sorted({*_spaced(len(found), SAMPLED_GOLDEN), int(found.argmax())})
             chosen += [(batch, at) for at in picked]
-    rows = [GoldenRow(inputs=batch.row(at), scores=batch.wanted[at].tolist()) for batch, at in chosen]
-    return GoldenRows(tolerance=TOLERANCE, rows=[row for row in rows if _is_json(row.inputs)])
+    rows = []
+    for batch, at in chosen:
+        if _is_json(inputs := batch.row(at)):
+            agreed = trial.agreed(scorer, batch, at)
+            scores = batch.wanted[at] if agreed is None else agreed[0]
+            rows.append(GoldenRow(inputs=inputs, scores=scores.tolist()))
+    return GoldenRows(tolerance=TOLERANCE, rows=rows)
 
 
 def _spaced(rows: int, most: int) -> list[int]:
@@ -267,6 +313,7 @@ def _say(measured: MeasuredConversion, made: Made, progress: Progress) -> None:
     conversion = measured.conversion
     for one in conversion.refused:
         progress(f"not {one.kind}: {one.reason}")
+    _say_domains(made.manifest, progress)
     size = sum(map(len, made.files.values())) / 1024
     progress(
         f"artifact of kind {conversion.kind}, {size:,.0f} KiB, {measured.milliseconds:g} ms a row, within "
