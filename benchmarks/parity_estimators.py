@@ -107,10 +107,10 @@ def _counts(model: Any) -> Any:
 
 PREPROCESSING: Mapping[str, Preprocessing] = {
     "bare": Preprocessing(("x", "y", "id", "n"), _bare),
-    "whole numbers": Preprocessing(("id", "serial", "n"), _bare),
     "scaled, one-hot": Preprocessing(("carrier", "x", "y", "id", "n"), _scaled),
     "imputed, ordinal": Preprocessing(("carrier", "x", "y", "n"), _ordinal),
     "rare, target means": Preprocessing(("carrier", "kind", "x", "y"), _rare),
+    "whole numbers": Preprocessing(("id", "serial", "n"), _bare),
     "counts": Preprocessing(("carrier", "n"), _counts, only_if_needed=True),
     "one number": Preprocessing(("y",), _bare, only_if_needed=True),
 }
