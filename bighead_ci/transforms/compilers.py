@@ -8,7 +8,12 @@ from bighead_ci.documents.artifact import GRAPH, ArtifactManifest
 from bighead_ci.errors import InputError
 from bighead_ci.transforms.columns import Columns
 from bighead_ci.transforms.compiler import Compiled, Compiler
-from bighead_ci.transforms.learned import holds_neighbours, holds_support_vector_probabilities, holds_trees
+from bighead_ci.transforms.learned import (
+    holds_neighbours,
+    holds_one_against_the_rest,
+    holds_support_vector_probabilities,
+    holds_trees,
+)
 from bighead_ci.transforms.sklearn_estimator import to_onnx
 from bighead_ci.transforms.table_compiler import linear, trees
 
@@ -34,6 +39,8 @@ def _refuse_jumps(estimator: Any) -> None:
         raise InputError("skl2onnx is not asked for neighbours: which of two is nearer is decided by the last digit")
     if holds_support_vector_probabilities(estimator):
         raise InputError("skl2onnx is not asked for probabilities of support vectors: their iteration ends elsewhere")
+    if holds_one_against_the_rest(estimator):
+        raise InputError("skl2onnx is not asked for one class against the rest: float32 may take their sum for 0")
 
 
 COMPILERS = (

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+TWO = 2
+
 
 def thresholds_of(estimator: Any) -> npt.NDArray[np.float64]:
     """Every different threshold of its trees, sorted: scikit-learn's, XGBoost's and LightGBM's."""
@@ -29,6 +31,13 @@ def holds_neighbours(estimator: Any) -> bool:
 def holds_support_vector_probabilities(estimator: Any) -> bool:
     """Whether libsvm makes probabilities of its decisions, by an iteration that ends when it is near enough."""
     return any(np.size(getattr(part, "probA_", ())) > 0 for part in _parts(estimator))
+
+
+def holds_one_against_the_rest(estimator: Any) -> bool:
+    """Whether probabilities of several classes are those of a model each, divided by their sum."""
+    return any(
+        len(getattr(getattr(part, "label_binarizer_", None), "classes_", ())) > TWO for part in _parts(estimator)
+    )
 
 
 def categories_of(estimator: Any) -> list[Any]:

@@ -17,6 +17,7 @@ CASES = {
     "LinearDiscriminantAnalysis, binary, rare, target means": "linear",
     "LogisticRegression, multiclass, bare": "",
     "MLPRegressor, regression, one number": "",
+    "OneVsRestClassifier, multiclass, bare": "python",
     "PoissonRegressor, regression, imputed, ordinal": "linear",
     "RandomForestClassifier, binary, rare, target means": "trees",
     "LGBMClassifier, multiclass, categories": "trees",
