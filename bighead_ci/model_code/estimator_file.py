@@ -14,11 +14,10 @@ from sklearn.exceptions import InconsistentVersionWarning
 
 from bighead_ci.errors import InputError, Problem
 from bighead_ci.model_code.code import ModelCode
+from bighead_ci.model_code.trusted_types import unreviewed
 from bighead_ci.sentences import shortened
 
 FILE = "estimator.skops"
-HARMLESS = ("numpy.dtype",)
-"""Types that skops has not decided about and that run nothing: it reads a dtype off an empty array, without pickle."""
 _SCHEMA = "schema.json"
 _AT = (1980, 1, 1, 0, 0, 0)
 
@@ -52,7 +51,7 @@ def read_estimator(content: bytes, trusted: Sequence[str], code: ModelCode) -> t
         warnings.simplefilter("always", InconsistentVersionWarning)
         try:
             with code.blaming("load"):
-                estimator = skops.io.loads(content, trusted=[*HARMLESS, *trusted])
+                estimator = skops.io.loads(content, trusted=skops.io.get_untrusted_types(data=content))
         except InputError as error:
             raise InputError("; ".join([str(error), *_ages(caught)])) from error
     return estimator, _ages(caught)
@@ -71,7 +70,7 @@ def check_types(content: bytes, trusted: Sequence[str], code: ModelCode) -> None
         InputError: with the lines to add.
     """
     try:
-        unknown = set(skops.io.get_untrusted_types(data=content)) - {*HARMLESS, *trusted}
+        unknown = unreviewed(skops.io.get_untrusted_types(data=content), trusted)
     except Exception as error:
         raise InputError(f"{FILE}: not a file of skops: {shortened(str(error))}") from error
     if unknown:

@@ -103,6 +103,23 @@ def test_a_bag_of_words_needs_no_word_about_types(tmp_path: Path) -> None:
     assert became(place) == ("python", EVERY_COMPILER)
 
 
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        "ensemble import RandomForestClassifier as Last",
+        "neighbors import KNeighborsClassifier as Last",
+        "neural_network import MLPClassifier as Last",
+        "calibration import CalibratedClassifierCV as Last",
+    ],
+)
+def test_what_scikit_learns_estimators_hold_inside_is_trusted(tmp_path: Path, estimator: str) -> None:
+    """Trees, neighbours' indexes, optimizers and calibrators are no types that a person has to review."""
+    code = SAMPLER.replace("from sklearn.pipeline", f"from sklearn.{estimator}\nfrom sklearn.pipeline")
+    place = place_with_rows(tmp_path, code.replace('LogisticRegression(C=parameters["strength"])', "Last()"))
+    train(place, ANY, silent)
+    assert became(place)[0] == "python"
+
+
 def test_a_model_of_ones_own_training_falls_too(tmp_path: Path) -> None:
     """It says what would have made it compile."""
     place = place_with_rows(tmp_path, TRAIN)
