@@ -27,12 +27,13 @@ from bighead_ci.definitions.tree import DirectoryTree
 
 KINDS: Mapping[str, Callable[[Variants], Trained]] = {
     "linear": lambda variants: variants.trained(BASELINE),
+    "onnx": Variants.as_graph,
     "trees": lambda variants: variants.trained(TREES),
     "xgboost": Variants.with_xgboost,
     "regression": lambda variants: variants.trained(REGRESSION),
     "python": Variants.as_python,
 }
-COMPILED = ("linear", "trees", "xgboost", "regression")
+COMPILED = ("linear", "onnx", "trees", "xgboost", "regression")
 PEERS = ("echo", "bentoml", "mlflow_serve", "mlserver")
 LISTS = "trees_beside_lists"
 PARTS = (*KINDS, LISTS, *PEERS)

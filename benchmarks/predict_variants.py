@@ -47,9 +47,19 @@ from bighead_ci.scorers.artifact import artifact_digest, load_artifact
 from bighead_ci.scorers.registry import LOADERS
 
 BASELINE, TREES, REGRESSION = "models/flight_delay/v1", "models/flight_delay/v2", "models/arrival_delay/v1"
-PYTHON, XGBOOST = "models/flight_delay/v8", "models/flight_delay/v9"
+GRAPH, PYTHON, XGBOOST = (f"models/flight_delay/v{number}" for number in (7, 8, 9))
 CALLERS_ROWS = 200
 READY_SECONDS = 120.0
+GRAPH_CODE = """
+
+class Graph(Pipeline):
+    '''A pipeline that is served as a graph, although a weighted sum needs none.'''
+
+    def to_onnx(self, inputs):
+        from bighead_ci.transforms.sklearn_estimator import to_onnx
+
+        return to_onnx(Pipeline(self.steps), inputs)
+"""
 XGB_CODE = '''
 """The same columns for XGBoost's trees."""
 
@@ -133,21 +143,26 @@ class Variants:
         self._ship.narrator.bighead("train", directory)
         return Trained(self._clone, directory, None)
 
+    def as_graph(self) -> Trained:
+        """v1 as ONNX."""
+        code = (ROOT / BASELINE / "model.py").read_text()
+        return self._derived(GRAPH, None, BASELINE, code=code.replace("return Pipeline(", "return Graph(") + GRAPH_CODE)
+
     def as_python(self) -> Trained:
         """v2 whose own code answers."""
-        return self._derived(PYTHON, "python", model=lambda text: f"{text}\nserving: {{kind: python}}\n")
+        return self._derived(PYTHON, "python", TREES, model=lambda text: f"{text}\nserving: {{kind: python}}\n")
 
     def with_xgboost(self) -> Trained:
         """v2's columns and features for XGBoost."""
-        return self._derived(XGBOOST, None, code=XGB_CODE)
+        return self._derived(XGBOOST, None, TREES, code=XGB_CODE)
 
     def _derived(
-        self, directory: str, kind: DeclaredKind | None, *, model: Any = str, code: str | None = None
+        self, directory: str, kind: DeclaredKind | None, like: str, *, model: Any = str, code: str | None = None
     ) -> Trained:
-        """v2 with something else, trained on its rows by the stage `train` in this environment."""
-        origin, path = self._clone / TREES, self._clone / directory
+        """Another version with something else, trained on its rows by the stage `train` in this environment."""
+        origin, path = self._clone / like, self._clone / directory
         if not (origin / "out" / TRAINING_SET).exists():
-            self.trained(TREES)
+            self.trained(like)
         shutil.copytree(origin, path, ignore=shutil.ignore_patterns("out", "dvc.*"))
         (path / "model.yaml").write_text(model((origin / "model.yaml").read_text()))
         if code is not None:

@@ -27,6 +27,10 @@ class FieldProblem:
     value: str | None
     allowed: str
 
+    def __str__(self) -> str:
+        said = f"{self.message}; allowed: {self.allowed}"
+        return f"{self.field}: {said}" if self.field else said
+
     def inside(self, place: str) -> FieldProblem:
         """The same of a field inside something."""
         return replace(self, field=f"{place}.{self.field}" if self.field else place)
@@ -36,7 +40,7 @@ class RequestError(Exception):
     """The request does not fit the schema; `problems` has every field that is wrong."""
 
     def __init__(self, problems: list[FieldProblem]) -> None:
-        super().__init__("; ".join(f"{p.field}: {p.message}; allowed: {p.allowed}" for p in problems))
+        super().__init__("; ".join(map(str, problems)))
         self.problems = problems
 
     def as_json(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The examples of frameworks, shipped: one pull request, each trained by its own lock, asked through the router.
+"""The examples of frameworks and a regression with quantiles, shipped: one pull request, each trained by its own lock.
 
 Those that the engine's own environment does not satisfy need a package index. Where there is none, or where a library
 has no wheel for this platform, these are left out, and the summary says which and why.
@@ -33,6 +33,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
 
 ROOT = Path(__file__).resolve().parents[2]
 ASKED: Mapping[str, dict[str, Any]] = {
+    "arrival_delay": {"carrier": "UA", "origin": "EWR", "hour": 17, "weekday": 4, "distance": 2565},
     "late_departure": {"carrier": "UA", "origin": "EWR", "hour": 17, "weekday": 4},
     "aircraft_seats": {"manufacturer": "BOEING", "designation": "737-7H4", "engine": "Turbo-fan", "engines": 2},
     "delay_network": {"origin": "EWR", "hour": 17, "weekday": 4, "distance": 2565},
@@ -134,6 +135,9 @@ def test_an_example_trains_by_its_own_lock_and_answers_through_the_router(shippe
     found = answer.json()
     if model == "aircraft_seats":
         assert 100 < found["value"] < 200
+    elif model == "arrival_delay":
+        assert list(found["quantiles"]) == ["0.1", "0.5", "0.9"]
+        assert -60 < found["quantiles"]["0.1"] < found["value"] < found["quantiles"]["0.9"] < 240
     elif "scores" in found:
         assert sum(found["scores"].values()) == pytest.approx(1)
         assert found["class"] == max(found["scores"], key=found["scores"].get)
