@@ -83,7 +83,7 @@ def fields(text: str) -> Call:
 ROWS = [
     Row("half of a surrogate pair in a text", 400, fields(r'{"note": "\ud83d"}'), r"note: .*ud83d"),
     Row("`NaN`, `Infinity`", 400, fields('{"distance": NaN}'), "NaN is not a JSON number"),
-    Row("a number beyond what the model computes with", 400, fields('{"distance": 1e39}'), "at most 3.4028235e.38"),
+    Row("a number beyond what the model computes with", 400, fields('{"distance": 1e39}'), r"up to 3\.4028235e\+38"),
     Row("a number beyond double", 400, fields('{"distance": 1e999}'), "distance: .*a finite number"),
     Row("a whole number of thousands of digits", 400, fields(f'{{"distance": 1{"0" * 5000}}}'), "not JSON"),
     Row("nested too deeply", 400, Call(b"[" * 100_000), "nested too deeply"),
