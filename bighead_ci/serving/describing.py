@@ -35,7 +35,6 @@ _EXPLAIN = {
     "schema": {"type": "boolean", "default": False},
     "description": f"Whether the answer has `{EXPLANATION}`: what each input adds to the raw score.",
 }
-_REFUSED = {"description": "The request does not fit; the answer names every problem."}
 _NONE = {"description": "The artifact has no explanations: its kind, or the engine that made it, has none."}
 
 
@@ -90,19 +89,10 @@ def with_ranking(page: dict[str, Any], path: str, manifest: ArtifactManifest) ->
         "properties": {SHARED: shared, CANDIDATES: {"type": "array", "items": row}},
         "required": [CANDIDATES],
     }
-    page["paths"][path] = {
-        "post": {
-            "summary": "Rank candidates",
-            "description": "Scores the candidates of one list together, and answers them best first.",
-            "parameters": [_EXPLAIN],
-            "requestBody": {"required": True, "content": {"application/json": {"schema": request}}},
-            "responses": {
-                "200": {"description": "Ranked", "content": {"application/json": {"schema": _ranked(manifest)}}},
-                "400": _REFUSED,
-                "501": _NONE,
-            },
-        }
-    }
+    about = "Score the candidates of one list together, and answer them best first."
+    page["paths"][path] = _post("rank", about, request, _ranked(manifest))
+    page["paths"][path]["post"]["parameters"] = [_EXPLAIN]
+    page["paths"][path]["post"]["responses"]["501"] = _NONE
     return page
 
 
