@@ -34,7 +34,7 @@ KINDS: Mapping[str, Callable[[Variants], Trained]] = {
     "python": Variants.as_python,
 }
 COMPILED = ("linear", "onnx", "trees", "xgboost", "regression")
-PEERS = ("echo", "bentoml", "mlflow_serve", "mlserver")
+PEERS = ("echo", "routed_echo", "bentoml", "mlflow_serve", "mlserver")
 LISTS = "trees_beside_lists"
 PARTS = (*KINDS, LISTS, *PEERS)
 TIMED = 300
@@ -90,6 +90,7 @@ def _peers(trees: Trained, figures: dict[str, Any]) -> dict[str, Peer]:
     figures["pipeline_in_process_ms"] = round(float(np.median(times)) * 1000, 3)
     return {
         "echo": lambda directory: predict_peers.echo(directory, asked),
+        "routed_echo": lambda directory: predict_peers.routed_echo(directory, asked),
         "bentoml": lambda directory: predict_peers.bento(directory, model, asked),
         "mlflow_serve": lambda directory: predict_peers.mlflow_serve(directory, model, asked),
         "mlserver": lambda directory: predict_peers.mlserver(directory, model, asked),
@@ -117,8 +118,9 @@ def _bars(figures: dict[str, Any]) -> dict[str, tuple[float, float]]:
         bars[f"{kind}_p95_ms"] = (ours["p95_ms"], 5.0)
         if isinstance(peer := figures.get("mlflow_serve"), dict):
             bars[f"mlflow_serve_rps_of_{kind}"] = (round(peer["saturated_rps"] / ours["saturated_rps"], 3), 0.2)
-        if isinstance(echo := figures.get("echo"), dict):
-            bars[f"{kind}_p50_of_echo"] = (round(ours["p50_ms"] / echo["p50_ms"], 2), 3.0)
+        for called in ("echo", "routed_echo"):
+            if isinstance(echo := figures.get(called), dict):
+                bars[f"{kind}_p50_of_{called}"] = (round(ours["p50_ms"] / echo["p50_ms"], 2), 3.0)
     if "python" in figures:
         python = figures["python"]
         bars["python_p50_beyond_in_process_ms"] = (round(python["p50_ms"] - python["in_process_ms"], 3), 1.5)

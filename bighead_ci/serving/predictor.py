@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
@@ -47,16 +47,6 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
-    """Features of many rows, all as one read of the store had them."""
-
-    features: Iterator[dict[str, Any]]
-    """A row each; computed when it is asked for."""
-    now: datetime
-    known_until: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True)
 class Predicted:
     """One row's answer."""
 
@@ -92,19 +82,48 @@ class RemoteScorer(LoadedArtifact, Protocol):
         """
 
 
+class FeatureRows(Protocol):
+    """Features of many rows, in their order."""
+
+    @property
+    def known_until(self) -> dict[str, int]:
+        """As `FeatureLookup.known_until`, of the rows that were read."""
+
+    def read(self, most: int) -> bool:
+        """Read up to `most` more rows from the store, and say whether some are left."""
+
+    def __next__(self) -> dict[str, int | float | str | None]:
+        """`<set>.<feature>` → value, of the next row that was read; computed now."""
+
+
 class FeatureLookup(Protocol):
     """Features by key, as of an instant."""
 
     def fetch(self, keys: Mapping[str, Mapping[str, Any]], as_of_us: int) -> dict[str, int | float | str | None]:
         """`<set>.<feature>` → value, of all sets that keys are given for; a null key is one that nobody stored."""
 
-    def fetch_many(
-        self, keys: Sequence[Mapping[str, Mapping[str, Any]]], as_of_us: int
-    ) -> Iterator[dict[str, int | float | str | None]]:
-        """The same for many rows, in their order, from one read of the store; a row is computed when asked for."""
+    def fetch_many(self, keys: Sequence[Mapping[str, Mapping[str, Any]]], as_of_us: int) -> FeatureRows:
+        """The same for many rows, of one state of each set; nothing is read yet."""
 
     def known_until(self) -> dict[str, int]:
         """Set → the moment (UTC microseconds) up to which what was fetched last knows events."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """Features of many rows, as of one moment."""
+
+    now: datetime
+    rows: FeatureRows | None
+    """None: the model has no features."""
+
+    def read(self, most: int) -> bool:
+        """Read up to `most` more rows from the store, and say whether some are left.
+
+        Raises:
+            RetryError, InputError: as `Predictor.prepare`.
+        """
+        return self.rows is not None and self.rows.read(most)
 
 
 class Predictor:
@@ -125,7 +144,14 @@ class Predictor:
         self._task = task_named(manifest.target.task)
         self.schema = RequestSchema(manifest.request)
         self._scorer = scorer
-        self._place = scorer.place if isinstance(scorer, RemoteScorer) else "the model"
+        # Asked once: such a check of a protocol takes 20 µs.
+        self._remote: RemoteScorer | None = None
+        self._local: Scorer | None = None
+        if isinstance(scorer, RemoteScorer):
+            self._remote = scorer
+        else:
+            self._local = scorer
+        self._place = "the model" if self._remote is None else self._remote.place
         self._features = features
         self._metrics = metrics
         self._log = log
@@ -153,7 +179,7 @@ class Predictor:
     @property
     def is_remote(self) -> bool:
         """Whether rows are scored elsewhere, and others may have their turn meanwhile."""
-        return isinstance(self._scorer, RemoteScorer)
+        return self._remote is not None
 
     def prepare(self, body: Any) -> Prepared:
         """Check a decoded JSON body and look its features up; nothing is counted or logged yet but unknown fields.
@@ -181,26 +207,23 @@ class Predictor:
             self._metrics.unknown_fields.inc(checked.unknown)
         return checked
 
-    def look_up(self, rows: Sequence[Checked]) -> Snapshot:
-        """Features of many rows, from one read of the store.
-
-        Raises:
-            RetryError, InputError: as `prepare`; also when a row is asked for.
-        """
+    def look_up(self, rows: Sequence[Checked]) -> Lookup:
+        """Features of many rows, of one state of each set; to be read before a row is prepared."""
         now = self._clock.now()
         if self._features is None:
-            return Snapshot(iter([{}] * len(rows)), now, {})
-        found = self._features.fetch_many([self._keys(row.fields) for row in rows], epoch_us(now))
-        return Snapshot(found, now, self._known_until())
+            return Lookup(now, None)
+        return Lookup(now, self._features.fetch_many([self._keys(row.fields) for row in rows], epoch_us(now)))
 
-    def prepare_next(self, checked: Checked, snapshot: Snapshot) -> Prepared:
-        """`prepare` for the next row of a snapshot.
+    def prepare_next(self, checked: Checked, lookup: Lookup) -> Prepared:
+        """`prepare` for the next row of a lookup that was read.
 
         Raises:
-            RequestError, RetryError, ScoreError: as `prepare`.
+            RequestError, RetryError, InputError, ScoreError: as `prepare`.
         """
         started = time.perf_counter()
-        return self._prepared(checked, next(snapshot.features), snapshot.now, snapshot.known_until, started)
+        found = {} if lookup.rows is None else next(lookup.rows)
+        known_until = {} if lookup.rows is None or self._log is None else lookup.rows.known_until
+        return self._prepared(checked, found, lookup.now, known_until, started)
 
     def score(self, row: Prepared) -> Predicted:
         """Score a row in this process, count it and log it.
@@ -245,9 +268,9 @@ class Predictor:
         Raises:
             ScoreError: as `scores`; or that process ended.
         """
-        if not isinstance(self._scorer, RemoteScorer):
+        if self._remote is None:
             raise BugError("the model is in this process")
-        scores = await self._scorer.score_rows([row.inputs for row in rows])
+        scores = await self._remote.score_rows([row.inputs for row in rows])
         self._require_numbers(scores, rows)
         return scores
 
@@ -257,9 +280,9 @@ class Predictor:
         Raises:
             ScoreError: the version's own code gives something else than is declared, or ended.
         """
-        if not self.manifest.details or not isinstance(self._scorer, RemoteScorer):
+        if not self.manifest.details or self._remote is None:
             return [{} for _ in rows]
-        return [{DETAILS: one} for one in await self._scorer.detail_rows([row.inputs for row in rows])]
+        return [{DETAILS: one} for one in await self._remote.detail_rows([row.inputs for row in rows])]
 
     def explain(self, rows: Sequence[Prepared]) -> list[Explanation]:
         """What the scores of rows are made of; nothing is counted or logged. Safe beside other calls, in any thread.
@@ -353,9 +376,9 @@ class Predictor:
             raise ScoreError(str(error)) from error
 
     def _here(self) -> Scorer:
-        if isinstance(self._scorer, RemoteScorer):
+        if self._local is None:
             raise BugError("the model is in a process of its own")
-        return self._scorer
+        return self._local
 
     def _require_numbers(self, scores: Sequence[list[float]], rows: Sequence[Prepared]) -> None:
         for one, row in zip(scores, rows, strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -38,6 +39,8 @@ DRAIN_SECONDS = 10
 """How long requests under way may take after SIGTERM."""
 KEEP_ALIVE_SECONDS = 75
 """Longer than the router keeps idle connections, so that the router is the one to close them."""
+SWITCH_SECONDS = 0.0005
+"""How long another thread computes while an answer waits for the interpreter."""
 PROCESS_FILE = "process.json"
 REFUSAL_FILE = "refusal.txt"
 
@@ -120,6 +123,7 @@ def serve(
     signal.signal(signal.SIGTERM, lambda *_: None)
     if log is not None:
         log.start()
+    _let_answers_go_first()
     try:
         _Server(settings, prepared, announce).run(sockets=[listener])
     finally:
@@ -161,6 +165,17 @@ def prepare(
         bound_data(config.memory_bytes)
     metrics.process_restarts.inc(_restarts(config.directory))
     return Prepared(app, log, metrics, health, code)
+
+
+def _let_answers_go_first() -> None:
+    """Keep what Python does by itself from delaying answers beside long lists.
+
+    What is loaded stays, and a collection that visits all of it takes 0.2 s. The log's thread computes beside the
+    answers, which wait for the interpreter's lock each time they touch the store: up to 5 ms unless told otherwise.
+    """
+    gc.collect()
+    gc.freeze()
+    sys.setswitchinterval(SWITCH_SECONDS)
 
 
 def _restarts(directory: Path) -> int:

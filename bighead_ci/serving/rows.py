@@ -78,7 +78,7 @@ class ListOfRows:
 class RowsPredictor:
     """Answers all rows of a request, or none.
 
-    One read of the store for all of them, so that they are of one moment, and the model's columns for its rows. A few
+    The features of all are of one moment, and the model gets the columns of many rows at once. A few
     rows take a turn with the requests of others: a long list makes nobody wait for all of it.
     """
 
@@ -171,14 +171,17 @@ class RowsPredictor:
         return checked
 
     async def _prepare(self, checked: Sequence[Checked], place: Place) -> list[Prepared]:
-        async with self._turn():
-            snapshot = self._predictor.look_up(checked)
+        lookup = self._predictor.look_up(checked)
+        while True:
+            async with self._turn():
+                if not lookup.read(TURN):
+                    break
         prepared, problems = [], Problems()
         for part in _parts(len(checked), TURN):
             async with self._turn():
                 for number in part:
                     try:
-                        prepared.append(self._predictor.prepare_next(checked[number], snapshot))
+                        prepared.append(self._predictor.prepare_next(checked[number], lookup))
                     except RequestError as error:
                         problems.add(place(number, problem) for problem in error.problems)
         problems.refuse()

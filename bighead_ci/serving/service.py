@@ -48,6 +48,7 @@ Answered = tuple[int, Body]
 JSON_TYPE = (b"content-type", b"application/json")
 RETRY_AFTER = (b"retry-after", b"1")
 DECLINED = (UNREADY.encode(), b"1")
+_JSON = json.JSONEncoder(separators=(",", ":"))
 PREDICT, PREDICT_SLASH, READY = "/predict", "/predict/", "/readyz"
 _READ, _WRITE = ("GET", "HEAD"), ("POST",)
 PATHS = {
@@ -284,7 +285,7 @@ def make_app(
 
 
 def _json(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode()
+    return _JSON.encode(value).encode()
 
 
 async def _respond(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:

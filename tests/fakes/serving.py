@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from bighead_ci.documents.live import VariantConfig
 from bighead_ci.documents.target import Target
 from bighead_ci.serving.metrics import ServingMetrics
 
+FeatureValues = dict[str, int | float | str | None]
 DIGEST = f"sha256:{'a' * 64}"
 SET = "carrier_delays/v1"
 BINARY = Target(task="binary", outputs=["0", "1"])
@@ -89,6 +91,32 @@ class FakeScorer:
         return self.scores
 
 
+class FakeRows:
+    """Rows that are looked up when they are read."""
+
+    def __init__(self, rows: Sequence[Callable[[], FeatureValues]], known_until: Callable[[], dict[str, int]]) -> None:
+        self.parts: list[int] = []
+        """Rows of each reading."""
+        self._left = [*rows]
+        self._read: list[FeatureValues] = []
+        self._known_until = known_until
+
+    @property
+    def known_until(self) -> dict[str, int]:
+        """Of the last row."""
+        return self._known_until()
+
+    def read(self, most: int) -> bool:
+        """Look up to `most` more rows up."""
+        part, self._left = self._left[:most], self._left[most:]
+        self.parts.append(len(part))
+        self._read += [look_up() for look_up in part]
+        return bool(self._left)
+
+    def __next__(self) -> FeatureValues:
+        return self._read.pop(0)
+
+
 class FakeFeatures:
     """Features of one airline."""
 
@@ -97,18 +125,17 @@ class FakeFeatures:
         self.error = error
         self.reads = 0
 
-    def fetch(self, keys: Mapping[str, Mapping[str, Any]], as_of_us: int) -> dict[str, int | float | str | None]:
+    def fetch(self, keys: Mapping[str, Mapping[str, Any]], as_of_us: int) -> FeatureValues:
         """UA is known; others have a count of 0 and a null mean."""
-        return next(self.fetch_many([keys], as_of_us))
+        self.reads += 1
+        return self._of(keys, as_of_us)
 
-    def fetch_many(
-        self, keys: Sequence[Mapping[str, Mapping[str, Any]]], as_of_us: int
-    ) -> Iterator[dict[str, int | float | str | None]]:
+    def fetch_many(self, keys: Sequence[Mapping[str, Mapping[str, Any]]], as_of_us: int) -> FakeRows:
         """The same for each."""
         self.reads += 1
-        return iter([self._of(one, as_of_us) for one in keys])
+        return FakeRows([partial(self._of, one, as_of_us) for one in keys], self.known_until)
 
-    def _of(self, keys: Mapping[str, Mapping[str, Any]], as_of_us: int) -> dict[str, int | float | str | None]:
+    def _of(self, keys: Mapping[str, Mapping[str, Any]], as_of_us: int) -> FeatureValues:
         self.asked.append(({set_id: dict(values) for set_id, values in keys.items()}, as_of_us))
         if self.error is not None:
             raise self.error

@@ -155,8 +155,8 @@ def test_a_reader_that_is_overtaken_reads_the_new_state(sources: dict[str, Any])
     assert reader.until(SET.id) == UNTIL + 2 * HOUR
 
 
-def test_many_rows_are_fetched_as_each_alone_from_one_read_of_the_store(sources: dict[str, Any]) -> None:
-    """Also those whose key is null or unknown; a publication between two of them is seen by none."""
+def test_many_rows_are_fetched_as_each_alone(sources: dict[str, Any]) -> None:
+    """Also those whose key is null or unknown, whatever they are read in; a later publication is not seen by them."""
     online = FakeOnlineStore()
     STORE.materialize([SET], sources, MOMENT, online)
     reader = FeatureReader(online)
@@ -164,11 +164,46 @@ def test_many_rows_are_fetched_as_each_alone_from_one_read_of_the_store(sources:
     keys = [{SET.id: {"k": key}} for key in ("UA", None, "never seen", "UA")]
     alone = [reader.fetch(key, UNTIL + HOUR) for key in keys]
     together = reader.fetch_many(keys, UNTIL + HOUR)
+    assert [together.read(3), together.read(3), together.read(3)] == [True, False, False]
     first = next(together)
     STORE.materialize([SET], sources, MOMENT + timedelta(minutes=50), online)
     assert reader.fetch(keys[0], UNTIL + HOUR)["events.x_count_12h"] == 8
     assert [first, *together] == alone
-    assert list(reader.fetch_many([], UNTIL + HOUR)) == []
+    assert together.known_until == {SET.id: UNTIL}
+    nothing = reader.fetch_many([], UNTIL + HOUR)
+    assert not nothing.read(3)
+    assert list(nothing) == []
+
+
+def test_rows_that_a_publication_overtakes_are_all_read_again(sources: dict[str, Any]) -> None:
+    """None is of another moment than the others, also where somebody else has read the new one already."""
+    online = FakeOnlineStore()
+    STORE.materialize([SET], sources, MOMENT, online)
+    reader = FeatureReader(online)
+    keys = [{SET.id: {"k": key}} for key in ("UA", "never seen", "UA")]
+    together = reader.fetch_many(keys, UNTIL + HOUR)
+    assert together.read(1)
+    STORE.materialize([SET], sources, MOMENT + timedelta(hours=1), online)
+    alone = [reader.fetch(key, UNTIL + HOUR) for key in keys]
+    assert [together.read(1), together.read(2), together.read(1)] == [True, True, False]
+    assert list(together) == alone
+    assert together.known_until == {SET.id: UNTIL + HOUR}
+
+
+def test_rows_that_are_overtaken_again_and_again_are_given_up(sources: dict[str, Any]) -> None:
+    """The caller is told to come again; nobody waits for a publisher that never rests."""
+    online = FakeOnlineStore()
+    STORE.materialize([SET], sources, MOMENT, online)
+    together = FeatureReader(online).fetch_many([{SET.id: {"k": "UA"}}] * 2, UNTIL + 24 * HOUR)
+
+    def publish_between_reads() -> None:
+        for minutes in range(1, 20):
+            together.read(1)
+            STORE.materialize([SET], sources, MOMENT + timedelta(minutes=minutes), online)
+            together.read(1)
+
+    with pytest.raises(RetryError, match="kept being republished"):
+        publish_between_reads()
 
 
 def test_a_reader_knows_the_moment_of_what_it_read_last(sources: dict[str, Any]) -> None:

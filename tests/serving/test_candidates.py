@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from bighead_ci.serving.metrics import ServingMetrics
 from bighead_ci.serving.prediction_log import PredictionLogWriter
 from bighead_ci.stores.prediction_log import ParquetPredictionLog
 from bighead_ci.transforms.compilers import COMPILERS
-from fakes.serving import a_config, counter
+from fakes.serving import FakeRows, a_config, counter
 from fakes.serving_bench import Bench
 from fakes.stage_checkout import CODE, MODEL, ROWS, place_with_rows
 
@@ -42,14 +42,14 @@ class OneSet:
         self.reads = 0
 
     def fetch(self, keys: Mapping[str, Mapping[str, Any]], as_of_us: int) -> dict[str, int | float | str | None]:
-        return next(self.fetch_many([keys], as_of_us))
-
-    def fetch_many(
-        self, keys: Sequence[Mapping[str, Mapping[str, Any]]], as_of_us: int
-    ) -> Iterator[dict[str, int | float | str | None]]:
         assert as_of_us > 0
         self.reads += 1
-        return iter([{"delays.delay_mean_1h": 4.5} for _ in keys])
+        return {"delays.delay_mean_1h": 4.5} if keys else {}
+
+    def fetch_many(self, keys: Sequence[Mapping[str, Mapping[str, Any]]], as_of_us: int) -> FakeRows:
+        assert as_of_us > 0
+        self.reads += 1
+        return FakeRows([lambda: {"delays.delay_mean_1h": 4.5} for _ in keys], self.known_until)
 
     def known_until(self) -> dict[str, int]:
         return {}

@@ -12,7 +12,7 @@ import pytest
 
 from bighead_ci.errors import RetryError
 from bighead_ci.serving.rows import LISTED, TURN
-from fakes.serving import FakeFeatures, FakeScorer, counter
+from fakes.serving import FakeFeatures, FakeRows, FakeScorer, counter
 from fakes.serving_bench import Bench
 
 PATH = "/predict/batch"
@@ -123,11 +123,25 @@ def test_a_turn_of_the_event_loop_does_a_part_of_a_long_list(bench: Bench) -> No
     assert bench.scorer.together == [128, 128, 44]
 
 
-def test_the_store_is_read_once_for_all_rows(bench: Bench) -> None:
+def test_all_rows_are_looked_up_together(bench: Bench) -> None:
     """So they are of one moment and one publication; the model is not asked row by row."""
     bench.post(PATH, {"rows": ROWS})
     assert (bench.features.reads, len(bench.features.asked)) == (1, len(ROWS))
     assert bench.scorer.together == [len(ROWS)]
+
+
+def test_a_list_is_looked_up_in_parts(bench: Bench) -> None:
+    """Its keys may be thousands, and single rows have their turn between them."""
+    lookups: list[FakeRows] = []
+    fetch_many = bench.features.fetch_many
+
+    def kept(keys: Any, as_of_us: int) -> FakeRows:
+        lookups.append(fetch_many(keys, as_of_us))
+        return lookups[-1]
+
+    bench.features.fetch_many = kept  # type: ignore[method-assign] # to see how it is read
+    bench.post(PATH, {"rows": [ROWS[0]] * (2 * TURN + 1)})
+    assert [one.parts for one in lookups] == [[TURN, TURN, 1]]
 
 
 def test_an_answer_lists_no_more_problems_than_somebody_reads(bench: Bench) -> None:
