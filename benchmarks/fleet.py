@@ -25,7 +25,8 @@ from bighead_ci.delivery.desired import Desired, desired_models
 from bighead_ci.delivery.history import history
 from bighead_ci.delivery.reconcile import reconcile
 from bighead_ci.delivery.status import status
-from bighead_ci.documents.definition import CanaryPlan, EnvironmentDefinition
+from bighead_ci.documents.definition import CanaryPlan
+from bighead_ci.documents.environment import EnvironmentDefinition
 from bighead_ci.documents.forge import BOT
 from bighead_ci.documents.release import Release, Variant, release_path
 from bighead_ci.ports.progress import silent

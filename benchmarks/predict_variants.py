@@ -31,7 +31,8 @@ from bighead_ci.delivery.stages.place import StagePlace
 from bighead_ci.demo.ship import Ship
 from bighead_ci.documents.artifact import ArtifactManifest
 from bighead_ci.documents.base import digest_of
-from bighead_ci.documents.definition import DeclaredKind, Router
+from bighead_ci.documents.definition import DeclaredKind
+from bighead_ci.documents.environment import Router
 from bighead_ci.documents.image import ImageManifest, LocalImage
 from bighead_ci.documents.live import DesiredModel, DesiredVariant
 from bighead_ci.documents.stage import BOOKKEEPING, LABEL

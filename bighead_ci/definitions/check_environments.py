@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bighead_ci.definitions.files import Files, Place, Read
-from bighead_ci.documents.definition import LocalEnvironment, Router
+from bighead_ci.documents.environment import DockerEnvironment, LocalEnvironment, Router
 from bighead_ci.errors import Problem
+
+NOT_BUILT = ("docker", "kubernetes")
 
 
 def environment_problems(files: Files, place: Place) -> Iterator[Problem]:
@@ -14,6 +16,9 @@ def environment_problems(files: Files, place: Place) -> Iterator[Problem]:
     definition, read = files.environment(place.name), files.read(place)
     if definition is None or read is None:
         return
+    if definition.platform in NOT_BUILT:
+        message = f"{definition.platform} is planned and not built yet; this version runs environments on: local"
+        yield read.problem(place.file, ("platform",), message)
     steps = definition.canary.steps
     if steps != sorted(set(steps)) or steps[-1] != 100:  # noqa: PLR2004 - percent
         yield read.problem(place.file, ("canary", "steps"), "must rise and end at 100", str(steps))
@@ -26,7 +31,7 @@ def environment_problems(files: Files, place: Place) -> Iterator[Problem]:
         yield read.problem(place.file, ("promotes_from",), message, before, others)
     elif cycle := _cycle(files, place.name):
         yield read.problem(place.file, ("promotes_from",), "the environments promote in a circle", " → ".join(cycle))
-    if isinstance(definition, LocalEnvironment):
+    if isinstance(definition, LocalEnvironment | DockerEnvironment):
         yield from _address_problems(files, place, read, definition.router)
 
 
@@ -34,7 +39,7 @@ def _address_problems(files: Files, place: Place, read: Read, router: Router) ->
     """Two routers on this machine need two addresses."""
     for name in files.names("environment"):
         other = files.environment(name)
-        if name == place.name or not isinstance(other, LocalEnvironment) or not router.port:
+        if name == place.name or not isinstance(other, LocalEnvironment | DockerEnvironment) or not router.port:
             continue
         if (other.router.host, other.router.port) == (router.host, router.port):
             value = f"{router.host}:{router.port}"

@@ -15,13 +15,8 @@ from bighead_ci.definitions.shared_locks import WholeLock, read_lock
 from bighead_ci.definitions.validation import validate
 from bighead_ci.definitions.yaml_reader import Parsed
 from bighead_ci.documents.base import Document
-from bighead_ci.documents.definition import (
-    EnvironmentDefinition,
-    FeatureSetDefinition,
-    ModelDefinition,
-    RunDefinition,
-    SourceDefinition,
-)
+from bighead_ci.documents.definition import FeatureSetDefinition, ModelDefinition, RunDefinition, SourceDefinition
+from bighead_ci.documents.environment import EnvironmentDefinition
 from bighead_ci.documents.release import Release, release_path
 from bighead_ci.errors import InputError, Problem
 from bighead_ci.ports.tree import Tree

@@ -10,8 +10,9 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints, model_validator
 
+from bighead_ci.documents.authored import Definition
 from bighead_ci.documents.base import Name
-from bighead_ci.documents.definition import Definition, Owner
+from bighead_ci.documents.definition import Owner
 from bighead_ci.documents.verdict import GateDefinition, Occasion, Rule
 
 Expression = Annotated[str, StringConstraints(min_length=1, max_length=4000)]

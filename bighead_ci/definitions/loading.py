@@ -12,7 +12,6 @@ from bighead_ci.definitions.gate_file import GateFile, gate_of
 from bighead_ci.definitions.release_file import read_release
 from bighead_ci.documents.base import Document
 from bighead_ci.documents.definition import (
-    EnvironmentDefinition,
     FeatureSetDefinition,
     ModelDefinition,
     RunDefinition,
@@ -20,6 +19,7 @@ from bighead_ci.documents.definition import (
     VersionedFeatureSet,
     VersionedModel,
 )
+from bighead_ci.documents.environment import EnvironmentDefinition
 from bighead_ci.documents.release import PlacedRelease
 from bighead_ci.documents.verdict import GateDefinition
 from bighead_ci.errors import InputError, Problem

@@ -11,14 +11,15 @@ from pydantic import TypeAdapter
 from bighead_ci.definitions.expectation_schema import expectations_schema
 from bighead_ci.definitions.gate_file import GateFile
 from bighead_ci.documents.definition import (
-    AnyEnvironment,
     FeatureSetDefinition,
     ModelDefinition,
     RunDefinition,
     SourceDefinition,
 )
+from bighead_ci.documents.environment import AnyEnvironment
 from bighead_ci.documents.release import Release
 from bighead_ci.documents.report import PromotionReport, PullRequestReport
+from bighead_ci.documents.resources import LABEL
 from bighead_ci.tasks.registry import METRICS, TASKS
 
 KINDS: dict[str, TypeAdapter[Any]] = {
@@ -53,6 +54,16 @@ PATTERN_WORDS = {
     r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$": "a type's module and name: model.Lower",
     r"^[0-9a-f]{32}$": "the md5 that dvc.lock gives the source's file, 32 hex digits",
     r"^[0-9a-f]{40}([0-9a-f]{24})?$": "a full commit id, 40 hex digits",
+    r"^([1-9][0-9]{0,4}m|[1-9][0-9]{0,3})$": "processors, or thousandths of one: 2, 500m",
+    rf"^([a-z0-9]([a-z0-9.-]{{0,251}}[a-z0-9])?/)?{LABEL}$": "the key of a Kubernetes label: disk, example.com/gpu",
+    rf"^({LABEL})?$": "the value of a Kubernetes label: letters, digits, -, _ and ., at most 63",
+    r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$": "a Kubernetes name: lower-case letters, digits and -, at most 63",
+    r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$": "a host: models.example.com",
+    r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+([._-][a-z0-9]+)*)*$": "a registry, and a path in it: "
+    "registry.example:5000/models",
+    r"^(s3|gs)://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*$": "a bucket, and a path in it: s3://bucket/models",
+    r"^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$": "an address: https://store.example:9000",
+    r"^rediss?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[0-9]{1,2})?$": "a Redis without its password: redis://host:6379/0",
 }
 """What a pattern asks for, in words."""
 

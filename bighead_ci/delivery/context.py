@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bighead_ci.delivery.main import Main
-from bighead_ci.documents.definition import EnvironmentDefinition
+from bighead_ci.documents.environment import EnvironmentDefinition
 from bighead_ci.ports.clock import Clock
 from bighead_ci.ports.engine import Engine
 from bighead_ci.ports.forge import Forge

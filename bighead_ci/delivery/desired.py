@@ -9,7 +9,7 @@ from functools import cached_property
 from bighead_ci.definitions.files import place_of
 from bighead_ci.definitions.loading import load_environment
 from bighead_ci.delivery.release_reader import ReleaseReader
-from bighead_ci.documents.definition import EnvironmentDefinition
+from bighead_ci.documents.environment import EnvironmentDefinition
 from bighead_ci.documents.live import DesiredModel, DesiredVariant
 from bighead_ci.documents.release import PlacedRelease, Release, Variant
 from bighead_ci.errors import InputError, Problem

@@ -9,9 +9,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, PositiveInt, StringConstraints, field_validator
+from pydantic import AfterValidator, Field, PositiveInt, StringConstraints
 
+from bighead_ci.documents.authored import Definition, DurationText, MemoryText
 from bighead_ci.documents.base import Digest, Document, Moment, Name, Percent, Version
+from bighead_ci.documents.resources import ModelResources
 from bighead_ci.documents.target import TargetSettings
 
 Column = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
@@ -20,8 +22,6 @@ Operation = Literal["count", "sum", "mean", "min", "max", "variance", "first", "
 Owner = Annotated[str, StringConstraints(min_length=1, max_length=80)]
 
 _UNITS = {"m": 60, "h": 3600, "d": 86400}
-DurationText = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,4}[smhd]$")]
-MemoryText = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,5}[MG]iB$")]
 DataDigest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 """Content digest of a data file as DVC writes it into dvc.lock (MD5)."""
 
@@ -43,12 +43,6 @@ def memory_bytes(text: str) -> int:
 
 LONGEST_DEADLINE_MS = 10_000
 """A router gives up five seconds later."""
-
-
-class Definition(Document):
-    """An authored value. Scalars are strict: `"3"` is not 3 and `1` is not true."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
 
 class SourceDefinition(Definition):
@@ -271,6 +265,7 @@ class ModelDefinition(Definition):
     """Handed to `build(parameters)` in model.py."""
     evaluation: Evaluation
     serving: Serving = Field(default_factory=Serving)
+    resources: ModelResources = Field(default_factory=ModelResources)
 
     def target(self, file: str) -> TargetSettings:
         """What it says of the answer; `file` is itself, for messages."""
@@ -307,55 +302,6 @@ class CanaryPlan(Definition):
     """The fewest requests the new version must have answered at a step."""
     person_above: Percent = 100
     """Steps to a weight above this need a person's approval."""
-
-
-class Router(Definition):
-    """Where callers reach an environment on the local platform."""
-
-    host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65535)]
-    """0 lets the platform choose one."""
-
-
-class EnvironmentDefinition(Definition):
-    """A place where models run (`environments/<name>/environment.yaml`), whatever its platform."""
-
-    description: str = ""
-    platform: str
-    promotes_from: Name | None = None
-    """The environment a version must serve in before it may be promoted here; None: straight from a merged PR."""
-    canary: CanaryPlan
-    approvals: Annotated[int, Field(ge=0, le=5)] = 1
-    """People who must approve a promotion PR."""
-    keep_warm: DurationText = "10m"
-    """How long the variant that served before stays ready, without traffic, before the bot retires it.
-
-    A revert is then quick.
-    """
-
-
-class LocalEnvironment(EnvironmentDefinition):
-    """An environment of processes on one machine, behind a router."""
-
-    platform: Literal["local"]
-    """Where it runs; the other fields follow from it."""
-    router: Router
-
-
-class KubernetesEnvironment(EnvironmentDefinition):
-    """An environment on a cluster. Nothing runs one yet, so that none is valid."""
-
-    platform: Literal["kubernetes"]
-    """Where it runs; the other fields follow from it."""
-
-    @field_validator("platform")
-    @classmethod
-    def _not_built(cls, platform: str) -> str:
-        raise ValueError(f"{platform} is planned and not built yet; this version runs environments on: local")
-
-
-AnyEnvironment = Annotated[LocalEnvironment | KubernetesEnvironment, Field(discriminator="platform")]
-"""What `environment.yaml` is read as."""
 
 
 class VersionedModel(Document):

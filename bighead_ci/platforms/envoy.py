@@ -18,7 +18,7 @@ import envoy
 import httpx
 
 from bighead_ci.documents.base import Document, write_atomically
-from bighead_ci.documents.definition import Router
+from bighead_ci.documents.environment import Router
 from bighead_ci.errors import BugError, InputError, Problem, RetryError
 from bighead_ci.platforms import envoy_config
 from bighead_ci.platforms.envoy_config import Split

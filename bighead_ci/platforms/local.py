@@ -14,7 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from bighead_ci.documents.definition import Router, memory_bytes
+from bighead_ci.documents.definition import memory_bytes
+from bighead_ci.documents.environment import Router
 from bighead_ci.documents.image import LocalImage
 from bighead_ci.documents.live import (
     DesiredModel,

@@ -9,7 +9,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from bighead_ci.documents.definition import CanaryPlan, EnvironmentDefinition, RequestField, duration
+from bighead_ci.documents.definition import CanaryPlan, RequestField, duration
+from bighead_ci.documents.environment import EnvironmentDefinition
 from bighead_ci.documents.live import CanaryAnalysis, VariantTelemetry
 from bighead_ci.documents.record import DriftResult, Metric, MetricDifference, RunRecord, Slice
 from bighead_ci.documents.release import PlacedRelease, Variant

@@ -21,7 +21,7 @@ from bighead_ci.workspaces.variables import silence_libraries
 
 if TYPE_CHECKING:
     from bighead_ci.delivery.main import Main, Mainline
-    from bighead_ci.documents.definition import EnvironmentDefinition, Router
+    from bighead_ci.documents.environment import EnvironmentDefinition, Router
     from bighead_ci.documents.image import LocalImage
     from bighead_ci.git.repository import GitRepository
     from bighead_ci.images.process import ProcessImageBuilder
@@ -143,7 +143,7 @@ class LocalContext:
 
     def platform(self, environment: str, definition: EnvironmentDefinition) -> LocalPlatform:
         """Processes behind Envoy; the same for as long as the definition is the same."""
-        from bighead_ci.documents.definition import LocalEnvironment
+        from bighead_ci.documents.environment import LocalEnvironment
 
         if not isinstance(definition, LocalEnvironment):
             raise BugError(f"{environment}: nothing here runs environments on {definition.platform}")

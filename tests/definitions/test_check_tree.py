@@ -60,15 +60,21 @@ def test_every_problem_is_found_at_once() -> None:
 
 # (text of the environment, line, subject, part of the message, what is allowed)
 PLATFORM_CASES = [
-    (PROD.replace("platform: local", "platform: lokal"), 1, "platform", "not one of the allowed", "kubernetes, local"),
-    (PROD.replace("    platform: local\n", ""), 1, "platform", "is required here", "kubernetes, local"),
+    (
+        PROD.replace("platform: local", "platform: lokal"),
+        1,
+        "platform",
+        "not one of the allowed",
+        "docker, kubernetes, local",
+    ),
+    (PROD.replace("    platform: local\n", ""), 1, "platform", "is required here", "docker, kubernetes, local"),
     (PROD.replace("    router: {port: 18081}\n", ""), 1, "router", "is required", "host, port"),
     (PROD.replace("port: 18081", "prot: 18081"), 3, "router.prot", "there is no such field", "host, port"),
     (
-        PROD.replace("platform: local", "platform: kubernetes").replace("    router: {port: 18081}\n", ""),
+        PROD.replace("platform: local", "platform: docker"),
         1,
         "platform",
-        "kubernetes is planned and not built yet; this version runs environments on: local",
+        "docker is planned and not built yet; this version runs environments on: local",
         None,
     ),
 ]

@@ -21,7 +21,7 @@ from bighead_ci.clocks import SystemClock
 from bighead_ci.definitions.files import Files, Place
 from bighead_ci.definitions.scaffold import copied_version
 from bighead_ci.definitions.tree import DirectoryTree
-from bighead_ci.documents.definition import Router
+from bighead_ci.documents.environment import Router
 from bighead_ci.documents.live import DesiredModel, DesiredVariant
 from bighead_ci.documents.record import RunResult
 from bighead_ci.engine.installed import InstalledEngine

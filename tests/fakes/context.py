@@ -15,7 +15,8 @@ from bighead_ci.delivery.checks import CI, REQUIRED
 from bighead_ci.delivery.main import Main, Mainline
 from bighead_ci.delivery.merge import merge_pull_request
 from bighead_ci.documents.base import Moment
-from bighead_ci.documents.definition import EnvironmentDefinition, VersionedFeatureSet
+from bighead_ci.documents.definition import VersionedFeatureSet
+from bighead_ci.documents.environment import EnvironmentDefinition
 from bighead_ci.documents.forge import BOT, PullRequest, PullRequestSummary
 from bighead_ci.documents.release import Release
 from bighead_ci.errors import RetryError

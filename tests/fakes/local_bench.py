@@ -17,7 +17,8 @@ import psutil
 
 from bighead_ci.clocks import SystemClock
 from bighead_ci.definitions.files import Files
-from bighead_ci.documents.definition import Router, Serving
+from bighead_ci.documents.definition import Serving
+from bighead_ci.documents.environment import Router
 from bighead_ci.documents.image import ImageRecipe, LocalImage
 from bighead_ci.documents.live import DesiredModel, DesiredVariant, LiveModel, LiveVariant
 from bighead_ci.engine.installed import InstalledEngine

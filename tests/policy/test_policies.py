@@ -11,7 +11,8 @@ import pytest
 from bighead_ci.definitions.loading import load_gates
 from bighead_ci.definitions.tree import DirectoryTree
 from bighead_ci.definitions.vocabulary import is_known
-from bighead_ci.documents.definition import CanaryPlan, EnvironmentDefinition, LocalEnvironment, Router
+from bighead_ci.documents.definition import CanaryPlan
+from bighead_ci.documents.environment import EnvironmentDefinition, LocalEnvironment, Router
 from bighead_ci.documents.live import CanaryAnalysis, VariantTelemetry
 from bighead_ci.documents.record import Metric, MetricDifference, RunRecord, Slice
 from bighead_ci.documents.release import PlacedRelease, Release, Variant
