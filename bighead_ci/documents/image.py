@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from bighead_ci.documents.base import Digest, Document, Name, Version
+from bighead_ci.documents.container_base import DebianPackage, ImageByDigest
 from bighead_ci.documents.inputs import Target
 
 Reference = Annotated[
@@ -44,6 +45,10 @@ class ImageRecipe(Document):
     """`3.11`."""
     entry_point: str | None = None
     """Module of the engine that runs in a container or process of it; None: whoever starts it says."""
+    base: ImageByDigest | None = None
+    """What its container stands on; None: what the environment names."""
+    packages: list[DebianPackage] = Field(default_factory=list)
+    """Of Debian, beside what the base has."""
 
     @property
     def folder(self) -> str:

@@ -13,18 +13,16 @@ from uuid import uuid4
 
 from pydantic import ValidationError
 
-from bighead_ci.definitions.files import Files
 from bighead_ci.documents.base import canonical_json, digest_of_bytes, short, write_atomically
 from bighead_ci.documents.image import ImageManifest, ImageRecipe, ImageRef, LocalImage
 from bighead_ci.errors import BugError, InputError
+from bighead_ci.images.contents import ENGINE, LOCK, MODEL, contents_of, manifest_of
 from bighead_ci.images.python_environments import PythonEnvironments
 from bighead_ci.ports.engine import Engine
 from bighead_ci.ports.progress import Progress
 from bighead_ci.ports.tree import Tree
 
 MANIFEST = "image.json"
-LOCK = "lock.txt"
-PACKAGE = "bighead_ci"
 REPOSITORY = "local"
 """Stands in a reference where other images have a registry."""
 
@@ -45,20 +43,10 @@ class ProcessImageBuilder:
 
     def ensure(self, recipe: ImageRecipe, tree: Tree, progress: Progress) -> ImageRef:
         """The image of that key, built unless it is there and whole; see the port."""
-        reference = self._built(recipe.key)
-        if reference is not None and self.find(reference) is not None:
-            return ImageRef(key=recipe.key, reference=reference)
-        contents = self._contents(recipe, tree)
-        manifest = ImageManifest(
-            key=recipe.key,
-            target=recipe.target,
-            model=recipe.model,
-            version=recipe.version,
-            python=recipe.python,
-            lock=recipe.locked,
-            entry_point=recipe.entry_point,
-            files={path: digest_of_bytes(content) for path, content in contents.items()},
-        )
+        if found := self.built(recipe.model, recipe.key):
+            return found
+        contents = contents_of(recipe, tree, self._engine)
+        manifest = manifest_of(recipe, contents)
         self._environments.ensure(recipe.lock, contents[LOCK], progress)
         reference = self._write(manifest, contents)
         if self.find(reference) is None:
@@ -70,6 +58,15 @@ class ProcessImageBuilder:
         """The image of that reference; None if there is none, a file was changed, or its environment is gone."""
         found = self.open(reference)
         return found.manifest if found else None
+
+    def built(self, model: str, key: str) -> ImageRef | None:
+        """The image of that key; None if there is none, or as in `find`."""
+        try:
+            reference = self._key_file(key).read_text(encoding="utf-8").strip()
+        except OSError:
+            return None
+        manifest = self.find(reference)
+        return ImageRef(key=key, reference=reference) if manifest and manifest.model == model else None
 
     def open(self, reference: str) -> LocalImage | None:
         """An image to run; None as in `find`."""
@@ -88,23 +85,7 @@ class ProcessImageBuilder:
             return None
         if interpreter is None:
             return None
-        return LocalImage(
-            manifest=manifest, code=directory / "model", engine=directory / "engine", interpreter=interpreter
-        )
-
-    def _contents(self, recipe: ImageRecipe, tree: Tree) -> dict[str, bytes]:
-        """Path in the image → content."""
-        contents, ids = {LOCK: _lock(recipe, tree)}, tree.files()
-        for path, identity in recipe.files.items():
-            if ids.get(path) != identity:
-                raise BugError(f"{path} is {ids.get(path)}, and the recipe of {recipe.folder} names {identity}")
-            contents[f"model/{path.removeprefix(f'{recipe.folder}/')}"] = tree.read(path)
-        for path, digest in recipe.engine.items():
-            content = self._engine.read(path)
-            if digest_of_bytes(content) != digest:
-                raise BugError(f"{path} of the engine changed since {recipe.folder} was planned")
-            contents[f"engine/{PACKAGE}/{path}"] = content
-        return contents
+        return LocalImage(manifest=manifest, code=directory / MODEL, engine=directory / ENGINE, interpreter=interpreter)
 
     def _write(self, manifest: ImageManifest, contents: dict[str, bytes]) -> str:
         """Put the image together beside, then rename: a reader sees all of it or nothing."""
@@ -132,27 +113,11 @@ class ProcessImageBuilder:
     def _directory(self, reference: str) -> Path:
         return self.root / _hex(reference)
 
-    def _built(self, key: str) -> str | None:
-        try:
-            return self._key_file(key).read_text(encoding="utf-8").strip()
-        except OSError:
-            return None
-
     def _remember(self, key: str, reference: str) -> None:
         write_atomically(self._key_file(key), f"{reference}\n".encode())
 
     def _key_file(self, key: str) -> Path:
         return self.root / "keys" / key.removeprefix("sha256:")
-
-
-def _lock(recipe: ImageRecipe, tree: Tree) -> bytes:
-    """All that the recipe's lock says."""
-    if recipe.lock not in tree.files():
-        raise BugError(f"{recipe.lock} is missing, and the recipe of {recipe.folder} names it")
-    text = Files(tree).valid_lock(recipe.lock).text
-    if digest_of_bytes(text) != recipe.locked:
-        raise BugError(f"{recipe.lock} says something else than when {recipe.folder} was planned")
-    return text
 
 
 def _reference(manifest: ImageManifest, raw: bytes) -> str:

@@ -100,12 +100,12 @@ def _pins(name: str, lock: bytes) -> list[Pin]:
 def _create(name: str, lock: bytes, directory: Path, progress: Progress) -> None:
     shutil.rmtree(directory, ignore_errors=True)
     uv = find_uv_bin()
-    _run([uv, "venv", "--quiet", "--python", sys.executable, str(directory)], name, progress)
+    run_installer([uv, "venv", "--quiet", "--python", sys.executable, str(directory)], name, progress)
     file = directory / "lock.txt"
     file.write_bytes(lock)
     # Building a source distribution, and starting an interpreter that has the packages, would run their code here.
     install = [uv, "pip", "install", "--python", str(_python(directory)), "--require-hashes"]
-    _run([*install, "--no-build", "-r", str(file)], name, progress)
+    run_installer([*install, "--no-build", "-r", str(file)], name, progress)
     _compile(directory / "lib")
     (directory / COMPLETE).touch()
 
@@ -119,7 +119,18 @@ def _compile(directory: Path) -> None:
     subprocess.run(command, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, check=False)
 
 
-def _run(command: list[str], name: str, progress: Progress) -> None:
+def run_installer(command: list[str], name: str, progress: Progress) -> None:
+    """Run uv where nobody's settings lie, with its own variables and no others of this process.
+
+    Args:
+        command: It with its arguments.
+        name: How messages call what is installed.
+        progress: Gets its lines.
+
+    Raises:
+        InputError: what is asked for cannot be installed; carries uv's own words.
+        RetryError: the package index does not answer, or the disk is full.
+    """
     said: list[str] = []
     with subprocess.Popen(
         command,

@@ -23,3 +23,9 @@ class ImageBuilder(Protocol):
 
     def find(self, reference: str) -> ImageManifest | None:
         """The image of that reference, verified whole; None if there is none or it is damaged."""
+
+    def built(self, model: str, key: str) -> ImageRef | None:
+        """The image that this builder has of a model for that key, verified whole; None if it has none.
+
+        A key is the same for every builder and a reference is not: so one that others built is looked for.
+        """

@@ -97,7 +97,7 @@ def test_an_image_that_is_gone_is_built_again(context: FakeContext) -> None:
     record = check_pull_request(context, pull.number, silent).models[0].record
     definition = model_version("v2")[f"{V2}/model.yaml"]
     pull = context.propose("late-v2", {f"{V2}/model.yaml": definition.replace("owner: flights", "owner: ops")})
-    context.images.built.clear()
+    context.images.held.clear()
     assert check_pull_request(context, pull.number, silent).models[0].record == record
     assert context.images.find(record.image) is not None
 
@@ -106,7 +106,7 @@ def test_an_image_that_comes_out_otherwise_is_an_error(context: FakeContext) -> 
     """A record names what was built; another reference for the same key does not take its place unseen."""
     pull = context.propose("late-v2", model_version("v2"))
     check_pull_request(context, pull.number, silent)
-    context.images.built.clear()
+    context.images.held.clear()
     context.images.answers += 1
     report = check_pull_request(context, pull.number, silent)
     assert report.state == "invalid"
@@ -117,8 +117,8 @@ def test_a_record_names_the_image_that_the_builder_answered_with(context: FakeCo
     """And not what anybody planned."""
     pull = context.propose("late-v2", model_version("v2"))
     record = check_pull_request(context, pull.number, silent).models[0].record
-    assert sorted(ref.reference for ref in record.images.values()) == sorted(context.images.built)
-    assert record.images["serve"].key == context.images.built[record.image].key
+    assert sorted(ref.reference for ref in record.images.values()) == sorted(context.images.held)
+    assert record.images["serve"].key == context.images.held[record.image].key
 
 
 @pytest.mark.parametrize(
@@ -134,8 +134,8 @@ def test_the_image_that_serves_is_of_what_the_estimator_became(
     record = check_pull_request(context, pull.number, silent).models[0].record
     assert (record.kind, record.fell, record.row_milliseconds) == (kind, kind == "python", 0.5)
     assert record.images["serve"].key == record.inputs.image_key(image)
-    assert context.images.built[record.image].entry_point == entry_point
-    assert len(context.images.built) == 2
+    assert context.images.held[record.image].entry_point == entry_point
+    assert len(context.images.held) == 2
     assert RunRecord.model_validate_json(record.model_dump_json()) == record
 
 
@@ -148,4 +148,4 @@ def test_a_retrained_version_may_become_another_kind(context: FakeContext) -> No
     after = check_pull_request(context, pull.number, silent).models[0].record
     assert (before.fell, after.fell) == (False, True)
     assert before.image != after.image
-    assert {before.image, after.image} <= context.images.built.keys()
+    assert {before.image, after.image} <= context.images.held.keys()

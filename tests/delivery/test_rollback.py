@@ -86,7 +86,7 @@ def test_a_rollback_can_name_the_commit_to_go_back_to(shipped: FakeContext) -> N
 
 def test_an_image_that_is_gone_is_named_and_refuses(shipped: FakeContext) -> None:
     """The check names it beforehand; the rollback opens nothing."""
-    del shipped.images.built[old_release(shipped).stable.image]
+    del shipped.images.held[old_release(shipped).stable.image]
     (missing,) = failing(check_rollback(shipped, "late", "prod"))
     assert missing.what.startswith("v2 image")
     before = len(shipped.forge.pulls)
@@ -126,7 +126,7 @@ def test_a_feature_set_that_is_gone_is_named(shipped: FakeContext) -> None:
 def test_all_that_is_missing_is_named_at_once(shipped: FakeContext) -> None:
     """Image and artifact in one message."""
     stable = old_release(shipped).stable
-    del shipped.images.built[stable.image]
+    del shipped.images.held[stable.image]
     (shipped.records.artifact(stable.artifact) / "golden.json").unlink()
     with pytest.raises(InputError, match=r"v2 image .*; v2 artifact"):
         rollback(shipped.acting("ada"), "late", "prod")

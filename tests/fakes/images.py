@@ -12,11 +12,11 @@ from bighead_ci.ports.tree import Tree
 
 
 class MemoryImages:
-    """`ImageBuilder` over a dictionary; a test loses an image by taking it out of `built`."""
+    """`ImageBuilder` over a dictionary; a test loses an image by taking it out of `held`."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.built: dict[str, ImageManifest] = {}
+        self.held: dict[str, ImageManifest] = {}
         self.answers = 0
         """Added to what goes into a reference: a builder may answer otherwise for a key whose image is gone."""
         self._references: dict[str, str] = {}
@@ -24,14 +24,20 @@ class MemoryImages:
     def ensure(self, recipe: ImageRecipe, tree: Tree, progress: Progress) -> ImageRef:
         """The image of that key, remembered if it is new."""
         known = self._references.get(recipe.key)
-        if known is None or known not in self.built:
+        if known is None or known not in self.held:
             known = self._references[recipe.key] = self._build(recipe, tree)
             progress(f"image {known}")
         return ImageRef(key=recipe.key, reference=known)
 
     def find(self, reference: str) -> ImageManifest | None:
         """The image, unless it was lost."""
-        return self.built.get(reference)
+        return self.held.get(reference)
+
+    def built(self, model: str, key: str) -> ImageRef | None:
+        """The image of that key, unless it was lost."""
+        reference = self._references.get(key)
+        manifest = self.held.get(reference or "")
+        return ImageRef(key=key, reference=reference) if reference and manifest and manifest.model == model else None
 
     def _build(self, recipe: ImageRecipe, tree: Tree) -> str:
         if wrong := [path for path, identity in recipe.files.items() if tree.files().get(path) != identity]:
@@ -57,5 +63,5 @@ class MemoryImages:
             files={path: digest_of_bytes(content) for path, content in contents.items()},
         )
         reference = f"memory/{recipe.model}@{digest_of([manifest.model_dump(), self.answers])}"
-        self.built[reference] = manifest
+        self.held[reference] = manifest
         return reference
