@@ -61,6 +61,9 @@ PATTERN_WORDS = {
     r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$": "a host: models.example.com",
     r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+([._-][a-z0-9]+)*)*$": "a registry, and a path in it: "
     "registry.example:5000/models",
+    r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+@sha256:[0-9a-f]{64}$": "an image by "
+    "its digest, for a tag may name another one tomorrow: registry.example/team/image@sha256: and 64 hex digits",
+    r"^[a-z0-9][a-z0-9+.-]+$": "a Debian package: libgomp1",
     r"^(s3|gs)://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*$": "a bucket, and a path in it: s3://bucket/models",
     r"^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$": "an address: https://store.example:9000",
     r"^rediss?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[0-9]{1,2})?$": "a Redis without its password: redis://host:6379/0",

@@ -15,7 +15,7 @@ ImageByDigest = Annotated[
         max_length=400,
     ),
 ]
-"""`registry.example:5000/team/image@sha256:…`: a tag would name something else tomorrow."""
+"""`registry.example:5000/team/image@sha256:…`."""
 DebianPackage = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9+.-]+$", max_length=80)]
 
 

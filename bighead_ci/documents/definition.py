@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, PositiveInt, StringConstraints
 
 from bighead_ci.documents.authored import Definition, DurationText, MemoryText
 from bighead_ci.documents.base import Digest, Document, Moment, Name, Percent, Version
+from bighead_ci.documents.container_base import ContainerBase
 from bighead_ci.documents.resources import ModelResources
 from bighead_ci.documents.target import TargetSettings
 
@@ -265,6 +266,7 @@ class ModelDefinition(Definition):
     """Handed to `build(parameters)` in model.py."""
     evaluation: Evaluation
     serving: Serving = Field(default_factory=Serving)
+    environment: ContainerBase = Field(default_factory=ContainerBase)
     resources: ModelResources = Field(default_factory=ModelResources)
 
     def target(self, file: str) -> TargetSettings:

@@ -8,6 +8,7 @@ from pydantic import Field, PositiveInt, StringConstraints
 
 from bighead_ci.documents.authored import Definition, DurationText
 from bighead_ci.documents.base import Name
+from bighead_ci.documents.container_base import ImageByDigest
 from bighead_ci.documents.definition import CanaryPlan
 from bighead_ci.documents.resources import LabelKey
 
@@ -89,6 +90,8 @@ class DockerEnvironment(EnvironmentDefinition):
     platform: Literal["docker"]
     """Where it runs; the other fields follow from it."""
     router: Router
+    base: ImageByDigest | None = None
+    """What images are made from of versions that bring no base of their own; it has Python."""
     registry: RegistryPrefix | None = None
     """Where images are pushed; None: they stay with the engine that built them."""
 
@@ -113,6 +116,8 @@ class KubernetesEnvironment(EnvironmentDefinition):
     applied_by: Literal["flux", "argo-cd", "reconcile"] = "reconcile"
     """Who applies rendered files: a GitOps controller, or `bighead reconcile`."""
     gateway: Gateway
+    base: ImageByDigest | None = None
+    """What images are made from of versions that bring no base of their own; it has Python."""
     registry: RegistryPrefix
     """Where images are pushed, and pulled from by nodes."""
     store: ObjectStore

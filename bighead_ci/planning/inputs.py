@@ -115,6 +115,8 @@ class Inputs:
             engine=self.image_component(image, model).files,
             python=self.engine.python,
             entry_point=None if image == "train" else _servers(model)[image].module,
+            base=model.definition.environment.base,
+            packages=sorted(model.definition.environment.packages),
         )
 
     def _inputs(self, stage: Stage, model: VersionedModel, spec: StageSpec) -> dict[str, str]:
@@ -123,6 +125,7 @@ class Inputs:
         found |= {"engine": component.digest, "python": self.engine.python}
         found |= {f"distribution:{name}": version for name, version in self._distributions(stage, component).items()}
         found |= self._file_digests(model, stage_files(self.files, stage, model))
+        found |= _container_base(model) if stage.environment != "engine" else {}
         if isinstance(spec, TrainingSetSpec):
             found |= {f"data:{data.path}": data.digest for data in spec.data.values()}
         return found
@@ -133,7 +136,8 @@ class Inputs:
 
     def _image(self, image: Image, model: VersionedModel) -> dict[str, str]:
         found = self._file_digests(model, [_lock(image, model), *code_files(self.files, model)])
-        return found | {"engine": self.image_component(image, model).digest, "python": self.engine.python}
+        found |= {"engine": self.image_component(image, model).digest, "python": self.engine.python}
+        return found | _container_base(model)
 
     def _file_digests(self, model: VersionedModel, paths: Iterable[str]) -> dict[str, str]:
         """A lock counts as all that it says: whether it shares some of that makes no difference."""
@@ -176,6 +180,13 @@ def _spec_digests(spec: StageSpec) -> Iterator[tuple[str, str]]:
             yield name, digest_of(sorted(value))
         else:
             yield name, digest_of(value)
+
+
+def _container_base(model: VersionedModel) -> dict[str, str]:
+    """What the version brings of its own; what an environment has for all of them is in no key of a version."""
+    environment = model.definition.environment
+    found = {f"package:{name}": "asked for" for name in environment.packages}
+    return found | ({"base": environment.base} if environment.base else {})
 
 
 def _stages(model: VersionedModel) -> tuple[Stage, ...]:

@@ -198,6 +198,11 @@ def model_edits() -> list[Edit]:
         for file, seen_by in own_files.items():
             after = {**FILES, f"{path}/{file}": texts.get(file, "# changed\n")}
             found.append(Edit(f"{file} of {model}", after, {model: frozenset(seen_by)} if seen_by else {}))
+        for line in ("base: registry.example/python@sha256:" + "7" * 64, "packages: [libgomp1]"):
+            after = {**FILES, f"{path}/model.yaml": f"{FILES[f'{path}/model.yaml']}environment: {{{line}}}\n"}
+            found.append(
+                Edit(f"environment, {line[:8]} in {model}", after, {model: frozenset({*RUN_CODE, *IN_IMAGES})})
+            )
         lines = {
             "trees: 3": ("trees: 4", {"train", "record"}),
             "primary: auc": ("primary: brier", {"evaluate"}),
