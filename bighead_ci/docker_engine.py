@@ -26,14 +26,16 @@ _SERVER_FAULT = 500
 
 
 @cache
-def connect() -> docker.DockerClient:
-    """A client of the engine that this process's environment names.
+def connect(address: str | None = None) -> docker.DockerClient:
+    """A client of the engine at an address (`unix:///…`), else of the one that this process's environment names.
 
     Raises:
         RetryError: no engine answers.
     """
     with answering("no Docker engine answers"):
-        if os.environ.get("DOCKER_HOST"):
+        if address is not None:
+            client = docker.DockerClient(base_url=address, timeout=_ANSWER_SECONDS)
+        elif os.environ.get("DOCKER_HOST"):
             client = docker.from_env(timeout=_ANSWER_SECONDS)
         else:
             context = ContextAPI.get_current_context()

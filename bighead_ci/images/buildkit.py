@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -44,14 +45,30 @@ def client() -> str:
     )
 
 
+@dataclass(frozen=True)
+class Context:
+    """Where a build is made, and of what."""
+
+    directory: Path
+    """What recipes add lies in it; only what one names is sent, and that once."""
+    address: str | None
+    """Of the engine; None: as this process's environment says."""
+
+
 def build(
-    recipe: str, context: Path, target: str, tag: str, labels: Mapping[str, str], network: Network, progress: Progress
+    recipe: str,
+    context: Context,
+    target: str,
+    tag: str,
+    labels: Mapping[str, str],
+    network: Network,
+    progress: Progress,
 ) -> None:
     """Build a target of a Dockerfile in the engine, and tag it.
 
     Args:
         recipe: The Dockerfile's text.
-        context: Directory with what it adds; only what it names is sent, and that once.
+        context: What it adds, and where.
         target: A stage.
         tag: What the image is called in the engine.
         labels: Of the image.
@@ -65,13 +82,15 @@ def build(
     command = [client(), "build", "--progress=plain", "--file=-", f"--target={target}", f"--tag={tag}"]
     command += [f"--network={network}", "--build-arg=SOURCE_DATE_EPOCH=0"]
     command += [f"--label={name}={value}" for name, value in sorted(labels.items())]
-    variables = {**kept_environment(*NETWORK_VARIABLES, starting=(ENGINE_VARIABLES,)), "DOCKER_BUILDKIT": "1"}
+    variables = kept_environment(*NETWORK_VARIABLES, starting=(ENGINE_VARIABLES,))
+    variables |= {"DOCKER_BUILDKIT": "1", "BUILDX_BUILDER": "default"}
+    variables |= {"DOCKER_HOST": context.address} if context.address else {}
     with subprocess.Popen(
-        [*command, str(context)],
+        [*command, str(context.directory)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env={**variables, "BUILDX_BUILDER": "default"},
+        env=variables,
         text=True,
         errors="replace",
     ) as process:

@@ -19,6 +19,7 @@ from bighead_ci.errors import BugError, InputError
 from bighead_ci.images import buildkit, registry, site_packages
 from bighead_ci.images.archives import write_archive
 from bighead_ci.images.bases import Base, BaseFacts, facts_of, pulled
+from bighead_ci.images.buildkit import Context
 from bighead_ci.images.contents import ENGINE, LOCK, contents_of, manifest_of
 from bighead_ci.images.dates import without_dates
 from bighead_ci.images.dockerfile import ENVIRONMENT, ROOT, SBOM, Steps, dockerfile
@@ -50,6 +51,8 @@ class Place:
     """What images of versions stand on that bring no base of their own; None: those cannot be built."""
     registry: str | None = None
     """Where images are pushed, as `registry.example:5000/models`; None: they stay in the engine."""
+    address: str | None = None
+    """Of the engine; None: as this process's environment says."""
 
 
 class ContainerImageBuilder:
@@ -65,6 +68,11 @@ class ContainerImageBuilder:
         self.place = place
         self._client = client
         self._engine = engine
+
+    @property
+    def repository_in_engine(self) -> str:
+        """What the tags of this builder's images begin with."""
+        return f"{REPOSITORY}/{short(digest_of(str(self.place.root.resolve())))}"
 
     def ensure(self, recipe: ImageRecipe, tree: Tree, progress: Progress) -> ImageRef:
         """The image of that key, built and pushed unless it is there; see the port.
@@ -160,7 +168,8 @@ class ContainerImageBuilder:
         tag = self._local_name(recipe.model, recipe.key)
         network = self._network() if recipe.packages else "none"
         labels = self._labels(manifest, base)
-        buildkit.build(dockerfile(steps), self.place.root, recipe.target, tag, labels, network, progress)
+        context = Context(self.place.root, self.place.address)
+        buildkit.build(dockerfile(steps), context, recipe.target, tag, labels, network, progress)
         image = without_dates(self._client, self._client.images.get(tag), tag)
         if _manifest(image) != manifest:
             raise BugError(f"the image {image.id} of {recipe.folder} was built and is not what was asked for")
@@ -209,7 +218,7 @@ class ContainerImageBuilder:
 
     def _local_name(self, model: str, key: str) -> str:
         """By which the engine knows an image of this builder."""
-        return f"{REPOSITORY}/{short(digest_of(str(self.place.root.resolve())))}/{model}:{self._tag(key)}"
+        return f"{self.repository_in_engine}/{model}:{self._tag(key)}"
 
     def _place(self, key: str) -> str:
         return digest_of([key, self.place.base, FORMAT])

@@ -10,9 +10,11 @@ import hashlib
 import io
 import json
 import tarfile
+from contextlib import suppress
 from typing import Any
 
 import docker
+from docker.errors import APIError, ImageNotFound
 from docker.models.images import Image
 
 from bighead_ci.documents.base import canonical_json
@@ -23,7 +25,7 @@ _RUN_SETTINGS = ("Cmd", "Entrypoint", "Env", "ExposedPorts", "Labels", "StopSign
 
 
 def without_dates(client: docker.DockerClient, image: Image, tag: str) -> Image:
-    """The image of the same layers and settings that is of 1970, tagged so."""
+    """The image of the same layers and settings that is of 1970, tagged so in place of the given one."""
     if image.attrs["Created"] == EPOCH:
         return image
     layers = image.attrs["RootFS"]["Layers"]
@@ -39,6 +41,8 @@ def without_dates(client: docker.DockerClient, image: Image, tag: str) -> Image:
     name = f"{hashlib.sha256(config).hexdigest()}.json"
     manifest: list[dict[str, Any]] = [{"Config": name, "Layers": layers, "RepoTags": [tag]}]
     loaded: Image = client.images.load(_archive({name: config, "manifest.json": json.dumps(manifest).encode()}))[0]
+    with suppress(ImageNotFound, APIError):  # somebody else's by now, or removed with what it was made for
+        client.images.remove(image.id)
     return loaded
 
 

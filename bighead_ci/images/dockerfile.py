@@ -19,6 +19,15 @@ SBOM = "sbom.json"
 """Below `ROOT`: a bill of materials in CycloneDX."""
 USER = "65534:65534"
 """Nobody, as Debian and Kubernetes know it."""
+_VARIABLES = {
+    "PYTHONPATH": f"/{ROOT}/engine",
+    "PYTHONSAFEPATH": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONUNBUFFERED": "1",
+    # The root is read-only, and nobody has no home.
+    "HOME": "/tmp",  # noqa: S108 - in a container of its own, whose root is read-only
+    "NUMBA_CACHE_DIR": "/tmp/numba",  # noqa: S108 - likewise
+}
 
 
 @dataclass(frozen=True)
@@ -46,7 +55,7 @@ def dockerfile(steps: Steps) -> str:
     lines += ["", f"FROM base AS {steps.target}"]
     lines += [f"ADD {archive} /" for archive in steps.archives]
     lines += [
-        f"ENV PYTHONPATH=/{ROOT}/engine PYTHONSAFEPATH=1 PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1",
+        f"ENV {' '.join(f'{name}={value}' for name, value in _VARIABLES.items())}",
         f"USER {USER}",
         f"ENTRYPOINT {json.dumps(list(steps.command))}",
         "CMD []",

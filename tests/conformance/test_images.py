@@ -6,58 +6,31 @@ Recipes are those that planning makes, of a small repository and an engine in me
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from bighead_ci.definitions.files import Files
-from bighead_ci.definitions.lock_file import HEADER, read_pins
+from bighead_ci.definitions.lock_file import HEADER
 from bighead_ci.definitions.shared_locks import lock_naming, shared_path
 from bighead_ci.docker_engine import connect
 from bighead_ci.documents.base import digest_of_bytes
-from bighead_ci.documents.image import ImageRecipe, ImageRef
+from bighead_ci.documents.image import ImageRef
 from bighead_ci.documents.inputs import Target
 from bighead_ci.errors import BugError, InputError
 from bighead_ci.images.containers import ContainerImageBuilder, Place
 from bighead_ci.images.process import ProcessImageBuilder
 from bighead_ci.images.python_environments import PythonEnvironments
-from bighead_ci.planning.inputs import Inputs
 from bighead_ci.ports.images import ImageBuilder
 from bighead_ci.ports.progress import silent
-from fakes.docker_bench import base_image, why_no_base
+from fakes.docker_bench import base_image, remove_images, why_no_base
 from fakes.engine import MemoryEngine
 from fakes.images import MemoryImages
-from fakes.memory_tree import MemoryTree, repository
+from fakes.memory_tree import MemoryTree
+from fakes.recipes import CODE, ENGINE, FOLDER, OWN, TARGETS, installable_lock, late_recipe, late_tree
 
-FOLDER = "models/late/v1"
-ENGINE = MemoryEngine()
-TARGETS: tuple[Target, ...] = ("train", "serve")
-OWN: dict[Target, str] = {"train": "training.lock", "serve": "serving.lock"}
+pytestmark = pytest.mark.timeout(900)  # whoever comes first makes a base image
 NOTHING: Mapping[str, str] = {}
-CODE = ("model.py", "golden_rows.json", "words.txt", "more/helper.py")
-
-
-@cache
-def installable_lock() -> str:
-    """A pin of the project's own lock: the running interpreter satisfies it, and it can be installed elsewhere."""
-    pins, problems = read_pins("requirements.lock", Path("requirements.lock").read_bytes())
-    assert not problems
-    return next(pin.text for pin in pins if pin.name == "packaging")
-
-
-def tree_of(changes: Mapping[str, str] = NOTHING) -> MemoryTree:
-    """A repository with the version; `changes` by file of the version."""
-    files = dict.fromkeys(OWN.values(), installable_lock())
-    files |= {"words.txt": "late\n", "more/helper.py": "x = 1\n", **changes}
-    return MemoryTree(repository(**{f"{FOLDER}/{name}": text for name, text in files.items()}))
-
-
-def recipe_of(tree: MemoryTree, target: Target = "serve", engine: MemoryEngine = ENGINE) -> ImageRecipe:
-    """What planning says that an image is made of."""
-    inputs = Inputs(Files(tree), engine)
-    return inputs.recipe(target, inputs.definitions.model("late", "v1"))
 
 
 class Bench:
@@ -67,6 +40,7 @@ class Bench:
         self.kind = kind
         self.directory = directory
         self.made = 0
+        self.containers: list[ContainerImageBuilder] = []
 
     def builder(self, engine: MemoryEngine = ENGINE) -> ImageBuilder:
         """Another machine."""
@@ -75,8 +49,14 @@ class Bench:
         self.made += 1
         directory = self.directory / str(self.made)
         if self.kind == "container":
-            return ContainerImageBuilder(connect(), Place(directory, base_image()), engine)
+            self.containers.append(ContainerImageBuilder(connect(), Place(directory, base_image()), engine))
+            return self.containers[-1]
         return ProcessImageBuilder(directory / "images", engine, PythonEnvironments(directory / "environments"))
+
+    def clean(self) -> None:
+        """Leave no image in an engine that outlives the test."""
+        for builder in self.containers:
+            remove_images(connect(), builder)
 
     def lose(self, builder: ImageBuilder, image: ImageRef) -> None:
         """The image is gone, or no longer whole."""
@@ -90,22 +70,24 @@ class Bench:
 
     def built(self, target: Target, changes: Mapping[str, str] = NOTHING, engine: MemoryEngine = ENGINE) -> ImageRef:
         """An image by a machine that has no other."""
-        tree = tree_of(changes)
-        return self.builder(engine).ensure(recipe_of(tree, target, engine), tree, silent)
+        tree = late_tree(changes)
+        return self.builder(engine).ensure(late_recipe(tree, target, engine), tree, silent)
 
 
 @pytest.fixture(params=["memory", "process", "container"])
-def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     if request.param == "container" and (reason := why_no_base()):
         pytest.skip(f"NOT RUN, images in a Docker engine are not held to the builder's promises here: {reason}")
-    return Bench(request.param, tmp_path)
+    bench = Bench(request.param, tmp_path)
+    yield bench
+    bench.clean()
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_an_image_holds_all_that_its_recipe_names(bench: Bench, target: Target) -> None:
     """The version's lock and code and the engine's part, each by the digest of its content; its manifest says so."""
-    builder, tree = bench.builder(), tree_of()
-    recipe = recipe_of(tree, target)
+    builder, tree = bench.builder(), late_tree()
+    recipe = late_recipe(tree, target)
     found = builder.find(builder.ensure(recipe, tree, silent).reference)
     assert found is not None
     assert (found.key, found.target, found.model, found.version) == (recipe.key, target, "late", "v1")
@@ -138,12 +120,12 @@ def test_what_an_image_is_made_of_is_in_its_key_and_its_reference(bench: Bench, 
 def test_an_image_from_a_lock_that_is_shared_is_that_of_the_whole_lock(bench: Bench, target: Target) -> None:
     """Under one key and one reference: the image holds all pins in one file and names no other."""
     satisfied = installable_lock()
-    shared = tree_of({OWN[target]: lock_naming(satisfied.encode()).decode()})
+    shared = late_tree({OWN[target]: lock_naming(satisfied.encode()).decode()})
     tree = MemoryTree({**shared.content, shared_path(satisfied.encode()): satisfied.encode()})
-    whole = tree_of({OWN[target]: f"{HEADER}nothing\n{satisfied}"})
+    whole = late_tree({OWN[target]: f"{HEADER}nothing\n{satisfied}"})
     builder, other = bench.builder(), bench.builder()
-    image = builder.ensure(recipe_of(tree, target), tree, silent)
-    assert image == other.ensure(recipe_of(whole, target), whole, silent)
+    image = builder.ensure(late_recipe(tree, target), tree, silent)
+    assert image == other.ensure(late_recipe(whole, target), whole, silent)
     found = builder.find(image.reference)
     assert found is not None
     assert found.lock == digest_of_bytes(f"{HEADER}nothing\n{satisfied}".encode())
@@ -152,8 +134,8 @@ def test_an_image_from_a_lock_that_is_shared_is_that_of_the_whole_lock(bench: Be
 def test_a_shared_lock_that_is_not_the_recipes_is_refused(bench: Bench) -> None:
     """It was edited, or is gone: its readers compare it with its name."""
     satisfied = installable_lock()
-    path, named = shared_path(satisfied.encode()), tree_of({"serving.lock": lock_naming(satisfied.encode()).decode()})
-    recipe = recipe_of(MemoryTree({**named.content, path: satisfied.encode()}))
+    path, named = shared_path(satisfied.encode()), late_tree({"serving.lock": lock_naming(satisfied.encode()).decode()})
+    recipe = late_recipe(MemoryTree({**named.content, path: satisfied.encode()}))
     for content in (named.content, {**named.content, path: satisfied.encode() + b"# more\n"}):
         with pytest.raises(InputError, match="models/_locks/"):
             bench.builder().ensure(recipe, MemoryTree(content), silent)
@@ -167,34 +149,34 @@ def test_two_machines_give_one_reference(bench: Bench) -> None:
 
 def test_what_was_built_is_not_built_again(bench: Bench) -> None:
     """Of each key; and it is said when something is built."""
-    builder, tree, other = bench.builder(), tree_of(), tree_of({"model.py": "def build(parameters): 1\n"})
+    builder, tree, other = bench.builder(), late_tree(), late_tree({"model.py": "def build(parameters): 1\n"})
     said: list[str] = []
-    first = builder.ensure(recipe_of(tree), tree, said.append)
+    first = builder.ensure(late_recipe(tree), tree, said.append)
     once = len(said)
-    second = builder.ensure(recipe_of(other), other, said.append)
+    second = builder.ensure(late_recipe(other), other, said.append)
     twice = len(said)
     assert 0 < once < twice
-    assert [builder.ensure(recipe_of(one), one, said.append) for one in (tree, other)] == [first, second]
+    assert [builder.ensure(late_recipe(one), one, said.append) for one in (tree, other)] == [first, second]
     assert len(said) == twice
 
 
 def test_a_lost_image_is_not_found_and_is_built_again(bench: Bench) -> None:
     """The same comes out; other images are where they were."""
-    builder, tree = bench.builder(), tree_of()
-    image, other = (builder.ensure(recipe_of(tree, target), tree, silent) for target in TARGETS)
+    builder, tree = bench.builder(), late_tree()
+    image, other = (builder.ensure(late_recipe(tree, target), tree, silent) for target in TARGETS)
     bench.lose(builder, image)
     assert builder.find(image.reference) is None
     assert builder.find(other.reference) is not None
-    assert builder.ensure(recipe_of(tree, "train"), tree, silent) == image
+    assert builder.ensure(late_recipe(tree, "train"), tree, silent) == image
     assert builder.find(image.reference) is not None
 
 
 def test_a_reference_of_nothing_is_of_no_image(bench: Bench) -> None:
     """Neither before the first image nor beside one, nor by the digest of one under another name."""
-    builder, tree = bench.builder(), tree_of()
+    builder, tree = bench.builder(), late_tree()
     nowhere = f"local/late@sha256:{'3' * 64}"
     assert builder.find(nowhere) is None
-    image = builder.ensure(recipe_of(tree), tree, silent)
+    image = builder.ensure(late_recipe(tree), tree, silent)
     assert builder.find(nowhere) is None
     for other in (image.reference.replace("late@", "early@"), f"elsewhere/{image.reference}"):
         assert builder.find(other) is None, other
@@ -203,8 +185,8 @@ def test_a_reference_of_nothing_is_of_no_image(bench: Bench) -> None:
 @pytest.mark.parametrize("name", [*CODE, "serving.lock"])
 def test_a_tree_that_is_not_the_recipes_is_refused(bench: Bench, name: str) -> None:
     """An image never holds what its key does not name: no other file, and none missing."""
-    tree, path = tree_of(), f"{FOLDER}/{name}"
-    recipe = recipe_of(tree)
+    tree, path = late_tree(), f"{FOLDER}/{name}"
+    recipe = late_recipe(tree)
     changed = {**tree.content, path: tree.content[path] + b"\n"}
     for content in (changed, {one: data for one, data in tree.content.items() if one != path}):
         with pytest.raises(BugError, match=name):
@@ -213,25 +195,25 @@ def test_a_tree_that_is_not_the_recipes_is_refused(bench: Bench, name: str) -> N
 
 def test_an_engine_that_is_not_the_recipes_is_refused(bench: Bench) -> None:
     """It was upgraded between plan and build."""
-    tree = tree_of()
+    tree = late_tree()
     builder = bench.builder(ENGINE.edited("errors.py"))
     with pytest.raises(BugError, match=r"errors\.py"):
-        builder.ensure(recipe_of(tree), tree, silent)
+        builder.ensure(late_recipe(tree), tree, silent)
 
 
 def test_a_lock_with_problems_names_the_lines(bench: Bench) -> None:
     """All of them, by the lock's path; the recipe alone does not read it."""
-    lock, whole = f"{FOLDER}/serving.lock", tree_of()
+    lock, whole = f"{FOLDER}/serving.lock", late_tree()
     tree = MemoryTree({**whole.content, lock: b"onnx>=1\npillow==11.*\n"})
     with pytest.raises(InputError) as raised:
-        bench.builder().ensure(recipe_of(whole), tree, silent)
+        bench.builder().ensure(late_recipe(whole), tree, silent)
     assert [(p.file, p.line) for p in raised.value.problems] == [(lock, 1), (lock, 2)]
 
 
 def test_an_image_is_found_by_its_key(bench: Bench) -> None:
     """Of the model that it is of, as long as it is there: keys are the same for every builder, references are not."""
-    builder, tree = bench.builder(), tree_of()
-    recipe = recipe_of(tree)
+    builder, tree = bench.builder(), late_tree()
+    recipe = late_recipe(tree)
     assert builder.built("late", recipe.key) is None
     image = builder.ensure(recipe, tree, silent)
     assert builder.built("late", recipe.key) == image
