@@ -110,13 +110,20 @@ class ContainerImageBuilder:
         return ImageRef(key=key, reference=reference) if reference and self.find(reference) else None
 
     def find(self, reference: str) -> ImageManifest | None:
-        """The image of that reference; None if there is none. What an engine holds it verified by its digest."""
+        """The image of that reference; None if there is none. What an engine holds it verified by its digest.
+
+        One that is named by a registry must be there, whoever else has it: it is pulled from there.
+        """
+        name = reference.partition("@")[0]
+        place, _, model = name.rpartition("/")
+        if place not in {LOCAL, self.place.registry}:
+            return None
         with answering(f"image {reference}"):
+            if place != LOCAL and registry.digest(self._client, reference) is None:
+                return None
             image = self._image(reference)
             manifest = _manifest(image) if image else None
-        name = reference.partition("@")[0]
-        wanted = {f"{LOCAL}/{manifest.model}", self._repository(manifest.model)} if manifest else set()
-        return manifest if name in wanted else None
+        return manifest if manifest and manifest.model == model else None
 
     def name_in_engine(self, reference: str) -> str:
         """What a container of an image that `find` finds is started from."""
@@ -128,7 +135,7 @@ class ContainerImageBuilder:
         try:
             return self._client.images.get(self.name_in_engine(reference))
         except ImageNotFound:
-            if reference.startswith(f"{LOCAL}/") or self.place.registry is None:
+            if reference.startswith(f"{LOCAL}/"):
                 return None
         return registry.pull(self._client, reference)
 
