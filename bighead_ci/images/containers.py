@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,11 +20,12 @@ from bighead_ci.errors import BugError, InputError
 from bighead_ci.images import buildkit, registry, site_packages
 from bighead_ci.images.archives import write_archive
 from bighead_ci.images.bases import Base, BaseFacts, facts_of, pulled
+from bighead_ci.images.bill_of_materials import bill_of_materials
 from bighead_ci.images.buildkit import Context
+from bighead_ci.images.container_files import file_in
 from bighead_ci.images.contents import ENGINE, LOCK, contents_of, manifest_of
 from bighead_ci.images.dates import without_dates
 from bighead_ci.images.dockerfile import ENVIRONMENT, ROOT, SBOM, Steps, dockerfile
-from bighead_ci.images.sbom import sbom
 from bighead_ci.images.site_packages import archive_environment
 from bighead_ci.ports.engine import Engine
 from bighead_ci.ports.progress import Progress
@@ -125,6 +127,30 @@ class ContainerImageBuilder:
             manifest = _manifest(image) if image else None
         return manifest if manifest and manifest.model == model else None
 
+    def kept(self) -> dict[str, ImageManifest]:
+        """Every image of this builder that the engine has; what a registry keeps is the registry's to say."""
+        found: dict[str, ImageManifest] = {}
+        with answering("images"):
+            for image in self._client.images.list(filters={"label": KEY_LABEL}):
+                manifest = _manifest(image)
+                if manifest is not None and self._tags(image):
+                    found |= dict.fromkeys(self._references(image, manifest), manifest)
+        return dict(sorted(found.items()))
+
+    def remove(self, reference: str) -> None:
+        """Take this builder's names of it away; the engine removes what has none left, and its layers likewise."""
+        with answering(f"image {reference}"), suppress(ImageNotFound):
+            image = self._client.images.get(self.name_in_engine(reference))
+            for tag in self._tags(image):
+                self._client.images.remove(tag)
+
+    def bill(self, reference: str) -> bytes:
+        """As it stands in the image."""
+        if self.find(reference) is None:
+            raise InputError(f"there is no image {reference}")
+        with answering(f"image {reference}"):
+            return file_in(self._client, self.name_in_engine(reference), f"/{ROOT}/{SBOM}")
+
     def name_in_engine(self, reference: str) -> str:
         """What a container of an image that `find` finds is started from."""
         name, _, digest = reference.partition("@")
@@ -158,7 +184,7 @@ class ContainerImageBuilder:
             self._files(
                 recipe.model,
                 {path: data for path, data in contents.items() if not path.startswith(f"{ENGINE}/")}
-                | {SBOM: sbom(manifest, read_pins(recipe.lock, contents[LOCK])[0], base.reference)},
+                | {SBOM: bill_of_materials(manifest, read_pins(recipe.lock, contents[LOCK])[0], base.reference)},
             ),
         ]
         steps = Steps(
@@ -218,6 +244,18 @@ class ContainerImageBuilder:
             PLACE_LABEL: self._place(manifest.key),
             MANIFEST_LABEL: canonical_json(manifest.model_dump(mode="json")),
         }
+
+    def _tags(self, image: Image) -> list[str]:
+        """This builder's names of an image."""
+        own = (f"{self.repository_in_engine}/", f"{self.place.registry}/")
+        return [tag for tag in image.tags if tag.startswith(own)]
+
+    def _references(self, image: Image, manifest: ImageManifest) -> list[str]:
+        """How releases name an image."""
+        if self.place.registry is None:
+            return [f"{LOCAL}/{manifest.model}@{image.id}"]
+        name = f"{self._repository(manifest.model)}@"
+        return [one for one in image.attrs["RepoDigests"] if one.startswith(name)]
 
     def _network(self) -> buildkit.Network:
         """An engine without a bridge lends its machine's network."""

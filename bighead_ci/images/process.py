@@ -8,14 +8,17 @@ reference of the image that was built for a key.
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
 from pydantic import ValidationError
 
+from bighead_ci.definitions.lock_file import read_pins
 from bighead_ci.documents.base import canonical_json, digest_of_bytes, short, write_atomically
 from bighead_ci.documents.image import ImageManifest, ImageRecipe, ImageRef, LocalImage
 from bighead_ci.errors import BugError, InputError
+from bighead_ci.images.bill_of_materials import bill_of_materials
 from bighead_ci.images.contents import ENGINE, LOCK, MODEL, contents_of, manifest_of
 from bighead_ci.images.python_environments import PythonEnvironments
 from bighead_ci.ports.engine import Engine
@@ -67,6 +70,31 @@ class ProcessImageBuilder:
             return None
         manifest = self.find(reference)
         return ImageRef(key=key, reference=reference) if manifest and manifest.model == model else None
+
+    def kept(self) -> dict[str, ImageManifest]:
+        """Every image that lies here; see the port."""
+        found = {}
+        for file in sorted(self.root.glob(f"*/{MANIFEST}")):
+            with suppress(OSError, ValidationError):
+                raw = file.read_bytes()
+                manifest = ImageManifest.model_validate_json(raw)
+                found[_reference(manifest, raw)] = manifest
+        return found
+
+    def remove(self, reference: str) -> None:
+        """Remove its directory: renamed first, so that nobody finds half of it."""
+        gone = self.root / f".{uuid4().hex}.damaged"
+        with suppress(FileNotFoundError):
+            self._directory(reference).rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
+
+    def bill(self, reference: str) -> bytes:
+        """Of the machine's own libraries nothing is known."""
+        found = self.open(reference)
+        if found is None:
+            raise InputError(f"there is no image {reference}, or it is damaged")
+        lock = (self._directory(reference) / LOCK).read_bytes()
+        return bill_of_materials(found.manifest, read_pins(reference, lock)[0], base=None)
 
     def open(self, reference: str) -> LocalImage | None:
         """An image to run; None as in `find`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from bighead_ci.documents.image import ImageManifest, ImageRecipe, ImageRef
@@ -28,4 +29,17 @@ class ImageBuilder(Protocol):
         """The image that this builder has of a model for that key, verified whole; None if it has none.
 
         A key is the same for every builder and a reference is not: so one that others built is looked for.
+        """
+
+    def kept(self) -> Mapping[str, ImageManifest]:
+        """Reference → image, of all that this builder has here and could be asked for, whole or not looked at."""
+
+    def remove(self, reference: str) -> None:
+        """Let an image go that `kept` names; what others share with it stays. No error if it is gone already."""
+
+    def bill(self, reference: str) -> bytes:
+        """The bill of materials of an image that `find` finds, as CycloneDX 1.6 in JSON.
+
+        Raises:
+            InputError: there is no such image.
         """

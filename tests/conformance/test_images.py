@@ -5,6 +5,7 @@ Recipes are those that planning makes, of a small repository and an engine in me
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -220,3 +221,31 @@ def test_an_image_is_found_by_its_key(bench: Bench) -> None:
     assert builder.built("early", recipe.key) is None
     bench.lose(builder, image)
     assert builder.built("late", recipe.key) is None
+
+
+def test_what_is_kept_can_be_let_go(bench: Bench) -> None:
+    """One image by its reference: the others stay; letting go twice is no error, and asking for it builds it again."""
+    builder, tree = bench.builder(), late_tree()
+    assert dict(builder.kept()) == {}
+    train, serve = (builder.ensure(late_recipe(tree, target), tree, silent) for target in TARGETS)
+    assert {name: one.key for name, one in builder.kept().items()} == {one.reference: one.key for one in (train, serve)}
+    builder.remove(train.reference)
+    builder.remove(train.reference)
+    assert {*builder.kept()} == {serve.reference}
+    assert (builder.built("late", train.key), builder.built("late", serve.key)) == (None, serve)
+    assert builder.ensure(late_recipe(tree, "train"), tree, silent) == train
+
+
+def test_the_bill_of_an_image_names_its_libraries_and_files(bench: Bench) -> None:
+    """CycloneDX; of an image that is not there, there is none."""
+    builder, tree = bench.builder(), late_tree()
+    image = builder.ensure(late_recipe(tree), tree, silent)
+    bill = json.loads(builder.bill(image.reference))
+    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
+    assert bill["metadata"]["component"]["name"] == "late"
+    kinds = {one["type"] for one in bill["components"]}
+    assert "file" in kinds
+    assert bench.kind == "memory" or "packaging" in {one["name"] for one in bill["components"]}
+    assert bench.kind != "container" or "container" in kinds
+    with pytest.raises(InputError, match="there is no image"):
+        builder.bill(image.reference.replace("late@", "early@"))

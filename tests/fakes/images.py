@@ -5,7 +5,8 @@ from __future__ import annotations
 from bighead_ci.definitions.files import Files
 from bighead_ci.documents.base import digest_of, digest_of_bytes
 from bighead_ci.documents.image import ImageManifest, ImageRecipe, ImageRef
-from bighead_ci.errors import BugError
+from bighead_ci.errors import BugError, InputError
+from bighead_ci.images.bill_of_materials import bill_of_materials
 from bighead_ci.ports.engine import Engine
 from bighead_ci.ports.progress import Progress
 from bighead_ci.ports.tree import Tree
@@ -38,6 +39,20 @@ class MemoryImages:
         reference = self._references.get(key)
         manifest = self.held.get(reference or "")
         return ImageRef(key=key, reference=reference) if reference and manifest and manifest.model == model else None
+
+    def kept(self) -> dict[str, ImageManifest]:
+        """All that are held."""
+        return dict(self.held)
+
+    def remove(self, reference: str) -> None:
+        """Hold it no more."""
+        self.held.pop(reference, None)
+
+    def bill(self, reference: str) -> bytes:
+        """Of an image that is held."""
+        if reference not in self.held:
+            raise InputError(f"there is no image {reference}")
+        return bill_of_materials(self.held[reference], [], base=None)
 
     def _build(self, recipe: ImageRecipe, tree: Tree) -> str:
         if wrong := [path for path, identity in recipe.files.items() if tree.files().get(path) != identity]:

@@ -13,8 +13,8 @@ from bighead_ci.documents.image import ImageManifest
 _NAMESPACE = UUID("9f2f8f55-6a0f-5c1e-8d0b-4a5a0d1c7d11")
 
 
-def sbom(manifest: ImageManifest, pins: Iterable[Pin], base: str) -> bytes:
-    """The bill of an image: its libraries by name, version and hashes, what it stands on, and our own files."""
+def bill_of_materials(manifest: ImageManifest, pins: Iterable[Pin], base: str | None) -> bytes:
+    """The bill of an image: its libraries, what it stands on (None: the machine that it is on), and our own files."""
     document = {
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
@@ -30,7 +30,7 @@ def sbom(manifest: ImageManifest, pins: Iterable[Pin], base: str) -> bytes:
             }
         },
         "components": [
-            {"type": "container", "bom-ref": base, "name": base.partition("@")[0], "version": base.partition("@")[2]},
+            *([_base(base)] if base else []),
             *(_library(pin) for pin in sorted(pins, key=lambda pin: (pin.name, pin.version))),
             *(_file(path, digest) for path, digest in sorted(manifest.files.items())),
         ],
@@ -38,8 +38,13 @@ def sbom(manifest: ImageManifest, pins: Iterable[Pin], base: str) -> bytes:
     return json.dumps(document, indent=1).encode() + b"\n"
 
 
+def _base(reference: str) -> dict[str, Any]:
+    name, _, digest = reference.partition("@")
+    return {"type": "container", "bom-ref": reference, "name": name, "version": digest}
+
+
 def _library(pin: Pin) -> dict[str, Any]:
-    """The lock has the hashes of every wheel that may be installed; which one was is a matter of the platform."""
+    """Without hashes: the lock has those of every wheel that may be installed, and the platform says which is."""
     url = f"pkg:pypi/{pin.name}@{pin.version}"
     return {"type": "library", "bom-ref": url, "name": pin.name, "version": pin.version, "purl": url}
 
