@@ -162,8 +162,7 @@ def reconcile(
     """
     main = context.main(branch)
     desired = main.desired
-    platforms, down = _started(context, desired, skip)
-    live = {(name, m.model): m for name, platform in platforms.items() for m in platform.observe()}
+    platforms, live, down = _started(context, desired, skip)
     workers = workers or Workers()
     left = desired.stuck.keys() | set(skip) | set(workers.busy)
     found = [
@@ -172,9 +171,11 @@ def reconcile(
         if model.environment in platforms and (model.environment, model.model) not in left
     ]
     models = [model for model in found if not model.in_step]
+    still, drifted = _drifted(model for model in found if model.in_step)
     # Those that only change their traffic come first: a revert does not wait for another model's features.
-    outcomes = [model.outcome("in step") for model in found if model.in_step]
+    outcomes = still
     routes = _tasks([m for m in models if not m.waited_for], lambda model: _route(context, model, progress))
+    routes |= _tasks(drifted, lambda model: _mend(model, progress))
     outcomes += workers.each(routes, slow=False)
     slow = _tasks([m for m in models if m.waited_for], lambda model: _start(context, model, progress))
     released = desired.releases.keys() | desired.unreadable.keys()
@@ -201,9 +202,12 @@ def reconcile(
     return Reconciliation(commit=main.commit, environments=sorted(desired.environments), outcomes=outcomes)
 
 
-def _started(context: Context, desired: Desired, skip: Collection[Place]) -> tuple[dict[str, Platform], list[Outcome]]:
-    """The environments whose router runs, and what became of the others: one that cannot start stops no other."""
+def _started(
+    context: Context, desired: Desired, skip: Collection[Place]
+) -> tuple[dict[str, Platform], dict[Place, LiveModel], list[Outcome]]:
+    """The environments that answer, with what runs there, and what became of the others: one stops no other."""
     platforms: dict[str, Platform] = {}
+    live: dict[Place, LiveModel] = {}
     down: list[Outcome] = []
     for name, definition in sorted(desired.environments.items()):
         if (name, "") in skip:
@@ -211,10 +215,11 @@ def _started(context: Context, desired: Desired, skip: Collection[Place]) -> tup
         try:
             platform = context.platform(name, definition)
             platform.start()
+            live |= {(name, model.model): model for model in platform.observe()}
             platforms[name] = platform
         except BigheadError as error:
             down.append(Outcome(environment=name, model="", state="failed", detail=str(error)))
-    return platforms, down
+    return platforms, live, down
 
 
 def _model(platform: Platform, model: DesiredModel, live: dict[tuple[str, str], LiveModel]) -> _Model:
@@ -257,6 +262,28 @@ def _route(context: Context, model: _Model, progress: Progress) -> Outcome:
     if waiting and not moved:
         return model.outcome("starting", ", ".join(variant.name for variant in waiting))
     return outcome
+
+
+def _drifted(models: Iterable[_Model]) -> tuple[list[Outcome], list[_Model]]:
+    """Of models whose variants and weights are in step: what to say of them, and those that differ in the rest."""
+    said, drifted = [], []
+    for model in models:
+        try:
+            if model.platform.drift(model.model):
+                drifted.append(model)
+            else:
+                said.append(model.outcome("in step"))
+        except BigheadError as error:
+            said.append(model.outcome("failed", str(error)))
+    return said, drifted
+
+
+def _mend(model: _Model, progress: Progress) -> Outcome:
+    """Put back what somebody changed by hand."""
+    changed = "; ".join(model.platform.drift(model.model))
+    model.platform.mend(model.model)
+    progress(f"{model.where}: put back: {changed}")
+    return model.outcome("changed", f"put back: {changed}")
 
 
 def _bring_up(context: Context, model: _Model, progress: Progress) -> list[DesiredVariant]:

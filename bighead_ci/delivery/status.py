@@ -11,6 +11,8 @@ from bighead_ci.delivery.online_sets import StaleSet, stale_sets
 from bighead_ci.delivery.workers import Place
 from bighead_ci.documents.base import Document
 from bighead_ci.documents.live import DesiredModel, LiveModel
+from bighead_ci.errors import BigheadError
+from bighead_ci.ports.platform import Platform
 
 
 class ModelStatus(Document):
@@ -77,16 +79,18 @@ def model_statuses(context: Context, main: Main, reasons: Reasons = NO_REASONS) 
     wanted = {(m.environment, m.model): m for m in desired_models(desired)}
     platforms = {name: context.platform(name, one) for name, one in desired.environments.items()}
     platforms |= context.abandoned(desired.named)
-    observed = {name: platform.observe() for name, platform in platforms.items()}
-    live = {(name, model.model): model for name, models in observed.items() for model in models}
+    live, silent = _observed(platforms)
     models = []
     for place in sorted(wanted.keys() | live.keys() | desired.unreadable.keys()):
         should, does = wanted.get(place), live.get(place)
         if place in desired.stuck:
             what = "release" if place in desired.unreadable else "environment"
             found = [f"its {what} cannot be read, so it stays as it is: {desired.stuck[place]}"]
+        elif place[0] in silent:
+            found = [f"its environment does not answer: {silent[place[0]]}"]
         else:
             found = differences(should, does)
+            found += _drift(platforms[place[0]], place[1]) if should and does else []
             found += reasons.about(*place) if found else []
         models.append(
             ModelStatus(
@@ -99,6 +103,25 @@ def model_statuses(context: Context, main: Main, reasons: Reasons = NO_REASONS) 
             )
         )
     return models
+
+
+def _observed(platforms: Mapping[str, Platform]) -> tuple[dict[Place, LiveModel], dict[str, str]]:
+    """What runs, and why some environments do not say what runs in them."""
+    live: dict[Place, LiveModel] = {}
+    silent: dict[str, str] = {}
+    for name, platform in platforms.items():
+        try:
+            live |= {(name, model.model): model for model in platform.observe()}
+        except BigheadError as error:
+            silent[name] = str(error)
+    return live, silent
+
+
+def _drift(platform: Platform, model: str) -> list[str]:
+    try:
+        return platform.drift(model)
+    except BigheadError as error:
+        return [f"whether anything was changed by hand cannot be told: {error}"]
 
 
 def differences(desired: DesiredModel | None, live: LiveModel | None) -> list[str]:

@@ -117,7 +117,8 @@ class LiveVariant(Document):
 
     name: str
     version: Version
-    image: Reference
+    image: str
+    """As it runs: whoever changes a cluster by hand may name it otherwise than by digest."""
     artifact: Digest
     state: Literal["starting", "ready", "unready", "dead"]
     weight: int

@@ -177,6 +177,13 @@ class LocalPlatform:
             for model, variants in sorted(found.items())
         ]
 
+    def drift(self, model: str) -> list[str]:  # noqa: ARG002  # the port's; nothing is rendered
+        """Nothing: all that there is of a model is observed."""
+        return []
+
+    def mend(self, model: str) -> None:
+        """Nothing differs."""
+
     def ended(self) -> list[str]:
         """Names of processes that have ended by themselves or ask to be replaced, the router's among them."""
         processes = map(self._process, self._names())

@@ -44,9 +44,12 @@ def counts(samples: Sequence[Sample], variant: str) -> VariantCounts:
     under_way = active if samples[0].router.run == samples[-1].router.run else 0.0
     at_router = routed(increase(sample.router for sample in samples), variant, under_way)
     process = increase(sample.variants[variant] for sample in samples if variant in sample.variants)
+    return answered(process).model_copy(update={"requests": at_router.requests, "errors": at_router.errors})
+
+
+def answered(process: Mapping[str, float]) -> VariantCounts:
+    """What a process says that it answered, by how much its counters grew; pure."""
     return VariantCounts(
-        requests=at_router.requests,
-        errors=at_router.errors,
         # An engine that had no counter of rows counted each as a request.
         answers=round(process.get("bighead_rows_total", process.get("bighead_requests_total|200", 0.0))),
         seconds=_seconds(process),

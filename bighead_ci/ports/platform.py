@@ -51,6 +51,25 @@ class Platform(Protocol):
         """What runs now, and the weights in force, read from the platform itself.
 
         A variant is ready once `ensure_variant` has found it ready, for only then can traffic reach it.
+
+        Raises:
+            RetryError: the environment does not answer.
+        """
+
+    def drift(self, model: str) -> list[str]:
+        """What is other than main has rendered of a model, in words; empty where nothing is rendered.
+
+        Variants and weights are observed: this is the rest.
+
+        Raises:
+            RetryError: the environment does not answer.
+        """
+
+    def mend(self, model: str) -> None:
+        """Put back what `drift` names, and return when it is.
+
+        Raises:
+            RetryError: somebody else puts it back, and has not yet.
         """
 
     def ended(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""What every platform does: the local one with its processes, and the one in memory."""
+"""What every platform does: the local one with its processes, a cluster where there is one, and those in memory."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from bighead_ci.documents.live import DesiredVariant, VariantConfig
 from bighead_ci.documents.release import PlacedRelease, Release, Variant
 from bighead_ci.errors import BugError, InputError
 from bighead_ci.ports.platform import Platform
+from fakes.cluster_bench import ClusterBench, merging
 from fakes.local_bench import LocalBench, desired, weighted
 from fakes.platform import MemoryPlatform, RenderingPlatform
 from fakes.waiting import until
@@ -26,14 +27,19 @@ READY = 60.0
 class Bench:
     """A platform, variants for it, and a way to spoil an artifact."""
 
-    def __init__(self, platform: Platform, local: LocalBench | None) -> None:
+    def __init__(
+        self, platform: Platform, local: LocalBench | None = None, cluster: ClusterBench | None = None
+    ) -> None:
         self.platform = platform
         self.local = local
+        self.cluster = cluster
 
     def variant(self, version: str, model: str = "tiny", **serving: Any) -> DesiredVariant:
         """A variant that can serve."""
         if self.local is not None:
             return self.local.variant(version, model=model, **serving)
+        if self.cluster is not None:
+            return self.cluster.variant(version, model)
         return DesiredVariant(
             name=f"{model}-{version}",
             model=model,
@@ -58,6 +64,9 @@ class Bench:
         if self.local is not None:
             graph = self.local.artifacts[variant.artifact] / "model.onnx"
             graph.write_bytes(graph.read_bytes()[:-1] + b"\0")
+        elif self.cluster is not None:
+            self.cluster.settings[variant.name]["REFUSE"] = "the artifact is changed or damaged"
+            self.cluster.commit(variant.model)
         else:
             assert isinstance(self.platform, MemoryPlatform)
             self.platform.refusals[variant.artifact] = "the artifact is changed or damaged"
@@ -90,13 +99,22 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("shared")
 
 
-@pytest.fixture(params=["memory", "rendering", pytest.param("local", marks=pytest.mark.e2e)])
+E2E = pytest.mark.e2e
+
+
+@pytest.fixture(params=["memory", "rendering", pytest.param("local", marks=E2E), pytest.param("kubernetes", marks=E2E)])
 def bench(request: pytest.FixtureRequest, shared: Path, tmp_path: Path) -> Iterator[Bench]:
     if request.param == "memory":
-        yield Bench(MemoryPlatform("prod", SystemClock()), None)
+        yield Bench(MemoryPlatform("prod", SystemClock()))
         return
     if request.param == "rendering":
-        yield Bench(RenderingPlatform("prod", SystemClock()), None)
+        yield Bench(RenderingPlatform("prod", SystemClock()))
+        return
+    if request.param == "kubernetes":
+        cluster = ClusterBench(tmp_path)
+        cluster.create_namespace()
+        yield Bench(merging(cluster), cluster=cluster)
+        cluster.delete_namespace()
         return
     local = LocalBench(shared, tmp_path)
     yield Bench(local.platform, local)
@@ -139,6 +157,8 @@ def test_an_environment_is_in_use_from_its_start_to_its_stop(bench: Bench) -> No
 @pytest.mark.parametrize("settings", [{}, {"max_concurrency": 3, "log_predictions": False}])
 def test_a_variant_is_started_as_its_settings_say(bench: Bench, settings: dict[str, Any]) -> None:
     """How many requests at once, and whether predictions are logged."""
+    if bench.cluster is not None:
+        pytest.skip("what is rendered says it, and not who applies that")
     bench.platform.start()
     variant = bench.variant("v1", **settings)
     bench.platform.ensure_variant(variant, READY)
@@ -161,6 +181,8 @@ def test_ensuring_twice_keeps_the_process(bench: Bench, running: Callable[[str],
 
 def test_a_process_that_ended_is_named(bench: Bench, running: Callable[[str], DesiredVariant]) -> None:
     """A variant that was killed, until it is started again or removed; none that was stopped."""
+    if bench.cluster is not None:
+        pytest.skip("the cluster itself starts what ended")
     one, _ = running("v1"), running("v2")
     assert bench.platform.ended() == []
     bench.kill(one)

@@ -387,3 +387,30 @@ def test_a_pull_request_mends_an_unreadable_release(context: FakeContext) -> Non
     pull = context.propose("mend", {path: good})
     report = check_pull_request(context, pull.number, silent)
     assert (report.problems, report.state) == ([], "passed")
+
+
+def test_what_was_changed_by_hand_is_said_and_put_back(context: FakeContext) -> None:
+    """Variants and weights are as main says; the rest of what it has rendered is not."""
+    ship(context, "v2")
+    settle(context, silent)
+    context.platforms["staging"].drifted["late"] = ["Deployment late-v2: spec.replicas is 3, main says 1"]
+    differences = {(m.environment, m.model): m.differences for m in model_statuses(context, context.main())}
+    assert differences["staging", "late"] == ["Deployment late-v2: spec.replicas is 3, main says 1"]
+    found = outcome(context)
+    assert found.state == "changed"
+    assert "replicas is 3" in found.detail
+    assert outcome(context).state == "in step"
+
+
+def test_an_environment_that_does_not_answer_stops_no_other(context: FakeContext) -> None:
+    """It is left as it is, and status says so; once it answers again it is brought on."""
+    ship(context, "v2")
+    settle(context, silent)
+    context.platforms["staging"].away = True
+    found = reconcile(context, silent)
+    assert [(o.environment, o.model) for o in found.outcomes if o.state == "failed"] == [("staging", "")]
+    assert [o.environment for o in found.outcomes if o.state == "in step"] == ["prod"]
+    (gone,) = [m for m in model_statuses(context, context.main()) if m.environment == "staging"]
+    assert gone.differences == ["its environment does not answer: staging does not answer"]
+    context.platforms["staging"].away = False
+    assert outcome(context).state == "in step"

@@ -8,7 +8,7 @@ from datetime import datetime
 from bighead_ci.documents.definition import Serving
 from bighead_ci.documents.live import DesiredModel, DesiredVariant, LiveModel, LiveVariant
 from bighead_ci.documents.release import PlacedRelease
-from bighead_ci.errors import BugError, InputError
+from bighead_ci.errors import BugError, InputError, RetryError
 from bighead_ci.ports.clock import Clock
 
 ALL = 100
@@ -34,6 +34,10 @@ class MemoryPlatform:
         """Variant → how its process was told to answer when it was started."""
         self.slow: set[str] = set()
         """Artifact digests whose variants go on starting."""
+        self.drifted: dict[str, list[str]] = {}
+        """Model → what somebody changed by hand."""
+        self.away = False
+        """Whether nobody answers."""
         self.calls: list[str] = []
         self._pids = 1000
 
@@ -103,6 +107,8 @@ class MemoryPlatform:
 
     def observe(self) -> list[LiveModel]:
         """What runs now."""
+        if self.away:
+            raise RetryError(f"{self._environment} does not answer")
         names: dict[str, list[str]] = {model: [] for model in self.weights}
         for name in sorted(self.variants):
             names.setdefault(self.models[name], []).append(name)
@@ -117,6 +123,15 @@ class MemoryPlatform:
             )
             for model, variants in sorted(names.items())
         ]
+
+    def drift(self, model: str) -> list[str]:
+        """What a test says that somebody changed."""
+        return list(self.drifted.get(model, []))
+
+    def mend(self, model: str) -> None:
+        """Put it back."""
+        self.calls.append(f"mend {model}")
+        self.drifted.pop(model, None)
 
     def ended(self) -> list[str]:
         """Variants that were killed."""

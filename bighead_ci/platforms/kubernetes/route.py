@@ -1,0 +1,48 @@
+"""The weights that an HTTPRoute says, and whether the Gateway has taken them over. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bighead_ci.documents.environment import Gateway
+from bighead_ci.platforms.kubernetes.api import Json
+
+NEEDED = ("Accepted", "ResolvedRefs")
+"""Conditions that the Gateway's controller sets of a route that it serves."""
+
+
+def weights(route: Json) -> dict[str, int]:
+    """Service of a variant → its share of every request, of those that have any.
+
+    A service has the name of its variant. Rules that differ in their weights say nothing that can be compared: all of
+    a rendered route have the same.
+    """
+    shares = [_shares(rule) for rule in route["spec"].get("rules", [])]
+    return shares[0] if shares and all(one == shares[0] for one in shares) else {}
+
+
+def _shares(rule: Json) -> dict[str, int]:
+    return {ref["name"]: ref.get("weight", 1) for ref in rule.get("backendRefs", []) if ref.get("weight", 1)}
+
+
+def refusal(route: Json, gateway: Gateway) -> str | None:
+    """Why the Gateway does not serve the route as it is written now; None: it does.
+
+    `observedGeneration` tells apart what it said of an older one.
+    """
+    parents = [p for p in route.get("status", {}).get("parents", []) if _is_of(p.get("parentRef", {}), route, gateway)]
+    if not parents:
+        return f"gateway {gateway.namespace}/{gateway.name} has not looked at it yet"
+    conditions = {one["type"]: one for one in parents[0].get("conditions", [])}
+    for name in NEEDED:
+        found = conditions.get(name)
+        if found is None or found.get("observedGeneration") != route["metadata"].get("generation"):
+            return f"gateway {gateway.namespace}/{gateway.name} has not looked at its newest version yet"
+        if found["status"] != "True":
+            return f"gateway {gateway.namespace}/{gateway.name}: {found.get('reason')}: {found.get('message')}"
+    return None
+
+
+def _is_of(parent: Mapping[str, str], route: Json, gateway: Gateway) -> bool:
+    namespace = parent.get("namespace", route["metadata"].get("namespace"))
+    return (parent.get("name"), namespace) == (gateway.name, gateway.namespace)
