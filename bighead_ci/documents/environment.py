@@ -11,6 +11,7 @@ from bighead_ci.documents.base import Name
 from bighead_ci.documents.container_base import ImageByDigest
 from bighead_ci.documents.definition import CanaryPlan
 from bighead_ci.documents.resources import LabelKey
+from bighead_ci.documents.stores import HttpUrl, ObjectStore, RedisUrl
 
 KubernetesName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 HostName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
@@ -18,11 +19,6 @@ RegistryPrefix = Annotated[
     str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+([._-][a-z0-9]+)*)*$")
 ]
 """`registry.example:5000/models`: what the names of pushed images begin with."""
-StoreUrl = Annotated[str, StringConstraints(pattern=r"^(s3|gs)://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*$")]
-"""`s3://bucket/prefix`."""
-HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$")]
-RedisUrl = Annotated[str, StringConstraints(pattern=r"^rediss?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[0-9]{1,2})?$")]
-"""Without a password: that is a secret, and comes from the environment variable `BIGHEAD_REDIS_PASSWORD`."""
 
 
 class Router(Definition):
@@ -31,19 +27,6 @@ class Router(Definition):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)]
     """0 lets the platform choose one."""
-
-
-class ObjectStore(Definition):
-    """Where a cluster finds artifacts and leaves predictions; every digest is checked by whoever reads.
-
-    Credentials come from the environment (`AWS_ACCESS_KEY_ID` and the others that every S3 client reads), in pods from
-    the environment's `secret`.
-    """
-
-    url: StoreUrl
-    endpoint: HttpUrl | None = None
-    """Of an S3 server that is not Amazon's."""
-    region: str = "us-east-1"
 
 
 class Training(Definition):

@@ -11,6 +11,11 @@ from bighead_ci.documents.base import Digest, Document, Name, Version
 from bighead_ci.documents.container_base import DebianPackage, ImageByDigest
 from bighead_ci.documents.inputs import Target
 
+INTERPRETER = "/opt/bighead/environment/bin/python"
+"""Of an image in a container."""
+CODE = "/opt/bighead/model"
+"""Where one has the version's own files."""
+
 Reference = Annotated[
     str, StringConstraints(pattern=r"^[a-z0-9]+([._/:-]+[a-z0-9]+)*@sha256:[0-9a-f]{64}$", max_length=400)
 ]

@@ -10,7 +10,8 @@ from pydantic import ConfigDict, Field
 from bighead_ci.documents.base import CommitId, Digest, Document, Moment, Name, Version
 from bighead_ci.documents.definition import LONGEST_DEADLINE_MS, Serving
 from bighead_ci.documents.histogram import Histogram
-from bighead_ci.documents.image import Reference
+from bighead_ci.documents.image import CODE, Reference
+from bighead_ci.documents.stores import ObjectStore, RedisUrl
 
 BODY_LIMIT = 1 << 20
 """Bytes of a request's body: the router refuses longer ones, and so does a process that is asked directly."""
@@ -71,6 +72,46 @@ class VariantConfig(Document):
     deadline_ms: int = LONGEST_DEADLINE_MS
     memory_bytes: int | None = None
     host: str = "127.0.0.1"
+    port: int = 0
+    """0: any that is free; the process says which."""
+
+
+class ContainerConfig(Document):
+    """What the container of a variant is told, on Docker and on Kubernetes: `entry_points.container` reads it.
+
+    No secret is in it: credentials of the stores are in the container's environment. Unknown fields are ignored: an
+    image may be older than what starts it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    format: Literal[1] = 1
+    environment: Name
+    variant: str
+    model: Name
+    version: Version
+    image: Reference
+    artifact: Digest
+    artifact_path: Path | None = None
+    """Where the artifact is mounted; None: it is fetched from `store`."""
+    store: ObjectStore | None = None
+    """Where the artifact comes from and predictions go, as far as they are in no directory."""
+    online_store_url: RedisUrl | None = None
+    """Where features are. Opened only if the artifact takes some."""
+    online_store_path: Path | None = None
+    """Where an embedded online store is mounted instead."""
+    log_predictions: bool = True
+    predictions_path: Path | None = None
+    """Root of the prediction log in a directory; None: it is in `store`."""
+    code: Path = Path(CODE)
+    """Directory with the version's own files."""
+    clock_offset_seconds: float = 0.0
+    max_concurrency: int = 64
+    max_batch_rows: int = 1000
+    deadline_ms: int = LONGEST_DEADLINE_MS
+    memory_bytes: int | None = None
+    host: str = "0.0.0.0"  # noqa: S104 - of the container
+    port: int = Field(default=8080, ge=1, le=65535)
 
 
 class ServingProcess(Document):

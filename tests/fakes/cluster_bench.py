@@ -14,9 +14,10 @@ import pytest
 from bighead_ci.clocks import SystemClock
 from bighead_ci.documents.base import digest_of
 from bighead_ci.documents.definition import CanaryPlan
-from bighead_ci.documents.environment import Gateway, KubernetesEnvironment, ObjectStore
+from bighead_ci.documents.environment import Gateway, KubernetesEnvironment
 from bighead_ci.documents.live import DesiredModel, DesiredVariant
 from bighead_ci.documents.release import PlacedRelease
+from bighead_ci.documents.stores import ObjectStore
 from bighead_ci.platforms.kubernetes.api import ApiServer
 from bighead_ci.platforms.kubernetes.platform import KubernetesPlatform
 from fakes.manifests import rendered
