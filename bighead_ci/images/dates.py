@@ -34,6 +34,7 @@ def without_dates(client: docker.DockerClient, image: Image, tag: str) -> Image:
             "architecture": image.attrs["Architecture"],
             "config": {name: image.attrs["Config"][name] for name in _RUN_SETTINGS if image.attrs["Config"].get(name)},
             "created": EPOCH,
+            "history": [_step(one) for one in reversed(image.history())],
             "os": image.attrs["Os"],
             "rootfs": {"diff_ids": layers, "type": "layers"},
         }
@@ -44,6 +45,11 @@ def without_dates(client: docker.DockerClient, image: Image, tag: str) -> Image:
     with suppress(ImageNotFound, APIError):  # somebody else's by now, or removed with what it was made for
         client.images.remove(image.id)
     return loaded
+
+
+def _step(told: dict[str, Any]) -> dict[str, Any]:
+    """What made a layer, or a setting, as an engine tells it: without its date."""
+    return {"created": EPOCH, "created_by": told["CreatedBy"]} | ({} if told["Size"] else {"empty_layer": True})
 
 
 def _archive(files: dict[str, bytes]) -> bytes:
