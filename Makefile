@@ -7,7 +7,7 @@ STAMP := .venv/.made-from-lock
 SIDE_BY_SIDE := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ship stop test test-fast test-offline lint lock
+.PHONY: help setup ship stop test test-fast test-offline test-cluster lint lock
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -38,6 +38,11 @@ test-fast: setup ## only the tests that start no processes
 test-offline: setup ## ship the example models where there is no other machine: a network namespace (Linux)
 	@unshare --map-root-user --net sh -c 'ip link set lo up && exec "$$@"' - \
 	  env BIGHEAD_TEST_OFFLINE=1 $(BIN)/python -m pytest tests/e2e/test_journeys.py
+
+test-cluster: setup ## what needs a Kubernetes cluster: the one that KUBECONFIG names (docs/cluster.md)
+	@test -n "$$KUBECONFIG" || { echo "KUBECONFIG names no cluster: see docs/cluster.md"; exit 2; }
+	@$(BIN)/python -m pytest tests/cluster tests/conformance/test_platform.py tests/conformance/test_telemetry.py \
+	  -k 'cluster or kubernetes'
 
 lint: setup ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

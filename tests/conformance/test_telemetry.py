@@ -1,4 +1,4 @@
-"""What every telemetry measures: the local platform's, with real requests through Envoy, and the one in memory."""
+"""What every telemetry measures: the local platform's and a cluster's, by real requests, and the one in memory."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ import pytest
 
 from bighead_ci.clocks import SystemClock
 from bighead_ci.documents.histogram import Histogram
+from bighead_ci.documents.labels import VARIANT
 from bighead_ci.documents.telemetry import VariantCounts
 from bighead_ci.errors import RetryError
+from bighead_ci.platforms.kubernetes.telemetry import KubernetesTelemetry
 from bighead_ci.platforms.telemetry import LocalTelemetry
 from bighead_ci.policy.canary import Arm, figures
 from bighead_ci.ports.telemetry import Telemetry
+from fakes.cluster_bench import GATEWAY_URL, ClusterBench, required
 from fakes.local_bench import ROW, LocalBench, desired, weighted
 from fakes.shipping import answers
 from fakes.telemetry import MemoryTelemetry
@@ -31,31 +34,43 @@ FAILED = {"delay": 1.0}
 class Bench:
     """A telemetry, and two variants of a model `tiny` in `prod` of which the newer one is asked."""
 
-    def __init__(self, telemetry: Telemetry, local: LocalBench | None) -> None:
+    def __init__(
+        self, telemetry: Telemetry, local: LocalBench | None = None, cluster: ClusterBench | None = None
+    ) -> None:
         self.telemetry = telemetry
         self.local = local
+        self.cluster = cluster
         self._idle, self._asked = "tiny-v1", "tiny-v2"
-        if local is not None:
-            self._variants = [local.variant("v1"), local.variant("v2")]
+        real = local or cluster
+        if real is not None:
+            self._variants = [real.variant("v1"), real.variant("v2")]
             self._idle, self._asked = (variant.name for variant in self._variants)
             for variant in self._variants:
-                local.platform.ensure_variant(variant, READY)
+                real.platform.ensure_variant(variant, READY)
 
     def in_force(self, weight: int = 100) -> datetime:
         """Put weights in force; since when they are."""
-        if self.local is None:
+        real = self.local or self.cluster
+        if real is None:
             return _now()
         idle, asked = self._variants
-        self.local.platform.route(desired(weighted(idle, 100 - weight), weighted(asked, weight)))
-        (live,) = self.local.platform.observe()
+        wanted = desired(weighted(idle, 100 - weight), weighted(asked, weight))
+        if self.cluster is not None:
+            self.cluster.merge(wanted)
+        real.platform.route(wanted)
+        (live,) = real.platform.observe()
         assert live.since is not None
+        if self.cluster is not None:
+            self.cluster.await_traffic(only=asked.version if weight == 100 else None)
         return live.since
 
     def ask(self, good: int, *, nulls: int = 0, failed: int = 0, refused: int = 0) -> None:
         """So many requests that are answered well (some of them with a null), that fail, and that are wrong."""
-        if self.local is not None:
+        if self.local is not None or self.cluster is not None:
             rows = [ROW] * (good - nulls) + [WITHOUT_DELAY] * nulls + [FAILED] * failed + [REFUSED] * refused
-            statuses = [httpx.post(f"{self.local.url()}/predict", json=row).status_code for row in rows]
+            url = self.local.url() if self.local is not None else f"{self.cluster_bench.gateway_url}/tiny"
+            host = {} if self.cluster is None else {"host": self.cluster.definition.gateway.host}
+            statuses = [httpx.post(f"{url}/predict", json=row, headers=host).status_code for row in rows]
             assert statuses == [200] * good + [500] * failed + [400] * refused
             return
         assert isinstance(self.telemetry, MemoryTelemetry)
@@ -75,6 +90,15 @@ class Bench:
             while self.local.live(self._asked).state != "dead":
                 time.sleep(0.01)
             self.local.platform.ensure_variant(self._variants[1], READY)
+        if self.cluster is not None:
+            self.cluster.kubectl("-n", self.cluster.namespace, "delete", "pod", "-l", f"{VARIANT}={self._asked}")
+            assert self.cluster.platform.ensure_variant(self._variants[1], READY)
+            self.cluster.await_traffic(only="v2")
+
+    @property
+    def cluster_bench(self) -> ClusterBench:
+        assert self.cluster is not None
+        return self.cluster
 
     def counts(self, since: datetime, until: datetime | None = None) -> VariantCounts:
         """What the asked variant did; the other one did nothing."""
@@ -97,10 +121,21 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("shared")
 
 
-@pytest.fixture(params=["memory", pytest.param("local", marks=pytest.mark.e2e)])
+E2E = pytest.mark.e2e
+
+
+@pytest.fixture(params=["memory", pytest.param("local", marks=E2E), pytest.param("kubernetes", marks=E2E)])
 def bench(request: pytest.FixtureRequest, shared: Path, tmp_path: Path) -> Iterator[Bench]:
     if request.param == "memory":
-        yield Bench(MemoryTelemetry(SystemClock()), None)
+        yield Bench(MemoryTelemetry(SystemClock()))
+        return
+    if request.param == "kubernetes":
+        required(GATEWAY_URL)
+        cluster = ClusterBench(tmp_path)
+        cluster.create_namespace()
+        cluster.platform.start()
+        yield Bench(KubernetesTelemetry(cluster.platform), cluster=cluster)
+        cluster.delete_namespace()
         return
     local = LocalBench(shared, tmp_path)
     local.platform.start()

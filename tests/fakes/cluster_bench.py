@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from uuid import uuid4
 
+import httpx
 import pytest
 
 from bighead_ci.clocks import SystemClock
@@ -29,6 +31,9 @@ GATEWAY = "BIGHEAD_TEST_GATEWAY"
 GATEWAY_URL = "BIGHEAD_TEST_GATEWAY_URL"
 """Environment variable: where that Gateway is reached from here."""
 
+STEADY = 20
+"""Answers in a row by which a route is taken to be everywhere."""
+
 
 def required(name: str) -> str:
     """A setting of the tests on a cluster; without it they do not run."""
@@ -44,6 +49,7 @@ class ClusterBench:
         self.image = required(IMAGE)
         gateway_namespace, _, gateway = required(GATEWAY).partition("/")
         self.state = state
+        self.gateway_url = os.environ.get(GATEWAY_URL, "")
         self.namespace = namespace or f"bighead-test-{uuid4().hex[:6]}"
         self.definition = KubernetesEnvironment(
             platform="kubernetes",
@@ -120,6 +126,17 @@ class ClusterBench:
         """Render what main says."""
         variants = list(self.variants.get(model, {}).values())
         self.files[model] = rendered("prod", self.definition, model, variants, self.settings)
+
+    def await_traffic(self, only: str | None, model: str = "tiny") -> None:
+        """Until the gateway's proxies do what its controller accepted: probes are not counted as requests."""
+        headers = {"host": self.definition.gateway.host}
+        settled = 0
+        deadline = time.monotonic() + 30
+        while settled < STEADY:
+            assert time.monotonic() < deadline, "the gateway does not send requests where the route says"
+            answer = httpx.get(f"{self.gateway_url}/{model}/readyz", headers=headers, trust_env=False)
+            version = answer.headers.get("x-bighead-version")
+            settled = settled + 1 if version and only in {None, version} else 0
 
     def render(self, release: PlacedRelease) -> Mapping[str, bytes]:
         """As the platform's renderer would."""

@@ -1,7 +1,7 @@
 """What stands in a pod for a model's process, on nothing but Python: answers, counts, refuses, eats memory, drains.
 
 `VARIANT`, `VERSION`, `MODEL`, `ARTIFACT` say who it is; `REFUSE` is what it says before it ends; `EAT` makes it take
-that many MiB; `SLOW` is how many seconds it takes to be ready.
+that many MiB; `SLOW` is how many seconds it takes to be ready; with `FAIL` every answer is a failure.
 """
 
 import http.server
@@ -16,6 +16,8 @@ from pathlib import Path
 ENV = os.environ
 STARTED = time.monotonic()
 COUNTS: dict[int, int] = {}
+INPUTS = ("distance", "delay")
+NULLS = dict.fromkeys(INPUTS, 0)
 COUNTING = threading.Lock()
 if ENV.get("REFUSE"):
     Path("/dev/termination-log").write_text(ENV["REFUSE"])
@@ -37,14 +39,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self._answer(200 if time.monotonic() - STARTED >= float(ENV.get("SLOW", "0")) else 503, b"{}")
 
     def do_POST(self) -> None:  # http.server's
-        """A prediction; a row `{"fail": true}` fails, one without a body is wrong."""
+        """A prediction, of which only what can be counted is of interest."""
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
-        try:
-            status = 500 if json.loads(body).get("fail") else 200
-        except ValueError:
-            status = 400
+        status = _status(json.loads(body))
         with COUNTING:
             COUNTS[status] = COUNTS.get(status, 0) + 1
+            if status == 200:
+                for name in INPUTS:
+                    NULLS[name] += name not in json.loads(body)
         self._answer(status, json.dumps({"score": 0.5}).encode())
 
     def log_message(self, *_: object) -> None:
@@ -59,17 +61,25 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
+def _status(row: dict[str, object]) -> int:
+    """A text where a number belongs is wrong; a delay without a distance is more than the model can do."""
+    if isinstance(row.get("distance"), str):
+        return 400
+    return 500 if "FAIL" in ENV or ("delay" in row and "distance" not in row) else 200
+
+
 def _page() -> str:
     names = ",".join(f'{name}="{ENV[name.upper()]}"' for name in ("model", "version", "variant", "artifact"))
     good = COUNTS.get(200, 0)
-    lines = ["# TYPE bighead_requests counter"]
-    lines += [
-        f'bighead_requests_total{{{names},status="{status}"}} {count}' for status, count in sorted(COUNTS.items())
-    ]
-    lines += ["# TYPE bighead_rows counter", f"bighead_rows_total{{{names}}} {good}"]
-    lines += ["# TYPE bighead_score histogram"]
-    lines += [f'bighead_score_bucket{{{names},le="{le}"}} {good}' for le in ("0.5", "1.0", "+Inf")]
-    lines += [f"bighead_score_sum{{{names}}} {good * 0.5}", f"bighead_score_count{{{names}}} {good}"]
+    lines = ["# TYPE bighead_requests_total counter"]
+    lines += [f'bighead_requests_total{{{names},status="{s}"}} {count}' for s, count in sorted(COUNTS.items())]
+    lines += ["# TYPE bighead_rows_total counter", f"bighead_rows_total{{{names}}} {good}"]
+    lines += ["# TYPE bighead_null_inputs_total counter"]
+    lines += [f'bighead_null_inputs_total{{{names},input="{name}"}} {count}' for name, count in NULLS.items()]
+    for name, bounds in (("score", ("0.5", "1.0", "+Inf")), ("request_seconds", ("0.01", "+Inf"))):
+        lines += [f"# TYPE bighead_{name} histogram"]
+        lines += [f'bighead_{name}_bucket{{{names},le="{le}"}} {good}' for le in bounds]
+        lines += [f"bighead_{name}_sum{{{names}}} {good * 0.5}", f"bighead_{name}_count{{{names}}} {good}"]
     return "\n".join(lines) + "\n"
 
 

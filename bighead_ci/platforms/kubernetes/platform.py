@@ -101,10 +101,10 @@ class KubernetesPlatform:
             raise RetryError(f"main has rendered no Deployment {variant.name}: it has moved on, or lacks its files")
         if self._controller is None:
             self._apply([*committed.shared, *objects])
-        elif self._observe(variant.model).health(variant.name) is None:
-            self._controller.ask(self._clock.now())
         deadline = time.monotonic() + wait_seconds
         while not self._ready(variant):
+            if self._controller is not None:
+                self._controller.ask(self._clock.now())
             if time.monotonic() >= deadline:
                 return False
             time.sleep(POLL_SECONDS)
@@ -254,11 +254,11 @@ class KubernetesPlatform:
         """
         if done(found := self._observe(model)):
             return
-        if self._controller is not None:
-            self._controller.ask(self._clock.now())
         seconds = IN_FORCE_SECONDS if self._controller is None else CONTROLLER_SECONDS
         deadline = time.monotonic() + seconds
         while not done(found):
+            if self._controller is not None:
+                self._controller.ask(self._clock.now())
             if time.monotonic() >= deadline:
                 why = found.why_not_in_force(model, self.definition.gateway)
                 said = f"{self._controller.says()}; {why}" if self._controller else why
