@@ -35,6 +35,11 @@ class Workspace(Document):
         return self.state / "images"
 
     @property
+    def container_layers(self) -> Path:
+        """Archives that images of containers are built from."""
+        return self.state / "container-layers"
+
+    @property
     def python_environments(self) -> Path:
         """Python environments made from locks."""
         return self.state / "python-environments"
