@@ -9,7 +9,7 @@ from functools import cached_property
 from bighead_ci.definitions.check_sources import SOURCES
 from bighead_ci.definitions.files import VERSION, Files, Kind, Place, next_version, place_of
 from bighead_ci.definitions.shared_locks import is_in_directory
-from bighead_ci.documents.release import rendered_for
+from bighead_ci.documents.release import environment_rendered_for, rendered_for
 from bighead_ci.errors import Problem
 from bighead_ci.words import closest
 
@@ -44,7 +44,7 @@ def path_problems(files: Files, paths: Iterable[str]) -> Iterator[Problem]:
             target = files.tree.read(path).decode(errors="replace")
             yield Problem(file=path, message=message, value=target)
         elif folder == "environments" and path.split("/")[2:3] == ["rendered"]:
-            if not _has_release(files, path):
+            if not _is_rendered(files, path):
                 yield Problem(file=path, message="no release renders files that are here", allowed=RENDERED)
         elif not reads.reads(path):
             allowed = SOURCES_READ if path.startswith(f"{SOURCES}/") else PLACES[folder]
@@ -124,9 +124,11 @@ def output_problems(files: Files, paths: Iterable[str]) -> Iterator[Problem]:
             yield Problem(file=path, message=message)
 
 
-def _has_release(files: Files, path: str) -> bool:
-    """Whether a file lies where a release's rendered files do. What is in it is judged where it can be rendered."""
-    found = rendered_for(path)
+def _is_rendered(files: Files, path: str) -> bool:
+    """Whether a file lies where those do that a platform renders. What is in it is judged where it can be rendered."""
+    environment, found = environment_rendered_for(path), rendered_for(path)
+    if environment is not None:
+        return Place("environment", environment) in files.places
     return found is not None and Place("release", found[1], found[0]) in files.places
 
 

@@ -8,7 +8,6 @@ from typing import Literal
 from bighead_ci.delivery.approvals import approvals_needed, approvers
 from bighead_ci.delivery.canary import analyse_canary
 from bighead_ci.delivery.context import Context
-from bighead_ci.delivery.desired import process_name
 from bighead_ci.delivery.failures import Failures
 from bighead_ci.delivery.gates import judge_canary
 from bighead_ci.delivery.main import Main
@@ -27,7 +26,7 @@ from bighead_ci.documents.failure import Failure
 from bighead_ci.documents.forge import PullRequestSummary
 from bighead_ci.documents.live import CanaryAnalysis
 from bighead_ci.documents.plan import ReleaseChange
-from bighead_ci.documents.release import Release
+from bighead_ci.documents.release import Release, process_name
 from bighead_ci.documents.verdict import Verdict
 from bighead_ci.errors import InputError
 from bighead_ci.planning.releases import aborted, advanced, classify, retired
@@ -170,7 +169,7 @@ def _proposes(canary: _Canary, pull: PullRequestSummary, new: Release) -> bool:
     """Whether merging a pull request would do this very step and nothing else: it then keeps its approvals."""
     context, main, key = canary.context, canary.main, (canary.environment, canary.model)
     proposal = Proposal(context, pull, main)
-    files = release_files(context, main.desired, *key, new)
+    files = release_files(context, main.desired, main.tree, key, new)
     own = {*files, *files_in(main.tree, key)}
     try:
         brought = proposal.paths

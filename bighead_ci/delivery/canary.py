@@ -7,9 +7,9 @@ from contextlib import suppress
 from datetime import datetime
 
 from bighead_ci.delivery.context import Context
-from bighead_ci.delivery.desired import Desired, process_name
+from bighead_ci.delivery.desired import Desired
 from bighead_ci.documents.live import CanaryAnalysis
-from bighead_ci.documents.release import ALL, Release, Variant
+from bighead_ci.documents.release import ALL, Release, Variant, process_name
 from bighead_ci.documents.telemetry import Measurement
 from bighead_ci.errors import InputError, RetryError
 from bighead_ci.policy.canary import Arm, analyse

@@ -11,7 +11,7 @@ from bighead_ci.definitions.loading import load_environment
 from bighead_ci.delivery.release_reader import ReleaseReader
 from bighead_ci.documents.environment import EnvironmentDefinition
 from bighead_ci.documents.live import DesiredModel, DesiredVariant
-from bighead_ci.documents.release import PlacedRelease, Release, Variant
+from bighead_ci.documents.release import PlacedRelease, Release, process_name
 from bighead_ci.errors import InputError, Problem
 from bighead_ci.ports.tree import Tree
 
@@ -132,11 +132,6 @@ def read_desired(tree: Tree, commit: str, reader: ReleaseReader) -> Desired:
             message = f"is missing, and {model}.yaml beside it says what serves there"
             unreadable_environments[environment] = InputError([Problem(file=path, message=message)])
     return Desired(commit, environments, releases, unreadable, unreadable_environments)
-
-
-def process_name(model: str, variant: Variant) -> str:
-    """A variant's name on a platform, unique in an environment: `flight-delay-v2-3f2a9c1d`."""
-    return f"{model}-{variant.name}".replace("_", "-")
 
 
 def desired_models(desired: Desired) -> list[DesiredModel]:

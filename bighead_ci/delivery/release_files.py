@@ -4,37 +4,67 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
+from functools import partial
 
-from bighead_ci.definitions.files import place_of
+from bighead_ci.definitions.files import Place, place_of
+from bighead_ci.definitions.loading import load_model
 from bighead_ci.definitions.release_file import render_release
 from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.desired import Desired
 from bighead_ci.delivery.proposal import Change
-from bighead_ci.documents.release import PlacedRelease, Release, rendered_directory, rendered_for
+from bighead_ci.documents.release import (
+    PlacedRelease,
+    Release,
+    environment_rendered_for,
+    environment_rendered_path,
+    rendered_directory,
+    rendered_for,
+)
 from bighead_ci.errors import Problem
 from bighead_ci.ports.tree import Tree
 
 Key = tuple[str, str]
 """(environment, model)"""
+RENDER = "what `bighead render` writes"
 
 
 def release_files(
-    context: Context, desired: Desired, environment: str, model: str, release: Release | None
+    context: Context, desired: Desired, tree: Tree, key: Key, release: Release | None
 ) -> dict[str, bytes]:
     """Every file that says what serves a model in an environment: path → content; none without a release.
 
+    Args:
+        context: Whose platforms render.
+        desired: Where the environment is defined.
+        tree: Where the model's versions are.
+        key: Whose release it is.
+        release: The release.
+
     Raises:
-        InputError: there is no such environment, or its file has problems.
+        InputError: there is no such environment, or its file has problems; or a version of the model that has to be
+            looked at, for the platform renders, is missing or has problems.
     """
     if release is None:
         return {}
+    environment, model = key
     placed = PlacedRelease(environment=environment, model=model, release=release)
-    rendered = context.platform(environment, desired.environment(environment)).render(placed)
+    platform = context.platform(environment, desired.environment(environment))
+    rendered = platform.render(placed, partial(load_model, tree, model))
     directory = rendered_directory(environment, model)
     return {
         placed.path: render_release(release).encode(),
         **{f"{directory}/{name}": content for name, content in sorted(rendered.items())},
     }
+
+
+def environment_files(context: Context, desired: Desired, environment: str) -> dict[str, bytes]:
+    """Every file that an environment needs besides, whatever its releases: path → content.
+
+    Raises:
+        InputError: there is no such environment, or its file has problems.
+    """
+    rendered = context.platform(environment, desired.environment(environment)).render_environment()
+    return {environment_rendered_path(environment, name): content for name, content in sorted(rendered.items())}
 
 
 def changes_to(tree: Tree, key: Key, files: dict[str, bytes]) -> dict[str, bytes | None]:
@@ -82,10 +112,39 @@ def rendering_problems(context: Context, change: Change) -> list[Problem]:
     """
     changed = {key for path in change.paths if (key := release_of(path))}
     redefined = {p.name for path in change.paths if (p := place_of(path)) and p.kind == "environment"}
+    changed |= _releases_of(change.desired, {(p.name, p.of) for p in _versions(change.paths)})
     environments = {environment for environment, _ in changed} | redefined
     present = _present(change.tree, environments) if environments else defaultdict(list)
     concerned = changed | {key for key in present if key[0] in redefined}
-    return [found for key in sorted(concerned) for found in _problems(context, change, key, present[key])]
+    found = [found for key in sorted(concerned) for found in _problems(context, change, key, present[key])]
+    touched = redefined | {name for path in change.paths if (name := environment_rendered_for(path))}
+    return found + [one for name in sorted(touched) for one in _environment_problems(context, change, name)]
+
+
+def _versions(paths: Iterable[str]) -> Iterator[Place]:
+    """Versions of models whose definitions are among some files."""
+    places = (place_of(path) for path in paths)
+    return (place for place in places if place is not None and place.kind == "model")
+
+
+def _releases_of(desired: Desired, versions: Collection[tuple[str, str]]) -> set[Key]:
+    """Releases that name one of these versions of models."""
+    return {
+        key
+        for key, placed in desired.releases.items()
+        if any((key[1], variant.version) in versions for variant in placed.release.variants)
+    }
+
+
+def _environment_problems(context: Context, change: Change, environment: str) -> Iterator[Problem]:
+    """What is not as an environment itself would be written."""
+    if environment in change.desired.unreadable_environments:
+        return
+    known = environment in change.desired.environments
+    files = environment_files(context, change.desired, environment) if known else {}
+    present = sorted(path for path in change.tree.files() if environment_rendered_for(path) == environment)
+    for path, content in sorted(_changes(change.tree, present, files).items()):
+        yield _problem(path, content, "environment")
 
 
 def _problems(context: Context, change: Change, key: Key, present: list[str]) -> Iterator[Problem]:
@@ -93,7 +152,7 @@ def _problems(context: Context, change: Change, key: Key, present: list[str]) ->
     placed = desired.releases.get(key)
     if key in desired.unreadable or (placed is not None and key[0] not in desired.environments):
         return
-    files = release_files(context, desired, *key, placed.release if placed else None)
+    files = release_files(context, desired, tree, key, placed.release if placed else None)
     for path in change.special:
         if release_of(path) == key:
             message = "is an executable, a symbolic link or a submodule"
@@ -101,8 +160,11 @@ def _problems(context: Context, change: Change, key: Key, present: list[str]) ->
     for path, content in sorted(_changes(tree, present, files).items()):
         if place_of(path) is not None:
             continue
-        if content is None:
-            yield Problem(file=path, message="no release renders this file")
-        else:
-            message = "is not what the release renders: rendered files are committed with it, and never by hand"
-            yield Problem(file=path, message=message)
+        yield _problem(path, content, "release")
+
+
+def _problem(path: str, content: bytes | None, renders: str) -> Problem:
+    if content is None:
+        return Problem(file=path, message=f"no {renders} renders this file", allowed=RENDER)
+    message = f"is not what the {renders} renders: rendered files are committed with it, and never by hand"
+    return Problem(file=path, message=message, allowed=RENDER)

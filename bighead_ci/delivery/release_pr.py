@@ -55,7 +55,7 @@ def open_release_pr(
             f"with `bighead pr close {present.number}`, before anything else moves there"
         )
     branch = release_branch(change.environment, change.model)
-    files = release_files(context, main.desired, change.environment, change.model, release)
+    files = release_files(context, main.desired, main.tree, (change.environment, change.model), release)
     title = title_of(change)
     labels = (LABEL, f"{LABEL}/{change.move}")
     head = context.repository.commit(
@@ -149,7 +149,8 @@ def _reaches(context: Context, main: Main, record: RunRecord) -> list[FeatureRea
 def release_diff(context: Context, main: Main, change: ReleaseChange, old: Release | None, new: Release | None) -> str:
     """Unified diff of the release's files."""
     before, after = (
-        release_files(context, main.desired, change.environment, change.model, release) for release in (old, new)
+        release_files(context, main.desired, main.tree, (change.environment, change.model), release)
+        for release in (old, new)
     )
     return "".join(
         line

@@ -98,6 +98,8 @@ class KubernetesEnvironment(EnvironmentDefinition):
     """Of the kubeconfig; None: its current one."""
     applied_by: Literal["flux", "argo-cd", "reconcile"] = "reconcile"
     """Who applies rendered files: a GitOps controller, or `bighead reconcile`."""
+    repository: HttpUrl | None = None
+    """Where Argo CD finds this repository. Flux has it as its GitRepository `bighead`."""
     gateway: Gateway
     base: ImageByDigest | None = None
     """What images are made from of versions that bring no base of their own; it has Python."""

@@ -107,6 +107,11 @@ class Release(Document):
         return ", ".join(f"{self.called(variant)} {variant.weight} %" for variant in self.variants)
 
 
+def process_name(model: str, variant: Variant) -> str:
+    """A variant's name on a platform, unique in an environment: `flight-delay-v2-3f2a9c1d`."""
+    return f"{model}-{variant.name}".replace("_", "-")
+
+
 def release_path(environment: str, model: str) -> str:
     """The file of a release, relative to the repository."""
     return f"environments/{environment}/{model}.yaml"
@@ -122,6 +127,19 @@ def rendered_for(path: str) -> tuple[str, str] | None:
     match path.split("/"):
         case ["environments", environment, "rendered", model, _, *_]:
             return environment, model
+    return None
+
+
+def environment_rendered_path(environment: str, name: str) -> str:
+    """A file that a platform renders of an environment itself."""
+    return f"environments/{environment}/rendered/{name}"
+
+
+def environment_rendered_for(path: str) -> str | None:
+    """The environment that a rendered file is of, by its path; None for any other file, and those of releases."""
+    match path.split("/"):
+        case ["environments", environment, "rendered", _]:
+            return environment
     return None
 
 

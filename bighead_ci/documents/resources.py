@@ -49,7 +49,7 @@ class ServingResources(Resources):
     """Of each container that answers."""
 
     cpu: CpuText = "500m"
-    least: PositiveInt = 1
+    least: PositiveInt = 2
     """Containers of a variant that has traffic."""
     most: PositiveInt = 4
     """To which their number rises with the load."""

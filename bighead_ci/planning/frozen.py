@@ -15,7 +15,7 @@ from bighead_ci.planning.users import Users
 def frozen_problems(base: Definitions, head: Definitions, touched: Mapping[Place, list[str]]) -> list[Problem]:
     """Edits in place of what an environment serves, by the releases of `base`.
 
-    The card (README.md), owner and description may change; so may what its next run is made of (run.yaml),
+    The card (README.md), owner, description and resources may change; so may what its next run is made of (run.yaml),
     expectations of a feature set, and data. What is removed must serve nowhere in `head` any more. A definition that
     cannot be read in `base` (brought past the checks) meant nothing there, so that mending it is no edit in place.
     """
@@ -73,8 +73,8 @@ class _Frozen:
                     f"({', '.join(changed)})"
                 ),
                 allowed=(
-                    "README.md, run.yaml, owner and description may change; anything else needs a new version: "
-                    f"bighead new model {place.name}"
+                    "README.md, run.yaml, owner, description and resources may change; anything else needs a new "
+                    f"version: bighead new model {place.name}"
                 ),
                 suggestion=f"models/{place.name}/{self._next('model', place.name)}",
             )

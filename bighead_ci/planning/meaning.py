@@ -139,8 +139,8 @@ def bare_field(field: RequestField) -> RequestField:
 
 
 def meaning(definition: ModelDefinition) -> dict[str, Any]:
-    """A model definition without what changes no result: owner and description."""
-    return definition.model_dump(mode="json", exclude={"owner", "description"})
+    """A model definition without what changes no result: owner, description, and what it needs of a cluster."""
+    return definition.model_dump(mode="json", exclude={"owner", "description", "resources"})
 
 
 def data_path(source: SourceDefinition) -> str:

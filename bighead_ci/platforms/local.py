@@ -35,6 +35,7 @@ from bighead_ci.platforms.samples import Sample, SampleSeries
 from bighead_ci.platforms.scrape import scrape_processes, scrape_router
 from bighead_ci.platforms.variant import STOP_SECONDS, VariantProcess
 from bighead_ci.ports.clock import Clock
+from bighead_ci.ports.platform import DefinitionOf
 
 DRAIN_SECONDS = 15.0
 """How long a variant without traffic may take to answer what it still has."""
@@ -84,8 +85,12 @@ class LocalPlatform:
         self._samples: dict[str, SampleSeries] = {}
         self._lock = EnvironmentLock(self.directory / "lock")
 
-    def render(self, release: PlacedRelease) -> Mapping[str, bytes]:  # noqa: ARG002  # the port's; nothing to apply
+    def render(self, release: PlacedRelease, definition_of: DefinitionOf) -> Mapping[str, bytes]:  # noqa: ARG002  # the port's; nothing to apply
         """Nothing: the engine brings releases into force here."""
+        return {}
+
+    def render_environment(self) -> Mapping[str, bytes]:
+        """Nothing, likewise."""
         return {}
 
     def start(self) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from bighead_ci.documents.definition import VersionedModel
 from bighead_ci.documents.live import DesiredModel, DesiredVariant, LiveModel
 from bighead_ci.documents.release import PlacedRelease
+
+DefinitionOf = Callable[[str], VersionedModel]
+"""`v2` → what model.yaml of that version says."""
 
 
 class Platform(Protocol):
@@ -15,13 +19,20 @@ class Platform(Protocol):
     Every call is safe to repeat and to be killed in.
     """
 
-    def render(self, release: PlacedRelease) -> Mapping[str, bytes]:
-        """What somebody else than the engine applies to bring the release into force: name → content.
+    def render(self, release: PlacedRelease, definition_of: DefinitionOf) -> Mapping[str, bytes]:
+        """What is applied to bring the release into force: name → content; empty where no files are applied.
 
-        A name is a path within the release's own directory of rendered files. The answer follows from the release and
-        the environment's definition alone, and nothing is asked: it is committed with the release, and checked by
-        rendering again. Empty where the engine itself brings releases into force.
+        A name is a path within the release's own directory of rendered files. The answer follows from the release, the
+        environment's definition and those of the versions that the release names alone, and nothing is asked: it is
+        committed with the release, and checked by rendering again.
+
+        Args:
+            release: The release.
+            definition_of: What main says of a version of the model; raises InputError where it is missing.
         """
+
+    def render_environment(self) -> Mapping[str, bytes]:
+        """What the environment itself needs, whatever its releases: name beside their directories → content."""
 
     def start(self) -> None:
         """Bring the environment's router up if it is not.

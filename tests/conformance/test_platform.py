@@ -18,6 +18,7 @@ from bighead_ci.errors import BugError, InputError
 from bighead_ci.ports.platform import Platform
 from fakes.cluster_bench import ClusterBench, merging
 from fakes.local_bench import LocalBench, desired, weighted
+from fakes.placed_releases import a_version
 from fakes.platform import MemoryPlatform, RenderingPlatform
 from fakes.waiting import until
 
@@ -297,25 +298,25 @@ def test_what_is_rendered_follows_from_the_release_alone(
     """Whatever runs, the same release renders the same bytes; rendering starts nothing and moves no traffic."""
     one, two = running("v1"), bench.variant("v2")
     release = release_of(weighted(one, 90), weighted(two, 10))
-    rendered = dict(bench.platform.render(release))
+    rendered = dict(bench.platform.render(release, a_version))
     bench.platform.route(desired(weighted(one, 100)))
     before = bench.platform.observe()
-    assert dict(bench.platform.render(release)) == rendered
+    assert dict(bench.platform.render(release, a_version)) == rendered
     assert bench.platform.observe() == before
     bench.platform.stop()
-    assert dict(bench.platform.render(release)) == rendered
+    assert dict(bench.platform.render(release, a_version)) == rendered
 
 
 def test_rendered_files_stay_in_the_releases_own_directory(bench: Bench) -> None:
     """Names are plain paths below it; another release renders other bytes, if any are rendered."""
     one, two = bench.variant("v1"), bench.variant("v2")
-    first = dict(bench.platform.render(release_of(weighted(one, 90), weighted(two, 10))))
+    first = dict(bench.platform.render(release_of(weighted(one, 90), weighted(two, 10)), a_version))
     for name in first:
         path = PurePosixPath(name)
         assert str(path) == name
         assert not path.is_absolute()
         assert {".", ".."}.isdisjoint(path.parts)
-    second = dict(bench.platform.render(release_of(weighted(one, 50), weighted(two, 50))))
+    second = dict(bench.platform.render(release_of(weighted(one, 50), weighted(two, 50)), a_version))
     assert (first == second) == (first == {})
 
 

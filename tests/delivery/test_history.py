@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from bighead_ci.delivery.check import check_pull_request
-from bighead_ci.delivery.desired import process_name
 from bighead_ci.delivery.explain import explain
 from bighead_ci.delivery.history import history, past_releases
 from bighead_ci.delivery.live_drift import live_drift
@@ -18,6 +17,7 @@ from bighead_ci.delivery.trace import trace
 from bighead_ci.documents.base import digest_of
 from bighead_ci.documents.forge import BOT
 from bighead_ci.documents.live import Prediction
+from bighead_ci.documents.release import process_name
 from bighead_ci.documents.verdict import RuleInput
 from bighead_ci.errors import InputError
 from bighead_ci.ports.progress import silent

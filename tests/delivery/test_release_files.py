@@ -10,6 +10,7 @@ import pytest
 
 from bighead_ci.clocks import SystemClock
 from bighead_ci.definitions.release_file import render_release
+from bighead_ci.definitions.tree import OverlaidTree
 from bighead_ci.delivery.advance import advance
 from bighead_ci.delivery.approvals import review
 from bighead_ci.delivery.check import check_pull_request
@@ -19,7 +20,14 @@ from bighead_ci.delivery.main import Mainline
 from bighead_ci.delivery.promote import promote
 from bighead_ci.delivery.proposal import Proposal
 from bighead_ci.delivery.reconcile import reconcile
-from bighead_ci.delivery.release_files import changes_to, files_in, only_of, release_files, rendering_problems
+from bighead_ci.delivery.release_files import (
+    changes_to,
+    environment_files,
+    files_in,
+    only_of,
+    release_files,
+    rendering_problems,
+)
 from bighead_ci.delivery.rollback import check_rollback, rollback
 from bighead_ci.documents.forge import PullRequestSummary
 from bighead_ci.documents.report import PullRequestReport
@@ -75,7 +83,9 @@ def wrong(context: FakeContext, changes: dict[str, str | None]) -> str:
 def whole(context: FakeContext, tree: Tree) -> bool:
     """Whether a tree holds exactly the files of the release that it has."""
     release = context.release("prod")
-    return changes_to(tree, KEY, release_files(context, context.main().desired, *KEY, release)) == {}
+    return (
+        changes_to(tree, KEY, release_files(context, context.main().desired, context.main().tree, KEY, release)) == {}
+    )
 
 
 def test_what_a_platform_renders_is_committed_with_the_release(rendering: FakeContext) -> None:
@@ -143,7 +153,7 @@ def test_a_failed_canary_takes_what_it_rendered_with_it(canary: FakeContext) -> 
         (f"{ROOM}/extra.yaml", "no release renders this file"),
         (f"{ROOM}/deep/er.txt", "no release renders this file"),
         ("environments/prod/rendered/other/route.yaml", "no release renders"),
-        ("environments/prod/rendered/route.yaml", "no release renders"),
+        ("environments/prod/rendered/route.yaml", "no environment renders this file"),
         ("environments/staging/rendered/late/route.yaml", "no release renders this file"),
         ("environments/nowhere/rendered/late/route.yaml", "no release renders"),
     ],
@@ -201,9 +211,25 @@ def test_an_environment_that_renders_otherwise_brings_its_releases(canary: FakeC
     text = canary.main().tree.read("environments/prod/environment.yaml").decode()
     changes: dict[str, str | None] = {"environments/prod/environment.yaml": f"# other\n{text}"}
     assert f"{ROUTE}: is not what the release renders" in wrong(canary, changes)
-    files = release_files(canary, canary.main().desired, *KEY, canary.release("prod"))
+    main = canary.main()
+    files = release_files(canary, main.desired, main.tree, KEY, canary.release("prod"))
+    files |= environment_files(canary, main.desired, "prod")
     changes |= {path: content.decode() for path, content in files.items()}
     assert judged(canary, canary.propose("whole", changes).summary).state == "passed"
+
+
+def test_a_version_that_needs_other_resources_brings_its_releases(canary: FakeContext) -> None:
+    """No result changes by it, but what is rendered of the releases that name the version does."""
+    pass_canary(canary, 3)
+    path = "models/late/v3/model.yaml"
+    text = canary.main().tree.read(path).decode() + "resources: {serve: {cpu: '3'}}\n"
+    said = wrong(canary, {path: text})
+    assert "is not what the release renders" in said
+    assert "`bighead render`" in said
+    overlaid = OverlaidTree(canary.main().tree, {path: text.encode()})
+    files = release_files(canary, canary.main().desired, overlaid, KEY, canary.release("prod"))
+    changes: dict[str, str | None] = {name: content.decode() for name, content in files.items()}
+    assert judged(canary, canary.propose("resources", changes | {path: text}).summary).state == "passed"
 
 
 def test_a_removed_release_takes_its_rendered_files_along(canary: FakeContext) -> None:

@@ -22,6 +22,7 @@ from bighead_ci.documents.release import PlacedRelease
 from bighead_ci.documents.stores import ObjectStore
 from bighead_ci.platforms.kubernetes.api import ApiServer
 from bighead_ci.platforms.kubernetes.platform import KubernetesPlatform
+from bighead_ci.ports.platform import DefinitionOf
 from fakes.manifests import rendered
 
 IMAGE = "BIGHEAD_TEST_IMAGE"
@@ -138,7 +139,7 @@ class ClusterBench:
             version = answer.headers.get("x-bighead-version")
             settled = settled + 1 if version and only in {None, version} else 0
 
-    def render(self, release: PlacedRelease) -> Mapping[str, bytes]:
+    def render(self, release: PlacedRelease, _: DefinitionOf) -> Mapping[str, bytes]:
         """As the platform's renderer would."""
         variants = [
             DesiredVariant(

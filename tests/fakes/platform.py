@@ -10,6 +10,7 @@ from bighead_ci.documents.live import DesiredModel, DesiredVariant, LiveModel, L
 from bighead_ci.documents.release import PlacedRelease
 from bighead_ci.errors import BugError, InputError, RetryError
 from bighead_ci.ports.clock import Clock
+from bighead_ci.ports.platform import DefinitionOf
 
 ALL = 100
 
@@ -41,7 +42,11 @@ class MemoryPlatform:
         self.calls: list[str] = []
         self._pids = 1000
 
-    def render(self, release: PlacedRelease) -> Mapping[str, bytes]:  # noqa: ARG002  # the port's; nothing to apply
+    def render(self, release: PlacedRelease, definition_of: DefinitionOf) -> Mapping[str, bytes]:  # noqa: ARG002  # the port's; nothing to apply
+        """Nothing."""
+        return {}
+
+    def render_environment(self) -> Mapping[str, bytes]:
         """Nothing."""
         return {}
 
@@ -164,13 +169,18 @@ class RenderingPlatform(MemoryPlatform):
     namespace = "default"
     """Stands for what an environment's definition says."""
 
-    def render(self, release: PlacedRelease) -> Mapping[str, bytes]:
-        """Of this release, in this namespace."""
+    def render(self, release: PlacedRelease, definition_of: DefinitionOf) -> Mapping[str, bytes]:
+        """Of this release and its versions' resources, in this namespace."""
         variants = release.release.variants
+        cpus = {v.name: definition_of(v.version).definition.resources.serve.cpu for v in variants}
         weights = "".join(f"  {variant.name}: {variant.weight}\n" for variant in variants)
-        files = {f"{v.name}.yaml": f"image: {v.image}\nartifact: {v.artifact}\n" for v in variants}
+        files = {f"{v.name}.yaml": f"image: {v.image}\nartifact: {v.artifact}\ncpu: {cpus[v.name]}\n" for v in variants}
         files["route.yaml"] = f"namespace: {self.namespace}\nmodel: {release.model}\nweights:\n{weights}"
         return {name: text.encode() for name, text in files.items()}
+
+    def render_environment(self) -> Mapping[str, bytes]:
+        """The namespace."""
+        return {"environment.yaml": f"namespace: {self.namespace}\n".encode()}
 
 
 def _with_traffic(weights: dict[str, int]) -> dict[str, int]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from bighead_ci.delivery.advance import advance
 from bighead_ci.delivery.check import check_pull_request
 from bighead_ci.delivery.deliver import deliver
-from bighead_ci.delivery.desired import process_name
 from bighead_ci.delivery.promote import promote
 from bighead_ci.delivery.reconcile import reconcile
 from bighead_ci.documents.forge import PullRequestSummary
 from bighead_ci.documents.histogram import UNIT_BOUNDS, Histogram
+from bighead_ci.documents.release import process_name
 from bighead_ci.documents.telemetry import VariantCounts
 from bighead_ci.ports.progress import silent
 from fakes.context import FakeContext, model_version

@@ -18,6 +18,7 @@ from bighead_ci.documents.environment import KubernetesEnvironment
 from bighead_ci.documents.live import DesiredModel, DesiredVariant, LiveModel
 from bighead_ci.documents.release import ALL, PlacedRelease, rendered_directory
 from bighead_ci.errors import BugError, InputError, RetryError
+from bighead_ci.manifests.environment import FILE, environment_file
 from bighead_ci.platforms.kubernetes import drift
 from bighead_ci.platforms.kubernetes.api import DEPLOYMENT, HTTP_ROUTE, NAMESPACE, OWNED, POD, Cluster, Json, Kind
 from bighead_ci.platforms.kubernetes.committed import Committed, describe, name_of, read_committed, variant_of
@@ -28,6 +29,7 @@ from bighead_ci.platforms.kubernetes.seen import SeenWeights
 from bighead_ci.platforms.samples import Counters, Sample, SampleSeries
 from bighead_ci.platforms.scrape import read_page
 from bighead_ci.ports.clock import Clock
+from bighead_ci.ports.platform import DefinitionOf
 
 IN_FORCE_SECONDS = 10.0
 """How long weights may take to be in force once they are applied."""
@@ -59,7 +61,7 @@ class KubernetesPlatform:
         state: Path,
         cluster: Cluster,
         committed: Callable[[str], Mapping[str, bytes]],
-        renderer: Callable[[PlacedRelease], Mapping[str, bytes]],
+        renderer: Callable[[PlacedRelease, DefinitionOf], Mapping[str, bytes]],
         clock: Clock,
     ) -> None:
         self.environment = environment
@@ -75,9 +77,13 @@ class KubernetesPlatform:
         self._clean: dict[tuple[Kind, str], tuple[str, Json]] = {}
         """Objects that did not differ when they were last compared: (version of the object, what main said)."""
 
-    def render(self, release: PlacedRelease) -> Mapping[str, bytes]:
+    def render(self, release: PlacedRelease, definition_of: DefinitionOf) -> Mapping[str, bytes]:
         """Manifests."""
-        return self._renderer(release)
+        return self._renderer(release, definition_of)
+
+    def render_environment(self) -> Mapping[str, bytes]:
+        """The namespace, its admission policy, and who applies what is rendered."""
+        return {FILE: environment_file(self.environment, self.definition)}
 
     def start(self) -> None:
         """See that the cluster answers and has the namespace; the Gateway is the cluster's own.
