@@ -22,6 +22,11 @@ _BUILDX_FROM = 23
 """Version of the client from which BuildKit is a plugin of its own."""
 _ANSWER_SECONDS = 20
 _KEPT_LINES = 25
+_LATER = (
+    *("Cannot connect", "connection refused", "i/o timeout", "no space left"),
+    *("Temporary failure", "Could not resolve", "Could not connect", "Failed to fetch", "Unable to fetch"),
+)
+"""Words of the engine, and of Debian's installer, that say that nothing is wrong with what was asked for."""
 
 
 @cache
@@ -114,8 +119,7 @@ def _write(process: subprocess.Popen[str], recipe: str) -> None:
 
 
 def _failure(said: str) -> InputError | RetryError:
-    later = ("Cannot connect", "connection refused", "Temporary failure", "no space left", "i/o timeout")
-    kind = RetryError if any(word.lower() in said.lower() for word in later) else InputError
+    kind = RetryError if any(word.lower() in said.lower() for word in _LATER) else InputError
     return kind(f"the image cannot be built: {said}")
 
 

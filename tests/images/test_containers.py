@@ -14,6 +14,7 @@ import pytest
 from docker.errors import ContainerError
 
 from bighead_ci.docker_engine import connect
+from bighead_ci.documents.base import digest_of
 from bighead_ci.documents.image import ImageRef
 from bighead_ci.errors import InputError, RetryError
 from bighead_ci.images.containers import ContainerImageBuilder, Place
@@ -130,6 +131,23 @@ def test_a_version_brings_its_own_base(builder: ContainerImageBuilder) -> None:
     image = other.ensure(recipe, tree, silent)
     assert connect().images.get(other.name_in_engine(image.reference)).labels["bighead.key"] == recipe.key
     remove_images(connect(), other)
+
+
+def test_debian_packages_are_installed_beside_the_base(builder: ContainerImageBuilder) -> None:
+    """Those that the version asks for; one that Debian does not have stops the build by name."""
+    tree = late_tree()
+    recipe = late_recipe(tree).model_copy(update={"packages": ["libgomp1"], "key": digest_of("with a package")})
+    try:
+        image = builder.ensure(recipe, tree, silent)
+    except RetryError as error:
+        pytest.skip(f"NOT RUN, no Debian package is installed in an image because Debian is not reached: {error}")
+    name = builder.name_in_engine(image.reference)
+    program = "import ctypes; print(ctypes.CDLL('libgomp.so.1').omp_get_max_threads() > 0)"
+    said = connect().containers.run(name, ["-c", program], entrypoint=[PYTHON], network_mode="none", remove=True)
+    assert said == b"True\n"
+    other = recipe.model_copy(update={"packages": ["libgomp-of-nobody"], "key": digest_of("with another")})
+    with pytest.raises(InputError, match="Unable to locate package libgomp-of-nobody"):
+        builder.ensure(other, tree, silent)
 
 
 def test_a_lock_that_does_not_resolve_in_the_base_says_so(builder: ContainerImageBuilder) -> None:
