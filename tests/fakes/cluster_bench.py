@@ -63,7 +63,7 @@ class ClusterBench:
         self.files: dict[str, dict[str, bytes]] = {}
         self.variants: dict[str, dict[str, DesiredVariant]] = {}
         self.settings: dict[str, dict[str, str]] = {}
-        self.cluster = ApiServer(None, state / "cluster")
+        self.cluster = ApiServer(None)
         self.platform = self.another_platform()
 
     def another_platform(self, kind: type[KubernetesPlatform] = KubernetesPlatform) -> KubernetesPlatform:

@@ -113,6 +113,12 @@ class FluxBench(ClusterBench):
         self._git(*at, "commit", "--allow-empty", "-qm", message)
         self._git(*at, "push", "-q", "origin", "HEAD:main")
 
+    def suspend(self, suspended: bool) -> None:
+        """Whether Flux leaves alone what is changed by hand."""
+        patch = f'{{"spec": {{"suspend": {str(suspended).lower()}}}}}'
+        order = ("kustomization", self.namespace)
+        self.kubectl("-n", FLUX_NAMESPACE, "patch", *order, "--type=merge", "-p", patch)
+
     def revert(self, model: str) -> None:
         """Take the last commit back, by git alone."""
         at = ("-C", str(self._clone))

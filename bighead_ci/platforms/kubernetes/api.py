@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -11,8 +13,8 @@ from typing import Any, NamedTuple, Protocol
 import urllib3
 from kubernetes import config
 from kubernetes.client import ApiClient, Configuration
-from kubernetes.dynamic import DynamicClient, Resource
-from kubernetes.dynamic.exceptions import DynamicApiError, ResourceNotFoundError
+from kubernetes.dynamic import DynamicClient
+from kubernetes.dynamic.exceptions import DynamicApiError
 
 from bighead_ci.errors import InputError, RetryError
 
@@ -22,6 +24,8 @@ FIELD_MANAGER = "bighead"
 TIMEOUT_SECONDS = (5, 20)
 """To connect, and for an answer."""
 NOT_FOUND, CONFLICT, TOO_MANY, SERVER_ERRORS = 404, 409, 429, 500
+UNKNOWN_SECONDS = 60.0
+"""How long it is believed that a cluster does not know a kind."""
 
 
 class Kind(NamedTuple):
@@ -87,42 +91,40 @@ class ApiServer:
 
     Args:
         context: Of the kubeconfig; None: its current one, and the pod's own account where there is no kubeconfig.
-        cache: A directory for what the cluster says that it knows.
+        kubeconfig: A file; None: where `kubectl` looks for it.
     """
 
-    def __init__(self, context: str | None, cache: Path) -> None:
+    def __init__(self, context: str | None, kubeconfig: Path | None = None) -> None:
         self._context = context
-        self._cache = cache
+        self._kubeconfig = None if kubeconfig is None else str(kubeconfig)
+        self._kinds: dict[Kind, tuple[tuple[str, bool] | None, float]] = {}
+        """What it is called, and until when that is believed."""
 
     def knows(self, kind: Kind) -> bool:
         """Whether it has objects of a kind."""
-        return self._resource(kind) is not None
+        return self._plural(kind) is not None
 
     def objects(self, kind: Kind, namespace: str | None, labels: str) -> list[Json]:
         """All objects of a kind with these labels; none of a kind that it does not know."""
-        resource = self._resource(kind)
-        if resource is None:
+        if not self.knows(kind):
             return []
-        found = self._ask("get", resource.path(namespace=namespace), label_selector=labels)
+        found = self._ask("get", self._path(kind, namespace), label_selector=labels)
         # In a list the server leaves out what all of them are.
         return [{"apiVersion": kind.api_version, "kind": kind.kind, **item} for item in found["items"]]
 
     def get(self, kind: Kind, namespace: str | None, name: str) -> Json | None:
         """One object."""
-        resource = self._resource(kind)
-        if resource is None:
+        if not self.knows(kind):
             return None
-        path = resource.path(name=name, namespace=namespace)
         try:
-            return self._ask("get", path)
+            return self._ask("get", self._path(kind, namespace, name))
         except _MissingError:
             return None
 
     def apply(self, manifest: Json, namespace: str, *, dry_run: bool = False) -> Json:
         """Server-side apply: what others had set is taken over, which is what makes a hand edit go."""
         kind = Kind.of(manifest)
-        resource = self._known(kind)
-        path = resource.path(name=manifest["metadata"]["name"], namespace=namespace)
+        path = self._path(kind, namespace, manifest["metadata"]["name"])
         try:
             return self._ask(
                 "patch",
@@ -139,7 +141,7 @@ class ApiServer:
 
     def delete(self, kind: Kind, namespace: str, name: str) -> None:
         """In the background: what it owns is collected by the cluster."""
-        path = self._known(kind).path(name=name, namespace=namespace)
+        path = self._path(kind, namespace, name)
         try:
             self._ask("delete", path, propagation_policy="Background")
         except _MissingError:
@@ -147,7 +149,7 @@ class ApiServer:
 
     def annotate(self, kind: Kind, namespace: str, name: str, annotations: Mapping[str, str]) -> None:
         """By a merge patch."""
-        path = self._known(kind).path(name=name, namespace=namespace)
+        path = self._path(kind, namespace, name)
         body = {"metadata": {"annotations": dict(annotations)}}
         try:
             self._ask("patch", path, body=body, content_type="application/merge-patch+json")
@@ -167,14 +169,13 @@ class ApiServer:
         settings = Configuration()
         settings.retries = False  # whoever calls knows when to try again
         try:
-            config.load_kube_config(context=self._context, client_configuration=settings)
+            config.load_kube_config(self._kubeconfig, self._context, client_configuration=settings)
         except config.ConfigException as error:
             if self._context is not None:
                 raise InputError(f"the kubeconfig has no context {self._context}: {error}") from None
             self._take_own_account(settings, error)
-        self._cache.mkdir(parents=True, exist_ok=True)
-        known = str(self._cache / "resources.json")
-        return self._answered(lambda: DynamicClient(ApiClient(settings), cache_file=known))
+        # Its own discovery is not for threads, and begins anew whenever a kind is not there.
+        return DynamicClient(ApiClient(settings), discoverer=lambda *_: None)
 
     def _take_own_account(self, settings: Configuration, error: Exception) -> None:
         try:
@@ -183,18 +184,34 @@ class ApiServer:
             message = f"there is no kubeconfig (KUBECONFIG, ~/.kube/config) and this is no pod: {error}"
             raise InputError(message) from None
 
-    def _resource(self, kind: Kind) -> Resource | None:
-        client = self._client
-        try:
-            return self._answered(lambda: client.resources.get(api_version=kind.api_version, kind=kind.kind))
-        except ResourceNotFoundError:
-            return None
+    def _path(self, kind: Kind, namespace: str | None, name: str | None = None) -> str:
+        """Where objects of a kind are.
 
-    def _known(self, kind: Kind) -> Resource:
-        resource = self._resource(kind)
-        if resource is None:
+        Raises:
+            InputError: the cluster does not know the kind.
+        """
+        found = self._plural(kind)
+        if found is None:
             raise InputError(f"the cluster does not know {kind.kind} of {kind.api_version}: its CRD is not installed")
-        return resource
+        plural, namespaced = found
+        within = f"/namespaces/{namespace}" if namespaced and namespace else ""
+        return f"{_group_path(kind)}{within}/{plural}{f'/{name}' if name else ''}"
+
+    def _plural(self, kind: Kind) -> tuple[str, bool] | None:
+        """What a kind is called in paths, and whether its objects are in namespaces; None: the cluster has none.
+
+        That it has none is asked again after a while: somebody may have installed it.
+        """
+        found, until = self._kinds.get(kind, (None, 0.0))
+        if time.monotonic() >= until:
+            try:
+                known = self._ask("get", _group_path(kind))["resources"]
+            except _MissingError:
+                known = []
+            names = [(r["name"], r["namespaced"]) for r in known if r["kind"] == kind.kind and "/" not in r["name"]]
+            found = names[0] if names else None
+            self._kinds[kind] = (found, math.inf if found else time.monotonic() + UNKNOWN_SECONDS)
+        return found
 
     def _ask(self, method: str, path: str, **settings: Any) -> Json:
         found: Json = json.loads(self._raw(method, path, **settings))
@@ -221,6 +238,10 @@ class ApiServer:
             raise RetryError(f"the cluster's API server does not answer: {type(error).__name__}") from None
 
 
+def _group_path(kind: Kind) -> str:
+    return f"/{'apis' if '/' in kind.api_version else 'api'}/{kind.api_version}"
+
+
 class _MissingError(Exception):
     """404: each call says what that means for it."""
 
@@ -228,7 +249,9 @@ class _MissingError(Exception):
 def _translated(error: DynamicApiError) -> Exception:
     if error.status == NOT_FOUND:
         return _MissingError(_words(error))
-    if error.status in {CONFLICT, TOO_MANY} or not error.status or error.status >= SERVER_ERRORS:
+    if not error.status:
+        return RetryError(f"the cluster's API server does not answer: {error.reason}")
+    if error.status in {CONFLICT, TOO_MANY} or error.status >= SERVER_ERRORS:
         return RetryError(f"the cluster's API server is busy ({error.status}): {_words(error)}")
     return InputError(f"the cluster refuses ({error.status}): {_words(error)}")
 

@@ -24,7 +24,7 @@ from bighead_ci.platforms.kubernetes.api import DEPLOYMENT, HTTP_ROUTE, NAMESPAC
 from bighead_ci.platforms.kubernetes.committed import Committed, describe, name_of, read_committed, variant_of
 from bighead_ci.platforms.kubernetes.controllers import Controller
 from bighead_ci.platforms.kubernetes.observed import Observed
-from bighead_ci.platforms.kubernetes.route import weights
+from bighead_ci.platforms.kubernetes.route import introduction, weights
 from bighead_ci.platforms.kubernetes.seen import SeenWeights
 from bighead_ci.platforms.samples import Counters, Sample, SampleSeries
 from bighead_ci.platforms.scrape import read_page
@@ -36,6 +36,8 @@ IN_FORCE_SECONDS = 10.0
 CONTROLLER_SECONDS = 30.0
 """How long a controller that was asked to look may take; a later pass waits on."""
 POLL_SECONDS = 0.1
+KNOWN_SECONDS = 1.0
+"""How long a gateway's proxies get to hear of a service: nobody says when they have."""
 THREADS = 8
 DEFINITION = "kubernetes.json"
 
@@ -133,7 +135,9 @@ class KubernetesPlatform:
             raise RetryError(f"main's HTTPRoute of {desired.model} says {said} and not {wanted}: it has moved on")
         if self._controller is None:
             # All that the route names has to be there, or the Gateway takes none of it: the standby's Service, too.
-            self._apply([*(one for one in committed.objects if one is not committed.route), committed.route])
+            self._apply([one for one in committed.objects if one is not committed.route])
+            self._introduce(desired.model, committed.route)
+            self._apply([committed.route])
         self._await(desired.model, lambda now: now.weights(desired.model, self.definition.gateway) == wanted)
         if self._seen.of(desired.model, wanted) is None:
             first = self.sample(desired.model, first=True)
@@ -241,6 +245,16 @@ class KubernetesPlatform:
         if found.state == "dead" or found.stuck:
             raise RetryError(f"{variant.name} does not start: {found.reason or 'its deadline of progress has passed'}")
         return False
+
+    def _introduce(self, model: str, said: Json) -> None:
+        """Tell the gateway of services that it does not know, before they get traffic."""
+        live = self._observe(model).routes
+        first = introduction(live[0], said) if len(live) == 1 else None
+        if first is not None:
+            self._apply([first])
+            gateway = self.definition.gateway
+            self._await(model, lambda now: bool(now.weights(model, gateway)))  # another of us may be further on
+            time.sleep(KNOWN_SECONDS)
 
     def _take_traffic(self, model: str) -> None:
         """No release names the model any more."""

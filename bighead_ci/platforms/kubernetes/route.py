@@ -25,6 +25,21 @@ def _shares(rule: Json) -> dict[str, int]:
     return {ref["name"]: ref.get("weight", 1) for ref in rule.get("backendRefs", []) if ref.get("weight", 1)}
 
 
+def introduction(live: Json, said: Json) -> Json | None:
+    """The route as it is, which also names the services that get traffic next, at no weight; None: it names them all.
+
+    A proxy that is told of a service and to send it requests at once may be told the second first, and answer 503.
+    """
+    refs = live["spec"]["rules"][0].get("backendRefs", []) if live["spec"].get("rules") else []
+    known = {ref["name"] for ref in refs}
+    rules = said["spec"]["rules"]
+    new = [ref for ref in rules[0].get("backendRefs", []) if ref["name"] not in known and ref.get("weight", 1)]
+    if not new:
+        return None
+    both = [*refs, *({**ref, "weight": 0} for ref in new)]
+    return {**said, "spec": {**said["spec"], "rules": [{**rule, "backendRefs": both} for rule in rules]}}
+
+
 def refusal(route: Json, gateway: Gateway) -> str | None:
     """Why the Gateway does not serve the route as it is written now; None: it does.
 

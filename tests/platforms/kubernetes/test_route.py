@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bighead_ci.documents.environment import Gateway
-from bighead_ci.platforms.kubernetes.route import refusal, weights
+from bighead_ci.platforms.kubernetes.route import introduction, refusal, weights
 
 GATEWAY = Gateway(name="main", namespace="gateways", host="models.test")
 
@@ -63,3 +63,16 @@ def test_what_another_gateway_says_does_not_count() -> None:
     found = refusal(route({"a": 1}, Accepted=("True", 3), ResolvedRefs=("True", 3)), other)
     assert found is not None
     assert "elsewhere/main has not looked" in found
+
+
+def test_services_that_the_gateway_does_not_know_are_introduced_at_no_weight() -> None:
+    """What serves keeps its weights until then; what it knows already is not introduced again."""
+    first = introduction(route({"a": 100}), route({"a": 0, "b": 50, "c": 50}))
+    assert first is not None
+    assert [(r["name"], r["weight"]) for r in first["spec"]["rules"][0]["backendRefs"]] == [
+        ("a", 100),
+        ("b", 0),
+        ("c", 0),
+    ]
+    assert introduction(first, route({"a": 0, "b": 50, "c": 50})) is None
+    assert introduction(route({"a": 100}), route({"a": 100, "b": 0})) is None
