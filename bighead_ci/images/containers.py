@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from bighead_ci.definitions.lock_file import read_pins
 from bighead_ci.docker_engine import answering
 from bighead_ci.documents.base import canonical_json, digest_of, short
-from bighead_ci.documents.image import ImageManifest, ImageRecipe, ImageRef
+from bighead_ci.documents.image import INTERPRETER, ImageManifest, ImageRecipe, ImageRef
 from bighead_ci.errors import BugError, InputError
 from bighead_ci.images import buildkit, registry, site_packages
 from bighead_ci.images.archives import write_archive
@@ -27,6 +27,7 @@ from bighead_ci.images.contents import ENGINE, LOCK, contents_of, manifest_of
 from bighead_ci.images.dates import without_dates
 from bighead_ci.images.dockerfile import ENVIRONMENT, ROOT, SBOM, Steps, dockerfile
 from bighead_ci.images.site_packages import archive_environment
+from bighead_ci.planning.stages import CONTAINER_ENTRY_POINT
 from bighead_ci.ports.engine import Engine
 from bighead_ci.ports.progress import Progress
 from bighead_ci.ports.tree import Tree
@@ -178,25 +179,17 @@ class ContainerImageBuilder:
             message = f"the base {base.reference} has Python {facts.python}, and the version runs on {recipe.python}"
             raise InputError(f"{recipe.folder}: {message}")
         manifest = manifest_of(recipe, contents)
-        archives = [
-            self._environment(recipe, contents[LOCK], facts, progress),
-            self._files("engine", {path: data for path, data in contents.items() if path.startswith(f"{ENGINE}/")}),
-            self._files(
-                recipe.model,
-                {path: data for path, data in contents.items() if not path.startswith(f"{ENGINE}/")}
-                | {SBOM: bill_of_materials(manifest, read_pins(recipe.lock, contents[LOCK])[0], base.reference)},
-            ),
-        ]
         steps = Steps(
             title=f"{recipe.folder}, {'to serve' if recipe.target == 'serve' else 'to train'}",
             target=recipe.target,
             base=base.tag,
             packages=recipe.packages,
-            archives=archives,
-            command=[
-                site_packages.interpreter(ENVIRONMENT),
-                *(["-m", recipe.entry_point] if recipe.entry_point else []),
+            archives=[
+                self._environment(recipe, contents[LOCK], facts, progress),
+                self._files("engine", {path: data for path, data in contents.items() if _is_engine(path)}),
+                self._files(recipe.model, _own_files(recipe, contents, manifest, base)),
             ],
+            command=_command(recipe),
         )
         tag = self._local_name(recipe.model, recipe.key)
         network = self._network() if recipe.packages else "none"
@@ -275,9 +268,21 @@ class ContainerImageBuilder:
         return f"{self.place.registry}/{model}"
 
 
+def _is_engine(path: str) -> bool:
+    return path.startswith(f"{ENGINE}/")
+
+
+def _own_files(
+    recipe: ImageRecipe, contents: dict[str, bytes], manifest: ImageManifest, base: Base
+) -> dict[str, bytes]:
+    """What is the version's alone: its code, all that its lock says, and the bill of both."""
+    bill = bill_of_materials(manifest, read_pins(recipe.lock, contents[LOCK])[0], base.reference)
+    return {path: data for path, data in contents.items() if not _is_engine(path)} | {SBOM: bill}
+
+
 def _command(recipe: ImageRecipe) -> list[str]:
-    starts = ["-m", recipe.entry_point] if recipe.entry_point else []
-    return [site_packages.interpreter(ENVIRONMENT), *starts]
+    """A container of a variant runs one thing; of one that trains, whoever starts it says which stage."""
+    return [INTERPRETER, "-P", *(["-m", CONTAINER_ENTRY_POINT] if recipe.target == "serve" else [])]
 
 
 def _manifest(image: Image) -> ImageManifest | None:

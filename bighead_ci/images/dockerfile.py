@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
+from bighead_ci.documents.image import INTERPRETER
 from bighead_ci.documents.inputs import Target
 
-ROOT = "opt/bighead"
+ENVIRONMENT = str(PurePosixPath(INTERPRETER).parents[1]).removeprefix("/")
+"""Where the virtual environment of the lock lies, without the first slash."""
+ROOT = str(PurePosixPath(ENVIRONMENT).parent)
 """Where everything of ours lies, without the first slash."""
-ENVIRONMENT = f"{ROOT}/environment"
 SBOM = "sbom.json"
 """Below `ROOT`: a bill of materials in CycloneDX."""
 USER = "65534:65534"

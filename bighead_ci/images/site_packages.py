@@ -51,11 +51,6 @@ def archive_environment(name: str, lock: bytes, facts: BaseFacts, root: str, arc
         write_archive(archive, _entries(directory, facts, PurePosixPath(root)))
 
 
-def interpreter(root: str) -> str:
-    """Of an environment that is at `root` in an image."""
-    return f"/{root}/bin/python"
-
-
 def _entries(directory: Path, facts: BaseFacts, root: PurePosixPath) -> dict[str, Entry]:
     packages = root / "lib" / f"python{facts.python}" / "site-packages"
     home = PurePosixPath(facts.executable).parent

@@ -10,7 +10,7 @@ STEPS = Steps(
     base="bighead/base:5f1c",
     packages=[],
     archives=["environment-1.tar", "engine-2.tar", "late-3.tar"],
-    command=["/opt/bighead/environment/bin/python", "-m", "bighead_ci.entry_points.serving"],
+    command=["/opt/bighead/environment/bin/python", "-P", "-m", "bighead_ci.entry_points.container"],
 )
 SERVE = """\
 # models/late/v1, to serve. Written by bighead from the version's recipe.
@@ -23,7 +23,7 @@ ADD late-3.tar /
 ENV PYTHONPATH=/opt/bighead/engine PYTHONSAFEPATH=1 PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 HOME=/tmp \
 NUMBA_CACHE_DIR=/tmp/numba
 USER 65534:65534
-ENTRYPOINT ["/opt/bighead/environment/bin/python", "-m", "bighead_ci.entry_points.serving"]
+ENTRYPOINT ["/opt/bighead/environment/bin/python", "-P", "-m", "bighead_ci.entry_points.container"]
 CMD []
 """
 INSTALLS = """\
