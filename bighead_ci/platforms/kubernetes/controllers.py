@@ -16,7 +16,7 @@ APPLICATION = Kind("argoproj.io/v1alpha1", "Application")
 FLUX_ASK = "reconcile.fluxcd.io/requestedAt"
 ARGO_CD_ASK = "argocd.argoproj.io/refresh"
 PAUSE = timedelta(seconds=2)
-"""Between two times that it is asked by one process."""
+"""Between two times that it is told to look for the same thing."""
 
 
 class Controller:
@@ -29,13 +29,17 @@ class Controller:
         self._flux = kind == "flux"
         self._environment = environment
         self._cluster = cluster
-        self._asked: datetime | None = None
+        self._asked: dict[str, datetime] = {}
+        """What it was told last to look for, and when."""
 
-    def ask(self, now: datetime) -> None:
-        """Tell it to look at git now, and to correct what differs, instead of at its next interval; not too often."""
-        if self._asked is not None and now - self._asked < PAUSE:
+    def ask(self, what: str, now: datetime) -> None:
+        """Tell it to look at git now, and to correct what differs, instead of at its next interval.
+
+        It then goes through all of the environment, so for the same thing it is not told too often.
+        """
+        if what in self._asked and now - self._asked[what] < PAUSE:
             return
-        self._asked = now
+        self._asked = {what: now}
         for order in self._orders():
             namespace, name = order["metadata"]["namespace"], order["metadata"]["name"]
             if not self._flux:

@@ -112,7 +112,7 @@ class KubernetesPlatform:
         deadline = time.monotonic() + wait_seconds
         while not self._ready(variant):
             if self._controller is not None:
-                self._controller.ask(self._clock.now())
+                self._controller.ask(variant.name, self._clock.now())
             if time.monotonic() >= deadline:
                 return False
             time.sleep(POLL_SECONDS)
@@ -138,7 +138,8 @@ class KubernetesPlatform:
             self._apply([one for one in committed.objects if one is not committed.route])
             self._introduce(desired.model, committed.route)
             self._apply([committed.route])
-        self._await(desired.model, lambda now: now.weights(desired.model, self.definition.gateway) == wanted)
+        gateway = self.definition.gateway
+        self._await(desired.model, f"{wanted}", lambda now: now.weights(desired.model, gateway) == wanted)
         if self._seen.of(desired.model, wanted) is None:
             first = self.sample(desired.model, first=True)
             self._seen.note(desired.model, wanted, first.at)
@@ -154,7 +155,7 @@ class KubernetesPlatform:
             for one in {(Kind.of(o), name_of(o)): o for o in [*gone, *stale]}.values():
                 self._cluster.delete(Kind.of(one), self.definition.namespace, name_of(one))
         elif removed:
-            self._await(model, lambda now: not set(removed) & set(now.names(model)))
+            self._await(model, f"no {removed}", lambda now: not set(removed) & set(now.names(model)))
         return removed
 
     def observe(self) -> list[LiveModel]:
@@ -196,7 +197,7 @@ class KubernetesPlatform:
             for one in self._stale(model):
                 self._cluster.delete(Kind.of(one), self.definition.namespace, name_of(one))
         else:
-            self._await(model, lambda _: not self.drift(model))
+            self._await(model, "mended", lambda _: not self.drift(model))
 
     def ended(self) -> list[str]:
         """None: the cluster itself starts what ended."""
@@ -253,7 +254,8 @@ class KubernetesPlatform:
         if first is not None:
             self._apply([first])
             gateway = self.definition.gateway
-            self._await(model, lambda now: bool(now.weights(model, gateway)))  # another of us may be further on
+            # Any weights will do: another of us may be further on.
+            self._await(model, "introduced", lambda now: bool(now.weights(model, gateway)))
             time.sleep(KNOWN_SECONDS)
 
     def _take_traffic(self, model: str) -> None:
@@ -262,11 +264,11 @@ class KubernetesPlatform:
             for one in self._observe(model).routes:
                 self._cluster.delete(HTTP_ROUTE, self.definition.namespace, name_of(one))
         else:
-            self._await(model, lambda now: not now.routes)
+            self._await(model, "no route", lambda now: not now.routes)
         self._seen.forget(model)
         self.samples(model).forget()
 
-    def _await(self, model: str, done: Callable[[Observed], bool]) -> None:
+    def _await(self, model: str, what: str, done: Callable[[Observed], bool]) -> None:
         """Wait until the cluster is as it should be, and ask the controller for it.
 
         Raises:
@@ -278,7 +280,7 @@ class KubernetesPlatform:
         deadline = time.monotonic() + seconds
         while not done(found):
             if self._controller is not None:
-                self._controller.ask(self._clock.now())
+                self._controller.ask(what, self._clock.now())
             if time.monotonic() >= deadline:
                 why = found.why_not_in_force(model, self.definition.gateway)
                 said = f"{self._controller.says()}; {why}" if self._controller else why
