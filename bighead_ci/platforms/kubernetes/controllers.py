@@ -15,7 +15,7 @@ GIT_REPOSITORY = Kind("source.toolkit.fluxcd.io/v1", "GitRepository")
 APPLICATION = Kind("argoproj.io/v1alpha1", "Application")
 FLUX_ASK = "reconcile.fluxcd.io/requestedAt"
 ARGO_CD_ASK = "argocd.argoproj.io/refresh"
-PAUSE = timedelta(seconds=2)
+PAUSE = timedelta(seconds=1)
 """Between two times that it is told to look for the same thing."""
 
 
