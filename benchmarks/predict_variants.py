@@ -43,6 +43,7 @@ from bighead_ci.planning.inputs import Inputs
 from bighead_ci.planning.meaning import data_path
 from bighead_ci.planning.stages import TRAINING_SET, TRAINING_SUMMARY, servers_of, serving_image, stage_called
 from bighead_ci.platforms.local import LocalPlatform
+from bighead_ci.platforms.processes import ProcessRuntime
 from bighead_ci.ports.progress import silent
 from bighead_ci.scorers.artifact import artifact_digest, load_artifact
 from bighead_ci.scorers.registry import LOADERS
@@ -198,7 +199,7 @@ class Variants:
             called,
             self._scratch,
             router=Router(port=0),
-            open_image=lambda _: _image(version),
+            runtime=lambda directory: ProcessRuntime(directory, lambda _: _image(version), self._scratch / "bytecode"),
             artifact=lambda _: version.artifact,
             online_store=workspace.online_store,
             predictions=self._scratch / "predictions",

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import TypeAlias
 
 import docker
 import requests
@@ -18,6 +19,7 @@ from requests.exceptions import RequestException
 
 from bighead_ci.errors import InputError, RetryError
 
+Client: TypeAlias = docker.DockerClient
 _ANSWER_SECONDS = 600
 """A large image is loaded or pushed in one request."""
 _REFUSED = ("unauthorized", "authentication required", "denied", "no basic auth", "forbidden")
@@ -26,7 +28,7 @@ _SERVER_FAULT = 500
 
 
 @cache
-def connect(address: str | None = None) -> docker.DockerClient:
+def connect(address: str | None = None) -> Client:
     """A client of the engine at an address (`unix:///…`), else of the one that this process's environment names.
 
     Raises:

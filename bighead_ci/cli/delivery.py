@@ -68,7 +68,7 @@ def deliver_command(since: str, as_json: bool) -> None:
 def promote_command(model: str, environment: str, version: str | None, as_json: bool) -> None:
     """Open the pull request that brings MODEL into an environment (or update the one that is open)."""
     context = wiring.context(finding.identity())
-    promotion = promote(context, model, environment, version)
+    promotion = promote(context, model, environment, version, say)
     if promotion is None:
         answer({"pull_request": None}, f"{model} already serves that version in {environment}", as_json)
         return

@@ -8,7 +8,7 @@ from bighead_ci.definitions.files import Files, Place, Read
 from bighead_ci.documents.environment import DockerEnvironment, LocalEnvironment, Router
 from bighead_ci.errors import Problem
 
-NOT_BUILT = ("docker", "kubernetes")
+NOT_BUILT = ("kubernetes",)
 
 
 def environment_problems(files: Files, place: Place) -> Iterator[Problem]:
@@ -17,7 +17,7 @@ def environment_problems(files: Files, place: Place) -> Iterator[Problem]:
     if definition is None or read is None:
         return
     if definition.platform in NOT_BUILT:
-        message = f"{definition.platform} is planned and not built yet; this version runs environments on: local"
+        message = f"{definition.platform} is planned and not built yet; environments run on: local, docker"
         yield read.problem(place.file, ("platform",), message)
     steps = definition.canary.steps
     if steps != sorted(set(steps)) or steps[-1] != 100:  # noqa: PLR2004 - percent

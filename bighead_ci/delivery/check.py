@@ -22,6 +22,7 @@ from bighead_ci.delivery.release_pr import review_release
 from bighead_ci.delivery.report_files import page_of
 from bighead_ci.delivery.report_index import index_page
 from bighead_ci.delivery.running import running_versions
+from bighead_ci.delivery.served_images import is_image_of
 from bighead_ci.documents.forge import PullRequest
 from bighead_ci.documents.live import CanaryAnalysis
 from bighead_ci.documents.plan import Plan, PlannedModel, ReleaseChange
@@ -113,7 +114,7 @@ class _Run:
         problems: list[Problem] = []
         for change in plan.releases:
             new = proposed.release(change.environment, change.model)
-            problems += _unknown_digests(context, change.environment, change.model, new)
+            problems += _unknown_digests(context, self.main.desired, change.environment, change.model, new)
             analysis, early = self._analysis(change)
             problems += early
             self.moves.append(review_release(context, self.main, change, new, analysis))
@@ -200,8 +201,10 @@ def model_report(context: Context, built: Built, desired: Desired, gates: list[G
     )
 
 
-def _unknown_digests(context: Context, environment: str, model: str, release: Release | None) -> list[Problem]:
-    """A release may name only what a record says exists."""
+def _unknown_digests(
+    context: Context, desired: Desired, environment: str, model: str, release: Release | None
+) -> list[Problem]:
+    """A release may name only what a record says exists, in the images of its environment's builder."""
     problems = []
     for index, variant in enumerate(release.variants if release else []):
         record = context.records.by_run(variant.run)
@@ -214,7 +217,6 @@ def _unknown_digests(context: Context, environment: str, model: str, release: Re
             continue
         facts = [
             ("artifact", variant.artifact, record.artifact),
-            ("image", variant.image, record.image),
             ("version", f"{model}/{variant.version}", record.id),
         ]
         problems += [
@@ -228,4 +230,7 @@ def _unknown_digests(context: Context, environment: str, model: str, release: Re
             for field, says, holds in facts
             if says != holds
         ]
+        if not is_image_of(context, environment, desired.environment(environment), variant.image, record):
+            message = f"is no image of record {variant.run} that {environment} has"
+            problems.append(Problem(file=file, subject=f"{place}.image", message=message, value=variant.image))
     return problems

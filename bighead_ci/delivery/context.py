@@ -72,7 +72,14 @@ class Context(Protocol):
 
     @property
     def images(self) -> ImageBuilder:
-        """Images of model versions."""
+        """Images of model versions that run on this machine: what trains, and what records name."""
+
+    def images_of(self, environment: str, definition: EnvironmentDefinition) -> ImageBuilder:
+        """Images that serve in an environment.
+
+        Raises:
+            RetryError: the engine that holds them does not answer.
+        """
 
     @property
     def orchestrator(self) -> Orchestrator:

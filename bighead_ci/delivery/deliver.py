@@ -10,6 +10,7 @@ from bighead_ci.delivery.main import Main
 from bighead_ci.delivery.outdated import ask_again
 from bighead_ci.delivery.promote import Promotion, promote_on
 from bighead_ci.delivery.release_pr import LABEL, release_branch
+from bighead_ci.delivery.served_images import serves
 from bighead_ci.documents.base import CommitId, Document
 from bighead_ci.documents.failure import Failure
 from bighead_ci.documents.forge import PullRequestSummary
@@ -68,28 +69,28 @@ def _promote(context: Context, main: Main, record: RunRecord, environment: str, 
     if release is not None and any(_age(v.version) > _age(record.version) for v in release.variants):
         progress(f"{name}: {environment} serves a newer version; `bighead promote` would go back")
         return []
-    if (closed := _closed_promotion(context, record, environment)) is not None:
+    if (closed := _closed_promotion(context, main, record, environment)) is not None:
         progress(
             f"{name}: somebody closed its promotion to {environment}, #{closed.number}; `bighead promote` opens it"
         )
         return []
-    promotion = promote_on(context, main, record.model, environment, record.version)
+    promotion = promote_on(context, main, record.model, environment, record.version, progress)
     if promotion is None:
         return []
     progress(f"{name}: promotion to {environment} is pull request #{promotion.pull_request.number}")
     return [promotion]
 
 
-def _closed_promotion(context: Context, record: RunRecord, environment: str) -> PullRequestSummary | None:
+def _closed_promotion(context: Context, main: Main, record: RunRecord, environment: str) -> PullRequestSummary | None:
     """The last pull request of the release, if it proposed this very artifact and image and was closed."""
     branch = release_branch(environment, record.model)
     last = next(iter(context.forge.find(None, LABEL, branch, limit=1)), None)
     if last is None or last.state != "closed":
         return None
     proposed = release_in(context.repository.tree(last.head), environment, record.model)
-    if proposed is None or (proposed.newest.artifact, proposed.newest.image) != (record.artifact, record.image):
-        return None
-    return last
+    definition = main.desired.environment(environment)
+    same = proposed is not None and serves(context, environment, definition, proposed.newest, record)
+    return last if same else None
 
 
 def _number(planned: PlannedModel) -> int:

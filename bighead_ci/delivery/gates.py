@@ -9,6 +9,7 @@ from bighead_ci.delivery.canary import measure
 from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.desired import Desired
 from bighead_ci.delivery.main import Main
+from bighead_ci.delivery.served_images import serves
 from bighead_ci.documents.definition import CanaryPlan
 from bighead_ci.documents.live import CanaryAnalysis
 from bighead_ci.documents.plan import ReleaseChange
@@ -56,8 +57,8 @@ def judge_promotion(
     definition = desired.environment(change.environment)
     before = definition.promotes_from
     release = desired.release(before, change.model) if before else None
-    there = [variant for variant in release.variants if _same(variant, record)] if release else []
-    serves = before is not None and any(variant.weight for variant in there)
+    there = _of_record(context, desired, before, release, record) if before and release else []
+    runs = any(variant.weight for variant in there)
     return evaluate(
         gates,
         "promotion",
@@ -69,11 +70,11 @@ def judge_promotion(
             drift=drift,
             environment=change.environment,
             definition=definition,
-            serving_in=[p.environment for p in desired.serving(change.model) if _weight(p.release, record) > 0],
+            serving_in=_serving_in(context, desired, record),
             first_release=desired.release(change.environment, change.model) is None,
             weight=weight,
-            from_seconds=_seconds_as_it_is(context, main, before, change.model) if before and serves else None,
-            from_requests=_requests(context, desired, before, change.model, there) if before and serves else None,
+            from_seconds=_seconds_as_it_is(context, main, before, change.model) if before and runs else None,
+            from_requests=_requests(context, desired, before, change.model, there) if before and runs else None,
             from_weight=sum(variant.weight for variant in there) if release else None,
         ),
     )
@@ -85,13 +86,21 @@ def _unrecorded(desired: Desired, model: str, running: Sequence[RunningVersion])
     return [placed for placed in desired.serving(model) if placed.environment not in known]
 
 
-def _same(variant: Variant, record: RunRecord) -> bool:
-    return (variant.image, variant.artifact) == (record.image, record.artifact)
+def _of_record(
+    context: Context, desired: Desired, environment: str, release: Release, record: RunRecord
+) -> list[Variant]:
+    """The variants of a release that serve this very record; none where nobody can read what its environment is."""
+    definition = desired.environments.get(environment)
+    if definition is None:
+        return []
+    return [variant for variant in release.variants if serves(context, environment, definition, variant, record)]
 
 
-def _weight(release: Release, record: RunRecord) -> int:
-    """The traffic that a release gives this very image and artifact."""
-    return sum(variant.weight for variant in release.variants if _same(variant, record))
+def _serving_in(context: Context, desired: Desired, record: RunRecord) -> list[str]:
+    """Environments that give this very record traffic."""
+    placed = desired.serving(record.model)
+    found = {p.environment: _of_record(context, desired, p.environment, p.release, record) for p in placed}
+    return [environment for environment, variants in found.items() if any(variant.weight for variant in variants)]
 
 
 def _seconds_as_it_is(context: Context, main: Main, environment: str, model: str) -> float | None:

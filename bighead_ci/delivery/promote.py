@@ -6,6 +6,7 @@ from bighead_ci.delivery.build import record_of
 from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.main import Main
 from bighead_ci.delivery.release_pr import open_release_pr, review_release
+from bighead_ci.delivery.served_images import image_for
 from bighead_ci.documents.base import Document
 from bighead_ci.documents.forge import PullRequestSummary
 from bighead_ci.documents.record import RunRecord
@@ -13,6 +14,7 @@ from bighead_ci.documents.release import Release, Variant
 from bighead_ci.documents.report import PromotionReport
 from bighead_ci.errors import InputError
 from bighead_ci.planning.releases import classify, promoted, without_standby
+from bighead_ci.ports.progress import Progress, silent
 
 
 class Promotion(Document):
@@ -22,24 +24,30 @@ class Promotion(Document):
     report: PromotionReport
 
 
-def promote(context: Context, model: str, environment: str, version: str | None = None) -> Promotion | None:
+def promote(
+    context: Context, model: str, environment: str, version: str | None = None, progress: Progress = silent
+) -> Promotion | None:
     """Open (or supersede) the promotion of a version to an environment; None when it already serves there.
 
-    Without a version: what serves in the environment that this one promotes from.
+    Without a version: what serves in the environment that this one promotes from. Its image for the environment is
+    built first, where it is not there.
 
     Raises:
-        InputError: no such environment or version, no record, or a canary is already under way.
+        InputError: no such environment or version, no record, no image can be built, or a canary is already under way.
+        RetryError: what builds the image does not answer.
     """
-    return promote_on(context, context.main(), model, environment, version)
+    return promote_on(context, context.main(), model, environment, version, progress)
 
 
-def promote_on(context: Context, main: Main, model: str, environment: str, version: str | None) -> Promotion | None:
+def promote_on(
+    context: Context, main: Main, model: str, environment: str, version: str | None, progress: Progress
+) -> Promotion | None:
     """`promote`, on a snapshot of main that the caller has looked at."""
     definition = main.desired.environment(environment)
     record = _record_to_promote(context, main, model, environment, version)
     candidate = Variant(
         version=record.version,
-        image=record.image,
+        image=image_for(context, environment, definition, record, progress),
         artifact=record.artifact,
         run=record.run_id,
         commit=record.commit,
@@ -51,7 +59,7 @@ def promote_on(context: Context, main: Main, model: str, environment: str, versi
     new = promoted(old, candidate, definition.canary)
     change = classify(environment, model, old, new, [])
     report = review_release(context, main, change, new)
-    message = f"Artifact {record.artifact}\nImage {record.image}\nRecord {record.run_id}"
+    message = f"Artifact {record.artifact}\nImage {candidate.image}\nRecord {record.run_id}"
     return Promotion(pull_request=open_release_pr(context, main, change, new, report, message), report=report)
 
 

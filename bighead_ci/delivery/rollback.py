@@ -10,6 +10,7 @@ from bighead_ci.delivery.main import Main
 from bighead_ci.delivery.release_files import files_in, only_of
 from bighead_ci.delivery.release_log import ReleaseEdit
 from bighead_ci.delivery.release_pr import open_release_pr, review_release
+from bighead_ci.delivery.served_images import is_of
 from bighead_ci.delivery.taken_back import Served, served, taken_back
 from bighead_ci.documents.base import Document, short
 from bighead_ci.documents.definition import FeatureSchema
@@ -174,7 +175,8 @@ def _by_hand(context: Context, way: _WayBack) -> str:
 
 
 def _preconditions(context: Context, way: _WayBack, variant: Variant) -> list[Precondition]:
-    image = context.images.find(variant.image)
+    definition = way.main.desired.environment(way.environment)
+    image = context.images_of(way.environment, definition).find(variant.image)
     found = [
         Precondition(
             what=f"{variant.version} image {short(variant.image)}",
@@ -195,7 +197,8 @@ def _preconditions(context: Context, way: _WayBack, variant: Variant) -> list[Pr
         return [*found, Precondition(what=what, holds=False, detail=str(error))]
     if record is None:
         return [*found, Precondition(what=what, holds=False, detail=f"no record has run id {variant.run}")]
-    same = (record.image, record.artifact, record.version) == (variant.image, variant.artifact, variant.version)
+    same = (record.artifact, record.version) == (variant.artifact, variant.version)
+    same = same and (image is None or is_of(image, record))  # that it is missing is said above
     detail = "is of this image and artifact" if same else f"is of {record.id}, {record.image}, {record.artifact}"
     found.append(Precondition(what=what, holds=same, detail=detail))
     return found + [_feature_precondition(way.main.tree, variant, schema) for schema in record.features]

@@ -1,1 +1,1 @@
-"""Where environments run: processes behind Envoy."""
+"""Where environments run: processes or containers behind Envoy."""

@@ -1,9 +1,9 @@
-"""An environment on this machine: a process a variant, an Envoy, files for all that must outlive this process.
+"""An environment on this machine: a process or container a variant, an Envoy, files for what must outlive all of them.
 
 `<state>/<environment>/`: `lock`, `router/` (see `envoy`), `samples/<model>/` (see `samples`), `variants/<name>/` with
-`variant.json` (what the process was told), `pid.json`, `process.json` (where it listens, written by itself),
-`refusal.txt` (why it will not), `replace.json` (why another should take its place), `leaving.json` (the process before,
-which answers until this one does), `restarts.json`, `silence.json` (probes that were not answered), `log.txt`.
+`variant.json` (what the variant was told), `restarts.json`, `silence.json` (probes that were not answered), `log.txt`,
+what it says of itself: `process.json` (where it listens), `refusal.txt` (why it will not), `replace.json` (why another
+should take its place), and what its runtime keeps: see `processes` and `containers`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from pathlib import Path
 
 from bighead_ci.documents.definition import memory_bytes
 from bighead_ci.documents.environment import Router
-from bighead_ci.documents.image import LocalImage
 from bighead_ci.documents.live import (
     DesiredModel,
     DesiredVariant,
@@ -26,14 +25,15 @@ from bighead_ci.documents.live import (
     VariantConfig,
 )
 from bighead_ci.documents.release import ALL, PlacedRelease
-from bighead_ci.errors import BugError, InputError, RetryError
+from bighead_ci.errors import BugError, RetryError
 from bighead_ci.platforms.envoy import EnvoyRouter
 from bighead_ci.platforms.envoy_config import Share, Split
 from bighead_ci.platforms.lock import EnvironmentLock
 from bighead_ci.platforms.restarts import pause
+from bighead_ci.platforms.runtime import Runtime
 from bighead_ci.platforms.samples import Sample, SampleSeries
 from bighead_ci.platforms.scrape import scrape_processes, scrape_router
-from bighead_ci.platforms.variant import STOP_SECONDS, VariantProcess
+from bighead_ci.platforms.variant import STOP_SECONDS, RunningVariant
 from bighead_ci.ports.clock import Clock
 from bighead_ci.ports.platform import DefinitionOf
 
@@ -50,7 +50,7 @@ class LocalPlatform:
         environment: its name.
         state: directory of everything that is kept of all environments.
         router: where callers should reach it; None: whoever only observes or stops it.
-        open_image: the image of a reference, verified, ready to run; None if missing or damaged.
+        runtime: what the variant of a directory runs in.
         artifact: a local directory with the artifact of a digest.
         online_store: where serving processes find features.
         predictions: root of the prediction log.
@@ -64,7 +64,7 @@ class LocalPlatform:
         state: Path,
         *,
         router: Router | None,
-        open_image: Callable[[str], LocalImage | None],
+        runtime: Callable[[Path], Runtime],
         artifact: Callable[[str], Path],
         online_store: Path,
         predictions: Path,
@@ -75,13 +75,12 @@ class LocalPlatform:
         self.router_settings = router
         self.directory = state.resolve() / environment
         self.router = EnvoyRouter(environment, self.directory / "router")
-        self._open_image = open_image
+        self._runtime = runtime
         self._artifact = artifact
         self._online_store = online_store.resolve()
         self._predictions = predictions.resolve()
         self._clock = clock
         self._clock_offset_seconds = clock_offset_seconds
-        self._bytecode = state.resolve() / "bytecode"
         self._samples: dict[str, SampleSeries] = {}
         self._lock = EnvironmentLock(self.directory / "lock")
 
@@ -104,17 +103,17 @@ class LocalPlatform:
 
     def ensure_variant(self, variant: DesiredVariant, wait_seconds: float = 0.0) -> bool:
         """Start the variant at no traffic unless it runs; return whether it is ready."""
-        process = self._process(variant.name)
+        running = self._variant(variant.name)
         with self._lock.held():
             config = self._config(variant)
-            self._bring_up(process, config)
-            listening = process.await_ready(wait_seconds)
+            self._bring_up(running, config)
+            listening = running.await_ready(wait_seconds)
             if listening is None:
                 return False
             self.router.place(variant.name, config.host, listening.port)
-            if process.leaves():
+            if running.leaves():
                 self.router.await_place(variant.name, listening.port)
-                process.dismiss(DRAIN_SECONDS)
+                running.dismiss(DRAIN_SECONDS)
             return True
 
     def route(self, desired: DesiredModel) -> None:
@@ -139,15 +138,15 @@ class LocalPlatform:
         removed = []
         with self._lock.held():
             for name in self._names():
-                process = self._process(name)
-                config = process.config()
+                variant = self._variant(name)
+                config = variant.config()
                 if config is None or config.model != model or name in keep:
                     continue
                 self._drain(name)
-                process.dismiss(DRAIN_SECONDS)
-                process.stop(DRAIN_SECONDS)
+                variant.dismiss(DRAIN_SECONDS)
+                variant.stop(DRAIN_SECONDS)
                 self.router.forget(name)
-                process.discard()
+                variant.discard()
                 removed.append(name)
         return removed
 
@@ -162,7 +161,7 @@ class LocalPlatform:
         in_force = {m: split for m, split in router.splits().items() if split.weights == weights.get(m)}
         found: dict[str, list[LiveVariant]] = {model: [] for model in weights}
         with ThreadPoolExecutor(max_workers=8) as pool:
-            for config, live in pool.map(lambda name: self._process(name).observe(), self._names()):
+            for config, live in pool.map(lambda name: self._variant(name).observe(), self._names()):
                 if config is not None and live is not None:
                     reached = live.state != "ready" or router.port_of(live.name) == live.port
                     state = live.state if reached else "starting"
@@ -190,9 +189,9 @@ class LocalPlatform:
         """Nothing differs."""
 
     def ended(self) -> list[str]:
-        """Names of processes that have ended by themselves or ask to be replaced, the router's among them."""
-        processes = map(self._process, self._names())
-        names = [process.name for process in processes if process.ended() or process.wish()]
+        """Names of variants that have ended by themselves or ask to be replaced, and the router's."""
+        variants = map(self._variant, self._names())
+        names = [variant.name for variant in variants if variant.ended() or variant.wish()]
         return names + (["router"] if self.router.ended() else [])
 
     def in_use(self) -> bool:
@@ -204,11 +203,11 @@ class LocalPlatform:
         with self._lock.held():
             self.router.stop()
             with ThreadPoolExecutor(max_workers=8) as pool:
-                processes = [self._process(name) for name in self._names()]
-                list(pool.map(lambda process: process.dismiss(DRAIN_SECONDS), processes))
-                list(pool.map(lambda process: process.stop(DRAIN_SECONDS), processes))
-            for process in processes:
-                process.discard()
+                variants = [self._variant(name) for name in self._names()]
+                list(pool.map(lambda variant: variant.dismiss(DRAIN_SECONDS), variants))
+                list(pool.map(lambda variant: variant.stop(DRAIN_SECONDS), variants))
+            for variant in variants:
+                variant.discard()
             for made in ("router", "samples"):
                 shutil.rmtree(self.directory / made, ignore_errors=True)
 
@@ -239,53 +238,50 @@ class LocalPlatform:
         return self._samples.setdefault(model, SampleSeries(self.directory / "samples" / model))
 
     def configs(self) -> dict[str, VariantConfig]:
-        """What each variant's process was told, by name."""
-        read = {name: self._process(name).config() for name in self._names()}
+        """What each variant was told, by name."""
+        read = {name: self._variant(name).config() for name in self._names()}
         return {name: config for name, config in read.items() if config is not None}
 
     def serving(self, name: str) -> ServingProcess | None:
-        """Where a variant's process listens, if it does."""
-        process = self._process(name)
-        serving, pid = process.serving(), process.pid()
-        return serving if serving is not None and serving.pid == pid else None
+        """Where a variant listens, if it does."""
+        return self._variant(name).answering()
 
-    def _bring_up(self, process: VariantProcess, config: VariantConfig) -> None:
-        """Start the process unless it runs as it is told; only then is the image looked at, and verified whole."""
-        as_told = process.config() == config
-        fault = process.fault() if as_told else ""
-        if as_told and not fault and (process.pid() is not None or process.refused_lately()):
+    def _bring_up(self, variant: RunningVariant, config: VariantConfig) -> None:
+        """Start it unless it runs as it is told; only then is the image looked at, and verified whole."""
+        as_told = variant.config() == config
+        fault = variant.fault() if as_told else ""
+        if as_told and not fault and (variant.runtime.find() is not None or variant.refused_lately()):
             return
-        image = self._open_image(config.image)
-        if image is None:
-            raise InputError(f"image {config.image} of {config.variant} is missing or damaged")
+        launch = variant.runtime.prepare(config)
         if fault:
-            self._make_way(process, fault)
+            self._make_way(variant, fault)
         else:
-            process.stop(DRAIN_SECONDS)
+            variant.stop(DRAIN_SECONDS)
         if not as_told:
-            process.dismiss(DRAIN_SECONDS)
-        process.start(config, image)
+            variant.dismiss(DRAIN_SECONDS)
+        variant.start(config, launch)
 
-    def _make_way(self, process: VariantProcess, fault: str) -> None:
-        """For a successor: a process that asks for one answers until then, any other is stopped.
+    def _make_way(self, variant: RunningVariant, fault: str) -> None:
+        """For a successor: one that asks for it answers until then, any other is stopped.
 
         Raises:
             RetryError: it was started again too often lately; it stays as it is for now.
         """
-        restarts = process.restarts()
+        restarts = variant.restarts()
         if wait := pause(restarts, time.time()):
             raise RetryError(
-                f"{process.name} was started again {restarts.count} times, the last time because {restarts.reason}; "
+                f"{variant.name} was started again {restarts.count} times, the last time because {restarts.reason}; "
                 f"now {fault}; it is started again in {wait:.0f} s"
             )
-        process.count_restart(fault)
-        if process.wish():
-            process.set_aside()
+        variant.count_restart(fault)
+        if variant.wish():
+            variant.set_aside()
         else:
-            process.stop(STOP_SECONDS)
+            variant.stop(STOP_SECONDS)
 
-    def _process(self, name: str) -> VariantProcess:
-        return VariantProcess(self.directory / "variants" / name, self._bytecode)
+    def _variant(self, name: str) -> RunningVariant:
+        directory = self.directory / "variants" / name
+        return RunningVariant(directory, self._runtime(directory))
 
     def _names(self) -> list[str]:
         return sorted(d.name for d in (self.directory / "variants").glob("[!.]*") if d.is_dir())

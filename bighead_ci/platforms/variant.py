@@ -1,19 +1,17 @@
-"""One variant's process, seen from the platform."""
+"""One variant, seen from the platform, whatever it runs in."""
 
 from __future__ import annotations
 
 import shutil
-import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
 import httpx
-import psutil
 
 from bighead_ci.documents.base import Document
-from bighead_ci.documents.image import LocalImage
 from bighead_ci.documents.live import (
     RESTARTS_FILE,
     LiveVariant,
@@ -23,12 +21,14 @@ from bighead_ci.documents.live import (
     VariantConfig,
 )
 from bighead_ci.errors import InputError, RetryError
-from bighead_ci.planning.stages import SERVING_ENTRY_POINT
 from bighead_ci.platforms.http_client import process_client
 from bighead_ci.platforms.restarts import counted
-from bighead_ci.processes import LOCALE, find_process, last_words, recorded_process, start_detached, stop_process
+from bighead_ci.platforms.runtime import Instance, Runtime
 
 EXIT_HINT = "it ended without saying why"
+LAST_LINES = 12
+PROCESS_FILE, WISH_FILE, REFUSAL_FILE = "process.json", "replace.json", "refusal.txt"
+"""What it says of itself."""
 READY_SECONDS = 90.0
 """How long a process may take from its start to being ready."""
 RESTART_SECONDS = 10.0
@@ -38,46 +38,43 @@ HUNG_SECONDS = 10.0
 LOOK_SECONDS = 20.0
 """Probes that lie further apart say nothing of the time between them."""
 STOP_SECONDS = 5.0
-"""How long a process that is not ready in time may take to end."""
+"""How long one that is not ready in time may take to end."""
 
 
-class VariantProcess:
-    """Starts, watches and stops the process of one variant; its directory holds all that is known of it."""
+class RunningVariant:
+    """Starts, watches and stops one variant; its directory holds all that is known of it."""
 
-    def __init__(self, directory: Path, bytecode: Path) -> None:
+    def __init__(self, directory: Path, runtime: Runtime) -> None:
         self.directory = directory
         self.name = directory.name
-        self._bytecode = bytecode
+        self.runtime = runtime
         self._config_file = directory / "variant.json"
-        self._pid_file = directory / "pid.json"
-        self._leaving_file = directory / "leaving.json"
-        """The process before, while it answers until its successor does."""
-        self._serving_file = directory / "process.json"
-        self._wish_file = directory / "replace.json"
         self._silence_file = directory / "silence.json"
         self._restarts_file = directory / RESTARTS_FILE
-        self._log = directory / "log.txt"
+        self._serving_file = runtime.said / PROCESS_FILE
+        self._wish_file = runtime.said / WISH_FILE
+        self._refusal_file = runtime.said / REFUSAL_FILE
 
     def config(self) -> VariantConfig | None:
-        """What the process was told."""
+        """What it was told."""
         with suppress(OSError, ValueError):
             return VariantConfig.read(self._config_file)
         return None
 
-    def pid(self) -> int | None:
-        """The living process."""
-        process = self._find()
-        return process.pid if process else None
-
     def ended(self) -> bool:
-        """Whether it was started and its process has ended."""
-        return self._pid_file.exists() and recorded_process(self._pid_file) is None
+        """Whether it was started and has ended by itself."""
+        return self.runtime.ended()
 
     def serving(self) -> ServingProcess | None:
-        """Where it says it listens; stale if the process is dead."""
+        """Where it says it listens, as seen from here; stale if it is dead."""
         with suppress(OSError, ValueError):
-            return ServingProcess.read(self._serving_file)
+            return self.runtime.reached(ServingProcess.read(self._serving_file))
         return None
+
+    def answering(self) -> ServingProcess | None:
+        """The same of one that lives."""
+        serving, instance = self.serving(), self.runtime.find()
+        return serving if serving and instance and serving.pid == instance.pid else None
 
     def restarts(self) -> Restarts:
         """How often it was started again."""
@@ -88,69 +85,42 @@ class VariantProcess:
     def wish(self) -> str:
         """Why it asks to be replaced; empty if it does not."""
         with suppress(OSError, ValueError):
-            wish = ReplacementWish.read(self._wish_file)
-            return wish.reason if wish.pid == self.pid() else ""
+            wish, instance = ReplacementWish.read(self._wish_file), self.runtime.find()
+            return wish.reason if instance and wish.pid == instance.inside else ""
         return ""
 
     def fault(self) -> str:
-        """Why a process that was ready once is to be started again; empty if it is not."""
+        """Why one that was ready once is to be started again; empty if it is not."""
         serving = self.serving()
         if serving is None:
             return ""
-        process = self._find()
-        if process is None:
+        if self.runtime.find() is None:
             return f"it ended: {self.reason()}"
         return self.wish() or self._hung(serving)
 
     def set_aside(self) -> None:
-        """Keep the process, which still answers, until `dismiss`; `start` then starts its successor."""
+        """Keep what runs, which still answers, until `dismiss`; `start` then starts its successor."""
         self.dismiss(STOP_SECONDS)
-        self._pid_file.replace(self._leaving_file)
+        self.runtime.set_aside()
 
     def count_restart(self, reason: str) -> None:
         """Remember that it is started again."""
         counted(self.restarts(), reason, time.time()).write(self._restarts_file)
 
     def leaves(self) -> bool:
-        """Whether a process before it still answers."""
-        return recorded_process(self._leaving_file) is not None
+        """Whether the one before it still answers."""
+        return self.runtime.leaves()
 
     def dismiss(self, grace_seconds: float) -> None:
-        """Stop the process that was set aside; it answers what it has and writes its log first."""
-        process = recorded_process(self._leaving_file)
-        if process is not None:
-            stop_process(process, grace_seconds)
-        self._leaving_file.unlink(missing_ok=True)
+        """Stop the one that was set aside; it answers what it has and writes its log first."""
+        self.runtime.dismiss(grace_seconds)
 
-    def start(self, config: VariantConfig, image: LocalImage) -> None:
-        """Start it with the engine of its image, without any of this process's secrets."""
-        left = (self._pid_file, self._serving_file, self._wish_file, self._silence_file, self.directory / "refusal.txt")
-        for file in left:
+    def start(self, config: VariantConfig, launch: Callable[[], None]) -> None:
+        """Start it; what was said by the one before is forgotten first."""
+        for file in (self._serving_file, self._wish_file, self._silence_file, self._refusal_file):
             file.unlink(missing_ok=True)
         config.write(self._config_file)
-        # Its own, so that what it leaves when it is killed goes with it.
-        scratches = self.directory / "tmp"
-        if not self.leaves():
-            shutil.rmtree(scratches, ignore_errors=True)
-        scratches.mkdir(exist_ok=True)
-        scratch = tempfile.mkdtemp(dir=scratches)
-        environment = {
-            "TMPDIR": scratch,
-            "PYTHONPATH": str(image.engine),
-            "PYTHONPYCACHEPREFIX": str(self._bytecode),
-            "PYTHONUNBUFFERED": "1",
-            "NUMBA_CACHE_DIR": str(self._bytecode / "numba"),
-            "OMP_NUM_THREADS": "1",
-            "LC_ALL": LOCALE,
-            "BENTOML_HOME": f"{scratch}/bentoml",
-            "BENTOML_DO_NOT_TRACK": "True",
-            "DO_NOT_TRACK": "1",
-        }
-        module = image.manifest.entry_point or SERVING_ENTRY_POINT
-        command = [str(image.interpreter), "-P", "-m", module, str(self._config_file), str(image.code)]
-        start_detached(
-            command, pid_file=self._pid_file, log=self._log, environment=environment, directory=self.directory
-        )
+        launch()
 
     def await_ready(self, wait_seconds: float) -> ServingProcess | None:
         """Poll, ever slower, until it answers ready; None if the wait is over first.
@@ -162,15 +132,16 @@ class VariantProcess:
         deadline = time.monotonic() + wait_seconds
         pause = 0.02
         while True:
-            process = self._find()
+            instance = self.runtime.find()
             serving = self.serving()
-            if process is None:
+            if instance is None:
                 raise InputError(f"{self.name} refuses to serve: {self.reason()}")
-            if serving is not None and serving.pid == process.pid and not self._unready(serving):
+            if serving is not None and serving.pid == instance.pid and not self._unready(serving):
                 return serving
             if serving is None and self._age() > READY_SECONDS:
-                stop_process(process, STOP_SECONDS)
-                raise RetryError(f"{self.name} was not ready in {READY_SECONDS:.0f} s: {last_words(self._log, 3)}")
+                words = self.runtime.last_words(3)
+                self.runtime.stop(STOP_SECONDS)
+                raise RetryError(f"{self.name} was not ready in {READY_SECONDS:.0f} s: {words}")
             if time.monotonic() >= deadline:
                 return None
             time.sleep(pause)
@@ -178,28 +149,27 @@ class VariantProcess:
 
     def refused_lately(self) -> bool:
         """Whether it ended without ever having been ready, so that starting it again at once would be in vain."""
-        return self._pid_file.exists() and self.serving() is None and self._age() < RESTART_SECONDS
+        return self.runtime.started() and self.serving() is None and self._age() < RESTART_SECONDS
 
     def reason(self) -> str:
-        """Its own last words."""
+        """Why it ended: what the system knows, else its own last words."""
+        if cause := self.runtime.cause():
+            return cause
         with suppress(OSError):
-            return (self.directory / "refusal.txt").read_text(encoding="utf-8")
-        return last_words(self._log) or EXIT_HINT
+            return self._refusal_file.read_text(encoding="utf-8")
+        return self.runtime.last_words(LAST_LINES) or EXIT_HINT
 
     def stop(self, grace_seconds: float) -> None:
         """Stop it; it answers what it has and writes its log first."""
-        process = self._find()
-        if process is not None:
-            stop_process(process, grace_seconds)
-        self._pid_file.unlink(missing_ok=True)
+        self.runtime.stop(grace_seconds)
         self._serving_file.unlink(missing_ok=True)
 
     def discard(self) -> None:
-        """Forget a stopped process; the end of its log stays beside the others."""
+        """Forget a stopped one; the end of its log stays beside the others."""
         kept = self.directory.parent / ".stopped"
         kept.mkdir(exist_ok=True)
         with suppress(OSError):
-            self._log.replace(kept / f"{self.name}.log")
+            self.runtime.log.replace(kept / f"{self.name}.log")
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def observe(self) -> tuple[VariantConfig | None, LiveVariant | None]:
@@ -207,16 +177,15 @@ class VariantProcess:
         config = self.config()
         if config is None:
             return None, None
-        process, serving, restarts = self._find(), self.serving(), self.restarts()
-        reason = ""
+        restarts = self.restarts()
+        instance: Instance | None = None
+        serving: ServingProcess | None = None
         state: Literal["starting", "ready", "unready", "dead"]
-        if process is None:
-            state, reason = "dead", self.reason()
-        elif serving is None or serving.pid != process.pid:
-            state = "starting"
-        else:
-            reason = self._unready(serving)
-            state = "unready" if reason else "ready"
+        try:
+            instance, serving = self.runtime.find(), self.serving()
+            state, reason = self._state(instance, serving)
+        except RetryError as error:
+            state, reason = "dead", str(error)
         live = LiveVariant(
             name=self.name,
             version=config.version,
@@ -224,8 +193,8 @@ class VariantProcess:
             artifact=config.artifact,
             state=state,
             weight=0,
-            pid=process.pid if process else None,
-            port=serving.port if serving and process else None,
+            pid=instance.pid if instance else None,
+            port=serving.port if serving and instance else None,
             reason=reason,
             restarts=restarts.count,
             restarted=restarts.reason,
@@ -236,10 +205,16 @@ class VariantProcess:
         """Seconds since it was last told to start."""
         return time.time() - self._config_file.stat().st_mtime
 
-    def _find(self) -> psutil.Process | None:
-        process = find_process(self._pid_file, str(self._config_file))
-        leaving = recorded_process(self._leaving_file)
-        return None if leaving is not None and leaving == process else process
+    def _state(
+        self, instance: Instance | None, serving: ServingProcess | None
+    ) -> tuple[Literal["starting", "ready", "unready", "dead"], str]:
+        """How it does, and why."""
+        if instance is None:
+            return "dead", self.reason()
+        if serving is None or serving.pid != instance.pid:
+            return "starting", ""
+        reason = self._unready(serving)
+        return ("unready" if reason else "ready"), reason
 
     def _unready(self, serving: ServingProcess) -> str:
         """Why it is not ready, by itself or because it says nothing; empty if it is."""

@@ -102,7 +102,7 @@ def serve(
         logging.getLogger(__name__).exception("cannot serve")
         return _refuse(config, f"{type(error).__name__}: {error}", 70)
     log = prepared.log
-    listener = socket.create_server((config.host, 0), backlog=2048)
+    listener = socket.create_server((config.host, config.port), backlog=2048)
     port = listener.getsockname()[1]
     settings = uvicorn.Config(
         prepared.app,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -21,11 +22,19 @@ _DAMAGED = (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.InvalidError, lmdb
 _Result = TypeVar("_Result")
 
 
+class _Overtaken(Exception):  # noqa: N818  # no error: the reader reads again
+    """A writer may have used the pages of a snapshot that it did not know to be read."""
+
+
 class LmdbOnlineStore:
     """`OnlineStore` in a directory.
 
     A writer holds the directory's lock until it closes; a killed writer frees it and leaves its last transaction
     undone. Rows of one write are held in memory until it is done.
+
+    A reader tells writers which snapshot it reads, so that they leave its pages alone. One that cannot write in the
+    directory, as in a container that sees it read-only, cannot: it looks afterwards whether a writer has come far
+    enough to have used the pages again, and if so reads again.
 
     Args:
         path: the directory; a writer makes it.
@@ -43,6 +52,7 @@ class LmdbOnlineStore:
     ) -> None:
         self._path = path
         self._readonly = readonly
+        self._tells = not readonly or os.access(path / "lock.mdb", os.W_OK)
         self._lock: FileLock | None = None
         self._tables: dict[str, Any] = {}
         if readonly:
@@ -52,10 +62,16 @@ class LmdbOnlineStore:
             self._lock = _writer_lock(path, patience_seconds)
         try:
             self._environment = lmdb.open(
-                str(path), max_dbs=_MAX_TABLES, map_size=map_bytes, readonly=readonly, max_readers=1024, lock=True
+                str(path),
+                max_dbs=_MAX_TABLES,
+                map_size=map_bytes,
+                readonly=readonly,
+                max_readers=1024,
+                lock=self._tells,
             )
-            # A killed reader keeps its place, and there are only so many.
-            self._environment.reader_check()
+            if self._tells:
+                # A killed reader keeps its place, and there are only so many.
+                self._environment.reader_check()
             self._restore_length()
         except (lmdb.Error, OSError) as error:
             self._unlock()
@@ -83,7 +99,7 @@ class LmdbOnlineStore:
         def read() -> list[bytes | None]:
             # Opening a table is a transaction of its own, so all are opened before the snapshot is taken.
             handles = {table: self._handle(table) for table, _ in keys}
-            with self._environment.begin() as transaction:
+            with self._snapshot() as transaction:
                 return [self._value(transaction, handles[table], key) for table, key in keys]
 
         return self._reading(read)
@@ -92,7 +108,7 @@ class LmdbOnlineStore:
         """Names of the tables that hold rows, sorted."""
 
         def read() -> list[str]:
-            with self._environment.begin() as transaction:
+            with self._snapshot() as transaction:
                 return sorted(bytes(name).decode() for name in transaction.cursor().iternext(values=False))
 
         return self._reading(read)
@@ -102,14 +118,34 @@ class LmdbOnlineStore:
         self._environment.close()
         self._unlock()
 
+    @contextmanager
+    def _snapshot(self) -> Iterator[Any]:
+        """A reading transaction.
+
+        Raises:
+            _Overtaken: what was read may have been written over meanwhile, for nobody knew of the reader.
+        """
+        try:
+            with self._environment.begin() as transaction:
+                yield transaction
+                snapshot = transaction.id()
+        except _DAMAGED as error:
+            if self._tells:
+                raise
+            raise _Overtaken from error
+        # Of the snapshot that is still the last one no writer uses a page again.
+        if not self._tells and self._environment.info()["last_txnid"] > snapshot:
+            raise _Overtaken
+
     def _restore_length(self) -> None:
         """Fill a file that was cut short with zeros, which LMDB refuses: reading past its end kills the process."""
         needed = (self._environment.info()["last_pgno"] + 1) * self._environment.stat()["psize"]
-        with (self._path / "data.mdb").open("r+b") as file:
-            missing = needed - os.fstat(file.fileno()).st_size
-            if missing > 0:
+        file = self._path / "data.mdb"
+        missing = needed - file.stat().st_size
+        if missing > 0:
+            with file.open("r+b") as opened:
                 # Never shrinks and overwrites nothing, should a writer be at work.
-                os.posix_fallocate(file.fileno(), needed - missing, missing)
+                os.posix_fallocate(opened.fileno(), needed - missing, missing)
 
     def _failed(self, done: str, error: Exception) -> RetryError:
         damaged = isinstance(error, _DAMAGED)
@@ -138,9 +174,11 @@ class LmdbOnlineStore:
                 return read()
             except lmdb.MapResizedError:
                 self._environment.set_mapsize(0)
+            except _Overtaken:
+                continue
             except lmdb.Error as error:
                 raise self._failed("read", error) from error
-        raise RetryError(f"the online store at {self._path} kept growing while it was read")
+        raise RetryError(f"the online store at {self._path} kept changing while it was read")
 
     def _write(self, table: str, rows: list[tuple[bytes, bytes]], *, empty_first: bool) -> int:
         if self._readonly:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,15 +21,23 @@ from bighead_ci.workspaces.variables import silence_libraries
 
 if TYPE_CHECKING:
     from bighead_ci.delivery.main import Main, Mainline
-    from bighead_ci.documents.environment import EnvironmentDefinition, Router
+    from bighead_ci.documents.environment import (
+        DockerEnvironment,
+        EnvironmentDefinition,
+        KubernetesEnvironment,
+        LocalEnvironment,
+    )
     from bighead_ci.documents.image import LocalImage
     from bighead_ci.git.repository import GitRepository
+    from bighead_ci.images.containers import ContainerImageBuilder
     from bighead_ci.images.process import ProcessImageBuilder
     from bighead_ci.images.python_environments import PythonEnvironments
     from bighead_ci.orchestrators.dvc import DvcPipeline
+    from bighead_ci.platforms.containers import ContainerImage
     from bighead_ci.platforms.local import LocalPlatform
     from bighead_ci.ports.engine import Engine
     from bighead_ci.ports.forge import Forge
+    from bighead_ci.ports.images import ImageBuilder
     from bighead_ci.ports.offline_store import OfflineStore
     from bighead_ci.ports.online_store import OnlineStore
     from bighead_ci.ports.orchestrator import Orchestrator
@@ -50,7 +58,7 @@ class LocalContext:
     def __init__(self, workspace: Workspace, identity: str) -> None:
         self.workspace = workspace
         self.identity = identity
-        self._platforms: dict[str, LocalPlatform] = {}
+        self._platforms: dict[str, tuple[EnvironmentDefinition, LocalPlatform]] = {}
         self.reports = workspace.reports
 
     @property
@@ -119,6 +127,23 @@ class LocalContext:
 
         return ProcessImageBuilder(self.workspace.images, self.engine, python_environments(self.workspace))
 
+    def images_of(self, environment: str, definition: EnvironmentDefinition) -> ImageBuilder:
+        """Directories where processes run, images of a Docker engine where containers do."""
+        from bighead_ci.documents.environment import DockerEnvironment, KubernetesEnvironment, LocalEnvironment
+
+        if isinstance(definition, LocalEnvironment):
+            return self.images
+        if isinstance(definition, DockerEnvironment | KubernetesEnvironment):
+            return self._container_images(environment, definition)
+        raise _not_here(environment, definition)
+
+    def _container_images(
+        self, environment: str, definition: DockerEnvironment | KubernetesEnvironment
+    ) -> ContainerImageBuilder:
+        from bighead_ci.wiring.containers import container_images
+
+        return container_images(self.workspace, self.engine, environment, definition)
+
     @cached_property
     def orchestrator(self) -> Orchestrator:
         """DVC."""
@@ -142,15 +167,15 @@ class LocalContext:
         return Renderer()
 
     def platform(self, environment: str, definition: EnvironmentDefinition) -> LocalPlatform:
-        """Processes behind Envoy; the same for as long as the definition is the same."""
-        from bighead_ci.documents.environment import LocalEnvironment
+        """Processes or containers behind Envoy; the same for as long as the definition is the same."""
+        from bighead_ci.documents.environment import DockerEnvironment, LocalEnvironment
 
-        if not isinstance(definition, LocalEnvironment):
-            raise BugError(f"{environment}: nothing here runs environments on {definition.platform}")
+        if not isinstance(definition, LocalEnvironment | DockerEnvironment):
+            raise _not_here(environment, definition)
         known = self._platforms.get(environment)
-        if known is None or known.router_settings != definition.router:
-            known = self._platforms[environment] = self._local_platform(environment, definition.router)
-        return known
+        if known is None or known[0] != definition:
+            known = self._platforms[environment] = (definition, self._local_platform(environment, definition))
+        return known[1]
 
     def abandoned(self, named: Collection[str]) -> dict[str, LocalPlatform]:
         """Environments with a directory of their own, in which something was started and not stopped."""
@@ -162,14 +187,24 @@ class LocalContext:
         """Stop all that an environment runs here, whether or not main still names it."""
         self._local_platform(environment, None).stop()
 
-    def _local_platform(self, environment: str, router: Router | None) -> LocalPlatform:
+    def _local_platform(
+        self, environment: str, definition: LocalEnvironment | DockerEnvironment | None
+    ) -> LocalPlatform:
+        from bighead_ci.documents.environment import DockerEnvironment
         from bighead_ci.platforms.local import LocalPlatform
+        from bighead_ci.wiring.containers import runtimes
 
         return LocalPlatform(
             environment,
             self.workspace.platform,
-            router=router,
-            open_image=self._open_image,
+            router=definition.router if definition else None,
+            runtime=runtimes(
+                environment,
+                runs_containers=isinstance(definition, DockerEnvironment),
+                open_image=self._open_image,
+                open_container_image=partial(self._open_container_image, environment, definition),
+                bytecode=self.workspace.platform.resolve() / "bytecode",
+            ),
             artifact=self._artifact,
             online_store=self.workspace.online_store,
             predictions=self.workspace.predictions,
@@ -180,6 +215,18 @@ class LocalContext:
     # Looked up when asked for: observing a platform needs neither images nor records.
     def _open_image(self, reference: str) -> LocalImage | None:
         return self.images.open(reference)
+
+    def _open_container_image(
+        self, environment: str, definition: LocalEnvironment | DockerEnvironment | None, reference: str
+    ) -> ContainerImage | None:
+        from bighead_ci.documents.environment import DockerEnvironment
+        from bighead_ci.platforms.containers import ContainerImage
+
+        if not isinstance(definition, DockerEnvironment):
+            return None
+        builder = self._container_images(environment, definition)
+        manifest = builder.find(reference)
+        return ContainerImage(builder.name_in_engine(reference), manifest) if manifest else None
 
     def _artifact(self, digest: str) -> Path:
         return self.records.artifact(digest)
@@ -210,6 +257,10 @@ class LocalContext:
         from bighead_ci.stores.prediction_log import ParquetPredictionLog
 
         return ParquetPredictionLog(self.workspace.predictions)
+
+
+def _not_here(environment: str, definition: EnvironmentDefinition) -> BugError:
+    return BugError(f"{environment}: nothing here runs environments on {definition.platform}")
 
 
 def context(identity: str = BOT) -> LocalContext:

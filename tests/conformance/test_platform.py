@@ -17,6 +17,8 @@ from bighead_ci.documents.release import PlacedRelease, Release, Variant
 from bighead_ci.errors import BugError, InputError
 from bighead_ci.ports.platform import Platform
 from fakes.cluster_bench import ClusterBench, merging
+from fakes.container_bench import ContainerBench
+from fakes.docker_bench import why_no_base
 from fakes.local_bench import LocalBench, desired, weighted
 from fakes.placed_releases import a_version
 from fakes.platform import MemoryPlatform, RenderingPlatform
@@ -103,7 +105,15 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 E2E = pytest.mark.e2e
 
 
-@pytest.fixture(params=["memory", "rendering", pytest.param("local", marks=E2E), pytest.param("kubernetes", marks=E2E)])
+@pytest.fixture(
+    params=[
+        "memory",
+        "rendering",
+        pytest.param("local", marks=E2E),
+        pytest.param("docker", marks=E2E),
+        pytest.param("kubernetes", marks=E2E),
+    ]
+)
 def bench(request: pytest.FixtureRequest, shared: Path, tmp_path: Path) -> Iterator[Bench]:
     if request.param == "memory":
         yield Bench(MemoryPlatform("prod", SystemClock()))
@@ -117,7 +127,9 @@ def bench(request: pytest.FixtureRequest, shared: Path, tmp_path: Path) -> Itera
         yield Bench(merging(cluster), cluster=cluster)
         cluster.delete_namespace()
         return
-    local = LocalBench(shared, tmp_path)
+    if request.param == "docker" and (reason := why_no_base()):
+        pytest.skip(f"NOT RUN, containers are not held to the platform's promises here: {reason}")
+    local = (ContainerBench if request.param == "docker" else LocalBench)(shared, tmp_path)
     yield Bench(local.platform, local)
     local.platform.stop()
 

@@ -20,6 +20,8 @@ from bighead_ci.platforms.telemetry import LocalTelemetry
 from bighead_ci.policy.canary import Arm, figures
 from bighead_ci.ports.telemetry import Telemetry
 from fakes.cluster_bench import GATEWAY_URL, ClusterBench, required
+from fakes.container_bench import ContainerBench
+from fakes.docker_bench import why_no_base
 from fakes.local_bench import ROW, LocalBench, desired, weighted
 from fakes.shipping import answers
 from fakes.telemetry import MemoryTelemetry
@@ -124,7 +126,14 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 E2E = pytest.mark.e2e
 
 
-@pytest.fixture(params=["memory", pytest.param("local", marks=E2E), pytest.param("kubernetes", marks=E2E)])
+@pytest.fixture(
+    params=[
+        "memory",
+        pytest.param("local", marks=E2E),
+        pytest.param("docker", marks=E2E),
+        pytest.param("kubernetes", marks=E2E),
+    ]
+)
 def bench(request: pytest.FixtureRequest, shared: Path, tmp_path: Path) -> Iterator[Bench]:
     if request.param == "memory":
         yield Bench(MemoryTelemetry(SystemClock()))
@@ -137,7 +146,9 @@ def bench(request: pytest.FixtureRequest, shared: Path, tmp_path: Path) -> Itera
         yield Bench(KubernetesTelemetry(cluster.platform), cluster=cluster)
         cluster.delete_namespace()
         return
-    local = LocalBench(shared, tmp_path)
+    if request.param == "docker" and (reason := why_no_base()):
+        pytest.skip(f"NOT RUN, containers are not held to what telemetry measures here: {reason}")
+    local = (ContainerBench if request.param == "docker" else LocalBench)(shared, tmp_path)
     local.platform.start()
     yield Bench(LocalTelemetry(local.platform), local)
     local.platform.stop()

@@ -71,11 +71,11 @@ PLATFORM_CASES = [
     (PROD.replace("    router: {port: 18081}\n", ""), 1, "router", "is required", "host, port"),
     (PROD.replace("port: 18081", "prot: 18081"), 3, "router.prot", "there is no such field", "host, port"),
     (
-        PROD.replace("platform: local", "platform: docker"),
-        1,
-        "platform",
-        "docker is planned and not built yet; this version runs environments on: local",
-        None,
+        PROD.replace("platform: local", "platform: local\n    base: x"),
+        2,
+        "base",
+        "there is no such field",
+        "approvals, canary, description, keep_warm, platform, promotes_from, router",
     ),
 ]
 

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -33,6 +34,7 @@ from bighead_ci.planning.dvc_pipeline import dvc_yaml
 from bighead_ci.planning.inputs import Inputs
 from bighead_ci.planning.stages import ARTIFACT, serving_image
 from bighead_ci.platforms.local import LocalPlatform
+from bighead_ci.platforms.processes import ProcessRuntime
 from bighead_ci.wiring import stages
 from bighead_ci.wiring.contexts import pipeline_of
 from bighead_ci.workspaces import variables
@@ -126,7 +128,9 @@ def test_two_versions_with_different_libraries_train_and_answer_side_by_side(mac
         "prod",
         machine.directory / "platform",
         router=Router(port=0),
-        open_image=machine.images.open,
+        runtime=partial(
+            ProcessRuntime, open_image=machine.images.open, bytecode=machine.directory / "platform" / "bytecode"
+        ),
         artifact={one.result.artifact: one.artifact for one in trained.values()}.__getitem__,
         online_store=machine.workspace.online_store,
         predictions=machine.workspace.predictions,

@@ -89,6 +89,7 @@ class FakeContext:
         self.records = MemoryRecordStore(directory / "records")
         self.experiments = MemoryExperimentStore(directory / "experiments")
         self.images = MemoryImages(self.engine)
+        self.container_images = MemoryImages(self.engine, "engine")
         self.orchestrator = MemoryOrchestrator(directory / "checkouts", self.repository.tree, self.engine)
         self.drift = MemoryDriftDetector()
         self.renderer = PlainPages()
@@ -103,7 +104,7 @@ class FakeContext:
 
     def upgrade_engine(self, engine: Engine) -> None:
         """From now on another one is installed."""
-        self.engine = self.images.engine = self.orchestrator.engine = engine
+        self.engine = self.images.engine = self.container_images.engine = self.orchestrator.engine = engine
 
     def acting(self, identity: str) -> Self:
         """The same context for somebody else."""
@@ -112,9 +113,14 @@ class FakeContext:
         other.forge = self.forge.acting(identity)
         return other
 
+    def images_of(self, environment: str, definition: EnvironmentDefinition) -> MemoryImages:
+        """Containers have others than processes."""
+        assert environment in self.platforms
+        return self.container_images if definition.platform == "docker" else self.images
+
     def platform(self, environment: str, definition: EnvironmentDefinition) -> MemoryPlatform:
         """The one of the environment."""
-        assert definition.platform == "local"
+        assert definition.platform in {"local", "docker"}
         return self.platforms[environment]
 
     def abandoned(self, named: Collection[str]) -> dict[str, MemoryPlatform]:
@@ -123,7 +129,7 @@ class FakeContext:
 
     def telemetry(self, environment: str, definition: EnvironmentDefinition) -> MemoryTelemetry:
         """The one of the environment."""
-        assert definition.platform == "local"
+        assert definition.platform in {"local", "docker"}
         return self.telemetries[environment]
 
     def open_online_store(self, *, readonly: bool) -> OnlineStore:

@@ -15,8 +15,9 @@ from bighead_ci.ports.tree import Tree
 class MemoryImages:
     """`ImageBuilder` over a dictionary; a test loses an image by taking it out of `held`."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, name: str = "memory") -> None:
         self.engine = engine
+        self.name = name
         self.held: dict[str, ImageManifest] = {}
         self.answers = 0
         """Added to what goes into a reference: a builder may answer otherwise for a key whose image is gone."""
@@ -77,6 +78,6 @@ class MemoryImages:
             entry_point=recipe.entry_point,
             files={path: digest_of_bytes(content) for path, content in contents.items()},
         )
-        reference = f"memory/{recipe.model}@{digest_of([manifest.model_dump(), self.answers])}"
+        reference = f"{self.name}/{recipe.model}@{digest_of([manifest.model_dump(), self.answers])}"
         self.held[reference] = manifest
         return reference

@@ -8,6 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,10 @@ from bighead_ci.images.process import ProcessImageBuilder
 from bighead_ci.images.python_environments import PythonEnvironments
 from bighead_ci.planning.inputs import Inputs
 from bighead_ci.platforms.local import LocalPlatform
+from bighead_ci.platforms.processes import ProcessRuntime
+from bighead_ci.platforms.runtime import Runtime
 from bighead_ci.ports.engine import Engine
+from bighead_ci.ports.progress import silent
 from fakes.memory_tree import MemoryTree, model_files, repository
 from fakes.tiny_artifact import write_tiny_artifact
 
@@ -51,10 +55,8 @@ class LocalBench:
     """Artifacts and images that tests share, and one platform state."""
 
     def __init__(self, shared: Path, state: Path) -> None:
-        self.shared = shared
         self.engine = InstalledEngine()
-        environments = PythonEnvironments(shared / "environments")
-        self.images = ProcessImageBuilder(shared / "images", self.engine, environments)
+        self.images = ProcessImageBuilder(shared / "images", self.engine, PythonEnvironments(shared / "environments"))
         self.artifacts: dict[str, Path] = {}
         self.state = state
         self.predictions = state / "predictions"
@@ -64,11 +66,21 @@ class LocalBench:
         self, port: int = 0, open_image: Callable[[str], LocalImage | None] | None = None
     ) -> LocalPlatform:
         """A second hand on the same state, as another process would have it."""
+        runtime = partial(ProcessRuntime, open_image=open_image or self.images.open, bytecode=self.state / "bytecode")
+        return self.platform_of(runtime, port)
+
+    def image(self, model: str, version: str) -> str:
+        """A reference of an image that serves artifacts of a version."""
+        recipe, tree = image_recipe(model, version, self.engine, satisfied_lock())
+        return self.images.ensure(recipe, tree, silent).reference
+
+    def platform_of(self, runtime: Callable[[Path], Runtime], port: int = 0) -> LocalPlatform:
+        """A platform on this state whose variants run in something."""
         return LocalPlatform(
             "prod",
             self.state / "platform",
             router=Router(port=port),
-            open_image=open_image or self.images.open,
+            runtime=runtime,
             artifact=lambda digest: self.artifacts[digest],
             online_store=self.state / "online-store",
             predictions=self.predictions,
@@ -80,14 +92,12 @@ class LocalBench:
         directory = self.state / "artifacts" / f"{model}-{version}"
         artifact = write_tiny_artifact(directory, version=version, slope=SLOPES[version], model=model)
         self.artifacts[artifact] = directory
-        recipe, tree = image_recipe(model, version, self.engine, satisfied_lock())
-        image = self.images.ensure(recipe, tree, lambda _: None)
         name = f"{model}-{version}-{artifact[7:15]}"
         return DesiredVariant(
             name=name,
             model=model,
             version=version,
-            image=image.reference,
+            image=self.image(model, version),
             artifact=artifact,
             run="run",
             weight=weight,
