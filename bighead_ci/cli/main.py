@@ -28,6 +28,7 @@ COMMANDS = {
     "promote": ("bighead_ci.cli.delivery", "Open the pull request that brings a version into an environment."),
     "rollback": ("bighead_ci.cli.delivery", "Take a release back, or say beforehand whether that is possible."),
     "runner": ("bighead_ci.cli.runner", "Watch the local forge; ci, deliver, reconcile, advance as they become due."),
+    "render": ("bighead_ci.cli.render", "Write the manifests of environments on a cluster, or check them."),
     "ci": ("bighead_ci.cli.delivery", "Run the checks of a pull request and post its report."),
     "deliver": ("bighead_ci.cli.delivery", "After a merge: records, first promotion pull requests, outdated checks."),
     "reconcile": ("bighead_ci.cli.delivery", "Bring every environment to what main says."),

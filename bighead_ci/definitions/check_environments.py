@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bighead_ci.definitions.check_clusters import cluster_problems, misplaced_problems
 from bighead_ci.definitions.files import Files, Place, Read
-from bighead_ci.documents.environment import DockerEnvironment, LocalEnvironment, Router
+from bighead_ci.documents.environment import DockerEnvironment, KubernetesEnvironment, LocalEnvironment, Router
 from bighead_ci.errors import Problem
 
 NOT_BUILT = ("kubernetes",)
@@ -33,6 +34,8 @@ def environment_problems(files: Files, place: Place) -> Iterator[Problem]:
         yield read.problem(place.file, ("promotes_from",), "the environments promote in a circle", " → ".join(cycle))
     if isinstance(definition, LocalEnvironment | DockerEnvironment):
         yield from _address_problems(files, place, read, definition.router)
+    if isinstance(definition, KubernetesEnvironment):
+        yield from cluster_problems(files, place, read, definition)
 
 
 def _address_problems(files: Files, place: Place, read: Read, router: Router) -> Iterator[Problem]:
@@ -58,7 +61,10 @@ def _cycle(files: Files, name: str) -> list[str]:
 
 
 def release_problems(files: Files, place: Place) -> Iterator[Problem]:
-    """A release stands beside its environment."""
+    """A release stands beside its environment, and its versions can serve there."""
+    release = files.release(place.of, place.name)
+    for version in sorted({variant.version for variant in release.variants} if release else ()):
+        yield from misplaced_problems(files, place.of, place.name, version)
     if Place("environment", place.of) not in files.places:
         allowed = ", ".join(files.names("environment")) or "none yet"
         yield Problem(file=place.file, message="there is no such environment", value=place.of, allowed=allowed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bighead_ci.definitions.check_clusters import misplaced_problems
+from bighead_ci.definitions.files import Files
 from bighead_ci.delivery.build import record_of
 from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.main import Main
@@ -53,6 +55,8 @@ def promote_on(
         commit=record.commit,
         weight=0,
     )
+    if problems := [*misplaced_problems(Files(main.tree), environment, model, record.version)]:
+        raise InputError(problems)
     old = main.desired.release(environment, model)
     if _already_there(old, candidate):
         return None

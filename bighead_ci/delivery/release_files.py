@@ -67,6 +67,11 @@ def environment_files(context: Context, desired: Desired, environment: str) -> d
     return {environment_rendered_path(environment, name): content for name, content in sorted(rendered.items())}
 
 
+def environment_changes(tree: Tree, environment: str, files: dict[str, bytes]) -> dict[str, bytes | None]:
+    """As `changes_to`, for the files of an environment itself."""
+    return _changes(tree, sorted(path for path in tree.files() if environment_rendered_for(path) == environment), files)
+
+
 def changes_to(tree: Tree, key: Key, files: dict[str, bytes]) -> dict[str, bytes | None]:
     """What makes a tree hold these files of a release and no others: path → content, None where one has to go."""
     return _changes(tree, files_in(tree, key), files)
@@ -142,8 +147,7 @@ def _environment_problems(context: Context, change: Change, environment: str) ->
         return
     known = environment in change.desired.environments
     files = environment_files(context, change.desired, environment) if known else {}
-    present = sorted(path for path in change.tree.files() if environment_rendered_for(path) == environment)
-    for path, content in sorted(_changes(change.tree, present, files).items()):
+    for path, content in sorted(environment_changes(change.tree, environment, files).items()):
         yield _problem(path, content, "environment")
 
 

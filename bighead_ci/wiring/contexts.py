@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from bighead_ci.images.python_environments import PythonEnvironments
     from bighead_ci.orchestrators.dvc import DvcPipeline
     from bighead_ci.platforms.containers import ContainerImage
+    from bighead_ci.platforms.kubernetes.platform import KubernetesPlatform
     from bighead_ci.platforms.local import LocalPlatform
     from bighead_ci.ports.engine import Engine
     from bighead_ci.ports.forge import Forge
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from bighead_ci.ports.offline_store import OfflineStore
     from bighead_ci.ports.online_store import OnlineStore
     from bighead_ci.ports.orchestrator import Orchestrator
+    from bighead_ci.ports.platform import Platform
     from bighead_ci.ports.prediction_log import PredictionLog
     from bighead_ci.ports.quality import DriftDetector
     from bighead_ci.ports.report_renderer import ReportRenderer
@@ -59,6 +61,7 @@ class LocalContext:
         self.workspace = workspace
         self.identity = identity
         self._platforms: dict[str, tuple[EnvironmentDefinition, LocalPlatform]] = {}
+        self._clusters: dict[str, KubernetesPlatform] = {}
         self.reports = workspace.reports
 
     @property
@@ -166,8 +169,15 @@ class LocalContext:
 
         return Renderer()
 
-    def platform(self, environment: str, definition: EnvironmentDefinition) -> LocalPlatform:
-        """Processes or containers behind Envoy; the same for as long as the definition is the same."""
+    def platform(self, environment: str, definition: EnvironmentDefinition) -> Platform:
+        """Processes or containers behind Envoy, or a cluster; the same for as long as the definition is the same."""
+        from bighead_ci.documents.environment import KubernetesEnvironment
+
+        if isinstance(definition, KubernetesEnvironment):
+            return self._cluster_platform(environment, definition)
+        return self._machine_platform(environment, definition)
+
+    def _machine_platform(self, environment: str, definition: EnvironmentDefinition) -> LocalPlatform:
         from bighead_ci.documents.environment import DockerEnvironment, LocalEnvironment
 
         if not isinstance(definition, LocalEnvironment | DockerEnvironment):
@@ -177,15 +187,33 @@ class LocalContext:
             known = self._platforms[environment] = (definition, self._local_platform(environment, definition))
         return known[1]
 
-    def abandoned(self, named: Collection[str]) -> dict[str, LocalPlatform]:
+    def _cluster_platform(self, environment: str, definition: KubernetesEnvironment) -> KubernetesPlatform:
+        from bighead_ci.wiring.clusters import cluster_platform
+
+        known = self._clusters.get(environment)
+        if known is None or known.definition != definition:
+            known = cluster_platform(self.workspace, environment, definition, lambda: self.main().tree, self.clock)
+            self._clusters[environment] = known
+        return known
+
+    def abandoned(self, named: Collection[str]) -> dict[str, Platform]:
         """Environments with a directory of their own, in which something was started and not stopped."""
         here = {entry.name for entry in self.workspace.platform.glob("*") if entry.is_dir()}
-        found = {name: self._local_platform(name, None) for name in sorted(here - set(named))}
+        found = {name: self._unnamed(name) for name in sorted(here - set(named))}
         return {name: platform for name, platform in found.items() if platform.in_use()}
 
     def stop_environment(self, environment: str) -> None:
         """Stop all that an environment runs here, whether or not main still names it."""
-        self._local_platform(environment, None).stop()
+        self._unnamed(environment).stop()
+
+    def _unnamed(self, environment: str) -> Platform:
+        """What stops an environment, by what is known of it here."""
+        from bighead_ci.wiring.clusters import known_cluster
+
+        definition = known_cluster(self.workspace, environment)
+        return (
+            self._cluster_platform(environment, definition) if definition else self._local_platform(environment, None)
+        )
 
     def _local_platform(
         self, environment: str, definition: LocalEnvironment | DockerEnvironment | None
@@ -232,10 +260,16 @@ class LocalContext:
         return self.records.artifact(digest)
 
     def telemetry(self, environment: str, definition: EnvironmentDefinition) -> Telemetry:
-        """Counters of the router and the processes."""
+        """Counters of the router and the processes, or of the pods of a cluster."""
+        from bighead_ci.documents.environment import KubernetesEnvironment
+
+        if isinstance(definition, KubernetesEnvironment):
+            from bighead_ci.platforms.kubernetes.telemetry import KubernetesTelemetry
+
+            return KubernetesTelemetry(self._cluster_platform(environment, definition))
         from bighead_ci.platforms.telemetry import LocalTelemetry
 
-        return LocalTelemetry(self.platform(environment, definition))
+        return LocalTelemetry(self._machine_platform(environment, definition))
 
     @cached_property
     def offline_store(self) -> OfflineStore:
