@@ -1,4 +1,4 @@
-"""What every image builder does: in memory, as directories, in a Docker engine, and in a registry.
+"""What every image builder does: in memory, as directories, and in a Docker engine.
 
 Recipes are those that planning makes, of a small repository and an engine in memory.
 """
