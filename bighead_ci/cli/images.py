@@ -9,11 +9,9 @@ from rich.table import Table
 
 from bighead_ci import wiring
 from bighead_ci.cli.output import EXIT_REFUSED, answer, json_option, reports_errors, say, table_of
-from bighead_ci.delivery.kept_images import RELEASES, KeptImage, collect_images, kept_images, verified_images
+from bighead_ci.delivery.kept_images import RELEASES, KeptImage, bill_of, collect_images, kept_images, verified_images
 from bighead_ci.documents.base import short
-from bighead_ci.errors import InputError
 from bighead_ci.ports.progress import silent
-from bighead_ci.wiring.image_builders import image_builders
 
 releases_option = click.option(
     "--releases",
@@ -40,8 +38,7 @@ def images_command() -> None:
 def list_command(releases: int, as_json: bool) -> None:
     """Every image that is here, and who needs it: releases, versions of main, open pull requests."""
     context = wiring.context()
-    main = context.main()
-    found = kept_images(context, main, image_builders(context, main), releases)
+    found = kept_images(context, context.main(), releases)
     answer({"images": [image.model_dump(mode="json") for image in found]}, lambda: _table(found), as_json)
 
 
@@ -54,8 +51,7 @@ def verify_command(as_json: bool) -> None:
     Exit code 1: one is gone or damaged. It is built again by the next check or promotion of its version.
     """
     context = wiring.context()
-    main = context.main()
-    found = verified_images(main, image_builders(context, main))
+    found = verified_images(context, context.main())
     lines = [f"{reference}: whole" for reference in found.whole]
     lines += [f"{reference}: GONE OR DAMAGED, named by {', '.join(who)}" for reference, who in found.missing.items()]
     answer(found.model_dump(mode="json"), "\n".join(lines) or "no release names an image", as_json)
@@ -74,11 +70,10 @@ def collect_command(releases: int, dry_run: bool, as_json: bool) -> None:
     """
     context = wiring.context()
     main = context.main()
-    builders = image_builders(context, main)
     if dry_run:
-        gone = [image for image in kept_images(context, main, builders, releases) if not image.needed_by]
+        gone = [image for image in kept_images(context, main, releases) if not image.needed_by]
     else:
-        gone = collect_images(context, main, builders, releases, silent if as_json else say)
+        gone = collect_images(context, main, releases, silent if as_json else say)
     data = {"collected": [image.model_dump(mode="json") for image in gone], "dry_run": dry_run}
     said = f"{len(gone)} images {'would go' if dry_run else 'went'}"
     answer(data, "\n".join([*(f"{one.model}/{one.version} {one.reference}" for one in gone), said]), as_json)
@@ -94,11 +89,7 @@ def sbom_command(reference: str) -> None:
     bighead images sbom engine/flight_delay@sha256:…
     """  # noqa: D301 - click's \b keeps the lines
     context = wiring.context()
-    for builder in image_builders(context, context.main()):
-        if builder.find(reference) is not None:
-            click.echo(builder.bill(reference), nl=False)
-            return
-    raise InputError(f"there is no image {reference} here; `bighead images list` shows all")
+    click.echo(bill_of(context, context.main(), reference), nl=False)
 
 
 def _table(images: list[KeptImage]) -> Table:

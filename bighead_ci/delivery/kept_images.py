@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 
 from bighead_ci.definitions.files import Files
@@ -42,9 +42,18 @@ class VerifiedImages(Document):
     """Reference of an image that is gone or damaged → the releases that name it."""
 
 
-def kept_images(
-    context: Context, main: Main, builders: Collection[ImageBuilder], releases: int = RELEASES
-) -> list[KeptImage]:
+def image_builders(context: Context, main: Main) -> list[ImageBuilder]:
+    """That of records, and those of all environments of main.
+
+    Raises:
+        RetryError: an engine that holds the images of one does not answer.
+    """
+    environments = main.desired.environments.items()
+    builders = [context.images, *(context.images_of(name, definition) for name, definition in environments)]
+    return [*{id(builder): builder for builder in builders}.values()]
+
+
+def kept_images(context: Context, main: Main, releases: int = RELEASES) -> list[KeptImage]:
     """All images that builders keep, with who needs each.
 
     Needed is what one of the newest releases of a model in an environment names, or a release at the head of an open
@@ -53,8 +62,10 @@ def kept_images(
     Args:
         context: Ports.
         main: The branch that says what runs.
-        builders: Of all environments.
         releases: How far back.
+
+    Raises:
+        RetryError: an engine that holds images does not answer.
     """
     by_reference: defaultdict[str, set[str]] = defaultdict(set)
     by_key: defaultdict[str, set[str]] = defaultdict(set)
@@ -63,7 +74,7 @@ def kept_images(
     for key, who in _planned(context, main):
         by_key[key].add(who)
     found: dict[str, ImageManifest] = {}
-    for builder in builders:
+    for builder in image_builders(context, main):
         found |= builder.kept()
     return [
         KeptImage(
@@ -78,20 +89,31 @@ def kept_images(
     ]
 
 
-def collect_images(
-    context: Context, main: Main, builders: Collection[ImageBuilder], releases: int, progress: Progress
-) -> list[KeptImage]:
+def collect_images(context: Context, main: Main, releases: int, progress: Progress) -> list[KeptImage]:
     """Let go of every image that nobody needs; those."""
-    gone = [image for image in kept_images(context, main, builders, releases) if not image.needed_by]
+    gone = [image for image in kept_images(context, main, releases) if not image.needed_by]
     for image in gone:
-        for builder in builders:
+        for builder in image_builders(context, main):
             builder.remove(image.reference)
         progress(f"let go of {image.model}/{image.version} {short(image.reference)}")
     return gone
 
 
-def verified_images(main: Main, builders: Collection[ImageBuilder]) -> VerifiedImages:
+def bill_of(context: Context, main: Main, reference: str) -> bytes:
+    """What is in an image, as CycloneDX.
+
+    Raises:
+        InputError: no builder has it.
+    """
+    for builder in image_builders(context, main):
+        if builder.find(reference) is not None:
+            return builder.bill(reference)
+    raise InputError(f"there is no image {reference} here; `bighead images list` shows all")
+
+
+def verified_images(context: Context, main: Main) -> VerifiedImages:
     """Look at every image that a release on main names."""
+    builders = image_builders(context, main)
     named: defaultdict[str, list[str]] = defaultdict(list)
     for reference, who in _released(main, 1):
         named[reference].append(who)

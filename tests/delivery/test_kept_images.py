@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bighead_ci.delivery.check import check_pull_request
-from bighead_ci.delivery.kept_images import KeptImage, collect_images, kept_images, verified_images
+from bighead_ci.delivery.kept_images import KeptImage, bill_of, collect_images, kept_images, verified_images
 from bighead_ci.delivery.promote import promote
 from bighead_ci.documents.image import ImageRef
+from bighead_ci.errors import InputError
 from bighead_ci.ports.progress import silent
 from fakes.context import FakeContext, model_version
 from fakes.recipes import late_recipe, late_tree
@@ -26,7 +29,7 @@ def served(context: FakeContext) -> str:
 
 
 def kept(context: FakeContext, releases: int = 20) -> dict[str, KeptImage]:
-    found = kept_images(context, context.main(), [context.images], releases)
+    found = kept_images(context, context.main(), releases)
     return {one.reference: one for one in found}
 
 
@@ -51,11 +54,11 @@ def test_only_what_nobody_needs_is_let_go_of(context: FakeContext) -> None:
     other = left_over(context)
     before = set(context.images.held)
     said: list[str] = []
-    gone = collect_images(context, context.main(), [context.images], 20, said.append)
+    gone = collect_images(context, context.main(), 20, said.append)
     assert [one.reference for one in gone] == [other.reference]
     assert set(context.images.held) == before - {other.reference}
     assert len(said) == 1
-    assert collect_images(context, context.main(), [context.images], 20, said.append) == []
+    assert collect_images(context, context.main(), 20, said.append) == []
 
 
 def test_a_release_is_reached_as_far_back_as_is_asked_for(context: FakeContext) -> None:
@@ -92,10 +95,31 @@ def test_an_image_that_a_release_names_and_that_is_gone_is_named(context: FakeCo
     """With every release that names it."""
     ship(context, "v2")
     image = served(context)
-    assert image in verified_images(context.main(), [context.images]).whole
+    assert image in verified_images(context, context.main()).whole
     context.images.remove(image)
-    found = verified_images(context.main(), [context.images])
+    found = verified_images(context, context.main())
     assert found.whole == []
     ((reference, who),) = found.missing.items()
     assert reference == image
     assert [one.partition(" at ")[0] for one in who] == ["prod/late", "staging/late"]
+
+
+def test_images_of_environments_of_containers_are_among_them(context: FakeContext) -> None:
+    """Those of their own builder, beside the directories that records name; each is collected where it is."""
+    path = "environments/prod/environment.yaml"
+    text = context.repository.tree(context.tip).read(path).decode()
+    context.change_main({path: text.replace("platform: local", "platform: docker")}, "prod runs containers")
+    tree = late_tree({"model.py": "def build(parameters): return 7\n"})
+    other = context.container_images.ensure(late_recipe(tree), tree, silent)
+    assert kept(context)[other.reference].needed_by == []
+    assert [one.reference for one in collect_images(context, context.main(), 20, silent)] == [other.reference]
+    assert context.container_images.find(other.reference) is None
+
+
+def test_what_is_in_an_image_is_asked_of_who_has_it(context: FakeContext) -> None:
+    """Nobody: that is said."""
+    image = left_over(context)
+    assert b"CycloneDX" in bill_of(context, context.main(), image.reference)
+    context.images.remove(image.reference)
+    with pytest.raises(InputError, match=r"there is no image .* `bighead images list` shows all"):
+        bill_of(context, context.main(), image.reference)
