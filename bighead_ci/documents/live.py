@@ -61,9 +61,9 @@ class VariantConfig(Document):
     artifact: Digest
     artifact_path: Path
     online_store: Path
-    """Opened only if the artifact takes features."""
+    """Opened only if the artifact takes features, and whoever starts the process has no other one."""
     predictions: Path | None
-    """Root of the prediction log; None: predictions are not logged."""
+    """Root of the prediction log. None: predictions are not logged, or elsewhere."""
     directory: Path
     """Where the process says who and where it is, or why it refuses to serve."""
     clock_offset_seconds: float = 0.0

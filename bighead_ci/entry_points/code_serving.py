@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path
 
 from bighead_ci.documents.live import CodeOrder, VariantConfig
-from bighead_ci.entry_points.serving import open_store
+from bighead_ci.entry_points.serving import open_log, open_store
 from bighead_ci.serving.code_process import CodeProcess, patience_seconds
-from bighead_ci.serving.process import serve
+from bighead_ci.serving.process import Openers, serve
 
 CODE_SCORER = "bighead_ci.entry_points.code_scorer"
 """Not imported: its libraries are not needed here. What is in an image knows it by `planning.stages`."""
@@ -33,7 +33,7 @@ def open_code(config: VariantConfig, version: Path) -> CodeProcess:
 def main() -> None:
     """Serve until told to stop."""
     config, version = VariantConfig.read(Path(sys.argv[1])), Path(sys.argv[2])
-    sys.exit(serve(config, open_store, partial(open_code, version=version)))
+    sys.exit(serve(config, Openers(open_store, open_log, partial(open_code, version=version))))
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ _OF_FRAMEWORKS = frozenset().union(*FRAMEWORKS.values())
 
 def needed_by_engine(engine: Engine, lock: Lock, declared: DeclaredKind | None = None) -> set[str]:
     """Distributions that the engine needs in a lock of a version that asks for this kind of artifact."""
-    found = set(engine.component({one.module for one in _started(lock, declared)}).distributions)
+    found = set(engine.component({name for one in _started(lock, declared) for name in one.modules}).distributions)
     return found.union(*(BY_NAME.get(name, ()) for name in found))
 
 

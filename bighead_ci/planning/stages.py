@@ -26,6 +26,9 @@ CODE_SERVING_ENTRY_POINT = "bighead_ci.entry_points.code_serving"
 CODE_SCORER_ENTRY_POINT = "bighead_ci.entry_points.code_scorer"
 """The process that runs that code, started by the variant's."""
 
+CONTAINER_SERVING_ENTRY_POINT = "bighead_ci.entry_points.container_serving"
+"""What that becomes, whoever answers in it."""
+
 TRAINING_SET = "training_set.parquet"
 TRAINING_SUMMARY = "training_set.json"
 DATA = "data.json"
@@ -156,8 +159,9 @@ class Server:
 
     @property
     def modules(self) -> frozenset[str]:
-        """What runs in it and in processes that it starts."""
-        return frozenset({self.module, *([CODE_SCORER_ENTRY_POINT] if self.reads_code else [])})
+        """What runs in it and in processes that it starts, on this machine and in a container."""
+        code = [CODE_SCORER_ENTRY_POINT] if self.reads_code else []
+        return frozenset({self.module, CONTAINER_ENTRY_POINT, CONTAINER_SERVING_ENTRY_POINT, *code})
 
 
 _COMPILED_SERVER = Server(SERVING_ENTRY_POINT, "serving", reads_code=False)

@@ -26,9 +26,10 @@ from bighead_ci.documents.image import CODE, INTERPRETER, ImageManifest
 from bighead_ci.documents.live import RESTARTS_FILE, ServingProcess, VariantConfig
 from bighead_ci.errors import InputError, RetryError
 from bighead_ci.planning.stages import SERVING_ENTRY_POINT
-from bighead_ci.platforms.runtime import Instance, serving_environment
+from bighead_ci.platforms.runtime import Instance
 from bighead_ci.platforms.variant import PROCESS_FILE
-from bighead_ci.processes import last_words
+from bighead_ci.processes import LOCALE, last_words
+from bighead_ci.serving_environment import serving_environment
 
 INSIDE = Path("/run/bighead")
 """Where a container finds what it is given."""
@@ -142,7 +143,7 @@ class ContainerRuntime:
                     "bighead.config": digest_of(config.model_dump(mode="json")),
                     "bighead.directory": self._identity,
                 },
-                environment=serving_environment("/tmp", "/tmp/bytecode"),  # noqa: S108 - its own, in memory
+                environment={**serving_environment("/tmp", "/tmp/bytecode"), "LC_ALL": LOCALE},  # noqa: S108 - its own, in memory
                 mounts=mounts,
                 tmpfs={"/tmp": SCRATCH},  # noqa: S108
                 user=_user(),

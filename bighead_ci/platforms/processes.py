@@ -14,8 +14,9 @@ from bighead_ci.documents.image import LocalImage
 from bighead_ci.documents.live import ServingProcess, VariantConfig
 from bighead_ci.errors import InputError
 from bighead_ci.planning.stages import SERVING_ENTRY_POINT
-from bighead_ci.platforms.runtime import Instance, serving_environment
-from bighead_ci.processes import find_process, last_words, recorded_process, start_detached, stop_process
+from bighead_ci.platforms.runtime import Instance
+from bighead_ci.processes import LOCALE, find_process, last_words, recorded_process, start_detached, stop_process
+from bighead_ci.serving_environment import serving_environment
 
 OpenImage = Callable[[str], LocalImage | None]
 """The image of a reference, verified, ready to run; None if it is missing or damaged."""
@@ -60,7 +61,8 @@ class ProcessRuntime:
             shutil.rmtree(scratches, ignore_errors=True)
         scratches.mkdir(exist_ok=True)
         scratch = tempfile.mkdtemp(dir=scratches)
-        environment = serving_environment(scratch, str(self._bytecode)) | {"PYTHONPATH": str(image.engine)}
+        environment = serving_environment(scratch, str(self._bytecode))
+        environment |= {"LC_ALL": LOCALE, "PYTHONPATH": str(image.engine)}
         module = image.manifest.entry_point or SERVING_ENTRY_POINT
         command = [str(image.interpreter), "-P", "-m", module, str(self._config_file), str(image.code)]
         start_detached(

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Protocol
 
 from bighead_ci.documents.live import ServingProcess, VariantConfig
-from bighead_ci.processes import LOCALE
 
 
 @dataclass(frozen=True)
@@ -72,23 +71,3 @@ class Runtime(Protocol):
 
     def last_words(self, lines: int) -> str:
         """The end of what it wrote."""
-
-
-def serving_environment(scratch: str, bytecode: str) -> dict[str, str]:
-    """The variables that a variant is started with.
-
-    Args:
-        scratch: A directory that it may fill.
-        bytecode: One for what Python and Numba compile.
-    """
-    return {
-        "TMPDIR": scratch,
-        "PYTHONPYCACHEPREFIX": bytecode,
-        "PYTHONUNBUFFERED": "1",
-        "NUMBA_CACHE_DIR": f"{bytecode}/numba",
-        "OMP_NUM_THREADS": "1",
-        "LC_ALL": LOCALE,
-        "BENTOML_HOME": f"{scratch}/bentoml",
-        "BENTOML_DO_NOT_TRACK": "True",
-        "DO_NOT_TRACK": "1",
-    }

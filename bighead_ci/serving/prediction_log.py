@@ -1,25 +1,27 @@
 """The prediction log's writer: a bounded queue and one thread. Logging never slows or breaks an answer.
 
-Files are `<root>/<environment>/<model>/<variant>/<microseconds>-<pid>-<number>.parquet`, written beside and renamed, at
-most about a second after the answer. Small files are not merged: readers take many.
+Objects are `<environment>/<model>/<variant>/<microseconds>-<writer>-<number>.parquet`, in a directory or a bucket, at
+most about a second after the answer. Small ones are not merged: readers take many. What was tried once is tried again
+under the same name with the same rows, so that a write whose answer was lost leaves no row twice.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import os
 import queue
 import threading
 import time
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bighead_ci.documents.base import replacing
 from bighead_ci.documents.live import VariantConfig
+from bighead_ci.errors import BigheadError
+from bighead_ci.ports.object_store import ObjectStore
 from bighead_ci.serving.metrics import ServingMetrics
 
 logger = logging.getLogger(__name__)
@@ -67,11 +69,28 @@ class LogRow(NamedTuple):
     """Of the list that the row was put in order with."""
 
 
-class PredictionLogWriter:
-    """Takes rows from the serving thread and writes them from its own."""
+@dataclass(frozen=True)
+class _Batch:
+    """Rows on their way: the first that wait."""
 
-    def __init__(self, root: Path, config: VariantConfig, metrics: ServingMetrics, capacity: int = CAPACITY) -> None:
-        self.directory = root / config.environment / config.model / config.variant
+    name: str
+    content: bytes
+    rows: int
+
+
+class PredictionLogWriter:
+    """Takes rows from the serving thread and writes them from its own.
+
+    A store that does not answer costs memory for twice `capacity` rows; later ones are dropped.
+    """
+
+    def __init__(
+        self, store: ObjectStore, config: VariantConfig, metrics: ServingMetrics, capacity: int = CAPACITY
+    ) -> None:
+        self.folder = f"{config.environment}/{config.model}/{config.variant}"
+        self._store = store
+        self._writer = uuid4().hex[:12]
+        self._batch: _Batch | None = None
         self._config = config
         self._metrics = metrics
         self._capacity = capacity
@@ -116,23 +135,24 @@ class PredictionLogWriter:
 
     def _flush(self) -> None:
         while self._pending:
-            batch = self._pending[:FLUSH_ROWS]
             try:
-                self._write(batch)
-            except (OSError, pa.ArrowException) as error:
+                self._batch = self._batch or self._next_batch()
+                self._store.put(self._batch.name, self._batch.content)
+            except (BigheadError, pa.ArrowException) as error:
                 self._metrics.log_errors.inc()
-                logger.warning(
-                    "prediction log: %d rows wait, cannot write to %s: %s", len(batch), self.directory, error
-                )
+                logger.warning("prediction log: %d rows wait: %s", len(self._pending), error)
                 return
-            self._metrics.log_rows.inc(len(batch))
-            del self._pending[: len(batch)]
+            self._metrics.log_rows.inc(self._batch.rows)
+            del self._pending[: self._batch.rows]
+            self._batch = None
 
-    def _write(self, rows: list[LogRow]) -> None:
+    def _next_batch(self) -> _Batch:
+        rows = self._pending[:FLUSH_ROWS]
         self._files += 1
-        name = f"{time.time_ns() // 1000}-{os.getpid()}-{self._files}.parquet"
-        with replacing(self.directory / name) as beside:
-            pq.write_table(self._table(rows), beside, compression="zstd")
+        file = pa.BufferOutputStream()
+        pq.write_table(self._table(rows), file, compression="zstd")
+        name = f"{self.folder}/{time.time_ns() // 1000}-{self._writer}-{self._files}.parquet"
+        return _Batch(name, file.getvalue().to_pybytes(), len(rows))
 
     def _table(self, rows: list[LogRow]) -> pa.Table:
         config, count = self._config, len(rows)

@@ -23,6 +23,7 @@ from bighead_ci.documents.base import write_atomically
 from bighead_ci.documents.live import RESTARTS_FILE, Restarts, ServingProcess, VariantConfig
 from bighead_ci.errors import BigheadError, InputError
 from bighead_ci.features.online import FeatureReader
+from bighead_ci.ports.object_store import ObjectStore
 from bighead_ci.ports.online_store import OnlineStore
 from bighead_ci.ports.scorer import Scorer
 from bighead_ci.scorers.artifact import load_artifact
@@ -81,11 +82,18 @@ def open_compiled(config: VariantConfig) -> Scorer:
     return load_artifact(config.artifact_path, config.artifact)
 
 
-def serve(
-    config: VariantConfig,
-    open_store: Callable[[Path], OnlineStore],
-    open_scorer: Callable[[VariantConfig], Scorer | CodeProcess] = open_compiled,
-) -> int:
+@dataclass(frozen=True)
+class Openers:
+    """What a variant's process opens of the world around it."""
+
+    online_store: Callable[[VariantConfig], OnlineStore]
+    """Asked only if the artifact takes features."""
+    prediction_log: Callable[[VariantConfig], ObjectStore | None]
+    """Where predictions are logged; None: they are not."""
+    scorer: Callable[[VariantConfig], Scorer | CodeProcess] = open_compiled
+
+
+def serve(config: VariantConfig, openers: Openers) -> int:
     """Serve until SIGTERM; return the exit code.
 
     The port opens only after the artifact's digest held, every feature set was opened and the golden rows gave the
@@ -95,7 +103,7 @@ def serve(
     for name in (PROCESS_FILE, REFUSAL_FILE, WISH_FILE):
         (config.directory / name).unlink(missing_ok=True)
     try:
-        prepared = prepare(config, open_store, open_scorer)
+        prepared = prepare(config, openers)
     except BigheadError as error:
         return _refuse(config, str(error), error.exit_code)
     except Exception as error:
@@ -134,18 +142,14 @@ def serve(
     return 0
 
 
-def prepare(
-    config: VariantConfig,
-    open_store: Callable[[Path], OnlineStore],
-    open_scorer: Callable[[VariantConfig], Scorer | CodeProcess] = open_compiled,
-) -> Prepared:
+def prepare(config: VariantConfig, openers: Openers) -> Prepared:
     """Everything that must hold before the variant is ready.
 
     Raises:
         InputError: the artifact is not the one promised, is damaged, takes more memory than it may, or a feature set is
             absent or means another thing.
     """
-    scorer = open_scorer(config)
+    scorer = openers.scorer(config)
     manifest = scorer.manifest
     if (manifest.model, manifest.version) != (config.model, config.version):
         raise InputError(
@@ -153,9 +157,10 @@ def prepare(
             f"not of {config.model}/{config.version}"
         )
     metrics = ServingMetrics(config, [column.name for column in manifest.inputs], manifest.target)
-    log = None if config.predictions is None else PredictionLogWriter(config.predictions, config, metrics)
+    store = openers.prediction_log(config)
+    log = None if store is None else PredictionLogWriter(store, config, metrics)
     clock = ShiftedClock(timedelta(seconds=config.clock_offset_seconds))
-    features = _open_features(manifest, config, open_store)
+    features = _open_features(manifest, config, openers)
     predictor = Predictor(config, scorer=scorer, features=features, metrics=metrics, log=log, clock=clock)
     code = scorer if isinstance(scorer, CodeProcess) else None
     health = Health(config, metrics, code)
@@ -184,12 +189,10 @@ def _restarts(directory: Path) -> int:
     return 0
 
 
-def _open_features(
-    manifest: ArtifactManifest, config: VariantConfig, open_store: Callable[[Path], OnlineStore]
-) -> FeatureReader | None:
+def _open_features(manifest: ArtifactManifest, config: VariantConfig, openers: Openers) -> FeatureReader | None:
     if not manifest.features:
         return None
-    reader = FeatureReader(open_store(config.online_store))
+    reader = FeatureReader(openers.online_store(config))
     for schema in manifest.features:
         reader.open(schema)
     return reader

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 5
 _CODE = re.compile(r"<Code>([A-Za-z]+)</Code>")
+_REFUSED = re.compile(r"status code: (401 Unauthorized|403 Forbidden)")
+"""Where the library has no class of its own for it: of lists."""
 _NO_BUCKET = "NoSuchBucket"
 
 
@@ -111,10 +113,10 @@ class RemoteObjectStore:
         where = f"the object store {self.address.url}"
         try:
             yield
-        except (PermissionDeniedError, UnauthenticatedError) as error:
-            what = f"refuses our credentials for {name or 'its names'}"
-            raise InputError(f"{where} {what}: {_words(error)}; {self._remedy()}") from error
         except (BaseError, OSError) as error:
+            if isinstance(error, PermissionDeniedError | UnauthenticatedError) or _REFUSED.search(str(error)):
+                what = f"refuses our credentials for {name or 'its names'}"
+                raise InputError(f"{where} {what}: {_words(error)}; {self._remedy()}") from error
             if _NO_BUCKET in str(error):
                 raise InputError(f"{where} has no such bucket; make it, or name another one") from error
             if isinstance(error, FileNotFoundError):

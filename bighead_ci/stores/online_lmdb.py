@@ -14,9 +14,9 @@ import lmdb
 from filelock import FileLock, Timeout
 
 from bighead_ci.errors import InputError, RetryError
+from bighead_ci.stores.online_keys import checked_rows, is_key
 
 _MAX_TABLES = 2048
-_LONGEST_KEY = 511
 _FIRST_MAP = 64 << 20
 _DAMAGED = (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.InvalidError, lmdb.VersionMismatchError)
 _Result = TypeVar("_Result")
@@ -87,11 +87,11 @@ class LmdbOnlineStore:
 
     def put_many(self, table: str, rows: Iterable[tuple[bytes, bytes]]) -> int:
         """Write rows in one transaction and return how many."""
-        return self._write(table, _checked(rows), empty_first=False)
+        return self._write(table, list(checked_rows(rows)), empty_first=False)
 
     def replace(self, table: str, rows: Iterable[tuple[bytes, bytes]]) -> int:
         """Make the table hold exactly these rows, in one transaction."""
-        return self._write(table, _checked(rows), empty_first=True)
+        return self._write(table, list(checked_rows(rows)), empty_first=True)
 
     def get_many(self, keys: Sequence[tuple[str, bytes]]) -> list[bytes | None]:
         """Values by (table, key), in the order asked, from one snapshot."""
@@ -163,7 +163,7 @@ class LmdbOnlineStore:
 
     @staticmethod
     def _value(transaction: Any, handle: Any | None, key: bytes) -> bytes | None:
-        if handle is None or not 0 < len(key) <= _LONGEST_KEY:
+        if handle is None or not is_key(key):
             return None
         value: bytes | None = transaction.get(key, db=handle)
         return value
@@ -233,11 +233,3 @@ def _writer_lock(path: Path, patience_seconds: float) -> FileLock:
         what = "the disk is full" if error.errno == errno.ENOSPC else str(error.strerror or error)
         raise RetryError(f"the online store at {path} cannot be written: {what}") from error
     return lock
-
-
-def _checked(rows: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    checked = list(rows)
-    for key, _ in checked:
-        if not 0 < len(key) <= _LONGEST_KEY:
-            raise InputError(f"a key must have 1 to {_LONGEST_KEY} bytes, got {len(key)}: {key[:40]!r}")
-    return checked

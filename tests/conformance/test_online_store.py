@@ -10,18 +10,35 @@ import pytest
 from bighead_ci.errors import InputError
 from bighead_ci.ports.online_store import OnlineStore
 from bighead_ci.stores.online_lmdb import LmdbOnlineStore
+from bighead_ci.stores.online_redis import RedisOnlineStore
 from fakes.online_store import FakeOnlineStore
+from fakes.redis_server import RedisServer
 
-MAKERS: dict[str, Callable[[Path], OnlineStore]] = {
-    "fake": lambda _: FakeOnlineStore(),
-    "lmdb": lambda path: LmdbOnlineStore(path / "store"),
-    "lmdb_tiny_map": lambda path: LmdbOnlineStore(path / "store", map_bytes=64 << 10),
+
+def redis_store(_: Path, server: RedisServer) -> OnlineStore:
+    """In a server that has nothing."""
+    server.client().flushall()
+    return RedisOnlineStore(server.url, None)
+
+
+MAKERS: dict[str, Callable[[Path, RedisServer], OnlineStore]] = {
+    "fake": lambda _, __: FakeOnlineStore(),
+    "lmdb": lambda path, _: LmdbOnlineStore(path / "store"),
+    "lmdb_tiny_map": lambda path, _: LmdbOnlineStore(path / "store", map_bytes=64 << 10),
+    "redis": redis_store,
 }
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    started = RedisServer(tmp_path_factory.mktemp("redis"))
+    yield started
+    started.stop()
+
+
 @pytest.fixture(params=sorted(MAKERS))
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OnlineStore]:
-    made = MAKERS[request.param](tmp_path)
+def store(request: pytest.FixtureRequest, tmp_path: Path, server: RedisServer) -> Iterator[OnlineStore]:
+    made = MAKERS[request.param](tmp_path, server)
     yield made
     made.close()
 

@@ -15,6 +15,7 @@ from bighead_ci.documents.live import Prediction
 from bighead_ci.ports.prediction_log import PredictionLog
 from bighead_ci.serving.metrics import ServingMetrics
 from bighead_ci.serving.prediction_log import LogRow, PredictionLogWriter
+from bighead_ci.stores.objects_directory import DirectoryObjectStore
 from bighead_ci.stores.prediction_log import ParquetPredictionLog
 from fakes.prediction_log import MemoryPredictionLog
 from fakes.serving import BINARY, a_config
@@ -33,7 +34,7 @@ def parquet(directory: Path) -> Bench:
     def add(one: Prediction) -> None:
         fields = one.model_dump(include={"environment", "model", "version", "variant", "artifact"})
         config = a_config(directory, **fields)
-        writer = PredictionLogWriter(root, config, ServingMetrics(config, [], BINARY))
+        writer = PredictionLogWriter(DirectoryObjectStore(root), config, ServingMetrics(config, [], BINARY))
         at, as_of = ((moment - EPOCH) // timedelta(microseconds=1) for moment in (one.at, one.as_of))
         until = {name: (moment - EPOCH) // timedelta(microseconds=1) for name, moment in one.known_until.items()}
         writer.put(LogRow(one.prediction_id, at, as_of, until, one.request, one.inputs, one.scores, one.milliseconds))

@@ -17,6 +17,7 @@ from bighead_ci.ports.progress import silent
 from bighead_ci.scorers.artifact import open_artifact
 from bighead_ci.serving.metrics import ServingMetrics
 from bighead_ci.serving.prediction_log import PredictionLogWriter
+from bighead_ci.stores.objects_directory import DirectoryObjectStore
 from bighead_ci.stores.prediction_log import ParquetPredictionLog
 from bighead_ci.transforms.compilers import COMPILERS
 from fakes.serving import FakeRows, a_config, counter
@@ -119,12 +120,12 @@ def test_the_log_joins_the_candidates_of_a_list(artifact: Path, tmp_path: Path) 
     config = a_config(tmp_path)
     scorer = open_artifact(artifact)
     metrics = ServingMetrics(config, [], scorer.manifest.target)
-    log = PredictionLogWriter(tmp_path / "log", config, metrics)
+    log = PredictionLogWriter(DirectoryObjectStore(tmp_path / "log"), config, metrics)
     bench = Bench(tmp_path, scorer=scorer, features=OneSet(), log=log)
     found = ask(bench, CARRIERS)
     alone = bench.predict(SHARED | CARRIERS[0]).json()
     log.close()
-    (file,) = log.directory.glob("*.parquet")
+    (file,) = (tmp_path / "log" / log.folder).glob("*.parquet")
     assert sorted(pq.ParquetFile(file).read()["list_id"].to_pylist(), key=str) == [*[found["list_id"]] * 3, None]
     reader = ParquetPredictionLog(tmp_path / "log")
     joined = reader.find(found["ranked"][0]["prediction_id"])

@@ -12,6 +12,7 @@ import pytest
 from bighead_ci.documents.live import Prediction
 from bighead_ci.serving.metrics import ServingMetrics
 from bighead_ci.serving.prediction_log import LogRow, PredictionLogWriter
+from bighead_ci.stores.objects_directory import DirectoryObjectStore
 from bighead_ci.stores.prediction_log import ParquetPredictionLog
 from fakes.serving import BINARY, a_config, counter
 
@@ -29,7 +30,7 @@ def metrics(tmp_path: Path) -> ServingMetrics:
 
 
 def a_log(root: Path, metrics: ServingMetrics, capacity: int = 100) -> PredictionLogWriter:
-    return PredictionLogWriter(root / "log", a_config(root), metrics, capacity)
+    return PredictionLogWriter(DirectoryObjectStore(root / "log"), a_config(root), metrics, capacity)
 
 
 def test_a_logged_prediction_reads_back_equal(tmp_path: Path, metrics: ServingMetrics) -> None:
@@ -97,9 +98,9 @@ def test_a_prediction_is_on_disk_soon(tmp_path: Path, metrics: ServingMetrics) -
     log.start()
     log.put(a_row(1))
     deadline = time.monotonic() + 20
-    while not list(log.directory.glob("[!.]*.parquet")):
+    while not list((tmp_path / "log" / log.folder).glob("[!.]*.parquet")):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     log.close()
-    (file,) = log.directory.glob("[!.]*.parquet")
+    (file,) = (tmp_path / "log" / log.folder).glob("[!.]*.parquet")
     assert pq.read_table(file).num_rows == 1
