@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import lmdb
 import pytest
@@ -125,3 +126,28 @@ def test_a_reader_killed_while_it_reads_does_not_keep_its_place(tmp_path: Path) 
         alive.communicate()
     assert str(alive.pid) in listed
     assert str(killed.pid) not in listed
+
+
+def test_a_reader_that_nobody_knows_of_reads_again_when_a_writer_was_faster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that cannot write in the directory: what it answers is from one snapshot all the same."""
+    with LmdbOnlineStore(tmp_path) as store:
+        store.put_many("t", [(b"a", b"1"), (b"b", b"1")])
+    code = "import sys; from pathlib import Path\n"
+    code += "from bighead_ci.stores.online_lmdb import LmdbOnlineStore\n"
+    code += "with LmdbOnlineStore(Path(sys.argv[1])) as store: store.put_many('t', [(b'a', b'2'), (b'b', b'2')])"
+    look, looks = LmdbOnlineStore._value, list[bytes]()
+
+    def looked(transaction: Any, handle: Any | None, key: bytes) -> bytes | None:
+        found = look(transaction, handle, key)
+        looks.append(key)
+        if len(looks) == 1:
+            subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+        return found
+
+    monkeypatch.setattr(LmdbOnlineStore, "_value", staticmethod(looked))
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with LmdbOnlineStore(tmp_path, readonly=True) as reader:
+        assert reader.get_many([("t", b"a"), ("t", b"b")]) == [b"2", b"2"]
+    assert looks == [b"a", b"b"] * 2
