@@ -1,4 +1,4 @@
-"""`bighead images`: which there are, who needs them, whether they are whole, and what is in one."""
+"""`bighead images`: which there are, who needs them, whether they are whole, what is in one; and building them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ from rich.table import Table
 
 from bighead_ci import wiring
 from bighead_ci.cli.output import EXIT_REFUSED, answer, json_option, reports_errors, say, table_of
-from bighead_ci.delivery.kept_images import RELEASES, KeptImage, bill_of, collect_images, kept_images, verified_images
+from bighead_ci.delivery.kept_images import (
+    RELEASES,
+    KeptImage,
+    bill_of,
+    build_images,
+    collect_images,
+    kept_images,
+    verified_images,
+)
 from bighead_ci.documents.base import short
 from bighead_ci.ports.progress import silent
 
@@ -24,7 +32,7 @@ releases_option = click.option(
 
 @click.group("images")
 def images_command() -> None:
-    """List, verify and collect images of model versions.
+    """List, build, verify and collect images of model versions.
 
     An environment of processes has its images as directories of the workspace, one of containers in the Docker engine,
     and in a registry where its environment.yaml names one.
@@ -40,6 +48,26 @@ def list_command(releases: int, as_json: bool) -> None:
     context = wiring.context()
     found = kept_images(context, context.main(), releases)
     answer({"images": [image.model_dump(mode="json") for image in found]}, lambda: _table(found), as_json)
+
+
+@images_command.command("build")
+@click.argument("version", metavar="MODEL/VERSION")
+@click.option("--env", "environment", required=True, help="The environment that they are for.")
+@json_option
+@reports_errors
+def build_command(version: str, environment: str, as_json: bool) -> None:
+    """Build every image of MODEL/VERSION (flight_delay/v2) as main has it, for one environment.
+
+    A promotion does so by itself; this is for who wants it done before. What is there is not built again.
+
+    \b
+    bighead images build flight_delay/v2 --env prod
+    """  # noqa: D301 - click's \b keeps the lines
+    context = wiring.context()
+    name, _, number = version.removeprefix("models/").strip("/").partition("/")
+    done = build_images(context, context.main(), name, number, environment, silent if as_json else say)
+    data = {str(image): reference.model_dump(mode="json") for image, reference in done.items()}
+    answer(data, "\n".join(f"{image}: {reference.reference}" for image, reference in done.items()), as_json)
 
 
 @images_command.command("verify")

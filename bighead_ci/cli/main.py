@@ -33,7 +33,7 @@ COMMANDS = {
     "deliver": ("bighead_ci.cli.delivery", "After a merge: records, first promotion pull requests, outdated checks."),
     "reconcile": ("bighead_ci.cli.delivery", "Bring every environment to what main says."),
     "advance": ("bighead_ci.cli.delivery", "Analyse every canary once: the next step, the revert, the retirement."),
-    "images": ("bighead_ci.cli.images", "List, verify and collect images of model versions; what is in one."),
+    "images": ("bighead_ci.cli.images", "List, build, verify and collect images of model versions; what is in one."),
     "features": ("bighead_ci.cli.features", "Materialise features for serving, and read them."),
     "traffic": ("bighead_ci.cli.traffic", "Send real rows of a source to a model at a steady rate."),
     "workspace": ("bighead_ci.cli.workspace", "Create a workspace, look at it, set its moment, stop what runs in it."),

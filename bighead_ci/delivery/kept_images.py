@@ -1,4 +1,4 @@
-"""Which images there are, who still needs each, and letting the others go."""
+"""Which images there are and who still needs each; building them beforehand, and letting the others go."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from bighead_ci.definitions.files import Files
 from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.main import Main
 from bighead_ci.documents.base import Document, short
-from bighead_ci.documents.image import ImageManifest
-from bighead_ci.documents.inputs import Target
+from bighead_ci.documents.image import ImageManifest, ImageRef
+from bighead_ci.documents.inputs import Image, Target
 from bighead_ci.errors import InputError
 from bighead_ci.planning.inputs import Inputs
 from bighead_ci.ports.images import ImageBuilder
@@ -87,6 +87,22 @@ def kept_images(context: Context, main: Main, releases: int = RELEASES) -> list[
         )
         for reference, manifest in sorted(found.items(), key=lambda one: (one[1].model, one[1].version, one[0]))
     ]
+
+
+def build_images(
+    context: Context, main: Main, model: str, version: str, environment: str, progress: Progress
+) -> dict[Image, ImageRef]:
+    """Every image of a version of main, for an environment: those that are not there are built, before anybody waits.
+
+    Raises:
+        InputError: there is no such version or environment, or an image cannot be built.
+        RetryError: the engine, the package index or the registry does not answer.
+    """
+    builder = context.images_of(environment, main.desired.environment(environment))
+    planned = Inputs(Files(main.tree), context.engine)
+    wanted = planned.definitions.model(model, version)
+    images = planned.of(wanted).images
+    return {image: builder.ensure(planned.recipe(image, wanted), main.tree, progress) for image in images}
 
 
 def collect_images(context: Context, main: Main, releases: int, progress: Progress) -> list[KeptImage]:

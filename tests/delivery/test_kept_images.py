@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from bighead_ci.delivery.check import check_pull_request
-from bighead_ci.delivery.kept_images import KeptImage, bill_of, collect_images, kept_images, verified_images
+from bighead_ci.delivery.kept_images import (
+    KeptImage,
+    bill_of,
+    build_images,
+    collect_images,
+    kept_images,
+    verified_images,
+)
 from bighead_ci.delivery.promote import promote
 from bighead_ci.documents.image import ImageRef
 from bighead_ci.errors import InputError
@@ -123,3 +130,17 @@ def test_what_is_in_an_image_is_asked_of_who_has_it(context: FakeContext) -> Non
     context.images.remove(image.reference)
     with pytest.raises(InputError, match=r"there is no image .* `bighead images list` shows all"):
         bill_of(context, context.main(), image.reference)
+
+
+def test_the_images_of_a_version_are_built_beforehand(context: FakeContext) -> None:
+    """All that it may need, by the builder of the environment, once."""
+    said: list[str] = []
+    done = build_images(context, context.main(), "late", "v1", "prod", said.append)
+    assert list(done) == ["train", "serve", "serve-code"]
+    assert {one.reference for one in done.values()} == context.images.held.keys()
+    assert len(said) == 3
+    assert build_images(context, context.main(), "late", "v1", "prod", said.append) == done
+    assert len(said) == 3
+    for model, environment in (("early", "prod"), ("late", "nowhere")):
+        with pytest.raises(InputError, match=r"early|nowhere"):
+            build_images(context, context.main(), model, "v1", environment, silent)
