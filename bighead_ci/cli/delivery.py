@@ -15,6 +15,7 @@ from bighead_ci.delivery.promote import promote
 from bighead_ci.delivery.reconcile import project_aliases, settle
 from bighead_ci.delivery.report_files import REPORT_FILE, page_of
 from bighead_ci.delivery.rollback import check_rollback, rollback
+from bighead_ci.delivery.status import model_statuses
 from bighead_ci.workspaces import finding
 
 
@@ -133,12 +134,27 @@ def rollback_command(model: str, environment: str, to: str | None, only_check: b
     sys.exit(0 if check.possible else EXIT_REFUSED)
 
 
+def _show_diff(context: wiring.LocalContext, as_json: bool) -> None:
+    """What is other than main says: variants, weights, and every field of what is rendered."""
+    main = context.main()
+    differing = [model for model in model_statuses(context, main) if model.differences]
+    lines = [f"{one.environment}/{one.model}: {words}" for one in differing for words in one.differences]
+    text = "\n".join(lines) or f"{main.commit[:10]}: nothing would change"
+    answer({"commit": main.commit, "models": [one.model_dump(mode="json") for one in differing]}, text, as_json)
+    if differing:
+        sys.exit(EXIT_REFUSED)
+
+
 @click.command("reconcile")
+@click.option("--diff", is_flag=True, help="Only show what would change; exit 1 if anything would.")
 @json_option
 @reports_errors
-def reconcile_command(as_json: bool) -> None:
+def reconcile_command(diff: bool, as_json: bool) -> None:
     """Bring every environment to what main says."""
     context = wiring.context()
+    if diff:
+        _show_diff(context, as_json)
+        return
     result = settle(context, (lambda _: None) if as_json else say)
     changed = sum(outcome.state == "changed" for outcome in result.outcomes)
     lines = [f"{result.commit[:10]}: {changed} changed"]

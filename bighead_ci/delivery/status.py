@@ -90,7 +90,7 @@ def model_statuses(context: Context, main: Main, reasons: Reasons = NO_REASONS) 
             found = [f"its environment does not answer: {silent[place[0]]}"]
         else:
             found = differences(should, does)
-            found += _drift(platforms[place[0]], place[1]) if should and does else []
+            found += _drift(platforms[place[0]], place[1]) if should else []
             found += reasons.about(*place) if found else []
         models.append(
             ModelStatus(

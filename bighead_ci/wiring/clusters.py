@@ -27,7 +27,7 @@ def cluster_platform(
         environment,
         definition,
         state=workspace.platform,
-        cluster=ApiServer(definition.context, workspace.platform / environment / "cluster"),
+        cluster=ApiServer(definition.context),
         committed=partial(_rendered, environment, main),
         renderer=partial(render_release, definition),
         clock=clock,

@@ -203,8 +203,11 @@ class LocalContext:
         return {name: platform for name, platform in found.items() if platform.in_use()}
 
     def stop_environment(self, environment: str) -> None:
-        """Stop all that an environment runs here, whether or not main still names it."""
-        self._unnamed(environment).stop()
+        """Stop all that an environment runs here, whether or not main still names it; a cluster is not here."""
+        from bighead_ci.wiring.clusters import known_cluster
+
+        if known_cluster(self.workspace, environment) is None:
+            self._local_platform(environment, None).stop()
 
     def _unnamed(self, environment: str) -> Platform:
         """What stops an environment, by what is known of it here."""
