@@ -123,4 +123,4 @@ def test_a_model_is_shipped_judged_taken_back_and_mended(context: ClusterContext
         assert context.shares()["v2"] == 100
         before = answers.seen["200 v2"]
         until(lambda: answers.seen["200 v2"] > before + 50)
-    assert answers.failed == 0, answers.seen
+    assert answers.failed == 0, answers.failures

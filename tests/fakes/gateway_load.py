@@ -19,7 +19,8 @@ class Answers:
         """`<status> <version>`, or the failure's name → how often."""
         self.last: dict[str, float] = {}
         """Version → when it answered last, by the machine's monotonic clock."""
-        self.first: dict[str, float] = {}
+        self.failures: list[tuple[float, str]] = []
+        """When, and in the gateway's words why."""
         self._lock = threading.Lock()
 
     @property
@@ -27,14 +28,15 @@ class Answers:
         """Requests without a good answer."""
         return sum(count for what, count in self.seen.items() if not what.startswith("200"))
 
-    def note(self, what: str, version: str | None) -> None:
+    def note(self, what: str, version: str | None, words: str = "") -> None:
         """One answer."""
         now = time.monotonic()
         with self._lock:
             self.seen[what] += 1
             if version:
                 self.last[version] = now
-                self.first.setdefault(version, now)
+            if not what.startswith("200"):
+                self.failures.append((now, words))
 
 
 @contextmanager
@@ -48,9 +50,9 @@ def asking(url: str, host: str, model: str = "tiny", callers: int = 4, pause: fl
                 try:
                     answer = client.post(f"{url}/{model}/predict", json={})
                     version = answer.headers.get("x-bighead-version")
-                    answers.note(f"{answer.status_code} {version}", version)
+                    answers.note(f"{answer.status_code} {version}", version, answer.text)
                 except httpx.HTTPError as error:
-                    answers.note(type(error).__name__, None)
+                    answers.note(type(error).__name__, None, str(error))
                 time.sleep(pause)
 
     threads = [threading.Thread(target=call) for _ in range(callers)]

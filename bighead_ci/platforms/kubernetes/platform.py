@@ -37,7 +37,7 @@ CONTROLLER_SECONDS = 30.0
 """How long a controller that was asked to look may take; a later pass waits on."""
 POLL_SECONDS = 0.1
 KNOWN_SECONDS = 1.0
-"""How long a gateway's proxies get to hear of a service: nobody says when they have."""
+"""How long a gateway's proxies get to hear of what its controller has taken over: nobody says when they have."""
 THREADS = 8
 DEFINITION = "kubernetes.json"
 
@@ -151,6 +151,7 @@ class KubernetesPlatform:
         if self._controller is None:
             if gone and keep:
                 self._apply_unmoved(model)
+                time.sleep(KNOWN_SECONDS)  # a proxy may still send requests where the route said a moment ago
             stale = self._stale(model) if keep else [one for one in self._owned(model) if variant_of(one) is None]
             for one in {(Kind.of(o), name_of(o)): o for o in [*gone, *stale]}.values():
                 self._cluster.delete(Kind.of(one), self.definition.namespace, name_of(one))
