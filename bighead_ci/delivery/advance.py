@@ -77,7 +77,8 @@ class _Judged:
     """A canary whose present step is over."""
 
     canary: _Canary
-    analysis: CanaryAnalysis
+    analysis: CanaryAnalysis | None
+    """None: it had no traffic yet, and is ready for some."""
     verdict: Verdict
     decision: Decision
 
@@ -119,6 +120,8 @@ def _judge(canary: _Canary) -> Step | _Judged:
     if waiting := _not_in_force(canary):
         return canary.step("waits", waiting)
     release = canary.release
+    if release.newest.weight == 0:
+        return _Judged(canary, None, Verdict(occasion="canary", gates=[]), "advance")
     analysis = analyse_canary(canary.context, canary.main.desired, canary.environment, canary.model, release)
     verdict = judge_canary(canary.main.gates, analysis, release.canary)
     keep_warm = canary.main.desired.environment(canary.environment).keep_warm
@@ -137,6 +140,8 @@ def _not_in_force(canary: _Canary) -> str:
         found = live.get(process_name(canary.model, variant))
         if found is None or found.weight != variant.weight:
             return f"{variant.version} is not yet at {variant.weight} %"
+        if canary.release.newest.weight == 0 and found.state != "ready":
+            return f"{variant.version} is not ready: {found.reason or found.state}"
     return ""
 
 
@@ -155,7 +160,8 @@ def _go_on(judged: _Judged) -> Step:
         return canary.step("needs approval", because, pull.number)
     report = review_release(context, main, change, new, judged.analysis)
     if pull is None:
-        pull = open_release_pr(context, main, change, new, report, "Canary analysis passed.")
+        said = "Canary analysis passed." if judged.analysis else f"{release.newest.version} is ready."
+        pull = open_release_pr(context, main, change, new, report, said)
         if needed:
             return canary.step("needs approval", because, pull.number)
     else:

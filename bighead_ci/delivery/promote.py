@@ -47,6 +47,8 @@ def promote_on(
     """`promote`, on a snapshot of main that the caller has looked at."""
     definition = main.desired.environment(environment)
     record = _record_to_promote(context, main, model, environment, version)
+    if problems := [*misplaced_problems(Files(main.tree), environment, model, record.version)]:
+        raise InputError(problems)
     candidate = Variant(
         version=record.version,
         image=image_for(context, environment, definition, record, progress),
@@ -55,12 +57,10 @@ def promote_on(
         commit=record.commit,
         weight=0,
     )
-    if problems := [*misplaced_problems(Files(main.tree), environment, model, record.version)]:
-        raise InputError(problems)
     old = main.desired.release(environment, model)
     if _already_there(old, candidate):
         return None
-    new = promoted(old, candidate, definition.canary)
+    new = promoted(old, candidate, definition.canary, at_rest=definition.comes_in_at_rest)
     change = classify(environment, model, old, new, [])
     report = review_release(context, main, change, new)
     message = f"Artifact {record.artifact}\nImage {candidate.image}\nRecord {record.run_id}"

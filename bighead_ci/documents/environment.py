@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, PositiveInt, StringConstraints
 
@@ -57,6 +57,8 @@ class EnvironmentDefinition(Definition):
 
     A revert is then quick.
     """
+    comes_in_at_rest: ClassVar[bool] = False
+    """Whether a version comes in without traffic, and gets some by a commit of its own once it is ready."""
 
 
 class LocalEnvironment(EnvironmentDefinition):
@@ -92,6 +94,7 @@ class KubernetesEnvironment(EnvironmentDefinition):
 
     platform: Literal["kubernetes"]
     """Where it runs; the other fields follow from it."""
+    comes_in_at_rest: ClassVar[bool] = True
     namespace: KubernetesName
     """Where its models run; one environment has it for itself."""
     context: str | None = None

@@ -38,9 +38,9 @@ class Variant(Document):
 class Release(Document):
     """Variants of one model in one environment: what serves, beside it a canary that comes in or what served before.
 
-    The last variant is the newest. While it has less than all the traffic it is the `candidate` of a canary; once it
-    has all, the older one is the `standby`: ready without traffic, so that the way back takes seconds, until the bot
-    retires it. Nothing runs that main does not name.
+    The last variant is the newest. While it has less than all the traffic it is the `candidate` of a canary, which may
+    begin without any; once it has all, the older one is the `standby`: ready without traffic, so that the way back
+    takes seconds, until the bot retires it. Nothing runs that main does not name.
     """
 
     variants: Annotated[list[Variant], Field(min_length=1, max_length=2)]
@@ -68,8 +68,8 @@ class Release(Document):
         steps = self.canary.steps
         if steps != sorted(set(steps)) or steps[-1] != ALL:
             raise ValueError("canary.steps must rise and end at 100")
-        if len(self.variants) > 1 and self.newest.weight not in steps:
-            raise ValueError(f"the new variant's weight must be one of canary.steps {steps}")
+        if len(self.variants) > 1 and self.newest.weight not in {0, *steps}:
+            raise ValueError(f"the new variant's weight must be 0 or one of canary.steps {steps}")
         return self
 
     @property

@@ -15,7 +15,7 @@ from bighead_ci.documents.release import ALL, Release, Variant, release_path
 from bighead_ci.errors import BugError, InputError, Problem
 
 
-def promoted(release: Release | None, candidate: Variant, plan: CanaryPlan) -> Release:
+def promoted(release: Release | None, candidate: Variant, plan: CanaryPlan, *, at_rest: bool = False) -> Release:
     """The release once a candidate is brought in: alone if it is the first, else beside what serves.
 
     It starts with the plan's first step. If that is all the traffic, what served is the standby at once. An earlier
@@ -25,6 +25,8 @@ def promoted(release: Release | None, candidate: Variant, plan: CanaryPlan) -> R
         release: What serves now; None if nothing does.
         candidate: The variant to bring in; its weight is set here.
         plan: The environment's canary plan, which the release carries from now on.
+        at_rest: It comes in without traffic, and gets the first step's once it is ready: where whoever applies files
+            applies all of a commit at once.
 
     Raises:
         InputError: a canary is under way, or this very version, artifact and image serves already.
@@ -38,7 +40,7 @@ def promoted(release: Release | None, candidate: Variant, plan: CanaryPlan) -> R
         )
     if release.stable.name == candidate.name:
         raise InputError(f"{candidate.name} serves already")
-    first = plan.steps[0]
+    first = 0 if at_rest else plan.steps[0]
     return Release(variants=[_weighted(release.stable, ALL - first), _weighted(candidate, first)], canary=plan)
 
 
@@ -237,16 +239,25 @@ def _promotion(edit: _Edit, base: Release, head: Release) -> ReleaseChange:
             "rollback",
         )
     incoming = head.newest
-    if incoming.name == base.stable.name or head != promoted(base, incoming, head.canary):
+    differs = incoming.name != base.stable.name
+    ways = [promoted(base, incoming, head.canary, at_rest=rests) for rests in (False, True)] if differs else []
+    if head not in ways:
         first = head.canary.steps[0]
         raise edit.refused(
-            f"a new variant beside {base.stable.version} with {first} % of the traffic and nothing else changed, "
+            f"a new variant beside {base.stable.version} with {first} % of the traffic, or none, and nothing else "
+            "changed, "
             "or an earlier content of this file",
             "promote",
             "rollback",
         )
-    start = "all traffic at once" if head.candidate is None else f"canary {incoming.weight} %"
-    return edit.change("promote", f"{_from_to(base.stable, incoming)} ({start})")
+    return edit.change("promote", f"{_from_to(base.stable, incoming)} ({_start(head)})")
+
+
+def _start(release: Release) -> str:
+    if release.candidate is None:
+        return "all traffic at once"
+    weight = release.candidate.weight
+    return f"canary {weight} %" if weight else f"no traffic until it is ready, then {release.canary.steps[0]} %"
 
 
 def _with(release: Release, *variants: Variant) -> Release:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 
 from bighead_ci.definitions.release_file import render_release
 from bighead_ci.delivery.advance import CanaryPass, Step, advance
@@ -18,11 +19,13 @@ from bighead_ci.delivery.report_files import PROMOTION_FILE, directory_of
 from bighead_ci.delivery.rollback import rollback
 from bighead_ci.documents.base import digest_of
 from bighead_ci.documents.forge import BOT
+from bighead_ci.documents.release import process_name
 from bighead_ci.documents.report import PromotionReport
 from bighead_ci.errors import InputError, RetryError
 from bighead_ci.planning.releases import advanced
 from bighead_ci.ports.progress import silent
 from fakes.context import FakeContext, model_version
+from fakes.placed_releases import ENVIRONMENT as CLUSTER
 from fakes.shipping import pass_canary, promote_and_merge, ship, traffic
 
 
@@ -75,6 +78,41 @@ def test_a_canary_waits_until_soak_and_requests_are_there(canary: FakeContext, s
     assert f"{requests} of 200 requests" in step.detail
     assert canary.tip == before
     assert canary.forge.find("open") == []
+
+
+@pytest.fixture
+def resting(context: FakeContext) -> FakeContext:
+    """Where versions come in without traffic: v2 serves in prod, and v3 was just promoted beside it."""
+    context.change_main(
+        {"environments/prod/environment.yaml": yaml.safe_dump(CLUSTER | {"promotes_from": "staging"})},
+        "prod is on a cluster",
+    )
+    ship(context, "v2")
+    ship(context, "v3", skill=1.2)
+    return context
+
+
+def test_a_version_gets_its_first_traffic_once_it_is_ready(resting: FakeContext) -> None:
+    """By a commit of its own, whatever it has answered: nothing was asked of it yet."""
+    release = resting.release("prod")
+    assert release is not None
+    assert [variant.weight for variant in release.variants] == [100, 0]
+    step = only_step(resting)
+    assert (step.action, step.detail) == ("advanced", "v3 0 % → 10 %")
+    assert resting.forge.get(step.pull_request or 0).summary.state == "merged"
+    reconcile(resting, silent)
+    assert only_step(resting).action == "waits"
+
+
+def test_a_version_that_is_not_ready_gets_no_traffic(resting: FakeContext) -> None:
+    """It waits, and says for what."""
+    release = resting.release("prod")
+    assert release is not None
+    resting.platforms["prod"].kill(process_name("late", release.newest))
+    before = resting.tip
+    step = only_step(resting)
+    assert (step.action, resting.tip) == ("waits", before)
+    assert "v3 is not ready" in step.detail
 
 
 def test_a_passing_canary_goes_to_the_next_step_by_a_merged_pull_request(canary: FakeContext) -> None:

@@ -120,7 +120,7 @@ class FakeContext:
 
     def platform(self, environment: str, definition: EnvironmentDefinition) -> MemoryPlatform:
         """The one of the environment."""
-        assert definition.platform in {"local", "docker"}
+        assert definition.platform in {"local", "docker", "kubernetes"}
         return self.platforms[environment]
 
     def abandoned(self, named: Collection[str]) -> dict[str, MemoryPlatform]:
@@ -129,7 +129,7 @@ class FakeContext:
 
     def telemetry(self, environment: str, definition: EnvironmentDefinition) -> MemoryTelemetry:
         """The one of the environment."""
-        assert definition.platform in {"local", "docker"}
+        assert definition.platform in {"local", "docker", "kubernetes"}
         return self.telemetries[environment]
 
     def open_online_store(self, *, readonly: bool) -> OnlineStore:

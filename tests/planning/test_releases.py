@@ -114,6 +114,23 @@ def test_a_promotion_takes_the_place_of_a_standby() -> None:
     assert move(FULL, promoted(FULL, variant("v3"), PLAN)) == "promote"
 
 
+def test_a_version_may_come_in_without_traffic() -> None:
+    """Its first step is then a commit of its own; taken back, the old one has never given anything away."""
+    resting = promoted(FIRST, variant("v2"), PLAN, at_rest=True)
+    assert weights(resting) == {"v1": 100, "v2": 0}
+    assert (resting.stable.version, resting.candidate and resting.candidate.version, resting.standby) == (
+        "v1", "v2", None,
+    )  # fmt: skip
+    assert (
+        classify("prod", "late", FIRST, resting, []).description == "v1 → v2 (no traffic until it is ready, then 10 %)"
+    )
+    assert (move(FIRST, resting), move(resting, CANARY)) == ("promote", "advance")
+    assert advanced(resting) == CANARY
+    assert aborted(resting) == FIRST
+    assert weights(promoted(FIRST, variant("v2"), AT_ONCE, at_rest=True)) == {"v1": 100, "v2": 0}
+    assert promoted(None, variant("v1"), PLAN, at_rest=True) == FIRST
+
+
 def test_aborting_gives_the_old_variant_everything() -> None:
     """The candidate leaves, at whatever step."""
     assert [aborted(r) for r in (CANARY, HALF, FULL)] == [FIRST, FIRST, FIRST]
@@ -251,7 +268,7 @@ def releases(draw: st.DrawFn) -> Release:
     release = promoted(None, draw(variants), draw(plans))
     if draw(st.booleans()):
         candidate = draw(variants.filter(lambda one: one.name != release.stable.name))
-        release = promoted(release, candidate, draw(plans))
+        release = promoted(release, candidate, draw(plans), at_rest=draw(st.booleans()))
     return release
 
 
