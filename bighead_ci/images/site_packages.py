@@ -39,7 +39,16 @@ def archive_environment(name: str, lock: bytes, facts: BaseFacts, root: str, arc
     with TemporaryDirectory(prefix="bighead-environment-") as made:
         directory, file = Path(made) / "site-packages", Path(made) / "lock.txt"
         file.write_bytes(lock)
-        command = [find_uv_bin(), "pip", "install", "--target", str(directory), "--python-version", facts.python]
+        command = [
+            find_uv_bin(),
+            "pip",
+            "install",
+            "--quiet",
+            "--target",
+            str(directory),
+            "--python-version",
+            facts.python,
+        ]
         command += ["--python-platform", facts.platform, "--require-hashes", "--no-build", "-r", str(file)]
         try:
             run_installer(command, name, progress)
