@@ -19,9 +19,10 @@ def features_command() -> None:
 @features_command.command("materialize")
 @click.argument("sets", nargs=-1)
 @click.option("--stale", is_flag=True, help="Only those whose online features are not of main's data and definition.")
+@click.option("--environment", metavar="NAME", help="Whose online store is written; default: this machine's.")
 @json_option
 @reports_errors
-def materialize_command(sets: tuple[str, ...], stale: bool, as_json: bool) -> None:
+def materialize_command(sets: tuple[str, ...], stale: bool, environment: str | None, as_json: bool) -> None:
     """Write the state of feature SETS (all of main by default) up to the workspace's moment to the online store.
 
     The runner does it by itself with `--stale` whenever main's data or features change.
@@ -30,10 +31,12 @@ def materialize_command(sets: tuple[str, ...], stale: bool, as_json: bool) -> No
     """
     context = wiring.context()
     ids: list[str] | None = list(sets) or None
+    if stale and environment is not None:
+        raise click.UsageError("--stale looks at this machine's online store alone: leave out --environment")
     if stale:
         known = [one.set for one in stale_sets(context, context.main())]
         ids = [name for name in known if ids is None or name in ids]
-    done = materialize(context, ids, silent if as_json else say)
+    done = materialize(context, ids, silent if as_json else say, environment)
     lines = [f"{name}: {rows} keys" for name, rows in done.keys.items()]
     answer(done.model_dump(mode="json"), "\n".join(lines) or "nothing to materialise", as_json)
     end_with(done.failures, as_json)

@@ -12,6 +12,7 @@ from bighead_ci.ports.clock import Clock
 from bighead_ci.ports.engine import Engine
 from bighead_ci.ports.forge import Forge
 from bighead_ci.ports.images import ImageBuilder
+from bighead_ci.ports.object_store import ObjectStore
 from bighead_ci.ports.offline_store import OfflineStore
 from bighead_ci.ports.online_store import OnlineStore
 from bighead_ci.ports.orchestrator import Orchestrator
@@ -81,6 +82,13 @@ class Context(Protocol):
             RetryError: the engine that holds them does not answer.
         """
 
+    def objects_of(self, definition: EnvironmentDefinition) -> ObjectStore | None:
+        """Where the machines of an environment fetch artifacts; None: they are given those of this one.
+
+        Raises:
+            InputError: the credentials that this process has are none.
+        """
+
     @property
     def orchestrator(self) -> Orchestrator:
         """Runs stages."""
@@ -107,7 +115,17 @@ class Context(Protocol):
         """Features over whole histories."""
 
     def open_online_store(self, *, readonly: bool) -> OnlineStore:
-        """Features for serving; the caller closes it, a writer soon."""
+        """Features for serving on this machine; the caller closes it, a writer soon."""
+
+    def open_online_store_of(
+        self, environment: str, definition: EnvironmentDefinition, *, readonly: bool
+    ) -> OnlineStore:
+        """Features for serving in an environment; the caller closes it, a writer soon.
+
+        Raises:
+            InputError: the environment has none, or refuses us.
+            RetryError: it is out of reach, or, to a writer, locked by another.
+        """
 
     @property
     def predictions(self) -> PredictionLog:

@@ -10,7 +10,7 @@ from bighead_ci.definitions.loading import load_feature_set
 from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.failures import Failures
 from bighead_ci.delivery.main import Main
-from bighead_ci.delivery.online_sets import feature_set_ids, online_store
+from bighead_ci.delivery.online_sets import EnvironmentPlace, feature_set_ids, online_store
 from bighead_ci.delivery.reach import reach_of
 from bighead_ci.documents.base import Document, epoch_us
 from bighead_ci.documents.definition import FeatureSchema, VersionedFeatureSet
@@ -36,16 +36,21 @@ class Materialization(Document):
     failures: list[Failure]
 
 
-def materialize(context: Context, ids: Sequence[str] | None, progress: Progress) -> Materialization:
-    """Write each set's state, of events known before the workspace's moment.
+def materialize(
+    context: Context, ids: Sequence[str] | None, progress: Progress, environment: str | None = None
+) -> Materialization:
+    """Write each set's state, of events known before the workspace's moment, to an environment's online store.
+
+    Without an environment: to that of this machine.
 
     A set that fails keeps what it had, and holds up none of the others. Who reads a set meanwhile reads what it was
     before, and then at once what it is now.
 
     Raises:
-        InputError: main has no such feature set.
+        InputError: main has no such feature set, or no such environment.
     """
     main = context.main()
+    place = None if environment is None else (environment, main.desired.environment(environment))
     known = feature_set_ids(main.tree)
     unknown = sorted(set(ids or []) - set(known))
     if unknown:
@@ -55,14 +60,16 @@ def materialize(context: Context, ids: Sequence[str] | None, progress: Progress)
     failures = Failures()
     for name in known if ids is None else ids:
         with failures.contain(name):
-            keys[name], reach = _materialize(context, main, name, progress)
+            keys[name], reach = _materialize(context, main, name, progress, place)
             if not reach.reached:
                 warnings.append(f"{name}: {reach.words}")
                 progress(f"warning: {warnings[-1]}")
     return Materialization(keys=keys, warnings=warnings, failures=failures.found)
 
 
-def _materialize(context: Context, main: Main, name: str, progress: Progress) -> tuple[int, FeatureReach]:
+def _materialize(
+    context: Context, main: Main, name: str, progress: Progress, place: EnvironmentPlace | None
+) -> tuple[int, FeatureReach]:
     loaded = load_feature_set(main.tree, *name.split("/"))
     path = data_path(loaded.source)
     sources = {
@@ -70,7 +77,7 @@ def _materialize(context: Context, main: Main, name: str, progress: Progress) ->
     }
     until = context.data_clock.now()
     progress(f"{name}: state of every {', '.join(loaded.definition.key)} up to {until:%Y-%m-%d %H:%M:%S} UTC")
-    with online_store(context, readonly=False) as store:
+    with online_store(context, readonly=False, place=place) as store:
         keys = context.offline_store.materialize([loaded], sources, until, store)
     return keys, reach_of(context, loaded, None, sources[loaded.definition.source][1])
 

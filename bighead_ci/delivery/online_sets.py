@@ -11,6 +11,7 @@ from bighead_ci.delivery.context import Context
 from bighead_ci.delivery.main import Main
 from bighead_ci.documents.base import Document, Moment, digest_of, moment_of
 from bighead_ci.documents.definition import VersionedFeatureSet
+from bighead_ci.documents.environment import EnvironmentDefinition
 from bighead_ci.errors import InputError, RetryError
 from bighead_ci.features.materialized import StoredSet, published_sets
 from bighead_ci.features.meaning import meaning_digest
@@ -20,6 +21,9 @@ from bighead_ci.ports.tree import Tree
 
 _IN_USE = threading.Lock()
 """A process can have the online store open once."""
+
+EnvironmentPlace = tuple[str, EnvironmentDefinition]
+"""An environment's name, and what it is."""
 
 
 class StaleSet(Document):
@@ -43,14 +47,19 @@ class StaleSet(Document):
 
 
 @contextmanager
-def online_store(context: Context, *, readonly: bool) -> Iterator[OnlineStore]:
-    """The online store, for one user of this process at a time.
+def online_store(context: Context, *, readonly: bool, place: EnvironmentPlace | None = None) -> Iterator[OnlineStore]:
+    """The online store of an environment, or this machine's, for one user of this process at a time.
 
     Raises:
         RetryError: there is none yet to read, another process writes to it, or it is damaged.
     """
-    with _IN_USE, closing(context.open_online_store(readonly=readonly)) as store:
-        yield store
+    with _IN_USE:
+        if place is None:
+            opened = context.open_online_store(readonly=readonly)
+        else:
+            opened = context.open_online_store_of(*place, readonly=readonly)
+        with closing(opened) as store:
+            yield store
 
 
 def feature_set_ids(tree: Tree) -> list[str]:

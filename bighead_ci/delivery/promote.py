@@ -10,6 +10,7 @@ from bighead_ci.delivery.main import Main
 from bighead_ci.delivery.release_pr import open_release_pr, review_release
 from bighead_ci.delivery.served_images import image_for
 from bighead_ci.documents.base import Document
+from bighead_ci.documents.environment import EnvironmentDefinition
 from bighead_ci.documents.forge import PullRequestSummary
 from bighead_ci.documents.record import RunRecord
 from bighead_ci.documents.release import Release, Variant
@@ -17,6 +18,7 @@ from bighead_ci.documents.report import PromotionReport
 from bighead_ci.errors import InputError
 from bighead_ci.planning.releases import classify, promoted, without_standby
 from bighead_ci.ports.progress import Progress, silent
+from bighead_ci.scorers.published import publish_artifact
 
 
 class Promotion(Document):
@@ -31,12 +33,12 @@ def promote(
 ) -> Promotion | None:
     """Open (or supersede) the promotion of a version to an environment; None when it already serves there.
 
-    Without a version: what serves in the environment that this one promotes from. Its image for the environment is
-    built first, where it is not there.
+    Without a version: what serves in the environment that this one promotes from. Its artifact is published first where
+    the environment has a store, and its image built where it is not there.
 
     Raises:
         InputError: no such environment or version, no record, no image can be built, or a canary is already under way.
-        RetryError: what builds the image does not answer.
+        RetryError: the store, or what builds the image, does not answer.
     """
     return promote_on(context, context.main(), model, environment, version, progress)
 
@@ -60,11 +62,22 @@ def promote_on(
     old = main.desired.release(environment, model)
     if _already_there(old, candidate):
         return None
+    _publish(context, environment, definition, record, progress)
     new = promoted(old, candidate, definition.canary, at_rest=definition.comes_in_at_rest)
     change = classify(environment, model, old, new, [])
     report = review_release(context, main, change, new)
     message = f"Artifact {record.artifact}\nImage {candidate.image}\nRecord {record.run_id}"
     return Promotion(pull_request=open_release_pr(context, main, change, new, report, message), report=report)
+
+
+def _publish(
+    context: Context, environment: str, definition: EnvironmentDefinition, record: RunRecord, progress: Progress
+) -> None:
+    """Put the artifact where the machines of the environment fetch it, before anything names it there."""
+    store = context.objects_of(definition)
+    if store is not None:
+        progress(f"{record.id}: publishing its artifact for {environment}")
+        publish_artifact(store, context.records.artifact(record.artifact))
 
 
 def _already_there(old: Release | None, candidate: Variant) -> bool:

@@ -17,8 +17,8 @@ from pydantic import ValidationError
 
 from bighead_ci.documents.live import ContainerConfig
 from bighead_ci.errors import BigheadError, InputError
+from bighead_ci.scorers.published import fetch_artifact
 from bighead_ci.serving_environment import serving_environment
-from bighead_ci.stores.artifacts import fetch_artifact
 from bighead_ci.stores.objects_remote import RemoteObjectStore
 
 SERVING = "bighead_ci.entry_points.container_serving"

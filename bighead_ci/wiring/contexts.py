@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from bighead_ci.ports.engine import Engine
     from bighead_ci.ports.forge import Forge
     from bighead_ci.ports.images import ImageBuilder
+    from bighead_ci.ports.object_store import ObjectStore
     from bighead_ci.ports.offline_store import OfflineStore
     from bighead_ci.ports.online_store import OnlineStore
     from bighead_ci.ports.orchestrator import Orchestrator
@@ -146,6 +147,12 @@ class LocalContext:
         from bighead_ci.wiring.containers import container_images
 
         return container_images(self.workspace, self.engine, environment, definition)
+
+    def objects_of(self, definition: EnvironmentDefinition) -> ObjectStore | None:
+        """A bucket where there is a cluster; processes and containers of this machine see its directories."""
+        from bighead_ci.wiring.shared_stores import objects_of
+
+        return objects_of(definition)
 
     @cached_property
     def orchestrator(self) -> Orchestrator:
@@ -287,6 +294,17 @@ class LocalContext:
         from bighead_ci.stores.online_lmdb import LmdbOnlineStore
 
         return LmdbOnlineStore(self.workspace.online_store, readonly=readonly, patience_seconds=WRITER_SECONDS)
+
+    def open_online_store_of(
+        self, environment: str, definition: EnvironmentDefinition, *, readonly: bool
+    ) -> OnlineStore:
+        """Redis where there is a cluster."""
+        from bighead_ci.documents.environment import KubernetesEnvironment
+        from bighead_ci.wiring.shared_stores import redis_of
+
+        if isinstance(definition, KubernetesEnvironment):
+            return redis_of(environment, definition, readonly=readonly, patience_seconds=WRITER_SECONDS)
+        return self.open_online_store(readonly=readonly)
 
     @cached_property
     def predictions(self) -> PredictionLog:

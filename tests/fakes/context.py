@@ -32,6 +32,7 @@ from fakes.experiment_store import MemoryExperimentStore
 from fakes.forge import MemoryForge, MemoryRepository
 from fakes.images import MemoryImages
 from fakes.memory_tree import MemoryTree, dedented, model_files, repository
+from fakes.object_store import MemoryObjectStore
 from fakes.offline_store import MemoryOfflineStore
 from fakes.online_store import FakeOnlineStore
 from fakes.orchestrator import MemoryOrchestrator
@@ -90,6 +91,7 @@ class FakeContext:
         self.experiments = MemoryExperimentStore(directory / "experiments")
         self.images = MemoryImages(self.engine)
         self.container_images = MemoryImages(self.engine, "engine")
+        self.objects = MemoryObjectStore()
         self.orchestrator = MemoryOrchestrator(directory / "checkouts", self.repository.tree, self.engine)
         self.drift = MemoryDriftDetector()
         self.renderer = PlainPages()
@@ -97,6 +99,9 @@ class FakeContext:
         self.telemetries = {name: MemoryTelemetry(self.clock) for name in ("staging", "prod")}
         self.offline_store = RecordingOfflineStore()
         self.online_store = FakeOnlineStore()
+        self.shared_store = FakeOnlineStore()
+        self.opened_stores: list[str] = []
+        """Environments whose own store was asked for."""
         self.predictions = MemoryPredictionLog()
         gates = {f"policies/{file.name}": file.read_text() for file in sorted(POLICIES.glob("*.yaml"))}
         first = repository(**{"policies/whole.yaml": None}, **model_version("v1"), **gates)
@@ -118,6 +123,10 @@ class FakeContext:
         assert environment in self.platforms
         return self.container_images if definition.platform == "docker" else self.images
 
+    def objects_of(self, definition: EnvironmentDefinition) -> MemoryObjectStore | None:
+        """As if containers were on other machines."""
+        return self.objects if definition.platform == "docker" else None
+
     def platform(self, environment: str, definition: EnvironmentDefinition) -> MemoryPlatform:
         """The one of the environment."""
         assert definition.platform in {"local", "docker", "kubernetes"}
@@ -136,6 +145,13 @@ class FakeContext:
         """The one store; nothing is locked."""
         assert isinstance(readonly, bool)
         return self.online_store
+
+    def open_online_store_of(
+        self, environment: str, definition: EnvironmentDefinition, *, readonly: bool
+    ) -> OnlineStore:
+        """One that containers have for themselves."""
+        self.opened_stores.append(environment)
+        return self.shared_store if definition.platform == "docker" else self.open_online_store(readonly=readonly)
 
     def main(self, branch: str = MAIN) -> Main:
         """Main as it is now."""

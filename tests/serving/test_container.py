@@ -25,7 +25,7 @@ from bighead_ci.errors import InputError
 from bighead_ci.images.contents import MODEL
 from bighead_ci.images.dockerfile import ENVIRONMENT, ROOT
 from bighead_ci.planning.stages import CONTAINER_ENTRY_POINT
-from bighead_ci.stores.artifacts import publish_artifact
+from bighead_ci.scorers.published import publish_artifact
 from bighead_ci.stores.objects_directory import DirectoryObjectStore
 from bighead_ci.stores.objects_remote import RemoteObjectStore
 from bighead_ci.stores.prediction_log import ParquetPredictionLog
