@@ -118,6 +118,9 @@ class PredictionLogWriter:
             self._thread.join()
         self._take()
         self._flush()
+        while not self._pending and not self._queue.empty():
+            self._take()
+            self._flush()
         self._metrics.log_drops.inc(len(self._pending) + self._queue.qsize())
 
     def _run(self) -> None:

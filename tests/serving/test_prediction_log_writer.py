@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from bighead_ci.documents.live import Prediction
+from bighead_ci.errors import RetryError
 from bighead_ci.serving.metrics import ServingMetrics
 from bighead_ci.serving.prediction_log import LogRow, PredictionLogWriter
 from bighead_ci.stores.objects_directory import DirectoryObjectStore
 from bighead_ci.stores.prediction_log import ParquetPredictionLog
+from fakes.object_store import MemoryObjectStore
 from fakes.serving import BINARY, a_config, counter
 
 
@@ -104,3 +107,48 @@ def test_a_prediction_is_on_disk_soon(tmp_path: Path, metrics: ServingMetrics) -
     log.close()
     (file,) = (tmp_path / "log" / log.folder).glob("[!.]*.parquet")
     assert pq.read_table(file).num_rows == 1
+
+
+class LosesAnswers(MemoryObjectStore):
+    """Writes, and does not say so the first time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lost = False
+
+    def put(self, name: str, content: bytes | Path) -> None:
+        """Write an object."""
+        super().put(name, content)
+        if not self.lost:
+            self.lost = True
+            raise RetryError("the connection ended")
+
+
+def test_a_write_whose_answer_was_lost_leaves_no_row_twice(tmp_path: Path, metrics: ServingMetrics) -> None:
+    """It is repeated under its name with its rows; those that came since have another one."""
+    store = LosesAnswers()
+    log = PredictionLogWriter(store, a_config(tmp_path), metrics)
+    log.put(a_row(1))
+    log._take()
+    log._flush()
+    log.put(a_row(2))
+    log.close()
+    ids = [pq.read_table(BytesIO(content))["prediction_id"].to_pylist() for content in store.objects.values()]
+    assert sorted(ids) == [[f"{1:032x}"], [f"{2:032x}"]]
+    assert counter(metrics, "bighead_log_rows_total") == 2
+
+
+def test_a_store_out_of_reach_costs_rows_beyond_the_capacity_alone(tmp_path: Path, metrics: ServingMetrics) -> None:
+    """Those within it are written once it is back; the others are counted as dropped."""
+    store = MemoryObjectStore()
+    store.out_of_reach = True
+    log = PredictionLogWriter(store, a_config(tmp_path), metrics, capacity=10)
+    for number in range(50):
+        log.put(a_row(number))
+        if number == 20:
+            log._take()
+            log._flush()
+    store.out_of_reach = False
+    log.close()
+    assert counter(metrics, "bighead_log_rows_total") == 20
+    assert counter(metrics, "bighead_log_drops_total") == 30
