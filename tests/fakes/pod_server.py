@@ -19,6 +19,7 @@ COUNTS: dict[int, int] = {}
 INPUTS = ("distance", "delay")
 NULLS = dict.fromkeys(INPUTS, 0)
 COUNTING = threading.Lock()
+LEAVING = threading.Event()
 if ENV.get("REFUSE"):
     Path("/dev/termination-log").write_text(ENV["REFUSE"])
     sys.exit(3)
@@ -57,6 +58,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("content-type", kind)
         self.send_header("content-length", str(len(body)))
         self.send_header("x-bighead-version", ENV["VERSION"])
+        if LEAVING.is_set():
+            self.send_header("connection", "close")  # nobody is to be cut off when this process ends
         self.end_headers()
         self.wfile.write(body)
 
@@ -89,6 +92,7 @@ def main() -> None:
     server.daemon_threads = True
 
     def leave(*_: object) -> None:
+        LEAVING.set()
         threading.Timer(4.0, server.shutdown).start()
 
     signal.signal(signal.SIGTERM, leave)
