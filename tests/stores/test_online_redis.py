@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,8 @@ from bighead_ci.errors import InputError, RetryError
 from bighead_ci.stores import online_redis
 from bighead_ci.stores.online_redis import RedisOnlineStore
 from fakes.redis_server import RedisServer
+from fakes.serving import FakeFeatures, FeatureValues
+from fakes.serving_bench import Bench
 
 SECRET = "a-password-of-the-test"  # noqa: S105 - it is none
 
@@ -147,6 +150,35 @@ def test_a_full_server_is_tried_again_later(server: RedisServer) -> None:
             store.replace("t", [(f"k{number}".encode(), b"x" * 1000) for number in range(3000)])
         server.client().config_set("maxmemory", "0")
         assert store.get_many([("t", b"a")]) == [b"1"]
+
+
+class ReadsFirst(FakeFeatures):
+    """Features that a store must answer for."""
+
+    def __init__(self, store: RedisOnlineStore) -> None:
+        super().__init__()
+        self.store = store
+
+    def fetch(self, keys: Mapping[str, Mapping[str, Any]], as_of_us: int) -> FeatureValues:
+        """As those of the double, once the store has answered."""
+        self.store.get_many([("t", b"a")])
+        return super().fetch(keys, as_of_us)
+
+
+def test_callers_are_told_to_come_again_while_the_server_is_gone(server: RedisServer, tmp_path: Path) -> None:
+    """503 with a pause, never a wait for it; probes are answered, and so are callers when it is back."""
+    store = RedisOnlineStore(server.url, None, readonly=True)
+    bench = Bench(tmp_path, features=ReadsFirst(store))
+    row = {"carrier": "UA", "distance": 1.0}
+    assert bench.predict(row).status_code == 200
+    server.stop()
+    for _ in range(20):
+        answer = bench.predict(row)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert bench.send(("GET", "/readyz", b""))[0].status_code == 200
+    server.start()
+    answered(store)
+    assert bench.predict(row).status_code == 200
 
 
 def answered(reader: RedisOnlineStore) -> list[bytes | None]:
