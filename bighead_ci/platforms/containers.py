@@ -50,6 +50,7 @@ LOG = LogConfig(type="json-file", config={"max-size": "10m"})
 """Bounds what an engine keeps of what a container writes."""
 KEPT_LINES = 2000
 """Of it that outlive the container."""
+_GONE = 404
 _IN_USE = 409
 """Status of an answer that says that somebody else does it already."""
 
@@ -94,6 +95,17 @@ class ContainerHost:
             except NotFound:
                 return None
             return told
+
+    def written(self, name: str, lines: int) -> bytes | None:
+        """The end of what a container wrote; None if it is gone, or just being removed by somebody else."""
+        with answering(f"log of {name}"):
+            try:
+                said: bytes = self.client.api.logs(name, tail=lines)
+            except APIError as error:
+                if error.status_code not in {_GONE, _IN_USE}:
+                    raise
+                return None
+            return said
 
 
 class ContainerRuntime:
@@ -218,10 +230,8 @@ class ContainerRuntime:
 
     def last_words(self, lines: int) -> str:
         """The end of what it wrote."""
-        with answering(f"log of {self._name}"), suppress(NotFound):
-            said: bytes = self._host.client.api.logs(self._name, tail=lines)
-            return said.decode(errors="replace").strip()
-        return last_words(self.log, lines)
+        said = self._host.written(self._name, lines)
+        return last_words(self.log, lines) if said is None else said.decode(errors="replace").strip()
 
     def _tell(self, config: VariantConfig) -> None:
         """Write what the container reads: its configuration, with paths as it sees them."""
@@ -271,7 +281,7 @@ class ContainerRuntime:
             if told["State"]["Running"]:
                 api.stop(told["Id"], timeout=round(grace_seconds))
             with self.log.open("ab") as log:
-                log.write(api.logs(told["Id"], tail=KEPT_LINES))
+                log.write(self._host.written(told["Id"], KEPT_LINES) or b"")
             try:
                 api.remove_container(told["Id"], force=True, v=True)
             except APIError as error:
