@@ -142,6 +142,18 @@ def test_a_starter_that_was_killed_leaves_a_container_that_is_found_or_replaced(
     assert bench.live(variant.name).pid != before
 
 
+def test_a_container_that_somebody_removed_is_dead_and_comes_back(bench: ContainerBench) -> None:
+    """Who looks at it is told what it wrote last, as far as that was kept, and is not stopped by its absence."""
+    variant = ready(bench, "v1")
+    (name,) = bench.containers()
+    connect().api.remove_container(name, force=True)
+    live = bench.live(variant.name)
+    assert (live.state, live.reason) == ("dead", "it ended without saying why")
+    assert bench.platform.ended() == [variant.name]
+    assert bench.platform.ensure_variant(variant, READY)
+    assert bench.live(variant.name).restarts == 1
+
+
 def test_a_container_reads_an_online_store_that_it_cannot_write(bench: ContainerBench) -> None:
     """Features are looked up by a reader that leaves no trace in the store's directory."""
     directory = bench.state / "online-store"
