@@ -24,7 +24,7 @@ from bighead_ci.platforms.kubernetes.api import DEPLOYMENT, HTTP_ROUTE, NAMESPAC
 from bighead_ci.platforms.kubernetes.committed import Committed, describe, name_of, read_committed, variant_of
 from bighead_ci.platforms.kubernetes.controllers import Controller
 from bighead_ci.platforms.kubernetes.observed import Observed
-from bighead_ci.platforms.kubernetes.route import introduction, weights
+from bighead_ci.platforms.kubernetes.route import farewell, introduction, weights
 from bighead_ci.platforms.kubernetes.seen import SeenWeights
 from bighead_ci.platforms.samples import Counters, Sample, SampleSeries
 from bighead_ci.platforms.scrape import read_page
@@ -136,8 +136,7 @@ class KubernetesPlatform:
         if self._controller is None:
             # All that the route names has to be there, or the Gateway takes none of it: the standby's Service, too.
             self._apply([one for one in committed.objects if one is not committed.route])
-            self._introduce(desired.model, committed.route)
-            self._apply([committed.route])
+            self._change_route(desired.model, committed.route)
         gateway = self.definition.gateway
         self._await(desired.model, f"{wanted}", lambda now: now.weights(desired.model, gateway) == wanted)
         if self._seen.of(desired.model, wanted) is None:
@@ -248,16 +247,18 @@ class KubernetesPlatform:
             raise RetryError(f"{variant.name} does not start: {found.reason or 'its deadline of progress has passed'}")
         return False
 
-    def _introduce(self, model: str, said: Json) -> None:
-        """Tell the gateway of services that it does not know, before they get traffic."""
-        live = self._observe(model).routes
-        first = introduction(live[0], said) if len(live) == 1 else None
-        if first is not None:
-            self._apply([first])
-            gateway = self.definition.gateway
-            # Any weights will do: another of us may be further on.
-            self._await(model, "introduced", lambda now: bool(now.weights(model, gateway)))
-            time.sleep(KNOWN_SECONDS)
+    def _change_route(self, model: str, said: Json) -> None:
+        """The gateway hears of services before they get traffic, and forgets others after they had any."""
+        gateway = self.definition.gateway
+        for between in (introduction, farewell):
+            live = self._observe(model).routes
+            step = between(live[0], said) if len(live) == 1 else None
+            if step is not None:
+                self._apply([step])
+                # Any weights will do: another of us may be further on.
+                self._await(model, between.__name__, lambda now: bool(now.weights(model, gateway)))
+                time.sleep(KNOWN_SECONDS)
+        self._apply([said])
 
     def _take_traffic(self, model: str) -> None:
         """No release names the model any more."""

@@ -40,6 +40,22 @@ def introduction(live: Json, said: Json) -> Json | None:
     return {**said, "spec": {**said["spec"], "rules": [{**rule, "backendRefs": both} for rule in rules]}}
 
 
+def farewell(live: Json, said: Json) -> Json | None:
+    """The route as it shall be, which also names the services that lose all their traffic; None: it names them all.
+
+    A proxy that is told to send a service nothing and to forget it may hear the second first, and answer 503 (NC).
+    """
+    rules = said["spec"]["rules"]
+    refs = rules[0].get("backendRefs", [])
+    named = {ref["name"] for ref in refs}
+    old = live["spec"]["rules"][0].get("backendRefs", []) if live["spec"].get("rules") else []
+    leaving = [{**ref, "weight": 0} for ref in old if ref["name"] not in named and ref.get("weight", 1)]
+    if not leaving:
+        return None
+    rules = [{**rule, "backendRefs": [*refs, *leaving]} for rule in rules]
+    return {**said, "spec": {**said["spec"], "rules": rules}}
+
+
 def refusal(route: Json, gateway: Gateway) -> str | None:
     """Why the Gateway does not serve the route as it is written now; None: it does.
 

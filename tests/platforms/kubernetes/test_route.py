@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bighead_ci.documents.environment import Gateway
-from bighead_ci.platforms.kubernetes.route import introduction, refusal, weights
+from bighead_ci.platforms.kubernetes.route import farewell, introduction, refusal, weights
 
 GATEWAY = Gateway(name="main", namespace="gateways", host="models.test")
 
@@ -76,3 +76,12 @@ def test_services_that_the_gateway_does_not_know_are_introduced_at_no_weight() -
     ]
     assert introduction(first, route({"a": 0, "b": 50, "c": 50})) is None
     assert introduction(route({"a": 100}), route({"a": 100, "b": 0})) is None
+
+
+def test_services_that_lose_their_traffic_are_named_a_while_longer() -> None:
+    """At no weight: forgotten at once, requests on their way to them find nothing."""
+    last = farewell(route({"a": 90, "b": 10}), route({"a": 100}))
+    assert last is not None
+    assert {ref["name"]: ref["weight"] for ref in last["spec"]["rules"][0]["backendRefs"]} == {"a": 100, "b": 0}
+    assert weights(last) == {"a": 100}
+    assert farewell(last, route({"a": 100})) is None
