@@ -117,6 +117,8 @@ class KubernetesEnvironment(EnvironmentDefinition):
     """Labels that nodes have and that a model's `node_selector` may name."""
     gpus: Annotated[int, Field(ge=0)] = 0
     """The most that one container may ask for."""
+    prometheus_operator: bool = True
+    """Whether the cluster has its CRDs, so that each release is rendered with a ServiceMonitor and a PrometheusRule."""
     prometheus: HttpUrl | None = None
     """Whose counters a canary is judged by; None: those of the pods and the gateway themselves."""
     training: Training = Field(default_factory=Training)

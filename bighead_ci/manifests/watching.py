@@ -17,7 +17,8 @@ ERROR_SHARE, UNREADY_MINUTES = 0.02, 5
 
 def watching_objects(placed: Placed) -> list[Json]:
     """What belongs to the model whatever its variants."""
-    return [_network_policy(placed), _service_monitor(placed), _rules(placed), _dashboard(placed)]
+    watched = [_service_monitor(placed), _rules(placed)] if placed.environment.prometheus_operator else []
+    return [_network_policy(placed), *watched, _dashboard(placed)]
 
 
 def _network_policy(placed: Placed) -> Json:

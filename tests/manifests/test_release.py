@@ -63,6 +63,12 @@ def test_every_rendered_object_is_one_that_a_cluster_takes(more: str) -> None:
         validate(one)
 
 
+def test_a_cluster_without_the_operator_gets_none_of_its_kinds() -> None:
+    """It would refuse all of the release for them."""
+    objects = objects_of(rendered(placed(*CANARY, environment=a_cluster(prometheus_operator=False))))
+    assert {"ServiceMonitor", "PrometheusRule"}.isdisjoint(one["kind"] for one in objects)
+
+
 @pytest.mark.parametrize("by", ["flux", "argo-cd", "reconcile"])
 def test_what_an_environment_needs_is_taken_too(by: str) -> None:
     """Its namespace, its admission policy, and who applies its files."""
