@@ -9,17 +9,12 @@ from bighead_ci.definitions.files import Files, Place, Read
 from bighead_ci.documents.environment import DockerEnvironment, KubernetesEnvironment, LocalEnvironment, Router
 from bighead_ci.errors import Problem
 
-NOT_BUILT = ("kubernetes",)
-
 
 def environment_problems(files: Files, place: Place) -> Iterator[Problem]:
     """Everything wrong with one environment beyond its schema."""
     definition, read = files.environment(place.name), files.read(place)
     if definition is None or read is None:
         return
-    if definition.platform in NOT_BUILT:
-        message = f"{definition.platform} is planned and not built yet; environments run on: local, docker"
-        yield read.problem(place.file, ("platform",), message)
     steps = definition.canary.steps
     if steps != sorted(set(steps)) or steps[-1] != 100:  # noqa: PLR2004 - percent
         yield read.problem(place.file, ("canary", "steps"), "must rise and end at 100", str(steps))
